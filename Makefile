@@ -1,0 +1,97 @@
+# Shanliu (善流). `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+ARGS ?=
+ONCE ?=
+
+.PHONY: help venv demo up down status logs reset check test bench format lock clean
+
+help: ## list the targets
+	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
+	@echo
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+
+# ---------------------------------------------------------------- environment
+# A candidate counts only when it runs: a version manager may leave commands that answer "not installed".
+define FIND_PYTHON
+for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3.14 python3 python; do \
+    if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+        echo "$$candidate"; exit 0; \
+    fi; \
+done; \
+found=$$(python3 --version 2>/dev/null || echo "no Python"); \
+echo "make: Python 3.11 or newer with its venv module is needed, found $$found. Install it (Debian: apt-get install python3 python3-venv), or say which: make PYTHON=/path/to/python3.11" >&2; \
+exit 1
+endef
+
+$(BIN)/python:
+	@python=$$($(FIND_PYTHON)); \
+	echo "Making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "make: $$python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# The stamps are the lock's: the same lock installs once.
+define INSTALL
+@free_kb=$$(df -Pk . | awk 'NR==2 {print $$4}'); \
+if [ "$$free_kb" -lt 1572864 ]; then \
+    echo "make: less than 1.5 GB free on this disk ($$((free_kb / 1024)) MB). Make room, then run make again." >&2; exit 1; \
+fi
+@echo "Installing $(1) (the first time takes a minute or two)"
+@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) || { \
+    echo "make: the packages of $(1) could not be installed. Is the package registry reachable? See pip's message above, then run make again." >&2; exit 1; }
+@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index --editable .
+@touch $@
+endef
+
+$(RUN_STAMP): requirements/base.txt pyproject.toml | $(BIN)/python
+	$(call INSTALL,requirements/base.txt)
+
+$(DEV_STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call INSTALL,requirements/dev.txt)
+	@touch $(RUN_STAMP)
+
+venv: $(DEV_STAMP) ## virtual environment with everything locked in requirements/
+
+# ---------------------------------------------------------------- run
+demo: $(RUN_STAMP) ## a gala on real Kafka and PostgreSQL until Ctrl-C; ONCE=1 proves one evening and leaves
+	@exec $(BIN)/shanliu demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+up down status: $(RUN_STAMP) ## start, stop, look at the local stack
+	@exec $(BIN)/shanliu $@ $(ARGS)
+
+logs reset: $(RUN_STAMP) ## show the logs, delete the data (ARGS="donation -f", ARGS=--yes)
+	@exec $(BIN)/shanliu $@ $(ARGS)
+
+bench: $(RUN_STAMP) ## the pipeline against a bare loop doing the same writes, side by side
+	@exec $(BIN)/shanliu bench $(ARGS)
+
+# ---------------------------------------------------------------- work
+check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while working)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/unit $(ARGS)
+
+test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (ARGS="-k totals")
+	$(BIN)/pytest $(ARGS)
+
+format: $(DEV_STAMP) ## write the format, repair what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: | $(BIN)/python ## renew requirements/*.txt from requirements/*.in (ARGS=--upgrade)
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
+	    requirements/base.in -o requirements/base.txt $(ARGS)
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
+	    -c requirements/base.txt requirements/dev.in -o requirements/dev.txt $(ARGS)
+
+clean: ## remove what was built and fetched into this folder; the data (.shanliu) stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

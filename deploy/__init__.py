@@ -1,0 +1,1 @@
+"""Everything around the services: the local stack, the command line, topics, the demo."""

@@ -1,0 +1,1 @@
+"""Tests on real parts; `conftest.py` has the fixtures."""
