@@ -31,7 +31,7 @@ def _strays(folder: Path, allowed: tuple[str, ...]) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*.py")):
         for line, module in _imported_modules(path):
-            ours = module.split(".")[0] in OURS and module not in {"services"}
+            ours = module.split(".")[0] in OURS and module != "services"
             inside = any(module == name or module.startswith(f"{name}.") for name in allowed)
             if ours and not inside:
                 found.append(f"{path.relative_to(ROOT)}:{line}: {module}")
