@@ -1,0 +1,1 @@
+"""What at least two services need, and what is hard: the event contract, positions, outbox, set-up."""

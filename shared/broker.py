@@ -1,0 +1,359 @@
+"""Kafka: topics, the consumer side (FastStream) and the producer side (aiokafka), each with its bounds."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from prometheus_client import Counter, Histogram
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+log = structlog.get_logger(__name__)
+
+INTAKE_PREFIX: Final = "intake."
+INTAKE_INTERNAL: Final = "intake.internal"
+DONATION_EVENTS: Final = "donation.events"
+CAMPAIGN_EVENTS: Final = "campaign.events"
+NOTIFICATION_EVENTS: Final = "notification.events"
+TOTALS: Final = "totals"
+CONTACTS: Final = "contacts"
+DEAD_LETTER: Final = "dead-letter"
+
+DONATION_WORKER_GROUP: Final = "donation-worker"
+DONATION_CAMPAIGNS_GROUP: Final = "donation-campaigns"
+CAMPAIGN_GROUP: Final = "campaign"
+NOTIFICATION_GROUP: Final = "notification"
+REPORTING_GROUP: Final = "reporting-worker"
+
+MAX_RECORDS: Final = 2_000
+"""Records a batch has at most."""
+MAX_RECORD_BYTES: Final = 1 << 20
+
+Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
+Records: TypeAlias = tuple[Record, ...]
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+
+PUBLISH_SECONDS = Histogram(
+    "shanliu_publish_seconds",
+    "Time until the broker had acknowledged (acks=all) what was published, in seconds",
+    ["topic"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+PUBLISH_FAILURES = Counter(
+    "shanliu_publish_failures_total", "Publishes the broker did not acknowledge", ["topic"]
+)
+BATCH_FAILURES = Counter(
+    "shanliu_batch_failures_total", "Batches whose handler failed and that come again", ["group"]
+)
+BATCH_RECORDS = Histogram(
+    "shanliu_batch_records",
+    "Records a batch had",
+    ["group"],
+    buckets=(1, 3, 10, 30, 100, 300, 1000, 2000),
+)
+
+
+class KafkaSettings(BaseSettings):
+    """Where the broker is. `kafka_namespace` is put before each topic and group name: several set-ups can
+    share one cluster; a position's source never has it, so positions keep their meaning in a move.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    kafka_bootstrap_servers: str = "127.0.0.1:8192"
+    kafka_namespace: str = ""
+    partitions: int = 4
+
+    @property
+    def servers(self) -> list[str]:
+        """The bootstrap servers, host:port each."""
+        return self.kafka_bootstrap_servers.split(",")
+
+    def topic(self, name: str) -> str:
+        """The topic as the broker knows it."""
+        return self.kafka_namespace + name
+
+    def plain(self, topic: str) -> str:
+        """The topic without the namespace, as positions name it."""
+        return topic.removeprefix(self.kafka_namespace)
+
+
+class PublishFailed(Exception):
+    """The broker did not acknowledge in time. What was sent may still arrive: it must be safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where the broker has put a record. `timestamp_ms` is UTC since the epoch."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class Publisher:
+    """The producer of one process: acks=all, every wait bounded, replaced when it doesn't come back.
+
+    Not idempotent on purpose: repeats are harmless here (marks, business keys), and aiokafka's idempotent
+    producer can stay stuck after an outage (aiokafka#1017). `send_and_wait` and `stop` can hang for ever
+    when the broker is gone (aiokafka#1101), hence the time-outs around each.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, linger_ms: int = 0, timeout_s: float = 5.0) -> None:
+        self._settings = settings
+        self._linger_ms = linger_ms
+        self._timeout_s = timeout_s
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self._ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._discard()
+
+    async def _ready(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._settings.servers,
+                    acks="all",
+                    linger_ms=self._linger_ms,
+                    request_timeout_ms=int(self._timeout_s * 1000),
+                    max_batch_size=MAX_RECORD_BYTES - 1024,
+                    max_request_size=MAX_RECORD_BYTES + 4096,
+                    metadata_max_age_ms=10_000,
+                )
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        await producer.start()
+                except (KafkaError, TimeoutError) as error:
+                    await _stop_quietly(producer)
+                    raise PublishFailed(f"no broker answers: {error!r}") from error
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop_quietly(producer)
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers = (),
+    ) -> Placed:
+        """Publish one record and wait for all replicas. Raises PublishFailed when none answers in time."""
+        name = self._settings.topic(topic)
+        try:
+            producer = await self._ready()
+            with PUBLISH_SECONDS.labels(topic).time():
+                async with asyncio.timeout(self._timeout_s):
+                    sent = await producer.send(
+                        name, value, key=key, partition=partition, headers=list(headers)
+                    )
+                    # Shielded: a caller who gives up must not cancel the record out of a batch of others.
+                    metadata = await asyncio.shield(sent)
+        except (KafkaError, TimeoutError) as error:
+            PUBLISH_FAILURES.labels(topic).inc()
+            raise PublishFailed(f"{topic}: {error!r}") from error
+        return Placed(metadata.partition, metadata.offset, metadata.timestamp)
+
+    async def send_in_order(
+        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]], headers: Headers = ()
+    ) -> None:
+        """Publish (key, value) pairs to one partition so that they lie there in this order.
+
+        They go as one record batch, or as several one after the other when they don't fit into one.
+        Raises PublishFailed; a part may have arrived by then, so the caller sends the whole again.
+        """
+        name = self._settings.topic(topic)
+        try:
+            with PUBLISH_SECONDS.labels(topic).time():
+                rest = list(records)
+                while rest:
+                    rest = await self._send_batch(name, partition, rest, headers)
+        except (KafkaError, TimeoutError) as error:
+            PUBLISH_FAILURES.labels(topic).inc()
+            await self._discard()
+            raise PublishFailed(f"{topic}/{partition}: {error!r}") from error
+
+    async def _send_batch(
+        self, topic: str, partition: int, records: list[tuple[bytes | None, bytes]], headers: Headers
+    ) -> list[tuple[bytes | None, bytes]]:
+        """Send what fits into one record batch, and give back what didn't (append answers None when full)."""
+        producer = await self._ready()
+        batch = producer.create_batch()
+        taken = 0
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+                break
+            taken += 1
+        if not taken:
+            raise PublishFailed(f"{topic}: a record of {len(records[0][1])} bytes is larger than a batch")
+        async with asyncio.timeout(self._timeout_s):
+            await asyncio.shield(await producer.send_batch(batch, topic, partition=partition))
+        return records[taken:]
+
+    async def check(self) -> None:
+        """Ask the broker for an answer within two seconds; raises when there is none."""
+        producer = await self._ready()
+        async with asyncio.timeout(2):
+            await producer.client.fetch_all_metadata()
+
+
+async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(3):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("producer_not_stopped", error=repr(error))
+
+
+async def persistently(publish: Callable[[], Awaitable[None]], *, patience_s: float = 60.0) -> None:
+    """Publish again and again until the broker takes it, with back-off; after `patience_s` the last
+    PublishFailed is raised and the process has to end: what is not published is never passed over.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    pause_s = 0.05
+    while True:
+        try:
+            return await publish()
+        except PublishFailed as error:
+            if loop.time() > deadline:
+                raise
+            log.warning("publish_again", error=str(error), pause_s=pause_s)
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        pause_s = min(pause_s * 2, 2.0)
+
+
+def make_broker(settings: KafkaSettings) -> KafkaBroker:
+    """The consumer side of a process. Measured against bare aiokafka: 0.8-1.0 with these settings
+    (docs/decisions/0003-faststream.md); the process's own Publisher publishes.
+    """
+    return KafkaBroker(
+        settings.servers,
+        apply_types=False,
+        logger=logging.getLogger("faststream"),
+        allow_auto_create_topics=False,
+        graceful_timeout=8,
+        request_timeout_ms=10_000,
+        metadata_max_age_ms=10_000,
+        consumer_only=True,
+    )
+
+
+async def _raw(message: Any) -> Any:
+    """Hand the handler the records as they are: decoding is the handler's, one bad record at a time."""
+    return message.raw_message
+
+
+def subscribe_batches(
+    broker: KafkaBroker,
+    settings: KafkaSettings,
+    handler: Callable[[Records], Awaitable[None]],
+    *,
+    group: str,
+    topics: Sequence[str] = (),
+    pattern: str | None = None,
+    listener: ConsumerRebalanceListener | None = None,
+    max_records: int = MAX_RECORDS,
+) -> None:
+    """Give `handler` batches of at most `max_records` records, each partition's in order.
+
+    The offsets are committed when the handler returns. When it raises, the batch comes again after a pause
+    that grows from 0.1 to 5 s (FastStream itself would repeat at once, 300 times a second).
+    `pattern` is a regular expression of topic names without the namespace; new topics are seen within 10 s.
+    """
+    failures = 0
+
+    async def handle(records: Records) -> None:
+        nonlocal failures
+        BATCH_RECORDS.labels(group).observe(len(records))
+        try:
+            await handler(records)
+        except Exception:
+            failures += 1
+            BATCH_FAILURES.labels(group).inc()
+            pause_s = min(0.1 * 2 ** min(failures, 6), 5.0)
+            log.exception(
+                "batch_failed", group=group, records=len(records), failures=failures, pause_s=pause_s
+            )
+            await asyncio.sleep(pause_s)
+            raise
+        failures = 0
+
+    broker.subscriber(
+        *(settings.topic(name) for name in topics),
+        pattern=_escaped(settings.kafka_namespace) + pattern if pattern else None,
+        batch=True,
+        group_id=settings.topic(group),
+        max_records=max_records,
+        batch_timeout_ms=20,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+        decoder=_raw,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=1 << 20,
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=1_500,
+        max_poll_interval_ms=300_000,
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        listener=listener,
+    )(handle)
+
+
+def _escaped(namespace: str) -> str:
+    """The namespace inside a pattern; [.] because FastStream rewrites a backslash before a star."""
+    return namespace.replace(".", "[.]")
+
+
+@contextlib.asynccontextmanager
+async def consuming(broker: KafkaBroker) -> AsyncIterator[KafkaBroker]:
+    """Run a broker's subscribers; on the way out the running batches are finished (8 s at most)."""
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+
+
+async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str, str] | None = None) -> bool:
+    """Make a topic with the common number of partitions unless it is there; True when it was made."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.servers, request_timeout_ms=10_000)
+    await admin.start()
+    try:
+        wanted = NewTopic(
+            name=settings.topic(topic),
+            num_partitions=settings.partitions,
+            replication_factor=-1,
+            topic_configs=configs or {},
+        )
+        answer = await admin.create_topics([wanted], timeout_ms=10_000)
+        for _, code, message, *_ in answer.topic_errors:
+            if code == TopicAlreadyExistsError.errno:
+                return False
+            if code:
+                raise for_code(code)(message)
+        return True
+    finally:
+        await admin.close()

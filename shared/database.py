@@ -1,0 +1,78 @@
+"""PostgreSQL: one engine per process, and the migrations of a service.
+
+Every connection carries bounds, so that a process frozen inside a transaction can't hold its successor
+(measured in docs/decisions/0002-positions.md).
+"""
+
+import asyncio
+from importlib import resources
+from typing import Any, Final
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+IDLE_IN_TRANSACTION_MS: Final = 5_000
+LOCK_TIMEOUT_MS: Final = 4_000
+STATEMENT_TIMEOUT_MS: Final = 30_000
+CONNECT_TIMEOUT_S: Final = 5.0
+
+
+def create_engine(url: str, application_name: str, *, pool_size: int = 5) -> AsyncEngine:
+    """Make the engine of one process: at most `pool_size` connections, each with time-outs.
+
+    `pool_pre_ping` finds connections that a restarted server has dropped, at 0.1 ms a checkout.
+    """
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 5,
+            "server_settings": {
+                "application_name": application_name,
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            },
+        },
+    )
+
+
+async def check(engine: AsyncEngine) -> None:
+    """Ask the database for an answer within two seconds; raises when there is none."""
+    async with asyncio.timeout(2), engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def migrate(url: str, package: str) -> None:
+    """Bring a service's database to the newest version; `package` is e.g. "services.campaign".
+
+    Safe when several processes do it at once: they queue on an advisory lock.
+    """
+    engine = create_async_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('shanliu.migrate'))"))
+            await connection.run_sync(_upgrade, package)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, package: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files(package) / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """What a service's migrations/env.py calls: run on the connection that `migrate` has opened."""
+    connection: Any = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()

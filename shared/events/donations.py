@@ -1,0 +1,86 @@
+"""Events of the donation service. Their source is the intake topic's partition they came in by."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from shared.events.envelope import Event, EventData
+
+HeldReason = Literal["unknown_campaign", "not_launched", "paused", "closed"]
+ReversalKind = Literal["refund", "chargeback", "void"]
+DonorKind = Literal["person", "company"]
+
+
+class DonationReceivedData(EventData):
+    """Money came in. `shown_name` is what the donor agreed to show; None: anonymous (art. 82)."""
+
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    amount_fen: int
+    fee_fen: int | None = None
+    occurred_at: datetime
+    received_at: datetime
+    donor_kind: DonorKind
+    shown_name: str | None = None
+    has_contact: bool = False
+    released: bool = False
+
+
+class DonationHeldData(EventData):
+    """Money came in for a campaign that can't take it now; it counts when it is released."""
+
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    amount_fen: int
+    occurred_at: datetime
+    received_at: datetime
+    reason: HeldReason
+
+
+class DonationConflictedData(EventData):
+    """A known transaction came again with other content: no money moved, a person has to look."""
+
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    amount_fen: int
+    received_at: datetime
+
+
+class DonationReversedData(EventData):
+    """Money of a received donation went back, wholly or in part. `amount_fen` is what went back."""
+
+    reversal_id: UUID
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    kind: ReversalKind
+    amount_fen: int
+    occurred_at: datetime
+    donation_occurred_at: datetime
+
+
+class DonationReceived(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.received.v1"
+    type: Literal["org.shanliu.donation.received.v1"]
+    data: DonationReceivedData
+
+
+class DonationHeld(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.held.v1"
+    type: Literal["org.shanliu.donation.held.v1"]
+    data: DonationHeldData
+
+
+class DonationConflicted(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.conflicted.v1"
+    type: Literal["org.shanliu.donation.conflicted.v1"]
+    data: DonationConflictedData
+
+
+class DonationReversed(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.reversed.v1"
+    type: Literal["org.shanliu.donation.reversed.v1"]
+    data: DonationReversedData

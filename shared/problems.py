@@ -1,0 +1,123 @@
+"""Errors over HTTP: RFC 9457 problem details with a stable `type`, in one place for every service."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.broker import PublishFailed
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+MAX_ERRORS: Final = 20
+
+
+class ProblemDetails(BaseModel):
+    """The body of every error (RFC 9457), for OpenAPI."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None
+
+
+class Problem(Exception):
+    """A refusal. `code` is stable and becomes `urn:shanliu:problem:<code>`; `detail` says what to do next;
+    what else is given (e.g. `remaining_fen=…`) becomes a member of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.title = title or HTTPStatus(status).phrase
+        self.detail = detail
+        self.headers = headers
+        self.members = members
+
+    def to_response(self) -> JSONResponse:
+        """The problem document with its status and headers."""
+        body = {
+            "type": f"urn:shanliu:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.members,
+        }
+        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
+    """Pydantic's errors as {"field", "message"}: which field and which rule, never the value sent."""
+    return [
+        {"field": ".".join(str(part) for part in error["loc"]) or "body", "message": str(error["msg"])}
+        for error in errors[:MAX_ERRORS]
+    ]
+
+
+def unprocessable(errors: Sequence[Any]) -> Problem:
+    """422 for fields that are wrong, naming each."""
+    fields = field_errors(errors)
+    first = fields[0]
+    return Problem(422, "invalid-field", f"{first['field']}: {first['message']}", errors=fields)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application with a problem document."""
+
+    async def on_problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.to_response()
+
+    async def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        return Problem(
+            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
+        ).to_response()
+
+    async def on_invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        if any(each["type"] == "json_invalid" for each in error.errors()):
+            return Problem(400, "malformed-json", "The body is not JSON.").to_response()
+        return unprocessable(
+            [{**each, "loc": each["loc"][1:] or each["loc"]} for each in error.errors()]
+        ).to_response()
+
+    async def on_unavailable(_: Request, error: Exception) -> Response:
+        log.warning("unavailable", error=repr(error)[:300])
+        detail = "A part this needs does not answer at the moment. Send the same request again."
+        return Problem(503, "unavailable", detail, headers={"Retry-After": "2"}).to_response()
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    for kind in (
+        OperationalError,
+        InterfaceError,
+        PoolTimeoutError,
+        PublishFailed,
+        ConnectionError,
+        TimeoutError,
+    ):
+        app.add_exception_handler(kind, on_unavailable)

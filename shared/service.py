@@ -1,0 +1,180 @@
+"""The service shell: what every process has, whatever it does.
+
+A FastAPI application with a lifespan, /livez, /readyz, /metrics, problem details, JSON logs and a stop that
+takes at most ten seconds even with streams open. Each service's app.py gives it its parts.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from starlette.responses import JSONResponse, Response
+
+from shared import logs, problems
+
+log = structlog.get_logger(__name__)
+
+STOP_S: Final = 8
+CHECK_S: Final = 3
+READY = Gauge("shanliu_ready", "1 while every part this process needs has answered its last check", ["part"])
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when the part answers, raises when it doesn't."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every process is told by its environment."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    database_url: str
+    http_host: str = "127.0.0.1"
+    http_port: int = 8100
+    log_level: str = "info"
+
+
+def create_app(
+    name: str,
+    *,
+    parts: Sequence[AbstractAsyncContextManager[Any]] = (),
+    checks: Mapping[str, Check] | None = None,
+    routers: Sequence[APIRouter] = (),
+    description: str = "",
+) -> FastAPI:
+    """Make a service's application. `parts` are entered in order and left in reverse; `checks` are what
+    /readyz asks. `app.state.stopping` is an asyncio.Event, set as soon as the process is told to stop.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                await stack.enter_async_context(part)
+            app.state.started = True
+            log.info("started")
+            yield
+            app.state.started = False
+            log.info("stopping")
+
+    app = FastAPI(
+        title=f"Shanliu {name}",
+        version="1",
+        description=description,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from a CDN
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        responses={
+            "default": {"model": problems.ProblemDetails, "description": "Problem details (RFC 9457)"}
+        },
+    )
+    app.state.started = False
+    app.state.stopping = asyncio.Event()
+    problems.install(app)
+    app.include_router(_health(app, dict(checks or {})))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _health(app: FastAPI, checks: dict[str, Check]) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", summary="The process answers")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Every part this process needs answers")
+    async def readyz() -> Response:
+        results = await asyncio.gather(*(_passes(part, check) for part, check in checks.items()))
+        missing = [part for part, error in zip(checks, results, strict=True) if error]
+        if not app.state.started or app.state.stopping.is_set():
+            missing.append("process")
+        body = {"status": "not ready" if missing else "ready", "missing": missing}
+        return JSONResponse(body, 503 if missing else 200)
+
+    @router.get("/metrics", summary="Prometheus metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _passes(part: str, check: Check) -> str | None:
+    """None when the part answers in time; else why not."""
+    error: str | None = None
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await check()
+    except Exception as failure:  # noqa: BLE001 - whatever a check raises means: not ready
+        error = repr(failure)[:200]
+        log.warning("not_ready", part=part, error=error)
+    READY.labels(part).set(0 if error else 1)
+    return error
+
+
+@asynccontextmanager
+async def background(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run `work` beside the server. When it ends by itself or fails, the process stops with the reason in
+    its log: half a service is worse than one that is started again.
+    """
+    task = asyncio.create_task(_or_stop(name, work), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _or_stop(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except Exception:
+        log.exception("background_work_failed", work=name)
+    else:
+        log.error("background_work_ended", work=name)
+    stop_process()
+
+
+def stop_process() -> None:
+    """Ask this process to stop in order; its keeper starts it again."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling the application at the first signal, so that open streams end by themselves."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        app: Any = self.config.app
+        app.state.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def run(name: str, create: Callable[[], FastAPI], settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT; then stop within ten seconds."""
+    logs.configure(name, settings.log_level)
+    config = uvicorn.Config(
+        create(),
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+        timeout_keep_alive=30,
+        backlog=4096,
+        h11_max_incomplete_event_size=32 * 1024,
+        limit_concurrency=None,
+    )
+    server = _Server(config)
+    server.run()
+    if not server.started:
+        raise SystemExit(1)
