@@ -1,0 +1,69 @@
+// Money on the pages: fen as BigInt, because totals may pass 2^53 (9.0 * 10^15 fen), where a Number
+// would lose fen without a word. Nothing here rounds: a text that cannot be exact is not offered.
+
+const FEN_PER_WAN = 1_000_000n; // 1 万 = 10^4 yuan
+const FEN_PER_YI = 10_000_000_000n; // 1 亿 = 10^8 yuan
+const FEN_PER_MILLION = 100_000_000n;
+
+/** Fen from a wire value: a digit string, a BigInt or a safe integer. Throws RangeError on anything else. */
+export function parseFen(value) {
+  if (typeof value === "bigint") return value;
+  if (typeof value === "string" && /^-?\d{1,19}$/.test(value)) return BigInt(value);
+  if (Number.isSafeInteger(value)) return BigInt(value);
+  throw new RangeError("not whole fen: " + String(value).slice(0, 40));
+}
+
+/** Fen as yuan with both decimals and separators: 123456n → "1,234.56". */
+export function formatYuan(fen) {
+  const size = fen < 0n ? -fen : fen;
+  const yuan = (size / 100n).toString().replace(/\B(?=(\d{3})+$)/g, ",");
+  return (fen < 0n ? "-" : "") + yuan + "." + (size % 100n).toString().padStart(2, "0");
+}
+
+/** As formatYuan, without ".00" for whole yuan: a list reads better, and nothing is lost. */
+export function formatPlain(fen) {
+  return formatYuan(fen).replace(/\.00$/, "");
+}
+
+/**
+ * The amount as it is spoken in Chinese, exact: 14_123_456_789n → "1亿4123万4567.89". Groups keep their
+ * four digits so that a running number stays still; a round amount ends with its unit: "5475万".
+ */
+export function formatSpoken(fen) {
+  const size = fen < 0n ? -fen : fen;
+  const yi = size / FEN_PER_YI;
+  const wan = (size % FEN_PER_YI) / FEN_PER_WAN;
+  const rest = size % FEN_PER_WAN;
+  const restText = (width) => (rest / 100n).toString().padStart(width, "0") + "." + (rest % 100n).toString().padStart(2, "0");
+  let text = "";
+  if (yi > 0n) text = yi.toString() + "亿";
+  if (wan > 0n || (yi > 0n && rest > 0n)) text += wan.toString().padStart(yi > 0n ? 4 : 1, "0") + "万";
+  if (rest > 0n || text === "") text += restText(text === "" ? 1 : 4);
+  return (fen < 0n ? "-" : "") + text;
+}
+
+/**
+ * A short label where the amount is round enough to have an exact one (at most two decimals of 万, 亿 or
+ * million): "5475万", "1.41亿", "54.75 million"; otherwise the full digits.
+ */
+export function formatShort(fen, language) {
+  const size = fen < 0n ? -fen : fen;
+  const unit =
+    language === "en"
+      ? size >= FEN_PER_MILLION && [FEN_PER_MILLION, " million"]
+      : size >= FEN_PER_YI
+        ? [FEN_PER_YI, "亿"]
+        : size >= FEN_PER_WAN && [FEN_PER_WAN, "万"];
+  if (!unit || (size * 100n) % unit[0] !== 0n) return formatPlain(fen);
+  const hundredths = (size * 100n) / unit[0];
+  const decimals = (hundredths % 100n).toString().padStart(2, "0").replace(/0+$/, "");
+  const whole = (hundredths / 100n).toString().replace(/\B(?=(\d{3})+$)/g, language === "en" ? "," : "");
+  return (fen < 0n ? "-" : "") + whole + (decimals && "." + decimals) + unit[1];
+}
+
+/** Share of the goal in tenths of a per cent, rounded down: 100 % is never shown before it is reached. */
+export function permille(fen, goalFen) {
+  if (goalFen <= 0n || fen <= 0n) return 0;
+  const share = (fen * 1000n) / goalFen;
+  return Number(share > 9_999_999n ? 9_999_999n : share);
+}

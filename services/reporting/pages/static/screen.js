@@ -1,0 +1,213 @@
+// The screen of one campaign: wires the stream to the page. What may be shown is judged in frames.js.
+
+import { ServerClock, dateOf, timeOf, minuteOf } from "./clock.js";
+import { Counter } from "./counter.js";
+import { DonorList } from "./donors.js";
+import { judge, parseExact } from "./frames.js";
+import { Language } from "./language.js";
+import { formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
+import { Stream } from "./stream.js";
+
+const DONOR_ROWS = 8; // the style shows as many as fit
+const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
+const MILESTONE_PERMILLE = [250, 500, 750]; // where a campaign names no milestones of its own
+const MAX_MILESTONES = 8;
+const PROMISES = ["promised_fen", "disbursed_fen"];
+
+const body = document.body;
+const query = new URLSearchParams(location.search);
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const at = (id) => document.getElementById(id);
+
+let proved = null; // the last state that may be shown
+let behind = false; // the server's last word could not replace it
+let fresh = false;
+let started = false;
+let stepBack = null; // {amount, at, until}
+
+const clock = new ServerClock();
+const language = new Language(renderAll);
+const still = () => reducedMotion.matches || document.hidden;
+
+const writeNumber = (fen) =>
+  query.get("format") === "wan" && language.code === "zh" ? formatSpoken(fen) : formatYuan(fen);
+
+const counter = new Counter(at("number"), writeNumber, { still, onShown: renderRunning });
+const donors = new DonorList(at("donors"), DONOR_ROWS, writeDonor, { still });
+
+function writeDonor(item) {
+  const unnamed = item.kind === "company" ? "kindCompany" : "kindHeart";
+  return {
+    name: item.name === null || item.name === undefined || item.name === "" ? language.say(unnamed) : item.name,
+    at: minuteOf(item.at),
+    amount: formatPlain(item.amount_fen),
+  };
+}
+
+/** Text into an element, only when it differs: most frames change little. */
+function put(id, text) {
+  const element = at(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// ------------------------------------------------------------------ what comes in
+
+function onFrame(kind, text) {
+  let frame;
+  try {
+    frame = parseExact(text);
+  } catch (error) {
+    console.error("unreadable frame", kind, error);
+    return;
+  }
+  if (kind === "heartbeat") clock.hear(frame.as_of);
+  else if (kind === "snapshot" || proved !== null) onTotals(frame, kind === "snapshot");
+}
+
+function onTotals(frame, whole) {
+  const verdict = judge(proved, frame);
+  behind = verdict !== "apply";
+  if (behind) console.warn("frame not shown", verdict, frame.version, proved?.version);
+  else apply(frame, whole);
+  renderState();
+}
+
+function apply(frame, whole) {
+  const before = proved;
+  proved = { ...before, ...frame };
+  if (before !== null && proved.net_fen < before.net_fen) {
+    stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
+  }
+  donors.take(frame.recent ?? [], { fill: before === null });
+  if (whole) renderCampaign();
+  counter.set(proved.net_fen);
+  renderTotals();
+}
+
+// ------------------------------------------------------------------ what is shown
+
+function renderAll() {
+  counter.redraw(writeNumber);
+  donors.redraw();
+  if (proved !== null) {
+    renderCampaign();
+    renderTotals();
+  }
+  renderState();
+  renderClock();
+}
+
+function renderCampaign() {
+  const title = (language.code === "en" && proved.title_en) || proved.title;
+  put("title", title);
+  document.title = `${title} · ${language.say("titleSuffix")}`;
+  for (const name of ["organisation", "licence", "contact", "query_method"]) put(name, proved[name] ?? "—");
+  put("owner", proved.organisation);
+  const filing = proved.filing_number || language.say(proved.kind === "emergency_appeal" ? "filingLate" : "filingNone");
+  put("filing_number", filing);
+  renderMilestones();
+}
+
+function renderMilestones() {
+  const goal = proved.goal_fen ?? 0n;
+  at("goal").hidden = goal <= 0n;
+  const own = (proved.milestones_fen ?? []).filter((fen) => fen > 0n && fen < goal);
+  const marks = own.length > 0 ? own : MILESTONE_PERMILLE.map((share) => (goal * BigInt(share)) / 1000n);
+  const places = at("milestones");
+  while (places.children.length < Math.min(marks.length, MAX_MILESTONES)) {
+    places.append(document.createElement("li"));
+  }
+  [...places.children].forEach((place, i) => {
+    place.hidden = i >= marks.length;
+    if (place.hidden) return;
+    place.dataset.fen = String(marks[i]);
+    place.textContent = formatShort(marks[i], language.code);
+    place.style.setProperty("--share", String(permille(marks[i], goal) / 1000));
+  });
+  put("goal-amount", formatShort(goal, language.code));
+}
+
+function renderTotals() {
+  body.dataset.status = proved.status;
+  body.dataset.donations = proved.donations > 0 ? "some" : "none";
+  for (const name of PROMISES) put(name, formatShort(proved[name] ?? 0n, language.code));
+  const count = Number(proved.donations).toLocaleString("en-US");
+  put("received_note", language.say("receivedNote", count));
+  const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
+  put("reversed_note", reversed);
+  const announcement = { paused: "paused", closed: "closed", filed: "upcoming", draft: "upcoming" }[proved.status];
+  put("announcement", announcement ? language.say(announcement) : "");
+  const share = permille(proved.net_fen, proved.goal_fen ?? 0n);
+  const percent = (share / 10).toFixed(1);
+  put("percent", language.say("ofGoal", percent));
+  at("bar").setAttribute("aria-valuenow", String(Math.min(100, share / 10)));
+  at("bar").setAttribute("aria-valuetext", language.say("ofGoal", percent));
+  body.dataset.goal = proved.goal_fen > 0n && proved.net_fen >= proved.goal_fen ? "reached" : "ahead";
+  at("number").setAttribute("aria-label", `${formatYuan(proved.net_fen)} ${language.say("yuan")}`);
+  renderStepBack();
+  renderProof();
+}
+
+/** What runs with the big number, so that no two places on the page say different things. */
+function renderRunning(fen) {
+  put("received", formatPlain(fen));
+  if (proved === null) return;
+  const goal = proved.goal_fen ?? 0n;
+  at("bar").style.setProperty("--share", String(Math.min(1000, permille(fen, goal)) / 1000));
+  for (const place of at("milestones").children) {
+    if (!place.hidden) place.classList.toggle("passed", fen >= BigInt(place.dataset.fen));
+  }
+}
+
+function renderStepBack() {
+  if (stepBack !== null && performance.now() > stepBack.until) stepBack = null;
+  put("step_back", stepBack === null ? "" : language.say("stepBack", formatPlain(stepBack.fen), timeOf(stepBack.at)));
+}
+
+function renderProof() {
+  if (proved === null || body.dataset.proof !== "shown") return;
+  const line = language.say("proof", String(proved.version), proved.digest ?? "—", timeOf(proved.as_of));
+  const reversed = proved.reversed_fen > 0n ? ` · ${language.say("proofReversed", formatYuan(proved.reversed_fen))}` : "";
+  put("proof", line + reversed);
+}
+
+function renderState() {
+  const state = fresh && !behind && proved !== null ? "live" : started ? "confirming" : "connecting";
+  if (state === "live") started = true;
+  body.dataset.state = state;
+  put("state", language.say(state));
+  if (proved === null) put("title", language.say("waiting"));
+}
+
+function renderClock() {
+  const now = clock.now();
+  put("time", timeOf(now));
+  put("date", dateOf(now, language.code));
+  renderStepBack();
+}
+
+function showProof(shown) {
+  body.dataset.proof = shown ? "shown" : "hidden";
+  at("proof").hidden = !shown;
+  renderProof();
+}
+
+// ------------------------------------------------------------------ start
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "p" && !event.ctrlKey && !event.metaKey) showProof(body.dataset.proof !== "shown");
+});
+showProof(query.get("proof") === "1");
+renderAll();
+setInterval(renderClock, 1000);
+
+const stream = new Stream(body.dataset.stream, {
+  onFrame,
+  onFresh(value) {
+    fresh = value;
+    // Before anything was heard there is nothing to confirm; the page says that it is connecting.
+    if (!fresh && proved !== null) started = true;
+    renderState();
+  },
+});
+stream.start();
