@@ -1,7 +1,7 @@
 // The screen of one campaign: wires the stream to the page. What may be shown is judged in frames.js.
 
 import { ServerClock, dateOf, timeOf, minuteOf } from "./clock.js";
-import { Counter } from "./counter.js";
+import { Counter, widthInEms } from "./counter.js";
 import { DonorList } from "./donors.js";
 import { judge, parseExact } from "./frames.js";
 import { Language } from "./language.js";
@@ -12,6 +12,7 @@ const DONOR_ROWS = 8; // the style shows as many as fit
 const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
 const MILESTONE_PERMILLE = [250, 500, 750]; // where a campaign names no milestones of its own
 const MAX_MILESTONES = 8;
+const POINTER_REST_MS = 4_000;
 const PROMISES = ["promised_fen", "disbursed_fen"];
 
 const body = document.body;
@@ -48,6 +49,14 @@ function writeDonor(item) {
 function put(id, text) {
   const element = at(id);
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** An amount in a box of fixed width: the style makes it as large as its length allows. */
+function putAmount(id, text) {
+  const length = String(Math.max(4, widthInEms(text + " " + language.say("yuan")) - 0.2));
+  const box = at(id).parentElement;
+  if (box.style.getPropertyValue("--ems") !== length) box.style.setProperty("--ems", length);
+  put(id, text);
 }
 
 // ------------------------------------------------------------------ what comes in
@@ -100,9 +109,9 @@ function renderAll() {
 function renderCampaign() {
   const title = (language.code === "en" && proved.title_en) || proved.title;
   put("title", title);
+  at("title").style.setProperty("--ems", String(widthInEms(title) * 1.06));
   document.title = `${title} · ${language.say("titleSuffix")}`;
   for (const name of ["organisation", "licence", "contact", "query_method"]) put(name, proved[name] ?? "—");
-  put("owner", proved.organisation);
   const filing = proved.filing_number || language.say(proved.kind === "emergency_appeal" ? "filingLate" : "filingNone");
   put("filing_number", filing);
   renderMilestones();
@@ -130,7 +139,7 @@ function renderMilestones() {
 function renderTotals() {
   body.dataset.status = proved.status;
   body.dataset.donations = proved.donations > 0 ? "some" : "none";
-  for (const name of PROMISES) put(name, formatShort(proved[name] ?? 0n, language.code));
+  for (const name of PROMISES) putAmount(name, formatShort(proved[name] ?? 0n, language.code));
   const count = Number(proved.donations).toLocaleString("en-US");
   put("received_note", language.say("receivedNote", count));
   const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
@@ -150,7 +159,7 @@ function renderTotals() {
 
 /** What runs with the big number, so that no two places on the page say different things. */
 function renderRunning(fen) {
-  put("received", formatPlain(fen));
+  putAmount("received", formatPlain(fen));
   if (proved === null) return;
   const goal = proved.goal_fen ?? 0n;
   at("bar").style.setProperty("--share", String(Math.min(1000, permille(fen, goal)) / 1000));
@@ -196,6 +205,13 @@ function showProof(shown) {
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "p" && !event.ctrlKey && !event.metaKey) showProof(body.dataset.proof !== "shown");
+});
+// A pointer and a switch have no place on air: they show while somebody moves the mouse.
+let rest = 0;
+document.addEventListener("pointermove", () => {
+  body.dataset.pointer = "moving";
+  clearTimeout(rest);
+  rest = setTimeout(() => (body.dataset.pointer = "resting"), POINTER_REST_MS);
 });
 showProof(query.get("proof") === "1");
 renderAll();
