@@ -1,0 +1,84 @@
+"""The feed of one campaign: which frames go out when, and what a stream gets that was away. Without I/O.
+
+A frame is made at most every FRAME_S; changes in between are coalesced into the next, for a state is a
+whole, not a difference. Frames are numbered from 1 in this process; a stream's cursor is the number of the
+last one it has. The ids on the wire are versions (proof.py), which every process gives alike.
+"""
+
+from collections import deque
+from typing import Final
+
+from services.reporting.frames import change_frame, snapshot_frame
+from services.reporting.totals import CampaignState
+
+FRAME_S: Final = 0.1
+"""At most ten frames a second."""
+RING_FRAMES: Final = 50
+"""Frames kept for those who missed some: five seconds at full pace. Whoever is further behind gets the latest
+state instead, which is shorter than the frames it stands for."""
+
+
+class Feed:
+    """What one campaign's streams are sent."""
+
+    def __init__(self, state: CampaignState) -> None:
+        self.newest = state
+        self.number = 0
+        self._sent = state
+        self._sent_at_s = float("-inf")
+        self._frames: deque[bytes] = deque(maxlen=RING_FRAMES)
+        self._versions: deque[int] = deque(maxlen=RING_FRAMES)
+        self._snapshot: bytes | None = None
+
+    def offer(self, state: CampaignState) -> bool:
+        """Take a state if it is newer than what is known; False: it is stale and must not be shown.
+
+        A worker that was stalled may publish an old state late. Two states of one version count the same
+        events; after a rebuild with a corrected rule they may still differ, then the later read one holds.
+        """
+        newest = self.newest
+        if (state.version, state.as_of) <= (newest.version, newest.as_of) or (
+            state.version == newest.version and state.digest == newest.digest
+        ):
+            return False
+        self.newest = state
+        return True
+
+    def due_in_s(self, now_s: float) -> float | None:
+        """Seconds until the next frame may go out (0: at once); None: there is nothing new to send."""
+        if self.newest is self._sent:
+            return None
+        return max(0.0, self._sent_at_s + FRAME_S - now_s)
+
+    def advance(self, now_s: float) -> None:
+        """Make the frame that leads from the last one to the newest state."""
+        self._frames.append(change_frame(self._sent, self.newest))
+        self._versions.append(self.newest.version)
+        self._sent, self._sent_at_s, self._snapshot = self.newest, now_s, None
+        self.number += 1
+
+    def since(self, cursor: int) -> tuple[bytes, int]:
+        """What a stream that has frame `cursor` is to be sent next, and its cursor after that: the frames it
+        has missed, or the whole state when they are too many to be of use."""
+        missed = self.number - cursor
+        if missed > len(self._frames):
+            return self.snapshot(), self.number
+        if missed == 1:
+            return self._frames[-1], self.number
+        return b"".join(self._frames[index] for index in range(-missed, 0)), self.number
+
+    def resume(self, version: int | None) -> tuple[bytes, int]:
+        """What a new stream is sent first. With the id of a frame still kept: what came after it; else the
+        whole state."""
+        if version is not None and version == self._sent.version:
+            return b"", self.number
+        if version is not None and version in self._versions:
+            missed = len(self._versions) - 1 - self._versions.index(version)
+            return b"".join(self._frames[index] for index in range(-missed, 0)), self.number
+        return self.snapshot(), self.number
+
+    def snapshot(self) -> bytes:
+        """The state of the last frame as a whole, encoded once for all who ask for it."""
+        if self._snapshot is None:
+            self._snapshot = snapshot_frame(self._sent)
+        return self._snapshot

@@ -1,0 +1,110 @@
+"""How a screens process knows the totals: from the topic `totals`, and from the database as a safety net.
+
+It listens before it reads the database, so that nothing falls in between, and takes whatever is newer. Every
+two seconds it looks whether the database has counted more than the topic has told: that heals a worker that
+died between its commit and its publish, and a broker that is away.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting import queries
+from services.reporting.hub import Hub
+from services.reporting.totals import CampaignState
+from shared.broker import TOTALS, KafkaSettings
+
+log = structlog.get_logger(__name__)
+
+LOOK_S: Final = 2.0
+RECONNECT_S: Final = 1.0
+CONNECT_S: Final = 10.0
+
+
+class TotalsFollower:
+    """Feeds a hub."""
+
+    def __init__(self, settings: KafkaSettings, engine: AsyncEngine, hub: Hub) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._hub = hub
+        self._seeded_version = -1
+        self.listening = False
+
+    async def run(self) -> None:
+        """Listen to the topic, and begin again when that fails. Never returns."""
+        while True:
+            try:
+                await self._listen()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("totals_not_heard", error=repr(error)[:300])
+            finally:
+                self.listening = False
+            await asyncio.sleep(RECONNECT_S)
+
+    async def look(self) -> None:
+        """Read the database whenever it has counted more than was seen there last. Never returns."""
+        while True:
+            try:
+                await self.seed()
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                log.warning("totals_not_read", error=repr(error)[:300])
+            await asyncio.sleep(LOOK_S)
+
+    async def seed(self) -> None:
+        """Take every campaign from the database, unless nothing was counted there since the last time."""
+        version = await queries.read_version(self._engine)
+        if version != self._seeded_version:
+            self._hub.offer(await queries.read_states(self._engine))
+            self._seeded_version = version
+
+    async def _listen(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.servers,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            fetch_max_wait_ms=500,
+            metadata_max_age_ms=10_000,
+            request_timeout_ms=10_000,
+        )
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await consumer.start()
+                await self._go_to_end(consumer)
+            self.listening = True
+            await self.seed()
+            while True:
+                found = await consumer.getmany(timeout_ms=1000)
+                self._hub.offer(
+                    state
+                    for records in found.values()
+                    for record in records
+                    if (state := _decoded(record.value)) is not None
+                )
+        finally:
+            async with asyncio.timeout(3):
+                await consumer.stop()
+
+    async def _go_to_end(self, consumer: AIOKafkaConsumer) -> None:
+        """From the end of every partition: what lies before it is in the database."""
+        topic = self._settings.topic(TOTALS)
+        partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition, end in ends.items():
+            consumer.seek(partition, end)
+
+
+def _decoded(value: bytes | None) -> CampaignState | None:
+    try:
+        return CampaignState.model_validate_json(value or b"")
+    except ValidationError as error:
+        log.error("totals_record_unusable", errors=error.error_count())
+        return None

@@ -1,0 +1,72 @@
+"""The frames of the stream: a state as Server-Sent Events (WHATWG HTML, 9.2), encoded once for all."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from services.reporting.totals import Amounts, CampaignState, RecentDonor
+
+
+def snapshot_frame(state: CampaignState) -> bytes:
+    """Everything a screen needs to start with."""
+    return _frame("snapshot", snapshot_of(state), state.version)
+
+
+def change_frame(before: CampaignState, after: CampaignState) -> bytes:
+    """What is new since the frame of `before`; a whole snapshot when the campaign's plan has changed."""
+    if after.plan.model_copy(update={"status": before.plan.status}) != before.plan:
+        return snapshot_frame(after)
+    known = {donor.donation_id for donor in before.recent}
+    change = {
+        **_numbers(after),
+        "status": after.plan.status,
+        "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
+    }
+    return _frame("change", change, after.version)
+
+
+def heartbeat_frame(now: datetime) -> bytes:
+    """Sign of life. It has no id: the place to resume from stays the last number's."""
+    return _frame("heartbeat", {"as_of": _utc(now)}, None)
+
+
+def snapshot_of(state: CampaignState) -> dict[str, Any]:
+    """A campaign's public data as JSON: amounts in fen, times in UTC."""
+    plan = state.plan.model_dump(mode="json", exclude={"window_start", "window_end"})
+    return {
+        **plan,
+        "window_start": _utc(state.plan.window_start),
+        "window_end": _utc(state.plan.window_end),
+        **_numbers(state),
+        "positions": state.positions,
+        "recent": [_donor(donor) for donor in state.recent],
+    }
+
+
+def _numbers(state: CampaignState) -> dict[str, Any]:
+    return {
+        **amounts_of(state.amounts),
+        "version": state.version,
+        "digest": state.digest,
+        "as_of": _utc(state.as_of),
+    }
+
+
+def amounts_of(amounts: Amounts) -> dict[str, int]:
+    """The amounts in fen, promised, received and disbursed each by itself."""
+    return {**amounts.model_dump(), "net_fen": amounts.net_fen}
+
+
+def _donor(donor: RecentDonor) -> dict[str, Any]:
+    return {**donor.model_dump(mode="json", exclude={"at"}), "at": _utc(donor.at)}
+
+
+def _utc(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _frame(event: str, data: Mapping[str, Any], version: int | None) -> bytes:
+    place = "" if version is None else f"id: {version}\n"
+    payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {event}\n{place}data: {payload}\n\n".encode()

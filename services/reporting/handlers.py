@@ -1,0 +1,76 @@
+"""From Kafka: events are counted once, in the transaction that moves their marks."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.reporting import metrics, queries
+from services.reporting.publishing import TotalsPublisher
+from services.reporting.tally import Tally, tally
+from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records
+from shared.dead_letters import DeadLetter, bury, publish
+from shared.events import Event, UnusableEvent, decode_event
+from shared.positions import admit
+
+log = structlog.get_logger(__name__)
+
+
+class Counting:
+    """The worker's handler."""
+
+    def __init__(
+        self, settings: KafkaSettings, engine: AsyncEngine, publisher: Publisher, totals: TotalsPublisher
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._publisher = publisher
+        self._totals = totals
+        self._dead_letter_topic = settings.topic(DEAD_LETTER)
+
+    @metrics.BATCH_SECONDS.time()
+    async def handle(self, records: Records) -> None:
+        """Count one batch: decode, move marks and add sums in one transaction, then tell the screens."""
+        events = await self._decode(record for record in records if record.topic != self._dead_letter_topic)
+        letters = list(_readable(record for record in records if record.topic == self._dead_letter_topic))
+        async with self._engine.begin() as connection:
+            changes = await count(connection, events)
+            if letters:
+                await queries.write_dead_letters(connection, letters)
+        self._totals.changed(changes.touched)
+        if changes.oldest_received_at is not None:
+            lag = datetime.now(UTC) - changes.oldest_received_at
+            metrics.COUNTED_LAG_SECONDS.observe(max(0.0, lag.total_seconds()))
+
+    async def _decode(self, records: Iterable[Record]) -> list[Event]:
+        """Read the events; what is none goes whole to the dead letters, and the batch goes on without it."""
+        events = []
+        for record in records:
+            try:
+                events.append(decode_event(record.value))
+            except UnusableEvent as error:
+                metrics.UNUSABLE_EVENTS.inc()
+                letter = bury(self._settings, "reporting", record, "unusable-event", str(error))
+                await publish(self._publisher, letter)
+        return events
+
+
+async def count(connection: AsyncConnection, events: list[Event]) -> Tally:
+    """Count the events whose position is next, inside the caller's transaction; note gaps."""
+    fresh = await admit(connection, events)
+    changes = tally(fresh)
+    await queries.write(connection, changes)
+    if len(fresh) < len(events):
+        counted = {id(event) for event in fresh}
+        await queries.write_gaps(connection, (event for event in events if id(event) not in counted))
+    return changes
+
+
+def _readable(records: Iterable[Record]) -> Iterator[DeadLetter]:
+    for record in records:
+        try:
+            yield DeadLetter.model_validate_json(record.value or b"")
+        except ValidationError as error:
+            log.error("dead_letter_unreadable", offset=record.offset, errors=error.error_count())

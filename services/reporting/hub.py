@@ -1,0 +1,186 @@
+"""The hub of a screens process: the campaigns' feeds and every stream open on them.
+
+One encoded frame is shared by all streams (facts: 95 % of frames at 5,000 streams × 10 Hz on one core, against
+28-43 % with one generator per client). A stream's task does nothing but wait, write and wait.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from services.reporting import metrics
+from services.reporting.feed import Feed
+from services.reporting.frames import heartbeat_frame
+from services.reporting.totals import CampaignState
+
+HEARTBEAT_S: Final = 5.0
+WATCH_S: Final = 1.0
+WRITE_S: Final = 5.0
+"""A connection that takes nothing for so long is closed; the screen comes back with Last-Event-ID."""
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class TooManyStreams(Exception):
+    """This process has as many streams as it may hold."""
+
+
+class Stream:
+    """One open connection: it has at most one write under way and no queue, only a cursor into its feed."""
+
+    def __init__(self, feed: Feed, version: int | None) -> None:
+        self._feed = feed
+        self._first, self._cursor = feed.resume(version)
+        self._news = asyncio.Event()
+        self._beat: bytes | None = None
+        self._limit = asyncio.timeout(None)
+        self._writing_since_s: float | None = None
+        self.closed = False
+        self.written = 0
+
+    def wake(self) -> None:
+        """There is a new frame."""
+        self._news.set()
+
+    def beat(self, frame: bytes) -> None:
+        """Send a heartbeat when the stream is next free to write."""
+        self._beat = frame
+        self._news.set()
+
+    def close(self) -> None:
+        """End the stream after the write that is under way."""
+        self.closed = True
+        self._news.set()
+
+    def check(self, now_s: float) -> None:
+        """Give up the connection when its write has been under way for too long."""
+        if self._writing_since_s is not None and now_s - self._writing_since_s > WRITE_S:
+            self._limit.reschedule(now_s)
+
+    async def run(self, write: Write) -> None:
+        """Write frames until the stream is closed. Raises TimeoutError when the screen is too slow."""
+        loop = asyncio.get_running_loop()
+        async with self._limit:
+            pending: bytes | None = self._first
+            while not self.closed:
+                if pending:
+                    self._writing_since_s = loop.time()
+                    await write(pending)
+                    self._writing_since_s = None
+                    self.written += 1
+                pending = self._next()
+                if pending is None:
+                    self._news.clear()
+                    await self._news.wait()
+
+    def _next(self) -> bytes | None:
+        if self._feed.number > self._cursor:
+            frames, self._cursor = self._feed.since(self._cursor)
+            return frames
+        frame, self._beat = self._beat, None
+        return frame
+
+
+class Hub:
+    """All feeds and streams of this process."""
+
+    def __init__(self, *, max_streams: int) -> None:
+        self._max_streams = max_streams
+        self._feeds: dict[str, Feed] = {}
+        self._streams: defaultdict[str, set[Stream]] = defaultdict(set)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._written_by_ended = 0
+        self._counted = 0
+        self.open_streams = 0
+        self.stopping = False
+
+    def states(self) -> list[CampaignState]:
+        """The newest state of every campaign."""
+        return [feed.newest for feed in self._feeds.values()]
+
+    def state(self, campaign_id: str) -> CampaignState | None:
+        """The newest state of one campaign; None: it is not known."""
+        feed = self._feeds.get(campaign_id)
+        return feed.newest if feed else None
+
+    def offer(self, states: Iterable[CampaignState]) -> None:
+        """Take states read from the database or from the topic `totals`, in any order."""
+        for state in states:
+            feed = self._feeds.get(state.campaign_id)
+            if feed is None:
+                self._feeds[state.campaign_id] = Feed(state)
+                metrics.TOTALS_TAKEN.labels("shown").inc()
+            elif feed.offer(state):
+                metrics.TOTALS_TAKEN.labels("shown").inc()
+                self._schedule(state.campaign_id, feed)
+            else:
+                outcome = "stale" if state.version < feed.newest.version else "known"
+                metrics.TOTALS_TAKEN.labels(outcome).inc()
+
+    def _schedule(self, campaign_id: str, feed: Feed) -> None:
+        """Send at once after a pause, else at the end of the current tenth of a second."""
+        if campaign_id in self._timers:
+            return
+        loop = asyncio.get_running_loop()
+        due_in_s = feed.due_in_s(loop.time())
+        if due_in_s == 0:
+            self._send(campaign_id, feed)
+        elif due_in_s is not None:
+            self._timers[campaign_id] = loop.call_later(due_in_s, self._send, campaign_id, feed)
+
+    def _send(self, campaign_id: str, feed: Feed) -> None:
+        self._timers.pop(campaign_id, None)
+        feed.advance(asyncio.get_running_loop().time())
+        for stream in self._streams.get(campaign_id, ()):
+            stream.wake()
+        metrics.FRAME_LAG_SECONDS.observe((datetime.now(UTC) - feed.newest.as_of).total_seconds())
+
+    @asynccontextmanager
+    async def stream(self, campaign_id: str, version: int | None) -> AsyncIterator[Stream]:
+        """Open a stream on a known campaign, resuming after `version`. Raises TooManyStreams, KeyError."""
+        if self.open_streams >= self._max_streams:
+            raise TooManyStreams
+        stream = Stream(self._feeds[campaign_id], version)
+        self._streams[campaign_id].add(stream)
+        self.open_streams += 1
+        metrics.STREAMS_OPEN.set(self.open_streams)
+        try:
+            yield stream
+        finally:
+            self._streams[campaign_id].discard(stream)
+            self.open_streams -= 1
+            self._written_by_ended += stream.written
+            metrics.STREAMS_OPEN.set(self.open_streams)
+
+    async def watch(self) -> None:
+        """Beat every HEARTBEAT_S, close connections that are stuck, count frames. Never returns."""
+        loop = asyncio.get_running_loop()
+        beat_at_s = loop.time() + HEARTBEAT_S
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now_s = loop.time()
+            for stream in self._all():
+                stream.check(now_s)
+            if now_s >= beat_at_s:
+                beat_at_s = now_s + HEARTBEAT_S - (now_s - beat_at_s) % HEARTBEAT_S
+                frame = heartbeat_frame(datetime.now(UTC))
+                for stream in self._all():
+                    stream.beat(frame)
+            self._count()
+
+    def stop(self) -> None:
+        """End every stream; no new one is let in."""
+        self.stopping = True
+        for stream in self._all():
+            stream.close()
+
+    def _all(self) -> list[Stream]:
+        return [stream for streams in self._streams.values() for stream in streams]
+
+    def _count(self) -> None:
+        written = self._written_by_ended + sum(stream.written for stream in self._all())
+        metrics.FRAMES_SENT.inc(written - self._counted)
+        self._counted = written

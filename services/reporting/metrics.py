@@ -1,0 +1,52 @@
+"""What the reporting service measures of itself."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LAG_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60)
+
+COUNTED_LAG_SECONDS: Final = Histogram(
+    "shanliu_reporting_counted_lag_seconds",
+    "From a donation's received_at to the commit that counts it, for the oldest donation of each batch, in"
+    " seconds; donations released from hold are left out",
+    buckets=_LAG_BUCKETS,
+)
+BATCH_SECONDS: Final = Histogram(
+    "shanliu_reporting_batch_seconds",
+    "Time to count one batch of events and commit it, in seconds",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+UNUSABLE_EVENTS: Final = Counter(
+    "shanliu_reporting_unusable_events_total", "Records on event topics that broke the contract"
+)
+TOTALS_PUBLISHED: Final = Counter(
+    "shanliu_reporting_totals_published_total", "States of campaigns published to the topic totals"
+)
+TOTALS_WAITING: Final = Gauge(
+    "shanliu_reporting_totals_waiting", "Campaigns with a committed change that is not published yet"
+)
+TOTALS_TAKEN: Final = Counter(
+    "shanliu_reporting_totals_taken_total",
+    "States a screens process was offered, by what it did with them: newer ones are shown, stale ones (of a"
+    " stalled worker) and known ones ignored",
+    ["outcome"],
+)
+STREAMS_OPEN: Final = Gauge("shanliu_reporting_streams_open", "Streams open to screens now")
+STREAMS_ENDED: Final = Counter(
+    "shanliu_reporting_streams_ended_total",
+    "Streams that ended, by why: the screen left, it was too slow, the process stopped, or it was refused",
+    ["why"],
+)
+FRAMES_SENT: Final = Counter(
+    "shanliu_reporting_frames_sent_total", "Frames handed to the streams' connections, heartbeats included"
+)
+SNAPSHOTS_SENT: Final = Counter(
+    "shanliu_reporting_snapshots_sent_total",
+    "Snapshots sent to single streams: first ones, and to screens too far behind to resume",
+)
+FRAME_LAG_SECONDS: Final = Histogram(
+    "shanliu_reporting_frame_lag_seconds",
+    "From reading a state in the database to its frame being handed to all streams, in seconds",
+    buckets=_LAG_BUCKETS,
+)

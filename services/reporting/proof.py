@@ -1,0 +1,44 @@
+"""How a number proves itself: its version and its digest.
+
+Whoever wants to check a total recomputes the digest without this code:
+
+1. `positions` says, for every source, the sequence of the last event counted: {"intake.alipay/0": 1041, …}.
+   A source is an intake topic's partition (sequence = offset) or "campaign/<partition>" (sequence = the row
+   of the campaign service's outbox).
+2. Add up, over the events of those sources up to and including these sequences, what belongs to the campaign:
+   received, reversed, promised and disbursed fen, and the number of donations received.
+3. Write {"campaign_id", "disbursed_fen", "donations", "positions", "promised_fen", "received_fen",
+   "reversed_fen"} as canonical JSON (RFC 8785: keys sorted at every level, no white space, integers as they
+   are), encode it as UTF-8 and take SHA-256, in lower-case hexadecimal. In Python:
+   json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False), then hashlib.sha256.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from services.reporting.totals import Amounts
+
+
+def version_of(positions: Mapping[str, int]) -> int:
+    """How far the projection has read: Σ(mark + 1) over all its sources.
+
+    Marks only grow and every reading is one consistent snapshot, so of two readings the one with the larger
+    version is the newer, and two with the same version read the same events.
+    """
+    return sum(sequence + 1 for sequence in positions.values())
+
+
+def digest_of(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) -> str:
+    """SHA-256 (64 hexadecimal digits) over what is claimed and the positions it is claimed for."""
+    claim = {
+        "campaign_id": campaign_id,
+        "positions": dict(positions),
+        "received_fen": amounts.received_fen,
+        "reversed_fen": amounts.reversed_fen,
+        "promised_fen": amounts.promised_fen,
+        "disbursed_fen": amounts.disbursed_fen,
+        "donations": amounts.donations,
+    }
+    canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

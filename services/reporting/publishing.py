@@ -1,0 +1,69 @@
+"""From committed totals to the topic `totals`: each campaign at most 20 times a second, nothing forgotten."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting import metrics, queries
+from services.reporting.pacing import Pacing
+from shared.broker import TOTALS, Publisher, PublishFailed
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_S: Final = 0.05
+FAILED_PAUSE_S: Final = 1.0
+
+
+class TotalsPublisher:
+    """Publishes the states of campaigns that have changed, as the database has them then.
+
+    What is published is read after the commit, so it may be newer than the change that caused it, never
+    older. A process that dies in between leaves a change unpublished; the screens read the database every
+    two seconds for that (following.py).
+    """
+
+    def __init__(self, engine: AsyncEngine, publisher: Publisher) -> None:
+        self._engine = engine
+        self._publisher = publisher
+        self._pacing = Pacing(PUBLISH_S)
+        self._changed = asyncio.Event()
+
+    def changed(self, campaigns: Iterable[str]) -> None:
+        """These campaigns have new committed totals."""
+        for campaign in campaigns:
+            self._pacing.mark(campaign)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish what changes. Never returns; a failure is tried again after a pause."""
+        loop = asyncio.get_running_loop()
+        while True:
+            wait_s = self._pacing.due_in_s(loop.time())
+            if wait_s is None:
+                self._changed.clear()
+                await self._changed.wait()
+            elif wait_s > 0:
+                await asyncio.sleep(wait_s)
+            else:
+                await self._publish(self._pacing.take(loop.time()))
+
+    async def _publish(self, campaigns: set[str]) -> None:
+        try:
+            states = await queries.read_states(self._engine, campaigns)
+            await asyncio.gather(
+                *(
+                    self._publisher.send(TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode())
+                    for state in states
+                )
+            )
+        except (SQLAlchemyError, OSError, PublishFailed) as error:
+            log.warning("totals_not_published", error=repr(error)[:300], campaigns=len(campaigns))
+            self.changed(campaigns)
+            await asyncio.sleep(FAILED_PAUSE_S)
+        else:
+            metrics.TOTALS_PUBLISHED.inc(len(states))
+        metrics.TOTALS_WAITING.set(self._pacing.waiting)

@@ -1,0 +1,462 @@
+"""What the reporting service asks of its database. One statement reads a campaign: one snapshot."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.reporting.proof import digest_of, version_of
+from services.reporting.tally import CampaignEvent, MinuteKey, Sums, Tally, minute_start
+from services.reporting.totals import (
+    RECENT_SHOWN,
+    Amounts,
+    CampaignPlan,
+    CampaignState,
+    CampaignStatus,
+    ChannelTotal,
+)
+from shared.dead_letters import DeadLetter
+from shared.events import DonationReceived, Event, FundsDisbursed, MilestoneReached, PledgeMade
+
+ARRIVALS_KEPT: Final = timedelta(days=2)
+
+_TOTAL_COUNTS: Final = (
+    "received_fen",
+    "reversed_fen",
+    "donations",
+    "reversals",
+    "held",
+    "held_fen",
+    "released",
+    "released_fen",
+    "conflicts",
+)
+_MINUTE_COUNTS: Final = ("received_fen", "reversed_fen", "donations", "reversals")
+_ARRIVAL_COUNTS: Final = ("received_fen", "donations")
+
+
+def _add_up(table: str, keys: Mapping[str, str], counts: Sequence[str]) -> TextClause:
+    """One statement that adds many rows' growth: INSERT … SELECT unnest(…) ON CONFLICT DO UPDATE.
+
+    `keys` are the key columns with their types. Given sorted keys, two of these can't deadlock; 136,000
+    rows/s a connection (facts). Names come from this file only.
+    """
+    columns = (*keys, *counts)
+    types = (*keys.values(), *("bigint" for _ in counts))
+    arrays = ", ".join(f"CAST(:{column} AS {kind}[])" for column, kind in zip(columns, types, strict=True))
+    growth = ", ".join(f"{count} = {table}.{count} + excluded.{count}" for count in counts)
+    return text(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {growth}"
+    )
+
+
+_ADD_TOTALS = _add_up(
+    "campaign_totals", {"campaign_id": "text", "channel": "text", "source": "text"}, _TOTAL_COUNTS
+)
+_MINUTE_KEYS: Final = {"campaign_id": "text", "minute": "timestamptz", "channel": "text", "source": "text"}
+_ADD_MINUTES = _add_up("minute_totals", _MINUTE_KEYS, _MINUTE_COUNTS)
+_ADD_ARRIVALS = _add_up("arrivals", _MINUTE_KEYS, _ARRIVAL_COUNTS)
+
+
+async def write(connection: AsyncConnection, changes: Tally) -> None:
+    """Write what a batch changes, in the transaction that has moved its marks."""
+    if changes.totals:
+        await _write_totals(connection, changes.totals)
+    if changes.minutes:
+        await _write_minutes(connection, _ADD_MINUTES, changes.minutes, _MINUTE_COUNTS)
+    if changes.arrivals:
+        await _write_minutes(connection, _ADD_ARRIVALS, changes.arrivals, _ARRIVAL_COUNTS)
+    if changes.donors:
+        await _write_donors(connection, [donor for newest in changes.donors.values() for donor in newest])
+    for event, status in changes.campaigns.values():
+        await _write_campaign(connection, event, status)
+    for milestone in changes.milestones:
+        await _write_milestone(connection, milestone)
+    for pledge in changes.pledges:
+        await _write_pledge(connection, pledge)
+    for disbursement in changes.disbursements:
+        await _write_disbursement(connection, disbursement)
+
+
+async def _write_totals(connection: AsyncConnection, totals: Mapping[tuple[str, str, str], Sums]) -> None:
+    rows = sorted(totals.items(), key=lambda row: row[0])
+    await connection.execute(
+        _ADD_TOTALS,
+        {
+            "campaign_id": [key[0] for key, _ in rows],
+            "channel": [key[1] for key, _ in rows],
+            "source": [key[2] for key, _ in rows],
+            **{count: [getattr(sums, count) for _, sums in rows] for count in _TOTAL_COUNTS},
+        },
+    )
+
+
+async def _write_minutes(
+    connection: AsyncConnection,
+    statement: TextClause,
+    minutes: Mapping[MinuteKey, Sums],
+    counts: Sequence[str],
+) -> None:
+    rows = sorted(minutes.items(), key=lambda row: row[0])
+    await connection.execute(
+        statement,
+        {
+            "campaign_id": [key[0] for key, _ in rows],
+            "minute": [minute_start(key[1]) for key, _ in rows],
+            "channel": [key[2] for key, _ in rows],
+            "source": [key[3] for key, _ in rows],
+            **{count: [getattr(sums, count) for _, sums in rows] for count in counts},
+        },
+    )
+
+
+_ADD_DONORS = text(
+    "INSERT INTO recent_donors (campaign_id, source, sequence, donation_id, channel, donor_kind, shown_name,"
+    " amount_fen, occurred_at, received_at)"
+    " SELECT * FROM unnest(CAST(:campaign_id AS text[]), CAST(:source AS text[]),"
+    " CAST(:sequence AS bigint[]), CAST(:donation_id AS uuid[]),"
+    " CAST(:channel AS text[]), CAST(:donor_kind AS text[]),"
+    " CAST(:shown_name AS text[]), CAST(:amount_fen AS bigint[]), CAST(:occurred_at AS timestamptz[]),"
+    " CAST(:received_at AS timestamptz[])) ON CONFLICT DO NOTHING"
+)
+_DROP_OLD_DONORS = text(
+    "DELETE FROM recent_donors AS old"
+    " USING unnest(CAST(:campaign_id AS text[]), CAST(:source AS text[])) AS list (campaign_id, source)"
+    " WHERE old.campaign_id = list.campaign_id AND old.source = list.source AND old.sequence <="
+    " (SELECT sequence FROM recent_donors AS newer"
+    "  WHERE newer.campaign_id = list.campaign_id AND newer.source = list.source"
+    "  ORDER BY sequence DESC OFFSET :kept LIMIT 1)"
+)
+
+
+async def _write_donors(connection: AsyncConnection, donors: list[DonationReceived]) -> None:
+    """Keep the newest RECENT_SHOWN of each campaign and source: the newest of all are among them."""
+    await connection.execute(
+        _ADD_DONORS,
+        {
+            "campaign_id": [donor.data.campaign_id for donor in donors],
+            "source": [donor.source for donor in donors],
+            "sequence": [donor.sequence for donor in donors],
+            "donation_id": [donor.data.donation_id for donor in donors],
+            "channel": [donor.data.channel for donor in donors],
+            "donor_kind": [donor.data.donor_kind for donor in donors],
+            "shown_name": [donor.data.shown_name for donor in donors],
+            "amount_fen": [donor.data.amount_fen for donor in donors],
+            "occurred_at": [donor.data.occurred_at for donor in donors],
+            "received_at": [donor.data.received_at for donor in donors],
+        },
+    )
+    lists = sorted({(donor.data.campaign_id, donor.source) for donor in donors})
+    await connection.execute(
+        _DROP_OLD_DONORS,
+        {
+            "campaign_id": [campaign for campaign, _ in lists],
+            "source": [source for _, source in lists],
+            "kept": RECENT_SHOWN,
+        },
+    )
+
+
+_PLAN_COLUMNS: Final = (
+    "campaign_id",
+    "kind",
+    "title",
+    "title_en",
+    "organisation",
+    "licence",
+    "filing_number",
+    "contact",
+    "query_method",
+    "purpose",
+    "goal_fen",
+    "milestones_fen",
+    "window_start",
+    "window_end",
+    "changed_at",
+)
+_PUT_CAMPAIGN = text(
+    f"INSERT INTO campaigns (status, {', '.join(_PLAN_COLUMNS)})"  # noqa: S608 - this file's own names
+    f" VALUES (:status, {', '.join(f':{column}' for column in _PLAN_COLUMNS)})"
+    " ON CONFLICT (campaign_id) DO UPDATE SET status = excluded.status, "
+    + ", ".join(f"{column} = excluded.{column}" for column in _PLAN_COLUMNS[1:])
+)
+_PUT_MILESTONE = text(
+    "INSERT INTO reached_milestones (campaign_id, milestone_fen, reached_at)"
+    " VALUES (:campaign_id, :milestone_fen, :reached_at) ON CONFLICT DO NOTHING"
+)
+_PUT_PLEDGE = text(
+    "INSERT INTO pledges (pledge_id, campaign_id, company, amount_fen, due_on, promised_at)"
+    " VALUES (:pledge_id, :campaign_id, :company, :amount_fen, :due_on, :promised_at) ON CONFLICT DO NOTHING"
+)
+_PUT_DISBURSEMENT = text(
+    "INSERT INTO disbursements"
+    " (disbursement_id, campaign_id, amount_fen, use, beneficiaries, beneficiary_unit, paid_at) VALUES"
+    " (:disbursement_id, :campaign_id, :amount_fen, :use, :beneficiaries, :beneficiary_unit, :paid_at)"
+    " ON CONFLICT DO NOTHING"
+)
+
+
+async def _write_campaign(connection: AsyncConnection, event: CampaignEvent, status: CampaignStatus) -> None:
+    plan = event.data.model_dump(include=set(_PLAN_COLUMNS))
+    await connection.execute(
+        _PUT_CAMPAIGN, {**plan, "milestones_fen": list(event.data.milestones_fen), "status": status}
+    )
+
+
+async def _write_milestone(connection: AsyncConnection, event: MilestoneReached) -> None:
+    data = event.data.model_dump(include={"campaign_id", "milestone_fen"})
+    await connection.execute(_PUT_MILESTONE, {**data, "reached_at": event.time})
+
+
+async def _write_pledge(connection: AsyncConnection, event: PledgeMade) -> None:
+    await connection.execute(_PUT_PLEDGE, {**event.data.model_dump(), "promised_at": event.time})
+
+
+async def _write_disbursement(connection: AsyncConnection, event: FundsDisbursed) -> None:
+    await connection.execute(_PUT_DISBURSEMENT, {**event.data.model_dump(), "paid_at": event.time})
+
+
+_PUT_DEAD_LETTERS = text(
+    "INSERT INTO dead_letters (topic, partition, record_offset, reason, detail, at)"
+    " SELECT * FROM unnest(CAST(:topic AS text[]), CAST(:partition AS integer[]), CAST(:offset AS bigint[]),"
+    " CAST(:reason AS text[]), CAST(:detail AS text[]), CAST(:at AS timestamptz[])) ON CONFLICT DO NOTHING"
+)
+
+
+async def write_dead_letters(connection: AsyncConnection, letters: Iterable[DeadLetter]) -> None:
+    """Note where unusable records lie. The same record may be buried twice: its origin is its identity."""
+    rows = sorted(letters, key=lambda letter: (letter.topic, letter.partition, letter.offset))
+    await connection.execute(
+        _PUT_DEAD_LETTERS,
+        {
+            "topic": [letter.topic for letter in rows],
+            "partition": [letter.partition for letter in rows],
+            "offset": [letter.offset for letter in rows],
+            "reason": [letter.reason for letter in rows],
+            "detail": [letter.detail for letter in rows],
+            "at": [letter.failed_at for letter in rows],
+        },
+    )
+
+
+_PUT_GAPS = text(
+    "INSERT INTO gaps (source, awaited_sequence, out_of_order, first_seen_at, last_seen_at)"
+    " SELECT early.source, max(early.sequence), count(*), now(), now()"
+    " FROM unnest(CAST(:source AS text[]), CAST(:sequence AS bigint[])) AS early (source, sequence)"
+    " JOIN marks ON marks.source = early.source AND marks.sequence < early.sequence"
+    " GROUP BY early.source ORDER BY early.source"
+    " ON CONFLICT (source) DO UPDATE SET"
+    " awaited_sequence = greatest(gaps.awaited_sequence, excluded.awaited_sequence),"
+    " out_of_order = gaps.out_of_order + excluded.out_of_order, last_seen_at = excluded.last_seen_at,"
+    " first_seen_at = CASE WHEN gaps.awaited_sequence >"
+    " (SELECT sequence FROM marks WHERE marks.source = gaps.source)"
+    " THEN gaps.first_seen_at ELSE excluded.first_seen_at END"
+)
+
+
+async def write_gaps(connection: AsyncConnection, passed_over: Iterable[Event]) -> None:
+    """Note the events among those passed over that came too early: their mark is still below them.
+
+    The rest were repeats. Only marks say which, so call it in the transaction that has moved them.
+    """
+    events = list(passed_over)
+    if events:
+        await connection.execute(
+            _PUT_GAPS,
+            {"source": [event.source for event in events], "sequence": [event.sequence for event in events]},
+        )
+
+
+_STATES = """
+SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequences,
+       (SELECT max(milestone_fen) FROM reached_milestones AS m WHERE m.campaign_id = c.campaign_id)
+           AS milestone_fen,
+       (SELECT coalesce(sum(amount_fen), 0)::bigint
+        FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_fen,
+       (SELECT coalesce(sum(amount_fen), 0)::bigint
+        FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS disbursed_fen,
+       statement_timestamp() AS as_of
+FROM campaigns AS c
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(channel ORDER BY channel.channel), '[]')::text AS channels
+    FROM (SELECT t.channel, sum(t.received_fen)::bigint AS received_fen,
+                 sum(t.reversed_fen)::bigint AS reversed_fen,
+                 sum(t.received_fen - t.reversed_fen)::bigint AS net_fen,
+                 sum(t.donations)::bigint AS donations, sum(t.reversals)::bigint AS reversals
+          FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id GROUP BY t.channel) AS channel
+) AS totals
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(donor), '[]')::text AS donors
+    FROM (SELECT r.donation_id, r.shown_name AS name, r.donor_kind AS kind, r.amount_fen, r.channel,
+                 r.occurred_at AS at
+          FROM recent_donors AS r WHERE r.campaign_id = c.campaign_id
+          ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
+) AS recent
+CROSS JOIN (
+    SELECT coalesce(array_agg(source ORDER BY source), '{}') AS sources,
+           coalesce(array_agg(sequence ORDER BY source), '{}') AS sequences
+    FROM marks WHERE sequence >= 0
+) AS positions
+"""
+_ALL_STATES = text(_STATES)
+_SOME_STATES = text(_STATES + "WHERE c.campaign_id = ANY(:campaigns)")
+
+
+async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = None) -> list[CampaignState]:
+    """Read campaigns (None: all) with their amounts and all positions, in one consistent snapshot.
+
+    One statement sees one state of the database, also at READ COMMITTED, so the sums and the marks belong
+    together. Campaigns whose plan has not been read yet are left out.
+    """
+    parameters: dict[str, Any] = {"recent": RECENT_SHOWN}
+    if campaigns is not None:
+        parameters["campaigns"] = sorted(campaigns)
+    statement = _ALL_STATES if campaigns is None else _SOME_STATES
+    async with engine.connect() as connection:
+        rows = (await connection.execute(statement, parameters)).mappings().all()
+    return [_state(row) for row in rows]
+
+
+def _state(row: RowMapping) -> CampaignState:
+    channels = tuple(ChannelTotal.model_validate(channel) for channel in json.loads(row["channels"]))
+    amounts = Amounts(
+        received_fen=sum(channel.received_fen for channel in channels),
+        reversed_fen=sum(channel.reversed_fen for channel in channels),
+        donations=sum(channel.donations for channel in channels),
+        promised_fen=row["promised_fen"],
+        disbursed_fen=row["disbursed_fen"],
+    )
+    plan = CampaignPlan.model_validate(dict(row))
+    positions = dict(zip(row["sources"], row["sequences"], strict=True))
+    return CampaignState(
+        plan=plan,
+        amounts=amounts,
+        channels=channels,
+        recent=json.loads(row["donors"]),
+        positions=positions,
+        version=version_of(positions),
+        digest=digest_of(plan.campaign_id, positions, amounts),
+        as_of=row["as_of"],
+    )
+
+
+_VERSION = text("SELECT coalesce(sum(sequence + 1), 0)::bigint FROM marks")
+
+
+async def read_version(engine: AsyncEngine) -> int:
+    """How far the projection has read (see proof.version_of)."""
+    async with engine.connect() as connection:
+        return int((await connection.execute(_VERSION)).scalar_one())
+
+
+_MINUTES = text(
+    "SELECT minute, channel, sum(received_fen)::bigint AS received_fen,"
+    " sum(reversed_fen)::bigint AS reversed_fen,"
+    " sum(donations)::bigint AS donations, sum(reversals)::bigint AS reversals"
+    " FROM minute_totals WHERE campaign_id = :campaign_id AND minute >= :start AND minute < :end"
+    " GROUP BY minute, channel ORDER BY minute, channel LIMIT :most"
+)
+
+
+async def read_minutes(
+    engine: AsyncEngine, campaign_id: str, start: datetime, end: datetime, *, most: int
+) -> Sequence[RowMapping]:
+    """The minutes of [start, end) in which something was given, by channel; `most` rows at most."""
+    asked = {"campaign_id": campaign_id, "start": start, "end": end, "most": most}
+    async with engine.connect() as connection:
+        return (await connection.execute(_MINUTES, asked)).mappings().all()
+
+
+_PACE = text(
+    "SELECT campaign_id,"
+    " coalesce(sum(donations) FILTER (WHERE minute >= :one), 0)::bigint AS donations_1,"
+    " coalesce(sum(received_fen) FILTER (WHERE minute >= :one), 0)::bigint AS fen_1,"
+    " coalesce(sum(donations) FILTER (WHERE minute >= :five), 0)::bigint AS donations_5,"
+    " coalesce(sum(received_fen) FILTER (WHERE minute >= :five), 0)::bigint AS fen_5,"
+    " sum(donations)::bigint AS donations_15, sum(received_fen)::bigint AS fen_15"
+    " FROM arrivals WHERE minute >= :fifteen AND minute < :now GROUP BY campaign_id"
+)
+
+
+async def read_pace(engine: AsyncEngine, now: datetime) -> dict[str, RowMapping]:
+    """What arrived in the last 1, 5 and 15 whole minutes before `now` (UTC), by campaign."""
+    this_minute = now.replace(second=0, microsecond=0)
+    asked = {
+        "now": this_minute,
+        "one": this_minute - timedelta(minutes=1),
+        "five": this_minute - timedelta(minutes=5),
+        "fifteen": this_minute - timedelta(minutes=15),
+    }
+    async with engine.connect() as connection:
+        return {row["campaign_id"]: row for row in (await connection.execute(_PACE, asked)).mappings()}
+
+
+_CHANNELS = text(
+    "SELECT campaign_id, channel, sum(donations)::bigint AS donations,"
+    " sum(received_fen)::bigint AS received_fen,"
+    " sum(reversals)::bigint AS reversals, sum(reversed_fen)::bigint AS reversed_fen,"
+    " sum(held - released)::bigint AS held_open, sum(held_fen - released_fen)::bigint AS held_open_fen,"
+    " sum(conflicts)::bigint AS conflicts"
+    " FROM campaign_totals GROUP BY campaign_id, channel ORDER BY campaign_id, channel"
+)
+
+
+async def read_channels(engine: AsyncEngine) -> Sequence[RowMapping]:
+    """By campaign and channel: received, reversed, held and not yet released, conflicts."""
+    async with engine.connect() as connection:
+        return (await connection.execute(_CHANNELS)).mappings().all()
+
+
+_DEAD_LETTERS = text(
+    "SELECT topic, reason, count(*)::bigint AS letters, max(at) AS newest_at FROM dead_letters"
+    " GROUP BY topic, reason ORDER BY topic, reason"
+)
+_NEWEST_LETTERS = text(
+    "SELECT topic, partition, record_offset AS offset, reason, detail, at FROM dead_letters"
+    " ORDER BY at DESC LIMIT :most"
+)
+
+
+async def read_dead_letters(
+    engine: AsyncEngine, *, newest: int
+) -> tuple[Sequence[RowMapping], Sequence[RowMapping]]:
+    """Dead letters counted by topic and reason, and the `newest` of them with their places."""
+    async with engine.connect() as connection:
+        counted = (await connection.execute(_DEAD_LETTERS)).mappings().all()
+        return counted, (await connection.execute(_NEWEST_LETTERS, {"most": newest})).mappings().all()
+
+
+_GAPS = text(
+    "SELECT gaps.source, out_of_order, awaited_sequence, marks.sequence AS mark, first_seen_at, last_seen_at,"
+    " marks.sequence < awaited_sequence AS open"
+    " FROM gaps JOIN marks ON marks.source = gaps.source ORDER BY gaps.source"
+)
+
+
+async def read_gaps(engine: AsyncEngine) -> Sequence[RowMapping]:
+    """Sources with events that came too early; `open`: what is missing has not arrived yet."""
+    async with engine.connect() as connection:
+        return (await connection.execute(_GAPS)).mappings().all()
+
+
+_NEWEST_RECEIVED = text("SELECT max(received_at) FROM recent_donors")
+
+
+async def read_newest_received(engine: AsyncEngine) -> datetime | None:
+    """When the newest donation counted so far was received (UTC); None: there is none yet."""
+    async with engine.connect() as connection:
+        newest: datetime | None = (await connection.execute(_NEWEST_RECEIVED)).scalar_one()
+        return newest
+
+
+_PRUNE_ARRIVALS = text("DELETE FROM arrivals WHERE minute < :before")
+
+
+async def prune_arrivals(engine: AsyncEngine, now: datetime) -> int:
+    """Drop the pace of days gone by; gives the number of rows dropped."""
+    async with engine.begin() as connection:
+        return (await connection.execute(_PRUNE_ARRIVALS, {"before": now - ARRIVALS_KEPT})).rowcount

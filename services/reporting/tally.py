@@ -1,0 +1,161 @@
+"""From a batch of events to what changes in the tables: pure, in Python, one sum per row.
+
+Adding up here and writing each row once is what lets one worker take 100,000 events a second: the
+database sees a handful of rows for a batch of 2,000 events.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.reporting.totals import RECENT_SHOWN, CampaignStatus
+from shared.events import (
+    CampaignClosed,
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    Event,
+    FundsDisbursed,
+    MilestoneReached,
+    PledgeMade,
+)
+
+_STATUS: Final[dict[type[Event], CampaignStatus]] = {
+    CampaignFiled: "filed",
+    CampaignLaunched: "launched",
+    CampaignPaused: "paused",
+    CampaignClosed: "closed",
+}
+CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Sums:
+    """What one row grows by; amounts in fen."""
+
+    received_fen: int = 0
+    reversed_fen: int = 0
+    donations: int = 0
+    reversals: int = 0
+    held: int = 0
+    held_fen: int = 0
+    released: int = 0
+    released_fen: int = 0
+    conflicts: int = 0
+
+
+TotalKey = tuple[str, str, str]
+"""campaign, channel, source"""
+MinuteKey = tuple[str, int, str, str]
+"""campaign, minutes since 1970 UTC, channel, source"""
+Donors = deque[DonationReceived]
+
+
+def _newest() -> Donors:
+    return deque(maxlen=RECENT_SHOWN)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a batch changes. Collections of plain values, ready to be written in sorted order."""
+
+    totals: defaultdict[TotalKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    minutes: defaultdict[MinuteKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    arrivals: defaultdict[MinuteKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
+    campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
+    milestones: list[MilestoneReached] = field(default_factory=list)
+    pledges: list[PledgeMade] = field(default_factory=list)
+    disbursements: list[FundsDisbursed] = field(default_factory=list)
+    oldest_received_at: datetime | None = None
+    """Of the donations received here, except those that had been held and were released later."""
+
+    @property
+    def touched(self) -> set[str]:
+        """The campaigns whose screens have something new to show."""
+        touched = {campaign for campaign, _, _ in self.totals} | self.campaigns.keys()
+        for event in (*self.milestones, *self.pledges, *self.disbursements):
+            touched.add(event.data.campaign_id)
+        return touched
+
+
+def tally(events: Iterable[Event]) -> Tally:
+    """Add up events that count (see shared.positions). Types without effect here are passed over."""
+    result = Tally()
+    for event in events:
+        if isinstance(event, DonationReceived):
+            _received(result, event)
+        else:
+            _others(result, event)
+    return result
+
+
+def minute_start(minute: int) -> datetime:
+    """The beginning of a minute counted from 1970, UTC."""
+    return _EPOCH + timedelta(minutes=minute)
+
+
+def _minute(time: datetime) -> int:
+    return int(time.timestamp() // 60)
+
+
+def _received(result: Tally, event: DonationReceived) -> None:
+    data = event.data
+    amount_fen, source = data.amount_fen, event.source
+    received_minute = _minute(data.received_at)
+    total = result.totals[data.campaign_id, data.channel, source]
+    for sums in (
+        total,
+        result.minutes[data.campaign_id, _minute(data.occurred_at), data.channel, source],
+        result.arrivals[data.campaign_id, received_minute, data.channel, source],
+    ):
+        sums.received_fen += amount_fen
+        sums.donations += 1
+    result.donors[data.campaign_id, source].append(event)
+    if data.released:
+        total.released += 1
+        total.released_fen += amount_fen
+    elif result.oldest_received_at is None or data.received_at < result.oldest_received_at:
+        result.oldest_received_at = data.received_at
+
+
+def _others(result: Tally, event: Event) -> None:
+    match event:
+        case DonationReversed():
+            _reversed(result, event)
+        case DonationHeld(data=held):
+            sums = result.totals[held.campaign_id, held.channel, event.source]
+            sums.held += 1
+            sums.held_fen += held.amount_fen
+        case DonationConflicted(data=conflict):
+            result.totals[conflict.campaign_id, conflict.channel, event.source].conflicts += 1
+        case CampaignFiled() | CampaignLaunched() | CampaignPaused() | CampaignClosed():
+            result.campaigns[event.data.campaign_id] = (event, _STATUS[type(event)])
+        case MilestoneReached():
+            result.milestones.append(event)
+        case PledgeMade():
+            result.pledges.append(event)
+        case FundsDisbursed():
+            result.disbursements.append(event)
+        case _:
+            pass
+
+
+def _reversed(result: Tally, event: DonationReversed) -> None:
+    """A reversal lowers the campaign's total and the minute its donation was given in, however late it is."""
+    data = event.data
+    minute = _minute(data.donation_occurred_at)
+    for sums in (
+        result.totals[data.campaign_id, data.channel, event.source],
+        result.minutes[data.campaign_id, minute, data.channel, event.source],
+    ):
+        sums.reversed_fen += data.amount_fen
+        sums.reversals += 1

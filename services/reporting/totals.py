@@ -1,0 +1,96 @@
+"""What is known of a campaign at one moment: the record on the topic `totals`, and what screens show."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.events.campaigns import CampaignKind
+from shared.events.donations import DonorKind
+
+CampaignStatus = Literal["filed", "launched", "paused", "closed"]
+RECENT_SHOWN = 20
+"""Recent donors a screen gets at most."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Amounts(Frozen):
+    """The three promises, each by itself: never add two of them together. All in fen."""
+
+    received_fen: int = 0
+    reversed_fen: int = 0
+    donations: int = 0
+    promised_fen: int = 0
+    disbursed_fen: int = 0
+
+    @property
+    def net_fen(self) -> int:
+        """What is left of the donations after refunds, chargebacks and voids."""
+        return self.received_fen - self.reversed_fen
+
+
+class ChannelTotal(Frozen):
+    """One channel's part of a campaign's total, in fen."""
+
+    channel: str
+    received_fen: int
+    reversed_fen: int
+    net_fen: int
+    donations: int
+    reversals: int
+
+
+class RecentDonor(Frozen):
+    """A donation for the screen. `name` is what the donor agreed to show; None: shown as 爱心人士."""
+
+    donation_id: UUID
+    name: str | None
+    kind: DonorKind
+    amount_fen: int
+    at: datetime
+    channel: str
+
+
+class CampaignPlan(Frozen):
+    """What has to be shown of a campaign (Charity Law art. 25) and what it aims at."""
+
+    campaign_id: str
+    title: str
+    title_en: str | None
+    organisation: str
+    licence: str
+    filing_number: str | None
+    contact: str
+    query_method: str
+    purpose: str
+    kind: CampaignKind
+    status: CampaignStatus
+    goal_fen: int
+    milestones_fen: tuple[int, ...]
+    milestone_fen: int | None
+    """The highest milestone reached so far."""
+    window_start: datetime
+    window_end: datetime
+
+
+class CampaignState(Frozen):
+    """A campaign, its amounts and the proof of them, read in one consistent snapshot at `as_of` (UTC)."""
+
+    plan: CampaignPlan
+    amounts: Amounts
+    channels: tuple[ChannelTotal, ...]
+    recent: tuple[RecentDonor, ...]
+    """Newest first, RECENT_SHOWN at most."""
+    positions: dict[str, int]
+    version: int
+    digest: str
+    as_of: datetime
+
+    @property
+    def campaign_id(self) -> str:
+        """The campaign this is the state of."""
+        return self.plan.campaign_id
