@@ -16,7 +16,8 @@ FEN_PER_YI: Final = 10**8 * FEN_PER_YUAN
 
 _UNITS: Final = {"": FEN_PER_YUAN, "万": FEN_PER_WAN, "亿": FEN_PER_YI}
 _TEXT: Final = re.compile(
-    r"(?P<sign>-?)(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,18})(?:\.(?P<part>\d{1,12}))?(?P<unit>[万亿]?)元?"
+    r"(?P<sign>-?)(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,18})(?:\.(?P<part>\d{1,12}))?(?P<unit>[万亿]?)元?",
+    re.ASCII,  # \d alone would take any script's digits
 )
 
 
