@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record
+from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records
+from shared.events import Event, UnusableEvent, decode_event
 from shared.positions import source_of
 
 MAX_DETAIL: Final = 500
@@ -71,3 +72,21 @@ def bury(settings: KafkaSettings, service: str, record: Record, reason: str, det
 async def publish(publisher: Publisher, letter: DeadLetter) -> None:
     """Send a dead letter and wait for the broker. Raises PublishFailed."""
     await publisher.send(DEAD_LETTER, letter.to_bytes(), key=letter.origin.encode())
+
+
+def usable_events(
+    settings: KafkaSettings, service: str, records: Records
+) -> tuple[list[Event], list[DeadLetter]]:
+    """Decode a batch from an event topic: what can be used, in order, and the dead letters of the rest.
+
+    No mark moves for a dead one: should it have been an event, those after it are out of order and wait
+    until it is sent again, rather than being counted without it.
+    """
+    events: list[Event] = []
+    letters: list[DeadLetter] = []
+    for record in records:
+        try:
+            events.append(decode_event(record.value))
+        except UnusableEvent as error:
+            letters.append(bury(settings, service, record, "unusable-event", str(error)))
+    return events, letters

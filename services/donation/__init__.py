@@ -1,0 +1,1 @@
+"""Donation: is this a new donation, a repeat, a conflict, one to hold? The books of what came in."""

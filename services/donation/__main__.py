@@ -1,0 +1,26 @@
+"""`python -m services.donation [serve | migrate | republish]`."""
+
+import asyncio
+import sys
+
+from services.donation.app import create_app, republish
+from services.donation.settings import Settings
+from shared import database, service
+
+
+def main() -> None:
+    """Run one of the service's commands; `serve` when none is named."""
+    settings = Settings()
+    command = sys.argv[1] if len(sys.argv) > 1 else "serve"
+    if command == "migrate":
+        asyncio.run(database.migrate(settings.database_url, "services.donation"))
+    elif command == "republish":
+        asyncio.run(republish(settings, *sys.argv[2:]))
+    elif command == "serve":
+        service.run("donation", lambda: create_app(settings), settings)
+    else:
+        raise SystemExit(f"unknown command {command!r}: serve, migrate or republish")
+
+
+if __name__ == "__main__":
+    main()

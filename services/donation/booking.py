@@ -1,0 +1,549 @@
+"""Books a batch of intake records in one transaction and says which events that makes.
+
+Whatever is decided about a record is either a function of the record alone or written down in this
+transaction, so a batch that is read again after a crash makes the same events at the same positions:
+
+  same key, same position      a replay: its event again
+  same key, other position     the same content: a repeat, no event; other content: a conflict
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.donation import queries
+from services.donation.holding import CampaignState, held_reason
+from services.donation.intake import (
+    DonationRequest,
+    Message,
+    Release,
+    ReversalDue,
+    ReversalRequest,
+    donation_id_of,
+    reversal_id_of,
+)
+from services.donation.metrics import OUTCOMES
+from services.donation.reversals import Decision, Reversible, decide
+from shared.broker import Record
+from shared.events import (
+    Contact,
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    Event,
+    EventData,
+)
+from shared.events.donations import (
+    DonationConflictedData,
+    DonationHeldData,
+    DonationReceivedData,
+    DonationReversedData,
+)
+
+M = TypeVar("M", bound=Message)
+_DONATION_FIELDS = (
+    "campaign_id",
+    "amount_fen",
+    "fee_fen",
+    "occurred_at",
+    "donor_kind",
+    "donor_name",
+    "donor_alias",
+    "donor_display",
+    "contact_email",
+    "message",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake(Generic[M]):
+    """A usable record of an intake topic and its position. `received_at`: when the broker took it (UTC)."""
+
+    source: str
+    sequence: int
+    partition: int
+    channel: str
+    received_at: datetime
+    message: M
+    record: Record
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """Where the record lies: (source, sequence)."""
+        return self.source, self.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to be, and the contact that goes ahead of it on its own topic."""
+
+    source: str
+    sequence: int
+    partition: int
+    event_class: type[Event]
+    subject: str
+    time: datetime
+    data: EventData
+    contact: Contact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that was understood but can't be done: it goes to the dead letters."""
+
+    intake: Intake[Any]
+    reason: str
+    detail: str
+
+
+def only(intakes: Iterable[Intake[Any]], kind: type[M]) -> list[Intake[M]]:
+    """The intakes whose message is of a kind."""
+    return [intake for intake in intakes if isinstance(intake.message, kind)]
+
+
+async def book(
+    connection: AsyncConnection, intakes: Sequence[Intake[Any]]
+) -> tuple[list[Entry], list[Refusal]]:
+    """Write a batch down; gives back its events in no particular order, and what was refused.
+
+    Donations come first, so that a refund in the same batch finds its donation.
+    """
+    entries = await _book_donations(connection, only(intakes, DonationRequest))
+    entries += await _book_releases(connection, only(intakes, Release))
+    reversed_, refusals = await _book_reversals(
+        connection, only(intakes, ReversalRequest), only(intakes, ReversalDue)
+    )
+    return entries + reversed_, refusals
+
+
+async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[tuple[int, Event]]:
+    """Give each entry its `previous` and make its event: (partition, event) in the order of positions."""
+    ordered = sorted(entries, key=lambda entry: (entry.source, entry.sequence))
+    firsts: dict[str, int] = {}
+    for entry in ordered:
+        firsts.setdefault(entry.source, entry.sequence)
+    previous = await queries.previous_positions(connection, firsts) if firsts else {}
+    events = []
+    for entry in ordered:
+        event = entry.event_class.at(
+            entry.source,
+            entry.sequence,
+            previous[entry.source],
+            subject=entry.subject,
+            time=entry.time,
+            data=entry.data,
+        )
+        previous[entry.source] = entry.sequence
+        events.append((entry.partition, event))
+    return events
+
+
+# ------------------------------------------------------------------------------------------- donations
+
+
+async def _book_donations(connection: AsyncConnection, intakes: list[Intake[DonationRequest]]) -> list[Entry]:
+    if not intakes:
+        return []
+    states = await queries.campaign_states(connection, {intake.message.campaign_id for intake in intakes})
+    keyed = [(donation_id_of(intake.channel, intake.message.transaction_id), intake) for intake in intakes]
+    rows: dict[UUID, tuple[Any, ...]] = {}
+    for donation_id, intake in keyed:
+        if donation_id not in rows:
+            rows[donation_id] = _row(donation_id, intake, states)
+    new = await queries.insert_donations(connection, list(rows.values()))
+    known: dict[UUID, Mapping[str, Any]] = {
+        donation_id: dict(zip(queries.COLUMNS, rows[donation_id], strict=True))
+        for donation_id, count in _repeated(keyed).items()
+        if count and donation_id in new
+    }
+    if len(new) < len(rows):
+        stored = await queries.stored_donations(connection, rows.keys() - new)
+        known |= {donation_id: row._mapping for donation_id, row in stored.items()}  # noqa: SLF001 - public in SQLAlchemy
+    entries: list[Entry] = []
+    conflicts: list[dict[str, Any]] = []
+    for donation_id, intake in keyed:
+        row = known.get(donation_id)
+        if row is None:
+            reason = rows[donation_id][-2]
+        elif (row["source"], row["sequence"]) == intake.position:
+            reason = row["held_reason"]
+            _count(intake, "replayed" if donation_id not in new else "")
+        elif differs := differences(row, intake.message):
+            conflicts.append(_conflict(donation_id, intake, differs))
+            entries.append(_conflicted(donation_id, intake))
+            continue
+        else:
+            _count(intake, "repeated")
+            continue
+        entries.append(_held(donation_id, intake, reason) if reason else _received(donation_id, intake))
+    if conflicts:
+        await queries.insert_conflicts(connection, conflicts)
+    return entries
+
+
+def _repeated(keyed: Iterable[tuple[UUID, Intake[Any]]]) -> dict[UUID, bool]:
+    """Which donations stand more than once in a batch."""
+    seen: dict[UUID, bool] = {}
+    for donation_id, _ in keyed:
+        seen[donation_id] = donation_id in seen
+    return seen
+
+
+def _row(
+    donation_id: UUID, intake: Intake[DonationRequest], states: Mapping[str, CampaignState]
+) -> tuple[Any, ...]:
+    message = intake.message
+    donor = message.donor
+    reason = held_reason(states.get(message.campaign_id), message.occurred_at)
+    return (
+        donation_id,
+        intake.channel,
+        message.transaction_id,
+        message.campaign_id,
+        message.amount_fen,
+        message.fee_fen,
+        message.occurred_at,
+        intake.received_at,
+        donor.kind,
+        donor.name,
+        donor.alias,
+        donor.display,
+        donor.contact.email if donor.contact else None,
+        message.message,
+        intake.source,
+        intake.sequence,
+        reason,
+        "held" if reason else "received",
+    )
+
+
+def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
+    """The fields in which a message is not the donation that is stored under its key."""
+    donor = message.donor
+    said = {
+        "campaign_id": message.campaign_id,
+        "amount_fen": message.amount_fen,
+        "fee_fen": message.fee_fen,
+        "occurred_at": message.occurred_at,
+        "donor_kind": donor.kind,
+        "donor_name": donor.name,
+        "donor_alias": donor.alias,
+        "donor_display": donor.display,
+        "contact_email": donor.contact.email if donor.contact else None,
+        "message": message.message,
+    }
+    return [field for field in _DONATION_FIELDS if row[field] != said[field]]
+
+
+def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
+    message = intake.message
+    _count(intake, "received")
+    donor = message.donor
+    contact = None
+    if donor.contact:
+        contact = Contact(
+            donation_id=donation_id,
+            channel=intake.channel,
+            campaign_id=message.campaign_id,
+            email=donor.contact.email,
+            name=donor.name or donor.alias,
+            amount_fen=message.amount_fen,
+            occurred_at=message.occurred_at,
+        )
+    data = DonationReceivedData(
+        donation_id=donation_id,
+        channel=intake.channel,
+        campaign_id=message.campaign_id,
+        amount_fen=message.amount_fen,
+        fee_fen=message.fee_fen,
+        occurred_at=message.occurred_at,
+        received_at=intake.received_at,
+        donor_kind=donor.kind,
+        shown_name=donor.shown_name,
+        has_contact=contact is not None,
+    )
+    return _entry(intake, DonationReceived, donation_id, data, contact)
+
+
+def _held(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> Entry:
+    _count(intake, "held")
+    message = intake.message
+    data = DonationHeldData(
+        donation_id=donation_id,
+        channel=intake.channel,
+        campaign_id=message.campaign_id,
+        amount_fen=message.amount_fen,
+        occurred_at=message.occurred_at,
+        received_at=intake.received_at,
+        reason=reason,
+    )
+    return _entry(intake, DonationHeld, donation_id, data)
+
+
+def _conflicted(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
+    _count(intake, "conflicted")
+    data = DonationConflictedData(
+        donation_id=donation_id,
+        channel=intake.channel,
+        campaign_id=intake.message.campaign_id,
+        amount_fen=intake.message.amount_fen,
+        received_at=intake.received_at,
+    )
+    return _entry(intake, DonationConflicted, donation_id, data)
+
+
+def _conflict(donation_id: UUID, intake: Intake[DonationRequest], differs: list[str]) -> dict[str, Any]:
+    return {
+        "source": intake.source,
+        "sequence": intake.sequence,
+        "donation_id": donation_id,
+        "campaign_id": intake.message.campaign_id,
+        "amount_fen": intake.message.amount_fen,
+        "received_at": intake.received_at,
+        "differs": differs,
+    }
+
+
+# -------------------------------------------------------------------------------------------- releases
+
+
+async def _book_releases(connection: AsyncConnection, intakes: list[Intake[Release]]) -> list[Entry]:
+    """A release that is on the log is obeyed: whether the campaign takes the donation was decided by who
+    put it there. Deciding again here could come out otherwise when the record is read again.
+    """
+    if not intakes:
+        return []
+    ids = {intake.message.donation_id for intake in intakes}
+    held = await queries.lock_donations(connection, ids)
+    booked = {
+        row.donation_id: (row.source, row.sequence)
+        for row in (await queries.releases_of(connection, ids)).values()
+    }
+    new: list[dict[str, Any]] = []
+    entries: list[Entry] = []
+    for intake in intakes:
+        donation_id = intake.message.donation_id
+        row = held.get(donation_id)
+        if row is None or (donation_id not in booked and row.status != "held"):
+            _count(intake, "repeated")
+            continue
+        if donation_id not in booked:
+            booked[donation_id] = intake.position
+            new.append(
+                {
+                    "donation_id": donation_id,
+                    "source": intake.source,
+                    "sequence": intake.sequence,
+                    "released_at": intake.received_at,
+                }
+            )
+        if booked[donation_id] == intake.position:
+            _count(intake, "released")
+            entries.append(
+                released(intake.source, intake.sequence, intake.partition, intake.received_at, row)
+            )
+    if new:
+        await queries.insert_releases(connection, new)
+    return entries
+
+
+def released(source: str, sequence: int, partition: int, time: datetime, row: Any) -> Entry:
+    """The DonationReceived of a held donation's release, from its stored row."""
+    return Entry(
+        source, sequence, partition, DonationReceived, str(row.donation_id), time, received_data(row, released=True),
+        contact_of(row),
+    )  # fmt: skip
+
+
+def received_data(row: Any, *, released: bool) -> DonationReceivedData:
+    """What DonationReceived says of a stored donation."""
+    return DonationReceivedData(
+        donation_id=row.donation_id,
+        channel=row.channel,
+        campaign_id=row.campaign_id,
+        amount_fen=row.amount_fen,
+        fee_fen=row.fee_fen,
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
+        donor_kind=row.donor_kind,
+        shown_name={"name": row.donor_name, "alias": row.donor_alias}.get(row.donor_display),
+        has_contact=row.contact_email is not None,
+        released=released,
+    )
+
+
+def contact_of(row: Any) -> Contact | None:
+    """The contact of a stored donation, when its donor left one."""
+    if row.contact_email is None:
+        return None
+    return Contact(
+        donation_id=row.donation_id,
+        channel=row.channel,
+        campaign_id=row.campaign_id,
+        email=row.contact_email,
+        name=row.donor_name or row.donor_alias,
+        amount_fen=row.amount_fen,
+        occurred_at=row.occurred_at,
+    )
+
+
+# ------------------------------------------------------------------------------------------- reversals
+
+
+async def _book_reversals(
+    connection: AsyncConnection, asked: list[Intake[ReversalRequest]], due: list[Intake[ReversalDue]]
+) -> tuple[list[Entry], list[Refusal]]:
+    if not asked and not due:
+        return [], []
+    ids = {reversal_id_of(intake.channel, intake.message.reversal_id): intake for intake in asked}
+    known = {
+        reversal_id: dict(row._mapping)  # noqa: SLF001 - public in SQLAlchemy
+        for reversal_id, row in (
+            await queries.reversals_by_id(connection, {*ids, *(intake.message.reversal_id for intake in due)})
+        ).items()
+    }
+    of = {reversal_id: _donation_of(intake) for reversal_id, intake in ids.items()}
+    of |= {reversal_id: row["donation_id"] for reversal_id, row in known.items()}
+    donations = await queries.lock_donations(connection, set(of.values()))
+    reversed_fen = await queries.reversed_amounts(connection, set(of.values()))
+    books = _ReversalBooks(known, donations, reversed_fen)
+    for intake in asked:
+        books.ask(intake)
+    for late in due:
+        books.come_due(late)
+    if books.changed:
+        await queries.save_reversals(
+            connection, [known[reversal_id] for reversal_id in sorted(books.changed)]
+        )
+    return books.entries, books.refusals
+
+
+def _donation_of(intake: Intake[ReversalRequest]) -> UUID:
+    return donation_id_of(intake.channel, intake.message.transaction_id)
+
+
+class _ReversalBooks:
+    """The reversals of one batch, judged one after the other against their locked donations."""
+
+    def __init__(
+        self, known: dict[UUID, dict[str, Any]], donations: Mapping[UUID, Any], reversed_fen: dict[UUID, int]
+    ) -> None:
+        self._known = known
+        self._donations = donations
+        self._reversed_fen = reversed_fen
+        self.changed: set[UUID] = set()
+        self.entries: list[Entry] = []
+        self.refusals: list[Refusal] = []
+
+    def ask(self, intake: Intake[ReversalRequest]) -> None:
+        """A channel's own record of a reversal."""
+        message = intake.message
+        reversal_id = reversal_id_of(intake.channel, message.reversal_id)
+        said = {
+            "donation_id": _donation_of(intake),
+            "kind": message.kind,
+            "amount_fen": message.amount_fen,
+            "occurred_at": message.occurred_at,
+        }
+        row = self._known.get(reversal_id)
+        if row is None:
+            row = self._known[reversal_id] = {
+                "reversal_id": reversal_id,
+                **said,
+                "reason": message.reason,
+                "asked_source": intake.source,
+                "asked_sequence": intake.sequence,
+                "status": Decision.WAIT.value,
+                "source": None,
+                "sequence": None,
+            }
+            self._judge(intake, row)
+        elif (row["asked_source"], row["asked_sequence"]) == intake.position:
+            self._again(intake, row)
+        elif any(row[field] != value for field, value in said.items()):
+            self._refuse(intake, "reversal-conflict", "this reversal_id is known with other content")
+        else:
+            _count(intake, "repeated")
+
+    def come_due(self, intake: Intake[ReversalDue]) -> None:
+        """This service's own record that a waiting reversal can be applied."""
+        row = self._known.get(intake.message.reversal_id)
+        if row is not None and row["status"] == Decision.WAIT.value:
+            self._judge(intake, row)
+        elif row is not None:
+            self._again(intake, row)
+
+    def _judge(self, intake: Intake[Any], row: dict[str, Any]) -> None:
+        donation = self._donations.get(row["donation_id"])
+        before_fen = self._reversed_fen.get(row["donation_id"], 0)
+        reversible = donation and Reversible(donation.amount_fen, before_fen, donation.status == "received")
+        decision = decide(reversible, row["amount_fen"])
+        row["status"] = decision.value
+        self.changed.add(row["reversal_id"])
+        if decision is Decision.APPLY:
+            row["source"], row["sequence"] = intake.position
+            self._reversed_fen[row["donation_id"]] = before_fen + row["amount_fen"]
+        self._again(intake, row)
+
+    def _again(self, intake: Intake[Any], row: dict[str, Any]) -> None:
+        """Say what was decided, now or when the record was read before."""
+        if row["status"] == Decision.REFUSE.value:
+            self._refuse(intake, "reversal-too-large", "more goes back than remains of the donation")
+        elif (row["source"], row["sequence"]) == intake.position:
+            _count(intake, "reversed")
+            donation = self._donations[row["donation_id"]]
+            self.entries.append(
+                _entry(intake, DonationReversed, row["reversal_id"], reversed_data(row, donation))
+            )
+        else:
+            _count(intake, "waiting" if row["status"] == Decision.WAIT.value else "repeated")
+
+    def _refuse(self, intake: Intake[Any], reason: str, detail: str) -> None:
+        _count(intake, "refused")
+        self.refusals.append(Refusal(intake, reason, detail))
+
+
+def reversed_data(reversal: Mapping[str, Any], donation: Any) -> DonationReversedData:
+    """What DonationReversed says of a stored reversal and its donation."""
+    return DonationReversedData(
+        reversal_id=reversal["reversal_id"],
+        donation_id=donation.donation_id,
+        channel=donation.channel,
+        campaign_id=donation.campaign_id,
+        kind=reversal["kind"],
+        amount_fen=reversal["amount_fen"],
+        occurred_at=reversal["occurred_at"],
+        donation_occurred_at=donation.occurred_at,
+    )
+
+
+# ----------------------------------------------------------------------------------------------- both
+
+
+def _entry(
+    intake: Intake[Any],
+    event_class: type[Event],
+    subject: UUID,
+    data: EventData,
+    contact: Contact | None = None,
+) -> Entry:
+    return Entry(
+        intake.source,
+        intake.sequence,
+        intake.partition,
+        event_class,
+        str(subject),
+        intake.received_at,
+        data,
+        contact,
+    )
+
+
+def _count(intake: Intake[Any], outcome: str) -> None:
+    if outcome:
+        OUTCOMES.labels(intake.channel, outcome).inc()

@@ -1,0 +1,227 @@
+"""What a channel sends: the JSON body that comes by HTTP and the same that lies on `intake.<channel>`.
+
+`parse` is the one edge where it is checked. It is pure and depends on nothing but its arguments, the clock
+included: a record read again after a crash is judged as it was the first time. Were it not, a record that
+was refused at first could get an event at a position that every consumer's mark has passed.
+"""
+
+import json
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from shared.events.donations import DonorKind, ReversalKind
+from shared.money import MAX_AMOUNT_FEN
+
+MAX_BODY_BYTES: Final = 16 * 1024
+MAX_SKEW: Final = timedelta(minutes=5)
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+# Not on a screen and not in a mail: control characters, line and paragraph separators, characters of no
+# meaning, and the marks that turn the direction of writing (they can make a text show what it isn't).
+_SHOWABLE: Final = r"^[^\p{Cc}\p{Cn}\p{Co}\p{Zl}\p{Zp}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]+$"
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+
+_timestamp: Final[TypeAdapter[datetime]] = TypeAdapter(datetime)
+
+
+def _read_time(value: object) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("not a time like 2027-01-01T20:00:00+08:00 (RFC 3339)")
+    time = _timestamp.validate_python(value)
+    if time < EARLIEST:
+        raise ValueError("before the year 2000")
+    return time
+
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+CampaignId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+AmountFen = Annotated[int, Field(ge=1, le=MAX_AMOUNT_FEN)]
+Time = Annotated[datetime, BeforeValidator(_read_time)]
+Name = Annotated[str, StringConstraints(max_length=64, pattern=_SHOWABLE, strip_whitespace=True)]
+Words = Annotated[str, StringConstraints(max_length=200, pattern=_SHOWABLE, strip_whitespace=True)]
+Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254,
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,63}$",
+    ),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DonorContact(_Strict):
+    """Where a donor wants to be thanked. It leaves this service only on the restricted topic."""
+
+    email: Email
+
+
+class Donor(_Strict):
+    """Who gives, and what of it may be shown: the name, an alias, or nothing (Charity Law art. 82)."""
+
+    kind: DonorKind
+    display: Literal["name", "alias", "anonymous"]
+    name: Name | None = None
+    alias: Name | None = None
+    contact: DonorContact | None = None
+
+    @model_validator(mode="after")
+    def _what_is_shown_is_there(self) -> Self:
+        if self.display != "anonymous" and self.shown_name is None:
+            raise ValueError(f'display is "{self.display}", but there is no {self.display}')
+        return self
+
+    @property
+    def shown_name(self) -> str | None:
+        """What the donor agreed to show; None: anonymous."""
+        return {"name": self.name, "alias": self.alias}.get(self.display)
+
+
+class DonationRequest(_Strict):
+    """A donation as a channel reports it. Amounts in fen, times RFC 3339."""
+
+    type: Literal["donation"] = "donation"
+    transaction_id: Identifier
+    campaign_id: CampaignId
+    amount_fen: AmountFen
+    currency: Literal["CNY"]
+    occurred_at: Time
+    donor: Donor
+    message: Words | None = None
+    fee_fen: Annotated[int, Field(ge=0, le=MAX_AMOUNT_FEN)] | None = None
+
+    @model_validator(mode="after")
+    def _fee_is_a_part(self) -> Self:
+        if self.fee_fen is not None and self.fee_fen > self.amount_fen:
+            raise ValueError("fee_fen is more than amount_fen")
+        return self
+
+
+class ReversalRequest(_Strict):
+    """Money that went back, wholly or in part. `reversal_id` is the channel's own id of this reversal."""
+
+    type: Literal["reversal"] = "reversal"
+    reversal_id: Identifier
+    transaction_id: Identifier
+    kind: ReversalKind
+    amount_fen: AmountFen
+    occurred_at: Time
+    reason: Words | None = None
+
+
+class Release(_Strict):
+    """On intake.internal only: a held donation counts from here on."""
+
+    type: Literal["release"] = "release"
+    donation_id: uuid.UUID = Field(strict=False)
+
+
+class ReversalDue(_Strict):
+    """On intake.internal only: a reversal that came too early can be applied from here on."""
+
+    type: Literal["reversal_due"] = "reversal_due"
+    reversal_id: uuid.UUID = Field(strict=False)
+
+
+Message: TypeAlias = DonationRequest | ReversalRequest | Release | ReversalDue
+
+FROM_CHANNELS: Final[dict[object, type[Message]]] = {"donation": DonationRequest, "reversal": ReversalRequest}
+INTERNAL: Final[dict[object, type[Message]]] = {"release": Release, "reversal_due": ReversalDue}
+
+
+class Unusable(ValueError):
+    """A body that is refused. `code` is stable; `errors` are pydantic's, without the values sent."""
+
+    def __init__(self, code: str, detail: str, errors: tuple[Any, ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+
+
+class _Refused(Exception):
+    """Raised inside the JSON parser's hooks."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Refused("a key stands twice in one object")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise _Refused(f"{name} is not JSON")
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """Read a JSON object as RFC 8259 and I-JSON mean it: UTF-8, no key twice, no NaN.
+
+    Raises Unusable with code too-large, malformed-json or duplicate-key.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise Unusable("too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
+    try:
+        members = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
+    except _Refused as refusal:
+        code = "duplicate-key" if "twice" in str(refusal) else "malformed-json"
+        raise Unusable(code, f"The body is refused: {refusal}.") from None
+    except (ValueError, RecursionError):
+        raise Unusable("malformed-json", "The body is not JSON in UTF-8.") from None
+    if not isinstance(members, dict):
+        raise Unusable("malformed-json", "The body is not a JSON object.")
+    return members
+
+
+def parse(body: bytes, received_at: datetime, kinds: dict[object, type[Message]]) -> Message:
+    """Check a body. `received_at` (UTC) is when the broker took it, or now for HTTP.
+
+    Raises Unusable with a code of `read_json`, unknown-type, invalid-field or in-the-future.
+    """
+    members = read_json(body)
+    kind = members.get("type", "donation")
+    model = kinds.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise Unusable("unknown-type", f"type is none of: {', '.join(map(str, kinds))}.")
+    try:
+        message = model.model_validate(members)
+    except ValidationError as error:
+        errors = tuple(error.errors(include_url=False, include_input=False, include_context=False))
+        place = ".".join(str(part) for part in errors[0]["loc"]) or "body"
+        raise Unusable("invalid-field", f"{place}: {errors[0]['msg']}"[:400], errors) from None
+    if (
+        isinstance(message, DonationRequest | ReversalRequest)
+        and message.occurred_at > received_at + MAX_SKEW
+    ):
+        errors = ({"loc": ("occurred_at",), "msg": "more than five minutes in the future"},)
+        raise Unusable("in-the-future", "occurred_at: more than five minutes in the future", errors)
+    return message
+
+
+_DONATIONS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:shanliu:donation")
+_REVERSALS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:shanliu:reversal")
+
+
+def donation_id_of(channel: str, transaction_id: str) -> uuid.UUID:
+    """The id of a donation: the same for each repeat, because it is derived (UUID version 5)."""
+    return uuid.uuid5(_DONATIONS, f"{channel}\n{transaction_id}")
+
+
+def reversal_id_of(channel: str, reversal_id: str) -> uuid.UUID:
+    """The id of a reversal, derived from the channel's own id of it."""
+    return uuid.uuid5(_REVERSALS, f"{channel}\n{reversal_id}")

@@ -1,0 +1,145 @@
+"""The tables of the donation service.
+
+Whatever makes an event has its own (source, sequence), unique in its table: the position of the intake
+record behind it. `previous` of an event is asked of these indexes (queries.previous_positions).
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.positions import marks_table
+
+metadata = MetaData()
+marks = marks_table(metadata)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="AES-256-GCM, see channels.py"),
+    Column("limit_per_second", Integer, CheckConstraint("limit_per_second > 0"), nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('active', 'paused')"), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column(
+        "status", Text, CheckConstraint("status IN ('filed','launched','paused','closed')"), nullable=False
+    ),
+    Column("closed_at", DateTime(timezone=True)),
+    CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="campaigns_closed_at"),
+)
+
+donations = Table(
+    "donations",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True, comment="derived from channel and transaction_id"),
+    Column("channel", Text, nullable=False),
+    Column("transaction_id", Text, nullable=False),
+    Column("campaign_id", Text, nullable=False),
+    Column(
+        "amount_fen", BigInteger, CheckConstraint("amount_fen BETWEEN 1 AND 10000000000000"), nullable=False
+    ),
+    Column("fee_fen", BigInteger, CheckConstraint("fee_fen BETWEEN 0 AND amount_fen")),
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False, comment="when the broker took the record"),
+    Column("donor_kind", Text, CheckConstraint("donor_kind IN ('person', 'company')"), nullable=False),
+    Column("donor_name", Text),
+    Column("donor_alias", Text),
+    Column(
+        "donor_display",
+        Text,
+        CheckConstraint("donor_display IN ('name','alias','anonymous')"),
+        nullable=False,
+    ),
+    Column("contact_email", Text),
+    Column("message", Text),
+    Column("source", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("held_reason", Text, comment="why it was held when it came in; stays after the release"),
+    Column("status", Text, CheckConstraint("status IN ('received', 'held')"), nullable=False),
+    UniqueConstraint("source", "sequence", name="donations_position"),
+    CheckConstraint("status = 'received' OR held_reason IS NOT NULL", name="donations_held"),
+    Index("donations_held_open", "campaign_id", "occurred_at", postgresql_where=text("status = 'held'")),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("donation_id", Uuid, ForeignKey("donations.donation_id"), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("released_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("source", "sequence", name="releases_position"),
+)
+
+reversals = Table(
+    "reversals",
+    metadata,
+    Column("reversal_id", Uuid, primary_key=True, comment="derived from channel and the channel's id of it"),
+    Column(
+        "donation_id", Uuid, nullable=False, comment="no foreign key: the notice may come before the donation"
+    ),
+    Column("kind", Text, CheckConstraint("kind IN ('refund', 'chargeback', 'void')"), nullable=False),
+    Column(
+        "amount_fen", BigInteger, CheckConstraint("amount_fen BETWEEN 1 AND 10000000000000"), nullable=False
+    ),
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("reason", Text),
+    Column("asked_source", Text, nullable=False),
+    Column("asked_sequence", BigInteger, nullable=False),
+    Column("status", Text, CheckConstraint("status IN ('pending', 'applied', 'refused')"), nullable=False),
+    Column("source", Text, comment="the position of the record that applied it"),
+    Column("sequence", BigInteger),
+    UniqueConstraint("source", "sequence", name="reversals_position"),
+    CheckConstraint("(status = 'applied') = (source IS NOT NULL)", name="reversals_source"),
+    CheckConstraint("(source IS NULL) = (sequence IS NULL)", name="reversals_whole_position"),
+    Index("reversals_donation", "donation_id"),
+    Index("reversals_pending", "donation_id", postgresql_where=text("status = 'pending'")),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("donation_id", Uuid, nullable=False),
+    Column("campaign_id", Text, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "differs", JSONB, nullable=False, comment="the names of the fields that differ, not their content"
+    ),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("letter", JSONB, nullable=False, comment="the dead letter as it lies on its topic"),
+    Column("failed_at", DateTime(timezone=True), nullable=False),
+    Column("replayed_at", DateTime(timezone=True)),
+    Column("replayed_by", Text),
+    CheckConstraint("(replayed_at IS NULL) = (replayed_by IS NULL)", name="dead_letters_replayed"),
+)

@@ -1,0 +1,25 @@
+"""What a donation process is told by its environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from shared.broker import KafkaSettings
+from shared.service import ServiceSettings
+
+Role = Literal["api", "worker"]
+
+
+class Settings(ServiceSettings, KafkaSettings):
+    """`roles` is a comma-separated choice of api (intake over HTTP) and worker (the intake topics)."""
+
+    roles: str = "api,worker"
+    channel_key: SecretStr = Field(description="32 bytes in base64: encrypts the channels' secrets at rest")
+    operators_file: Path | None = None
+    http_linger_ms: int = Field(default=2, ge=0, le=50, description="how long HTTP intake gathers a batch")
+    max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
+
+    def has_role(self, role: Role) -> bool:
+        """Whether this process plays a role."""
+        return role in self.roles.split(",")
