@@ -1,0 +1,116 @@
+"""What the campaign service tells the others, written to the outbox in the transaction of its cause.
+
+All events of a campaign have its id as their key, so they keep their order.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.campaign.lifecycle import Action
+from services.campaign.milestones import Threshold, ThresholdKind
+from services.campaign.schemas import Campaign, Disbursement, Pledge
+from shared import outbox
+from shared.events import (
+    CampaignClosed,
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    DisbursementApproved,
+    Event,
+    EventData,
+    FundsDisbursed,
+    GoalReached,
+    MilestoneReached,
+    PledgeMade,
+)
+from shared.events.campaigns import (
+    CampaignData,
+    DisbursementApprovedData,
+    FundsDisbursedData,
+    GoalReachedData,
+    MilestoneReachedData,
+    PledgeMadeData,
+)
+
+AREA: Final = "campaign"
+
+_CAMPAIGN_EVENTS: Final[dict[Action, type[Event]]] = {
+    Action.FILE: CampaignFiled,
+    Action.LAUNCH: CampaignLaunched,
+    Action.PAUSE: CampaignPaused,
+    Action.CLOSE: CampaignClosed,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Writes events to the outbox. Call it last in a transaction: its lock is held to the end."""
+
+    partitions: int
+
+    async def campaign_changed(self, connection: AsyncConnection, action: Action, campaign: Campaign) -> None:
+        """CampaignFiled, CampaignLaunched, CampaignPaused or CampaignClosed; the plan must be complete."""
+        data = CampaignData.model_validate(campaign.model_dump())
+        await self._append(
+            connection, _CAMPAIGN_EVENTS[action], campaign.campaign_id, campaign.campaign_id, data
+        )
+
+    async def threshold_reached(
+        self, connection: AsyncConnection, threshold: Threshold, received_fen: int
+    ) -> None:
+        """GoalReached or MilestoneReached; `received_fen` is net of reversals."""
+        campaign_id, fen = threshold.campaign_id, threshold.threshold_fen
+        if threshold.kind is ThresholdKind.GOAL:
+            goal = GoalReachedData(campaign_id=campaign_id, goal_fen=fen, received_fen=received_fen)
+            await self._append(connection, GoalReached, campaign_id, campaign_id, goal)
+        else:
+            reached = MilestoneReachedData(
+                campaign_id=campaign_id, milestone_fen=fen, received_fen=received_fen
+            )
+            await self._append(connection, MilestoneReached, campaign_id, campaign_id, reached)
+
+    async def pledge_made(self, connection: AsyncConnection, pledge: Pledge) -> None:
+        """PledgeMade, with the name that the company agreed to show."""
+        data = PledgeMadeData(
+            pledge_id=pledge.pledge_id,
+            campaign_id=pledge.campaign_id,
+            company=pledge.shown_name,
+            amount_fen=pledge.amount_fen,
+            due_on=pledge.due_on,
+        )
+        await self._append(connection, PledgeMade, pledge.campaign_id, pledge.pledge_id, data)
+
+    async def disbursement_approved(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
+        """DisbursementApproved: the amount is reserved."""
+        data = DisbursementApprovedData.model_validate(disbursement.model_dump())
+        await self._append(
+            connection, DisbursementApproved, disbursement.campaign_id, disbursement.disbursement_id, data
+        )
+
+    async def funds_disbursed(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
+        """FundsDisbursed: the amount has gone out to its use; the payee is not published."""
+        data = FundsDisbursedData.model_validate(disbursement.model_dump())
+        await self._append(
+            connection, FundsDisbursed, disbursement.campaign_id, disbursement.disbursement_id, data
+        )
+
+    async def _append(
+        self,
+        connection: AsyncConnection,
+        event_class: type[Event],
+        campaign_id: str,
+        subject: str | UUID,
+        data: EventData,
+    ) -> None:
+        await outbox.append(
+            connection,
+            AREA,
+            event_class,
+            key=campaign_id,
+            subject=str(subject),
+            data=data,
+            partitions=self.partitions,
+        )

@@ -1,0 +1,401 @@
+"""What comes by HTTP: campaigns, pledges, disbursements, balances.
+
+| who (role) | may |
+| --- | --- |
+| viewer, desk, finance, approver | read everything here |
+| desk | create, rewrite a draft's plan, file, launch, pause, close, note a pledge |
+| desk, finance | request a disbursement |
+| approver | approve a disbursement that another person has requested |
+| finance | pay an approved disbursement |
+| administrator | all of it; the two-person rule holds for them as well |
+
+Every POST needs an `Idempotency-Key` (1 … 128 visible ASCII characters, new for each new command): sent again
+with the same request it gives the same answer, a refusal as well, and has one effect; with another request it
+is refused with 422. Answers about one campaign or disbursement carry an `ETag`; sent back as `If-Match` it
+refuses a command (412) that was decided on an older version. Errors are RFC 9457 problem details.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.responses import Response
+
+from services.campaign import commands, idempotency, queries, versions
+from services.campaign.announcements import Announcer
+from services.campaign.commands import Actor
+from services.campaign.lifecycle import State
+from services.campaign.run_once import Answer, Command, Runner
+from services.campaign.schemas import (
+    CAMPAIGN_ID,
+    Balance,
+    Campaign,
+    CampaignBody,
+    CampaignPage,
+    Disbursement,
+    DisbursementBody,
+    DisbursementPage,
+    FilingBody,
+    PlanBody,
+    Pledge,
+    PledgeBody,
+    PledgePage,
+)
+from services.campaign.strict_json import StrictJsonRoute
+from shared.access import Person, Role, require
+
+READERS: Final[tuple[Role, ...]] = ("viewer", "desk", "finance", "approver")
+
+CampaignPath = Annotated[str, Path(pattern=CAMPAIGN_ID, description="The campaign's id")]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+AfterId = Annotated[UUID | None, Query(description="The `next` of the part before")]
+KeyHeader = Annotated[
+    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
+]
+VersionHeader = Annotated[
+    str | None, Header(description="The ETag the command was decided on; * or nothing: any")
+]
+
+router = APIRouter(route_class=StrictJsonRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the routes work with; app.py puts it into `app.state.books`."""
+
+    engine: AsyncEngine
+    runner: Runner
+    announcer: Announcer
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One POST: the command, who sent it knowing which version, and the books it is for."""
+
+    command: Command
+    actor: Actor
+    books: Books
+
+    async def run(
+        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
+    ) -> Response:
+        """Run the command once, and answer with what it gives back."""
+
+        async def answered(connection: AsyncConnection) -> Answer:
+            return Answer.of(status, await work(connection))
+
+        answer = await self.books.runner.run(self.command, answered)
+        version = answer.body.get("version")
+        headers = {} if version is None else {"ETag": versions.etag(version)}
+        return JSONResponse(answer.body, answer.status, headers=headers)
+
+
+def books_of(request: Request) -> Books:
+    """A dependency: the books of this application."""
+    books = request.app.state.books
+    assert isinstance(books, Books)
+    return books
+
+
+BooksHere = Annotated[Books, Depends(books_of)]
+
+
+def sent(name: str, *roles: Role) -> Callable[..., Awaitable[Sent]]:
+    """A dependency: the command `name`, from a person with one of `roles`, with its key and version."""
+
+    async def dependency(
+        request: Request,
+        books: BooksHere,
+        person: Annotated[Person, Depends(require(*roles))],
+        idempotency_key: KeyHeader = None,
+        if_match: VersionHeader = None,
+    ) -> Sent:
+        key = idempotency.require_key(idempotency_key)
+        expected = versions.expected_version(if_match)
+        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
+        return Sent(Command(name, person.name, key, digest), Actor(person.name, expected), books)
+
+    return dependency
+
+
+# ---------------------------------------------------------------- campaigns
+
+
+@router.post(
+    "/v1/campaigns", status_code=201, response_model=Campaign, tags=["campaigns"], summary="Create a draft"
+)
+async def create_campaign(
+    body: CampaignBody, sent: Annotated[Sent, Depends(sent("create_campaign", "desk"))]
+) -> Response:
+    """A draft may lack parts of the plan; filing and launching need them all. 409 when the id is taken."""
+    return await sent.run(lambda connection: commands.create_campaign(connection, sent.actor, body), 201)
+
+
+@router.put(
+    "/v1/campaigns/{campaign_id}/plan",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Rewrite a draft's plan",
+)
+async def rewrite_plan(
+    campaign_id: CampaignPath,
+    body: PlanBody,
+    books: BooksHere,
+    person: Annotated[Person, Depends(require("desk"))],
+    if_match: VersionHeader = None,
+) -> Response:
+    """The whole plan is replaced. `If-Match` is required (428), so that no change is lost unseen (412)."""
+    actor = Actor(person.name, versions.expected_version(versions.require_if_match(if_match)))
+    async with books.engine.begin() as connection:
+        campaign = await commands.rewrite_plan(connection, actor, campaign_id, body)
+    return _tagged(campaign, campaign.version)
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/file",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Note the filing number",
+)
+async def file_campaign(
+    campaign_id: CampaignPath,
+    body: FilingBody,
+    sent: Annotated[Sent, Depends(sent("file_campaign", "desk"))],
+) -> Response:
+    """From draft, with a complete plan; for an emergency appeal also after its launch. → CampaignFiled"""
+    return await sent.run(
+        lambda connection: commands.file_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body.filing_number
+        )
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/launch",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Launch, or resume from paused",
+)
+async def launch_campaign(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("launch_campaign", "desk"))]
+) -> Response:
+    """Refused without a filing number, except an emergency appeal. → CampaignLaunched"""
+    return await sent.run(
+        lambda connection: commands.launch_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/pause",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Pause: donations are held",
+)
+async def pause_campaign(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("pause_campaign", "desk"))]
+) -> Response:
+    """From launched. → CampaignPaused"""
+    return await sent.run(
+        lambda connection: commands.pause_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/close", response_model=Campaign, tags=["campaigns"], summary="Close for good"
+)
+async def close_campaign(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("close_campaign", "desk"))]
+) -> Response:
+    """From launched or paused; what is left is still disbursed. → CampaignClosed"""
+    return await sent.run(
+        lambda connection: commands.close_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+    )
+
+
+@router.get(
+    "/v1/campaigns",
+    response_model=CampaignPage,
+    tags=["campaigns"],
+    summary="List campaigns in the order of their ids",
+    dependencies=[Depends(require(*READERS))],
+)
+async def list_campaigns(
+    books: BooksHere,
+    state: State | None = None,
+    after: Annotated[
+        str | None, Query(pattern=CAMPAIGN_ID, description="The `next` of the part before")
+    ] = None,
+    limit: Limit = 50,
+) -> CampaignPage:
+    """Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        items = await queries.list_campaigns(connection, state=state, after=after, limit=limit)
+    return CampaignPage(items=items, next=_next([item.campaign_id for item in items], limit))
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Read a campaign",
+    dependencies=[Depends(require(*READERS))],
+)
+async def read_campaign(campaign_id: CampaignPath, books: BooksHere) -> Response:
+    """With its version as the ETag."""
+    async with books.engine.connect() as connection:
+        campaign = await queries.campaign(connection, campaign_id)
+    return _tagged(campaign, campaign.version)
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/balance",
+    tags=["campaigns"],
+    summary="A fund's figures and the positions they stand for",
+    dependencies=[Depends(require(*READERS))],
+)
+async def read_balance(campaign_id: CampaignPath, books: BooksHere) -> Balance:
+    """Everything is read at one moment, so that the sums can be recomputed from the log."""
+    async with books.engine.connect() as connection:
+        one_moment = await connection.execution_options(isolation_level="REPEATABLE READ")
+        return await queries.balance(one_moment, campaign_id)
+
+
+# ---------------------------------------------------------------- pledges
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/pledges",
+    status_code=201,
+    response_model=Pledge,
+    tags=["pledges"],
+    summary="Note a pledge (认捐)",
+)
+async def make_pledge(
+    campaign_id: CampaignPath,
+    body: PledgeBody,
+    sent: Annotated[Sent, Depends(sent("make_pledge", "desk"))],
+) -> Response:
+    """A promise made in public, to a launched campaign; never counted as received. → PledgeMade"""
+    return await sent.run(
+        lambda connection: commands.make_pledge(
+            connection, sent.books.announcer, sent.actor, campaign_id, body
+        ),
+        201,
+    )
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/pledges",
+    tags=["pledges"],
+    summary="List a campaign's pledges, oldest first",
+    dependencies=[Depends(require(*READERS))],
+)
+async def list_pledges(
+    campaign_id: CampaignPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
+) -> PledgePage:
+    """Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        await queries.campaign(connection, campaign_id)
+        items = await queries.list_pledges(connection, campaign_id, after=after, limit=limit)
+    return PledgePage(items=items, next=_next([str(item.pledge_id) for item in items], limit))
+
+
+# ---------------------------------------------------------------- disbursements
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/disbursements",
+    status_code=201,
+    response_model=Disbursement,
+    tags=["disbursements"],
+    summary="Request a disbursement (拨付申请)",
+)
+async def request_disbursement(
+    campaign_id: CampaignPath,
+    body: DisbursementBody,
+    sent: Annotated[Sent, Depends(sent("request_disbursement", "desk", "finance"))],
+) -> Response:
+    """Nothing is reserved before another person approves."""
+    return await sent.run(
+        lambda connection: commands.request_disbursement(connection, sent.actor, campaign_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/approve",
+    response_model=Disbursement,
+    tags=["disbursements"],
+    summary="Approve and reserve",
+)
+async def approve_disbursement(
+    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("approve_disbursement", "approver"))]
+) -> Response:
+    """By another person than the requester (403). Past the fund's balance: 409 with `remaining_fen`.
+    → DisbursementApproved
+    """
+    return await sent.run(
+        lambda connection: commands.approve_disbursement(
+            connection, sent.books.announcer, sent.actor, disbursement_id
+        )
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/pay",
+    response_model=Disbursement,
+    tags=["disbursements"],
+    summary="Note the payment",
+)
+async def pay_disbursement(
+    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("pay_disbursement", "finance"))]
+) -> Response:
+    """Of what is approved. 409 when refunds have taken the money meanwhile. → FundsDisbursed"""
+    return await sent.run(
+        lambda connection: commands.pay_disbursement(
+            connection, sent.books.announcer, sent.actor, disbursement_id
+        )
+    )
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/disbursements",
+    tags=["disbursements"],
+    summary="List a campaign's disbursements, oldest first",
+    dependencies=[Depends(require(*READERS))],
+)
+async def list_disbursements(
+    campaign_id: CampaignPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
+) -> DisbursementPage:
+    """Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        await queries.campaign(connection, campaign_id)
+        items = await queries.list_disbursements(connection, campaign_id, after=after, limit=limit)
+    return DisbursementPage(items=items, next=_next([str(item.disbursement_id) for item in items], limit))
+
+
+@router.get(
+    "/v1/disbursements/{disbursement_id}",
+    response_model=Disbursement,
+    tags=["disbursements"],
+    summary="Read a disbursement",
+    dependencies=[Depends(require(*READERS))],
+)
+async def read_disbursement(disbursement_id: UUID, books: BooksHere) -> Response:
+    """With its version as the ETag."""
+    async with books.engine.connect() as connection:
+        disbursement = await queries.disbursement(connection, disbursement_id)
+    return _tagged(disbursement, disbursement.version)
+
+
+def _tagged(model: BaseModel, version: int) -> Response:
+    return JSONResponse(model.model_dump(mode="json"), headers={"ETag": versions.etag(version)})
+
+
+def _next(ids: Sequence[str], limit: int) -> str | None:
+    """Where the next part begins; a part that isn't full is the last."""
+    return ids[-1] if len(ids) == limit else None

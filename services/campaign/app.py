@@ -1,0 +1,58 @@
+"""The campaign service put together: the only place where its parts meet."""
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from services.campaign import api
+from services.campaign.announcements import Announcer
+from services.campaign.handlers import DonationEvents
+from services.campaign.refusals import Refused
+from services.campaign.run_once import Runner, problem_of
+from services.campaign.settings import Settings
+from shared import database
+from shared.access import Operators
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    CAMPAIGN_GROUP,
+    DONATION_EVENTS,
+    Publisher,
+    consuming,
+    make_broker,
+    subscribe_batches,
+)
+from shared.outbox import Relay
+from shared.service import background
+from shared.service import create_app as create_service
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application: HTTP for operators, donation.events in, campaign.events out."""
+    # Apart, so that commands that queue for a fund's lock can't hold up the booking of donations.
+    commands_engine = database.create_engine(settings.database_url, "campaign-api")
+    books_engine = database.create_engine(settings.database_url, "campaign-books", pool_size=3)
+    publisher = Publisher(settings)
+    relay = Relay(books_engine, publisher, CAMPAIGN_EVENTS)
+    announcer = Announcer(settings.partitions)
+    broker = make_broker(settings)
+    takes = DonationEvents(books_engine, settings, publisher, announcer, relay)
+    subscribe_batches(broker, settings, takes.take, group=CAMPAIGN_GROUP, topics=[DONATION_EVENTS])
+
+    async def database_answers() -> None:
+        await database.check(books_engine)
+
+    app = create_service(
+        "campaign",
+        parts=[publisher, background("outbox-relay", relay.run), consuming(broker)],
+        checks={"database": database_answers, "kafka": publisher.check},
+        routers=[api.router],
+        description=api.__doc__ or "",
+    )
+    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.books = api.Books(commands_engine, Runner(commands_engine, relay.wake), announcer)
+
+    async def on_refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return problem_of(error).to_response()
+
+    app.add_exception_handler(Refused, on_refused)
+    return app

@@ -1,0 +1,108 @@
+"""The life of a campaign: draft → filed → launched ⇄ paused → closed.
+
+Charity Law art. 24 and 73: nothing is raised without a filing number (备案编号), except by an
+emergency appeal (应急救援), which may launch from draft and must file within 10 days of its launch.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from services.campaign.refusals import Refused
+from shared.events.campaigns import CampaignKind
+
+LATE_FILING: Final = timedelta(days=10)
+"""Charity Law art. 73: how long after its launch an emergency appeal may file."""
+
+
+class State(StrEnum):
+    """Where a campaign stands."""
+
+    DRAFT = "draft"
+    FILED = "filed"
+    LAUNCHED = "launched"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class Action(StrEnum):
+    """What can be done with a campaign. Resuming is launching again from paused."""
+
+    FILE = "file"
+    LAUNCH = "launch"
+    PAUSE = "pause"
+    CLOSE = "close"
+
+
+NEXT: Final[Mapping[tuple[State, Action], State]] = MappingProxyType(
+    {
+        (State.DRAFT, Action.FILE): State.FILED,
+        (State.DRAFT, Action.LAUNCH): State.LAUNCHED,
+        (State.FILED, Action.LAUNCH): State.LAUNCHED,
+        (State.LAUNCHED, Action.PAUSE): State.PAUSED,
+        (State.PAUSED, Action.LAUNCH): State.LAUNCHED,
+        (State.LAUNCHED, Action.CLOSE): State.CLOSED,
+        (State.PAUSED, Action.CLOSE): State.CLOSED,
+        # An emergency appeal files late, wherever it stands by then.
+        (State.LAUNCHED, Action.FILE): State.LAUNCHED,
+        (State.PAUSED, Action.FILE): State.PAUSED,
+        (State.CLOSED, Action.FILE): State.CLOSED,
+    }
+)
+
+
+class StepNotAllowed(Refused):
+    """The state machine has no such step."""
+
+    code = "campaign-step-not-allowed"
+    title = "The campaign can't take this step from its state"
+
+
+class NotFiled(Refused):
+    """A launch without a filing number."""
+
+    code = "campaign-not-filed"
+    title = "The campaign has no filing number"
+
+
+class AlreadyFiled(Refused):
+    """A second filing number for the same campaign."""
+
+    code = "campaign-already-filed"
+    title = "The campaign has a filing number already"
+
+
+def next_state(state: State, action: Action, *, kind: CampaignKind, filing_number: str | None) -> State:
+    """The state that `action` leads to.
+
+    Raises StepNotAllowed, AlreadyFiled, or NotFiled (a launch without a number, unless an emergency appeal).
+    """
+    if action is Action.FILE and filing_number is not None:
+        raise AlreadyFiled(
+            f"It is filed under {filing_number}; a filing number isn't changed here.",
+            filing_number=filing_number,
+        )
+    target = NEXT.get((state, action))
+    if target is None:
+        allowed = sorted(act for (origin, act) in NEXT if origin is state)
+        raise StepNotAllowed(
+            f"A {state} campaign can't {action}. Possible now: {', '.join(allowed) or 'nothing'}.",
+            state=state.value,
+            action=action.value,
+        )
+    if action is Action.LAUNCH and filing_number is None and kind != "emergency_appeal":
+        raise NotFiled(
+            "File the campaign first; only an emergency appeal may launch before it files (art. 73)."
+        )
+    return target
+
+
+def filing_due_at(
+    *, kind: CampaignKind, filing_number: str | None, first_launched_at: datetime | None
+) -> datetime | None:
+    """When an emergency appeal must have filed (UTC); None when nothing is due (art. 73)."""
+    if kind != "emergency_appeal" or filing_number is not None or first_launched_at is None:
+        return None
+    return first_launched_at + LATE_FILING

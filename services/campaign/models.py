@@ -1,0 +1,234 @@
+"""The tables of the campaign service. A state that must not exist can't be written.
+
+Amounts are BIGINT fen, times are UTC. The constraints repeat the rules of lifecycle.py, plan.py and
+disbursements.py on purpose: a repair by hand is held to them as well.
+"""
+
+from collections.abc import Iterable
+from typing import Final, get_args
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.campaign.disbursements import DisbursementState
+from services.campaign.lifecycle import State
+from services.campaign.milestones import ThresholdKind
+from services.campaign.plan import REQUIRED_FIELDS
+from shared.events.campaigns import BeneficiaryUnit, CampaignKind
+from shared.money import MAX_AMOUNT_FEN
+from shared.outbox import outbox_table
+from shared.positions import marks_table
+
+metadata: Final = MetaData()
+
+UTC_TIME: Final = DateTime(timezone=True)
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+def _amount(column: str, least: int = 1) -> str:
+    return f"{column} BETWEEN {least} AND {MAX_AMOUNT_FEN}"
+
+
+campaigns: Final = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("title_en", Text),
+    Column("organisation", Text),
+    Column("licence", Text),
+    Column("filing_number", Text, unique=True),
+    Column("goal_fen", BigInteger),
+    Column("milestones_fen", ARRAY(BigInteger), nullable=False),
+    Column("purpose", Text),
+    Column("window_start", UTC_TIME),
+    Column("window_end", UTC_TIME),
+    Column("area", Text),
+    Column("responsible_person", Text),
+    Column("account", Text),
+    Column("beneficiaries", Text),
+    Column("uses", ARRAY(Text), nullable=False),
+    Column("cost_fen", BigInteger),
+    Column("remainder", Text),
+    Column("contact", Text),
+    Column("query_method", Text),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("changed_at", UTC_TIME, nullable=False),
+    Column("filed_at", UTC_TIME),
+    Column("first_launched_at", UTC_TIME),
+    Column("closed_at", UTC_TIME),
+    CheckConstraint(_one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
+    CheckConstraint(_one_of("state", State), name="campaigns_state"),
+    CheckConstraint("version >= 1", name="campaigns_version"),
+    CheckConstraint(_amount("goal_fen"), name="campaigns_goal"),
+    CheckConstraint(_amount("cost_fen", 0), name="campaigns_cost"),
+    CheckConstraint("window_end > window_start", name="campaigns_window"),
+    CheckConstraint("(filing_number IS NULL) = (filed_at IS NULL)", name="campaigns_filed"),
+    CheckConstraint(
+        "CASE state WHEN 'draft' THEN filing_number IS NULL"
+        " ELSE filing_number IS NOT NULL OR (kind = 'emergency_appeal' AND state <> 'filed') END",
+        name="campaigns_no_launch_without_filing",
+    ),
+    CheckConstraint(
+        "(state IN ('draft', 'filed')) = (first_launched_at IS NULL)", name="campaigns_first_launched"
+    ),
+    CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="campaigns_closed"),
+    CheckConstraint(
+        "state = 'draft' OR (cardinality(uses) > 0 AND "
+        + " AND ".join(f"{name} IS NOT NULL" for name in REQUIRED_FIELDS if name != "uses")
+        + ")",
+        name="campaigns_plan_complete",
+    ),
+)
+
+campaign_changes: Final = Table(
+    "campaign_changes",
+    metadata,
+    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("changed_at", UTC_TIME, nullable=False),
+    CheckConstraint(_one_of("state", State), name="campaign_changes_state"),
+)
+"""Who brought a campaign to which version: the record that an audit asks for."""
+
+funds: Final = Table(
+    "funds",
+    metadata,
+    Column("fund_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), nullable=False),
+    Column("created_at", UTC_TIME, nullable=False),
+    UniqueConstraint("campaign_id", name="funds_one_a_campaign"),
+    UniqueConstraint("campaign_id", "fund_id", name="funds_of_campaign"),
+)
+"""The money restricted to a campaign. Its row is the lock that the guardrail decides under."""
+
+fund_receipts: Final = Table(
+    "fund_receipts",
+    metadata,
+    # No foreign key: a sum for a campaign that isn't known here must not stop the money of all others.
+    Column("campaign_id", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("received_fen", BigInteger, nullable=False),
+    Column("reversed_fen", BigInteger, nullable=False),
+    Column("donations", BigInteger, nullable=False),
+    Column("reversals", BigInteger, nullable=False),
+    CheckConstraint("received_fen >= 0 AND reversed_fen >= 0", name="fund_receipts_sums"),
+    CheckConstraint("donations >= 0 AND reversals >= 0", name="fund_receipts_counts"),
+)
+
+thresholds: Final = Table(
+    "thresholds",
+    metadata,
+    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("threshold_fen", BigInteger, primary_key=True),
+    Column("reached_at", UTC_TIME),
+    CheckConstraint(_one_of("kind", ThresholdKind), name="thresholds_kind"),
+    CheckConstraint("threshold_fen >= 1", name="thresholds_amount"),
+    Index("thresholds_one_goal", "campaign_id", unique=True, postgresql_where=text("kind = 'goal'")),
+)
+"""Goal and milestones of launched campaigns, and when each was announced."""
+
+pledges: Final = Table(
+    "pledges",
+    metadata,
+    Column("pledge_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), nullable=False),
+    Column("company", Text, nullable=False),
+    Column("shown_name", Text, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("due_on", Date, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", UTC_TIME, nullable=False),
+    CheckConstraint(_amount("amount_fen"), name="pledges_amount"),
+    Index("pledges_of_campaign", "campaign_id", "pledge_id"),
+)
+
+disbursements: Final = Table(
+    "disbursements",
+    metadata,
+    Column("disbursement_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("fund_id", Uuid, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("use", Text, nullable=False),
+    Column("payee", Text, nullable=False),
+    Column("beneficiaries", Integer, nullable=False),
+    Column("beneficiary_unit", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", UTC_TIME, nullable=False),
+    Column("approved_by", Text),
+    Column("approved_at", UTC_TIME),
+    Column("paid_by", Text),
+    Column("paid_at", UTC_TIME),
+    ForeignKeyConstraint(
+        ["campaign_id", "fund_id"], ["funds.campaign_id", "funds.fund_id"], name="disbursements_fund"
+    ),
+    CheckConstraint(_one_of("state", DisbursementState), name="disbursements_state"),
+    CheckConstraint("version >= 1", name="disbursements_version"),
+    CheckConstraint(_amount("amount_fen"), name="disbursements_amount"),
+    CheckConstraint(_one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
+    CheckConstraint("beneficiaries BETWEEN 1 AND 2000000000", name="disbursements_beneficiaries"),
+    CheckConstraint("approved_by <> requested_by", name="disbursements_two_people"),
+    CheckConstraint(
+        "(state = 'requested') = (approved_by IS NULL) AND (approved_by IS NULL) = (approved_at IS NULL)",
+        name="disbursements_approved",
+    ),
+    CheckConstraint(
+        "(state = 'paid') = (paid_by IS NOT NULL) AND (paid_by IS NULL) = (paid_at IS NULL)",
+        name="disbursements_paid",
+    ),
+    Index("disbursements_of_campaign", "campaign_id", "disbursement_id"),
+    Index("disbursements_spent", "fund_id", "state", postgresql_include=["amount_fen"]),
+)
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("answer", JSONB, nullable=False),
+    Column("created_at", UTC_TIME, nullable=False),
+    CheckConstraint("octet_length(request_hash) = 32", name="idempotency_keys_hash"),
+    CheckConstraint("status BETWEEN 200 AND 499", name="idempotency_keys_status"),
+    Index("idempotency_keys_age", "created_at"),
+)
+"""The answer that was given to each command; kept for idempotency.KEPT."""
+
+outbox: Final = outbox_table(metadata)
+marks: Final = marks_table(metadata)

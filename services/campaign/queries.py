@@ -1,0 +1,326 @@
+"""What is asked of the campaign service's database. Every function runs in its caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, TEXT
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.campaign import models
+from services.campaign.fund_receipts import ReceiptSums
+from services.campaign.guardrail import FundFigures
+from services.campaign.lifecycle import State
+from services.campaign.milestones import Threshold, ThresholdKind
+from services.campaign.refusals import NotFound
+from services.campaign.schemas import Balance, Campaign, Disbursement, Pledge
+
+# ---------------------------------------------------------------- campaigns
+
+
+async def add_campaign(
+    connection: AsyncConnection, values: Mapping[str, Any], fund_id: UUID
+) -> Campaign | None:
+    """Write a draft and its fund; None when the id is taken."""
+    statement = (
+        upsert(models.campaigns).values(**values).on_conflict_do_nothing(index_elements=["campaign_id"])
+    )
+    row = (await connection.execute(statement.returning(*models.campaigns.c))).one_or_none()
+    if row is None:
+        return None
+    campaign = Campaign.model_validate(row)
+    await connection.execute(
+        insert(models.funds).values(
+            fund_id=fund_id, campaign_id=campaign.campaign_id, created_at=campaign.created_at
+        )
+    )
+    return campaign
+
+
+async def campaign(connection: AsyncConnection, campaign_id: str, *, lock: bool = False) -> Campaign:
+    """Read a campaign, with `lock` until the end of the transaction. Raises NotFound."""
+    statement = select(models.campaigns).where(models.campaigns.c.campaign_id == campaign_id)
+    if lock:
+        # Not FOR UPDATE: that would hold up every insert whose foreign key points at the campaign.
+        statement = statement.with_for_update(key_share=True)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("There is no campaign with this id.", fields=["campaign_id"])
+    return Campaign.model_validate(row)
+
+
+async def change_campaign(
+    connection: AsyncConnection, known: Campaign, *, action: str, person: str, now: datetime, **values: Any
+) -> Campaign:
+    """Write a locked campaign's next version, and who made it."""
+    statement = (
+        update(models.campaigns)
+        .where(
+            models.campaigns.c.campaign_id == known.campaign_id, models.campaigns.c.version == known.version
+        )
+        .values(version=known.version + 1, changed_at=now, **values)
+        .returning(*models.campaigns.c)
+    )
+    changed = Campaign.model_validate((await connection.execute(statement)).one())
+    await record_change(connection, changed, action=action, person=person)
+    return changed
+
+
+async def record_change(connection: AsyncConnection, changed: Campaign, *, action: str, person: str) -> None:
+    """Note who brought a campaign to its version."""
+    await connection.execute(
+        insert(models.campaign_changes).values(
+            campaign_id=changed.campaign_id,
+            version=changed.version,
+            action=action,
+            state=changed.state,
+            person=person,
+            changed_at=changed.changed_at,
+        )
+    )
+
+
+async def list_campaigns(
+    connection: AsyncConnection, *, state: State | None, after: str | None, limit: int
+) -> list[Campaign]:
+    """At most `limit` campaigns in the order of their ids, beginning behind `after`."""
+    statement = select(models.campaigns).order_by(models.campaigns.c.campaign_id).limit(limit)
+    if state is not None:
+        statement = statement.where(models.campaigns.c.state == state)
+    if after is not None:
+        statement = statement.where(models.campaigns.c.campaign_id > after)
+    return [Campaign.model_validate(row) for row in await connection.execute(statement)]
+
+
+# ---------------------------------------------------------------- receipts, goal and milestones
+
+_ADD_RECEIPTS: Final = text(
+    "INSERT INTO fund_receipts AS known"
+    " (campaign_id, source, received_fen, reversed_fen, donations, reversals)"
+    " SELECT * FROM unnest(:campaign_ids, :sources, :received, :reversed, :donations, :reversals)"
+    " ON CONFLICT (campaign_id, source) DO UPDATE SET"
+    " received_fen = known.received_fen + excluded.received_fen,"
+    " reversed_fen = known.reversed_fen + excluded.reversed_fen,"
+    " donations = known.donations + excluded.donations,"
+    " reversals = known.reversals + excluded.reversals"
+).bindparams(
+    bindparam("campaign_ids", type_=ARRAY(TEXT)),
+    bindparam("sources", type_=ARRAY(TEXT)),
+    bindparam("received", type_=ARRAY(BIGINT)),
+    bindparam("reversed", type_=ARRAY(BIGINT)),
+    bindparam("donations", type_=ARRAY(BIGINT)),
+    bindparam("reversals", type_=ARRAY(BIGINT)),
+)
+
+
+async def add_receipts(connection: AsyncConnection, sums: Mapping[tuple[str, str], ReceiptSums]) -> None:
+    """Add a batch's sums, in one statement, in the order of the keys (they come sorted)."""
+    entries = list(sums.values())
+    await connection.execute(
+        _ADD_RECEIPTS,
+        {
+            "campaign_ids": [campaign_id for campaign_id, _ in sums],
+            "sources": [source for _, source in sums],
+            "received": [entry.received_fen for entry in entries],
+            "reversed": [entry.reversed_fen for entry in entries],
+            "donations": [entry.donations for entry in entries],
+            "reversals": [entry.reversals for entry in entries],
+        },
+    )
+
+
+async def add_thresholds(connection: AsyncConnection, thresholds: Sequence[Threshold]) -> None:
+    """Write what a campaign is going to announce; what is there already stays as it is."""
+    rows = [
+        {"campaign_id": each.campaign_id, "kind": each.kind, "threshold_fen": each.threshold_fen}
+        for each in thresholds
+    ]
+    await connection.execute(upsert(models.thresholds).on_conflict_do_nothing(), rows)
+
+
+async def lock_waiting_thresholds(
+    connection: AsyncConnection, campaign_ids: Sequence[str]
+) -> dict[str, list[Threshold]]:
+    """Lock what the campaigns have not announced yet, until the end of the transaction.
+
+    Two workers that cross a milestone together each see only their own part of the sum. The lock makes the
+    second wait for the first one's commit, and its next statement sees both parts.
+    """
+    table = models.thresholds
+    statement = (
+        select(table.c.campaign_id, table.c.kind, table.c.threshold_fen)
+        .where(table.c.campaign_id.in_(campaign_ids), table.c.reached_at.is_(None))
+        .order_by(table.c.campaign_id, table.c.threshold_fen, table.c.kind)
+        .with_for_update(key_share=True)
+    )
+    waiting: dict[str, list[Threshold]] = {}
+    for row in await connection.execute(statement):
+        threshold = Threshold(row.campaign_id, ThresholdKind(row.kind), row.threshold_fen)
+        waiting.setdefault(row.campaign_id, []).append(threshold)
+    return waiting
+
+
+_NET_RECEIVED: Final = text(
+    "SELECT campaign_id, CAST(sum(received_fen - reversed_fen) AS bigint) AS net_fen FROM fund_receipts"
+    " WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id"
+)
+
+
+async def net_received(connection: AsyncConnection, campaign_ids: Sequence[str]) -> dict[str, int]:
+    """Received − reversed of each campaign, in fen."""
+    rows = await connection.execute(_NET_RECEIVED, {"campaign_ids": list(campaign_ids)})
+    return {row.campaign_id: row.net_fen for row in rows}
+
+
+async def mark_reached(connection: AsyncConnection, threshold: Threshold) -> None:
+    """Note that a locked threshold was announced, now."""
+    table = models.thresholds
+    await connection.execute(
+        update(table)
+        .where(
+            table.c.campaign_id == threshold.campaign_id,
+            table.c.kind == threshold.kind,
+            table.c.threshold_fen == threshold.threshold_fen,
+        )
+        .values(reached_at=text("now()"))
+    )
+
+
+# ---------------------------------------------------------------- funds and disbursements
+
+_LOCK_FUND: Final = text("SELECT fund_id FROM funds WHERE campaign_id = :campaign_id FOR NO KEY UPDATE")
+
+_FIGURES: Final = text(
+    "SELECT CAST(coalesce(received.received_fen, 0) AS bigint) AS received_fen,"
+    " CAST(coalesce(received.reversed_fen, 0) AS bigint) AS reversed_fen,"
+    " CAST(coalesce(spent.reserved_fen, 0) AS bigint) AS reserved_fen,"
+    " CAST(coalesce(spent.disbursed_fen, 0) AS bigint) AS disbursed_fen,"
+    " CAST(coalesce(received.donations, 0) AS bigint) AS donations,"
+    " CAST(coalesce(received.reversals, 0) AS bigint) AS reversals,"
+    " CAST(coalesce(promised.promised_fen, 0) AS bigint) AS promised_fen, promised.pledges"
+    " FROM (SELECT sum(received_fen) AS received_fen, sum(reversed_fen) AS reversed_fen,"
+    "  sum(donations) AS donations, sum(reversals) AS reversals"
+    "  FROM fund_receipts WHERE campaign_id = :campaign_id) AS received,"
+    " (SELECT sum(amount_fen) FILTER (WHERE state = 'approved') AS reserved_fen,"
+    "  sum(amount_fen) FILTER (WHERE state = 'paid') AS disbursed_fen"
+    "  FROM disbursements"
+    "  WHERE fund_id = (SELECT fund_id FROM funds WHERE campaign_id = :campaign_id)) AS spent,"
+    " (SELECT sum(amount_fen) AS promised_fen, count(*) AS pledges"
+    "  FROM pledges WHERE campaign_id = :campaign_id) AS promised"
+)
+
+
+async def lock_fund(connection: AsyncConnection, campaign_id: str) -> FundFigures:
+    """Lock the fund until the end of the transaction, then read its figures.
+
+    Two statements on purpose: the second one's snapshot begins after the lock was given, and so sees what the
+    holder before has committed (READ COMMITTED).
+    """
+    (await connection.execute(_LOCK_FUND, {"campaign_id": campaign_id})).one()
+    row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
+    return FundFigures(row.received_fen, row.reversed_fen, row.reserved_fen, row.disbursed_fen)
+
+
+async def fund_of(connection: AsyncConnection, campaign_id: str) -> UUID:
+    """The id of the campaign's fund."""
+    statement = select(models.funds.c.fund_id).where(models.funds.c.campaign_id == campaign_id)
+    fund_id: UUID = (await connection.execute(statement)).scalar_one()
+    return fund_id
+
+
+_POSITIONS: Final = text("SELECT source, sequence FROM marks WHERE sequence >= 0 ORDER BY source")
+
+
+async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
+    """A fund's figures and the positions they stand for.
+
+    The caller's transaction must be REPEATABLE READ, or the figures and the positions may be of two moments.
+    Raises NotFound.
+    """
+    await campaign(connection, campaign_id)
+    row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
+    figures = FundFigures(row.received_fen, row.reversed_fen, row.reserved_fen, row.disbursed_fen)
+    positions = {mark.source: mark.sequence for mark in await connection.execute(_POSITIONS)}
+    return Balance(
+        campaign_id=campaign_id,
+        received_fen=figures.received_fen,
+        reversed_fen=figures.reversed_fen,
+        reserved_fen=figures.reserved_fen,
+        disbursed_fen=figures.disbursed_fen,
+        balance_fen=figures.balance_fen,
+        overdrawn=figures.overdrawn,
+        promised_fen=row.promised_fen,
+        donations=row.donations,
+        reversals=row.reversals,
+        pledges=row.pledges,
+        positions=positions,
+    )
+
+
+async def add_disbursement(connection: AsyncConnection, values: Mapping[str, Any]) -> Disbursement:
+    """Write a requested disbursement."""
+    statement = insert(models.disbursements).values(**values).returning(*models.disbursements.c)
+    return Disbursement.model_validate((await connection.execute(statement)).one())
+
+
+async def disbursement(
+    connection: AsyncConnection, disbursement_id: UUID, *, lock: bool = False
+) -> Disbursement:
+    """Read a disbursement, with `lock` until the end of the transaction. Raises NotFound."""
+    statement = select(models.disbursements).where(models.disbursements.c.disbursement_id == disbursement_id)
+    if lock:
+        statement = statement.with_for_update()
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("There is no disbursement with this id.", fields=["disbursement_id"])
+    return Disbursement.model_validate(row)
+
+
+async def change_disbursement(
+    connection: AsyncConnection, known: Disbursement, **values: Any
+) -> Disbursement:
+    """Write a locked disbursement's next version."""
+    statement = (
+        update(models.disbursements)
+        .where(
+            models.disbursements.c.disbursement_id == known.disbursement_id,
+            models.disbursements.c.version == known.version,
+        )
+        .values(version=known.version + 1, **values)
+        .returning(*models.disbursements.c)
+    )
+    return Disbursement.model_validate((await connection.execute(statement)).one())
+
+
+async def list_disbursements(
+    connection: AsyncConnection, campaign_id: str, *, after: UUID | None, limit: int
+) -> list[Disbursement]:
+    """At most `limit` disbursements of a campaign in the order of their ids, beginning behind `after`."""
+    table = models.disbursements
+    statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.disbursement_id)
+    if after is not None:
+        statement = statement.where(table.c.disbursement_id > after)
+    return [Disbursement.model_validate(row) for row in await connection.execute(statement.limit(limit))]
+
+
+# ---------------------------------------------------------------- pledges
+
+
+async def add_pledge(connection: AsyncConnection, values: Mapping[str, Any]) -> Pledge:
+    """Write a pledge."""
+    statement = insert(models.pledges).values(**values).returning(*models.pledges.c)
+    return Pledge.model_validate((await connection.execute(statement)).one())
+
+
+async def list_pledges(
+    connection: AsyncConnection, campaign_id: str, *, after: UUID | None, limit: int
+) -> list[Pledge]:
+    """At most `limit` pledges of a campaign in the order of their ids, beginning behind `after`."""
+    table = models.pledges
+    statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.pledge_id)
+    if after is not None:
+        statement = statement.where(table.c.pledge_id > after)
+    return [Pledge.model_validate(row) for row in await connection.execute(statement.limit(limit))]

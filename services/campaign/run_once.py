@@ -1,0 +1,143 @@
+"""Runs a command once: its effect, its event and its answer become true in one transaction, or none does."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.campaign import idempotency, metrics
+from services.campaign.models import idempotency_keys
+from services.campaign.refusals import Refused
+from shared.problems import Problem
+
+_LOCK_KEY: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:person || ' ' || :key, 0))")
+
+# A few at a time, by whoever comes, so that the table stays as long as a month's commands.
+_FORGET: Final = text(
+    "DELETE FROM idempotency_keys WHERE (person, idempotency_key) IN (SELECT person, idempotency_key"
+    " FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT 5 FOR UPDATE SKIP LOCKED)"
+)
+
+_GAVE_UP_WAITING: Final = frozenset({"55P03", "57014", "40P01", "40001"})
+"""PostgreSQL: lock not available, query cancelled, deadlock, serialization failure. All safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Who sends what under which key. `request_hash` is idempotency.request_hash of the whole request."""
+
+    name: str
+    person: str
+    key: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers: a status and a JSON object; its `version`, where it has one, is the ETag."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, status: int, model: BaseModel) -> "Answer":
+        """The answer that shows a model."""
+        return cls(status, model.model_dump(mode="json"))
+
+
+Work = Callable[[AsyncConnection], Awaitable[Answer]]
+
+
+def problem_of(refused: Refused) -> Problem:
+    """The problem document of a refusal, each field with the reason, as for every other bad input."""
+    members: dict[str, Any] = dict(refused.facts)
+    if refused.fields:
+        members["errors"] = [{"field": field, "message": refused.detail} for field in refused.fields]
+    return Problem(refused.status, refused.code, refused.detail, title=refused.title, **members)
+
+
+class Runner:
+    """Runs commands on the engine, and calls `wake` after each commit, for the outbox's relay."""
+
+    def __init__(self, engine: AsyncEngine, wake: Callable[[], None]) -> None:
+        self._engine = engine
+        self._wake = wake
+
+    async def run(self, command: Command, work: Work) -> Answer:
+        """The command's answer, from its first run or from this one.
+
+        Raises Problem for a refusal, which is kept and repeated like any other answer; for another request
+        under the same key; and 503 when a lock was not given in time (nothing is kept then).
+        """
+        try:
+            with metrics.COMMAND_SECONDS.labels(command.name).time():
+                answer, outcome = await self._run(command, work)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _GAVE_UP_WAITING:
+                raise
+            detail = (
+                "Another command holds what this one needs. Send the same request with the same key again."
+            )
+            raise Problem(503, "busy", detail, headers={"Retry-After": "1"}) from error
+        metrics.COMMANDS.labels(command.name, outcome).inc()
+        if isinstance(answer, Problem):
+            raise answer
+        self._wake()
+        return answer
+
+    async def _run(self, command: Command, work: Work) -> tuple[Answer | Problem, str]:
+        async with self._engine.begin() as connection:
+            await connection.execute(_LOCK_KEY, {"person": command.person, "key": command.key})
+            known = await _known(connection, command)
+            if known is not None:
+                return known, "repeated"
+            try:
+                async with connection.begin_nested():
+                    answer: Answer | Problem = await work(connection)
+            except Refused as refused:
+                answer = problem_of(refused)
+            await _keep(connection, command, answer)
+            return answer, "refused" if isinstance(answer, Problem) else "done"
+
+
+async def _known(connection: AsyncConnection, command: Command) -> Answer | Problem | None:
+    """The answer that was given under this key. A key of another request answers with that problem."""
+    statement = select(idempotency_keys).where(
+        idempotency_keys.c.person == command.person, idempotency_keys.c.idempotency_key == command.key
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    try:
+        idempotency.require_same_request(row.request_hash, command.request_hash)
+    except idempotency.KeyReused as reused:
+        return problem_of(reused)
+    if row.refused:
+        return Problem(row.status, **row.answer)
+    return Answer(row.status, row.answer)
+
+
+async def _keep(connection: AsyncConnection, command: Command, answer: Answer | Problem) -> None:
+    refused = isinstance(answer, Problem)
+    now = datetime.now(UTC)
+    await connection.execute(
+        insert(idempotency_keys).values(
+            person=command.person,
+            idempotency_key=command.key,
+            request_hash=command.request_hash,
+            refused=refused,
+            status=answer.status,
+            answer=_document(answer) if isinstance(answer, Problem) else answer.body,
+            created_at=now,
+        )
+    )
+    await connection.execute(_FORGET, {"before": now - idempotency.KEPT})
+
+
+def _document(problem: Problem) -> dict[str, Any]:
+    return {"code": problem.code, "detail": problem.detail, "title": problem.title, **problem.members}
