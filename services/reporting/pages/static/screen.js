@@ -103,7 +103,6 @@ function renderAll() {
     renderTotals();
   }
   renderState();
-  renderClock();
 }
 
 function renderCampaign() {
@@ -185,13 +184,15 @@ function renderState() {
   if (state === "live") started = true;
   body.dataset.state = state;
   put("state", language.say(state));
+  renderClock();
   if (proved === null) put("title", language.say("waiting"));
 }
 
 function renderClock() {
   const now = clock.now();
   put("time", timeOf(now));
-  put("date", dateOf(now, language.code));
+  const stale = body.dataset.state === "confirming" && proved !== null;
+  put("date", stale ? language.say("asOf", timeOf(proved.as_of)) : dateOf(now, language.code));
   renderStepBack();
 }
 

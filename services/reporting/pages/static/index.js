@@ -1,0 +1,18 @@
+// The list of campaigns: the server writes it, this only changes its language.
+
+import { Language } from "./language.js";
+
+const language = new Language(write);
+
+function write() {
+  document.title = language.code === "en" ? "Shanliu · campaigns" : "善流 · 募捐活动";
+  for (const link of document.querySelectorAll("[data-keep-language]")) {
+    if (link.dataset.zh) link.textContent = link.dataset[language.code];
+    const address = new URL(link.href);
+    if (language.code === "en") address.searchParams.set("lang", "en");
+    else address.searchParams.delete("lang");
+    link.href = address.href;
+  }
+}
+
+write();
