@@ -1,10 +1,11 @@
 """Events of the campaign service. Their source is `campaign/<partition>`, their sequence the outbox row."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
 from shared.events.envelope import Event, EventData
+from shared.events.fields import AmountFen, Count, Moment, TotalFen
 
 CampaignKind = Literal["gala", "annual_drive", "emergency_appeal", "programme", "employer_drive"]
 BeneficiaryUnit = Literal["person_times", "households", "schools"]
@@ -21,25 +22,25 @@ class CampaignData(EventData):
     licence: str
     filing_number: str | None = None
     purpose: str
-    goal_fen: int
-    milestones_fen: tuple[int, ...] = ()
-    window_start: datetime
-    window_end: datetime
+    goal_fen: AmountFen
+    milestones_fen: tuple[AmountFen, ...] = ()
+    window_start: Moment
+    window_end: Moment
     contact: str
     query_method: str
-    changed_at: datetime
+    changed_at: Moment
 
 
 class GoalReachedData(EventData):
     campaign_id: str
-    goal_fen: int
-    received_fen: int
+    goal_fen: AmountFen
+    received_fen: TotalFen
 
 
 class MilestoneReachedData(EventData):
     campaign_id: str
-    milestone_fen: int
-    received_fen: int
+    milestone_fen: AmountFen
+    received_fen: TotalFen
 
 
 class PledgeMadeData(EventData):
@@ -48,14 +49,14 @@ class PledgeMadeData(EventData):
     pledge_id: UUID
     campaign_id: str
     company: str
-    amount_fen: int
+    amount_fen: AmountFen
     due_on: date
 
 
 class DisbursementApprovedData(EventData):
     disbursement_id: UUID
     campaign_id: str
-    amount_fen: int
+    amount_fen: AmountFen
     use: str
 
 
@@ -64,9 +65,9 @@ class FundsDisbursedData(EventData):
 
     disbursement_id: UUID
     campaign_id: str
-    amount_fen: int
+    amount_fen: AmountFen
     use: str
-    beneficiaries: int
+    beneficiaries: Count
     beneficiary_unit: BeneficiaryUnit
 
 

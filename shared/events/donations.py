@@ -1,10 +1,10 @@
 """Events of the donation service. Their source is the intake topic's partition they came in by."""
 
-from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
 from shared.events.envelope import Event, EventData
+from shared.events.fields import AmountFen, FeeFen, Moment
 
 HeldReason = Literal["unknown_campaign", "not_launched", "paused", "closed"]
 ReversalKind = Literal["refund", "chargeback", "void"]
@@ -17,10 +17,10 @@ class DonationReceivedData(EventData):
     donation_id: UUID
     channel: str
     campaign_id: str
-    amount_fen: int
-    fee_fen: int | None = None
-    occurred_at: datetime
-    received_at: datetime
+    amount_fen: AmountFen
+    fee_fen: FeeFen | None = None
+    occurred_at: Moment
+    received_at: Moment
     donor_kind: DonorKind
     shown_name: str | None = None
     has_contact: bool = False
@@ -33,9 +33,9 @@ class DonationHeldData(EventData):
     donation_id: UUID
     channel: str
     campaign_id: str
-    amount_fen: int
-    occurred_at: datetime
-    received_at: datetime
+    amount_fen: AmountFen
+    occurred_at: Moment
+    received_at: Moment
     reason: HeldReason
 
 
@@ -45,8 +45,8 @@ class DonationConflictedData(EventData):
     donation_id: UUID
     channel: str
     campaign_id: str
-    amount_fen: int
-    received_at: datetime
+    amount_fen: AmountFen
+    received_at: Moment
 
 
 class DonationReversedData(EventData):
@@ -57,9 +57,9 @@ class DonationReversedData(EventData):
     channel: str
     campaign_id: str
     kind: ReversalKind
-    amount_fen: int
-    occurred_at: datetime
-    donation_occurred_at: datetime
+    amount_fen: AmountFen
+    occurred_at: Moment
+    donation_occurred_at: Moment
 
 
 class DonationReceived(Event):

@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+from shared.events.fields import Moment
+
 CONTENT_TYPE: Final = "application/cloudevents+json"
 CONTENT_TYPE_HEADER: Final = ("content-type", CONTENT_TYPE.encode())
 MAX_SEQUENCE: Final = 2**63 - 1
@@ -48,7 +50,7 @@ class Event(BaseModel):
     source: str
     type: str
     subject: str
-    time: datetime
+    time: Moment
     datacontenttype: Literal["application/json"] = "application/json"
     sequence: Sequence
     previous: Sequence | None = None

@@ -1,12 +1,12 @@
 """Events of the notification service, and the contact that reaches it on its own restricted topic."""
 
-from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.events.envelope import Event, EventData
+from shared.events.fields import AmountFen, Count, Moment
 
 
 class NotificationData(EventData):
@@ -16,7 +16,7 @@ class NotificationData(EventData):
     donation_id: UUID
     campaign_id: str
     way: Literal["mail"]
-    attempts: int
+    attempts: Count
     reason: str | None = None
 
 
@@ -45,5 +45,5 @@ class Contact(BaseModel):
     campaign_id: str
     email: str
     name: str | None = None
-    amount_fen: int
-    occurred_at: datetime
+    amount_fen: AmountFen
+    occurred_at: Moment

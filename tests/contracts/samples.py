@@ -1,0 +1,171 @@
+"""One event of every class, as the services make them; tests vary them by keyword."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from shared.events import (
+    EVENT_CLASSES,
+    CampaignClosed,
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    DisbursementApproved,
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    Event,
+    EventData,
+    FundsDisbursed,
+    GoalReached,
+    MilestoneReached,
+    NotificationDelivered,
+    NotificationFailed,
+    PledgeMade,
+)
+from shared.events.campaigns import (
+    CampaignData,
+    DisbursementApprovedData,
+    FundsDisbursedData,
+    GoalReachedData,
+    MilestoneReachedData,
+    PledgeMadeData,
+)
+from shared.events.donations import (
+    DonationConflictedData,
+    DonationHeldData,
+    DonationReceivedData,
+    DonationReversedData,
+)
+from shared.events.notifications import NotificationData
+
+GALA = "gala-2024"
+DONATION = UUID("6f1f0c1e-3b52-5d1c-9d57-0d8c4f1a2b30")
+OTHER = UUID("0b6f2f0e-54b5-4c55-8a53-6f3d3c1f9a11")
+AT = datetime(2024, 1, 5, 12, 30, 15, 250_000, tzinfo=UTC)
+
+
+def received(**fields: Any) -> DonationReceivedData:
+    """A donation of 100 yuan whose donor agreed to be shown."""
+    return DonationReceivedData(
+        **{
+            "donation_id": DONATION,
+            "channel": "wechat",
+            "campaign_id": GALA,
+            "amount_fen": 10_000,
+            "fee_fen": 60,
+            "occurred_at": AT,
+            "received_at": AT,
+            "donor_kind": "person",
+            "shown_name": "苏州市民",
+            "has_contact": True,
+            **fields,
+        }
+    )
+
+
+def campaign(**fields: Any) -> CampaignData:
+    """The gala's plan as the public sees it."""
+    return CampaignData(
+        **{
+            "campaign_id": GALA,
+            "kind": "gala",
+            "title": "新年慈善晚会",
+            "title_en": "New Year gala",
+            "organisation": "慈善总会",
+            "licence": "慈证字第1号",
+            "filing_number": "备2024-001",
+            "purpose": "助医助学",
+            "goal_fen": 5_475_000_000,
+            "milestones_fen": (1_000_000_000, 2_500_000_000),
+            "window_start": AT,
+            "window_end": AT.replace(month=2),
+            "contact": "0512-0000000",
+            "query_method": "https://charity.example/gala-2024",
+            "changed_at": AT,
+            **fields,
+        }
+    )
+
+
+_DATA: dict[type[Event], EventData] = {
+    DonationReceived: received(),
+    DonationHeld: DonationHeldData(
+        donation_id=DONATION,
+        channel="wechat",
+        campaign_id=GALA,
+        amount_fen=10_000,
+        occurred_at=AT,
+        received_at=AT,
+        reason="not_launched",
+    ),
+    DonationConflicted: DonationConflictedData(
+        donation_id=DONATION, channel="wechat", campaign_id=GALA, amount_fen=20_000, received_at=AT
+    ),
+    DonationReversed: DonationReversedData(
+        reversal_id=OTHER,
+        donation_id=DONATION,
+        channel="wechat",
+        campaign_id=GALA,
+        kind="refund",
+        amount_fen=4_000,
+        occurred_at=AT,
+        donation_occurred_at=AT,
+    ),
+    CampaignFiled: campaign(),
+    CampaignLaunched: campaign(title_en=None, filing_number=None, milestones_fen=()),
+    CampaignPaused: campaign(),
+    CampaignClosed: campaign(),
+    GoalReached: GoalReachedData(campaign_id=GALA, goal_fen=5_475_000_000, received_fen=5_475_000_001),
+    MilestoneReached: MilestoneReachedData(
+        campaign_id=GALA, milestone_fen=1_000_000_000, received_fen=1_000_000_000
+    ),
+    PledgeMade: PledgeMadeData(
+        pledge_id=OTHER,
+        campaign_id=GALA,
+        company="某某有限公司",
+        amount_fen=200_000_000,
+        due_on=date(2024, 3, 31),
+    ),
+    DisbursementApproved: DisbursementApprovedData(
+        disbursement_id=OTHER, campaign_id=GALA, amount_fen=167_000_000, use="助学圆梦"
+    ),
+    FundsDisbursed: FundsDisbursedData(
+        disbursement_id=OTHER,
+        campaign_id=GALA,
+        amount_fen=167_000_000,
+        use="助学圆梦",
+        beneficiaries=1217,
+        beneficiary_unit="person_times",
+    ),
+    NotificationDelivered: NotificationData(
+        message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="mail", attempts=1
+    ),
+    NotificationFailed: NotificationData(
+        message_id=OTHER,
+        donation_id=DONATION,
+        campaign_id=GALA,
+        way="mail",
+        attempts=8,
+        reason="mailbox-unknown",
+    ),
+}
+
+
+def event(
+    event_class: type[Event] = DonationReceived,
+    *,
+    source: str = "intake.wechat/2",
+    sequence: int = 1041,
+    previous: int | None = 1038,
+    data: EventData | None = None,
+) -> Event:
+    """The sample of one class, at a position."""
+    chosen = data or _DATA[event_class]
+    return event_class.at(source, sequence, previous, subject=str(DONATION), time=AT, data=chosen)
+
+
+def events() -> list[Event]:
+    """One event of every class of the contract."""
+    return [event(event_class) for event_class in EVENT_CLASSES]
