@@ -346,6 +346,7 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
             name=settings.topic(topic),
             num_partitions=settings.partitions,
             replication_factor=-1,
+            replica_assignments={},  # without it aiokafka refuses -1, "the broker's default"
             topic_configs=configs or {},
         )
         answer = await admin.create_topics([wanted], timeout_ms=10_000)
