@@ -1,0 +1,1 @@
+"""Notification: who is told, by what way, and did it arrive?"""

@@ -1,0 +1,247 @@
+"""What comes in, written to the database, and what operators and metrics ask of it. Sending: claims.py.
+
+Times are the database's (`now()`), so that several processes on several machines agree. Where several rows
+are written, it is in the order of their keys, so that two transactions never wait for each other in a ring.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notification.delivery import CONTACT_KEPT, Resend, State, judge_resend
+from shared.events import (
+    CampaignClosed,
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    Contact,
+    DonationReceived,
+    DonationReversed,
+)
+
+CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed
+
+TOGETHER_MAX: Final = 1_000
+"""Messages that one sweep brings together with their contacts at most."""
+
+_ADD_MESSAGES: Final = text("""
+INSERT INTO messages (donation_id, campaign_id, channel, amount_fen, occurred_at, state, attempts_left,
+    created_at, changed_at)
+SELECT donation_id, campaign_id, channel, amount_fen, occurred_at, 'waiting', :attempts_max, now(), now()
+FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:campaign_ids AS text[]), CAST(:channels AS text[]),
+    CAST(:amounts_fen AS bigint[]), CAST(:occurred_at AS timestamptz[]))
+    AS received (donation_id, campaign_id, channel, amount_fen, occurred_at)
+ORDER BY donation_id ON CONFLICT DO NOTHING
+""")
+
+
+async def add_messages(
+    connection: AsyncConnection, events: Sequence[DonationReceived], attempts_max: int
+) -> None:
+    """Make the message of each donation; one that has a message already keeps it."""
+    data = [event.data for event in events]
+    values = {
+        "donation_ids": [each.donation_id for each in data],
+        "campaign_ids": [each.campaign_id for each in data],
+        "channels": [each.channel for each in data],
+        "amounts_fen": [each.amount_fen for each in data],
+        "occurred_at": [each.occurred_at for each in data],
+        "attempts_max": attempts_max,
+    }
+    await connection.execute(_ADD_MESSAGES, values)
+
+
+_ADD_REVERSALS: Final = text("""
+INSERT INTO reversals (reversal_id, donation_id, amount_fen)
+SELECT reversal_id, donation_id, amount_fen
+FROM unnest(CAST(:reversal_ids AS uuid[]), CAST(:donation_ids AS uuid[]), CAST(:amounts_fen AS bigint[]))
+    AS reversed (reversal_id, donation_id, amount_fen)
+ORDER BY reversal_id ON CONFLICT DO NOTHING
+""")
+
+
+async def add_reversals(connection: AsyncConnection, events: Sequence[DonationReversed]) -> None:
+    """Note what went back, whether its donation is known here yet or not."""
+    data = [event.data for event in events]
+    values = {
+        "reversal_ids": [each.reversal_id for each in data],
+        "donation_ids": [each.donation_id for each in data],
+        "amounts_fen": [each.amount_fen for each in data],
+    }
+    await connection.execute(_ADD_REVERSALS, values)
+
+
+_PUT_CAMPAIGN: Final = text("""
+INSERT INTO campaigns
+    (campaign_id, title, title_en, organisation, licence, filing_number, contact, query_method)
+VALUES (:campaign_id, :title, :title_en, :organisation, :licence, :filing_number, :contact, :query_method)
+ON CONFLICT (campaign_id) DO UPDATE SET title = excluded.title, title_en = excluded.title_en,
+    organisation = excluded.organisation, licence = excluded.licence, filing_number = excluded.filing_number,
+    contact = excluded.contact, query_method = excluded.query_method
+""")
+_CAMPAIGN_FIELDS: Final = {
+    "campaign_id",
+    "title",
+    "title_en",
+    "organisation",
+    "licence",
+    "filing_number",
+    "contact",
+    "query_method",
+}
+
+
+async def put_campaigns(connection: AsyncConnection, events: Sequence[CampaignEvent]) -> None:
+    """Keep each campaign as the last of its events tells it."""
+    newest = {event.data.campaign_id: event.data for event in events}
+    for _, data in sorted(newest.items()):
+        await connection.execute(_PUT_CAMPAIGN, data.model_dump(include=_CAMPAIGN_FIELDS))
+
+
+_ADD_CONTACTS: Final = text("""
+INSERT INTO contacts (donation_id, email, name, received_at, expires_at)
+SELECT donation_id, email, name, received_at, received_at + :kept
+FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:names AS text[]),
+    CAST(:received_at AS timestamptz[])) AS sent (donation_id, email, name, received_at)
+WHERE received_at + :kept > now() AND NOT EXISTS (
+    SELECT FROM messages
+    WHERE messages.donation_id = sent.donation_id AND messages.state IN ('delivered', 'withdrawn')
+)
+ORDER BY donation_id ON CONFLICT DO NOTHING
+""")
+
+
+async def add_contacts(connection: AsyncConnection, contacts: Sequence[tuple[Contact, datetime]]) -> None:
+    """Keep contacts, each with the time (UTC) its record was written: a repeat doesn't prolong its stay, and
+    one that has done its work doesn't come back. The first contact of a donation is its contact.
+    """
+    values = {
+        "donation_ids": [contact.donation_id for contact, _ in contacts],
+        "emails": [contact.email for contact, _ in contacts],
+        "names": [contact.name for contact, _ in contacts],
+        "received_at": [written_at for _, written_at in contacts],
+        "kept": CONTACT_KEPT,
+    }
+    await connection.execute(_ADD_CONTACTS, values)
+
+
+_BRING_TOGETHER: Final = text("""
+WITH complete AS (
+    SELECT messages.donation_id FROM messages JOIN contacts USING (donation_id)
+    WHERE messages.state = 'waiting' AND messages.donation_id = ANY(:donation_ids)
+    ORDER BY messages.donation_id FOR UPDATE OF messages
+)
+UPDATE messages SET state = 'pending', next_attempt_at = now(), changed_at = now()
+FROM complete WHERE messages.donation_id = complete.donation_id
+""")
+_LEFT_APART: Final = text("""
+SELECT messages.donation_id FROM messages JOIN contacts USING (donation_id)
+WHERE messages.state = 'waiting' LIMIT :rows
+""")
+
+
+async def bring_together(connection: AsyncConnection, donation_ids: Sequence[UUID]) -> int:
+    """Make the messages whose contact is there ready to be sent; gives back how many.
+
+    To be called after the commit of the message or of the contact: whoever commits last sees both, which
+    neither does inside its own transaction.
+    """
+    if not donation_ids:
+        return 0
+    return (await connection.execute(_BRING_TOGETHER, {"donation_ids": list(donation_ids)})).rowcount
+
+
+async def left_apart(connection: AsyncConnection) -> list[UUID]:
+    """Messages that wait although their contact is there: somebody died between its commit and this."""
+    return list((await connection.execute(_LEFT_APART, {"rows": TOGETHER_MAX})).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many messages stand in a state, and how old the oldest of them is."""
+
+    messages: int
+    oldest_s: float
+
+
+_COUNTS: Final = text("""
+SELECT state, count(*) AS messages, CAST(extract(epoch FROM now() - min(created_at)) AS float8) AS oldest_s
+FROM messages WHERE state = ANY(:states) GROUP BY state
+""")
+_COUNT_CONTACTS: Final = text("SELECT count(*) FROM contacts")
+
+
+async def counts(connection: AsyncConnection, states: Sequence[State]) -> tuple[dict[State, Count], int]:
+    """The messages in `states`, by state, and the number of contacts held."""
+    rows = await connection.execute(_COUNTS, {"states": [state.value for state in states]})
+    by_state = {State(row.state): Count(row.messages, row.oldest_s) for row in rows}
+    return by_state, (await connection.execute(_COUNT_CONTACTS)).scalar_one()
+
+
+_PAGE: Final = text("""
+SELECT messages.*, contacts.email FROM messages LEFT JOIN contacts USING (donation_id)
+WHERE messages.state = :state AND (
+    CAST(:after AS uuid) IS NULL OR (messages.created_at, messages.donation_id) > (
+        SELECT created_at, donation_id FROM messages WHERE donation_id = CAST(:after AS uuid)
+    )
+)
+ORDER BY messages.created_at, messages.donation_id LIMIT :rows
+""")
+_ONE: Final = text("""
+SELECT messages.*, contacts.email FROM messages LEFT JOIN contacts USING (donation_id)
+WHERE messages.donation_id = :donation_id
+""")
+_ATTEMPTS: Final = text("""
+SELECT attempt, started_at, ended_at, outcome, reason, requested_by FROM attempts
+WHERE donation_id = :donation_id ORDER BY attempt DESC LIMIT 100
+""")
+
+
+async def page(
+    connection: AsyncConnection, state: State, *, after: UUID | None, rows: int
+) -> Sequence[Row[Any]]:
+    """Messages in a state, oldest first, from behind `after`; `email` is None once the contact is gone."""
+    values = {"state": state.value, "after": after, "rows": rows}
+    return (await connection.execute(_PAGE, values)).all()
+
+
+async def find(connection: AsyncConnection, donation_id: UUID) -> tuple[Row[Any] | None, Sequence[Row[Any]]]:
+    """One message and its last attempts, newest first."""
+    key = {"donation_id": donation_id}
+    message = (await connection.execute(_ONE, key)).one_or_none()
+    return message, (await connection.execute(_ATTEMPTS, key)).all()
+
+
+_LOCK: Final = text("""
+SELECT state, attempts,
+    EXISTS (SELECT FROM contacts WHERE contacts.donation_id = messages.donation_id) AS contact_kept
+FROM messages WHERE donation_id = :donation_id FOR UPDATE
+""")
+_RESEND: Final = text("""
+UPDATE messages SET state = 'pending', next_attempt_at = now(), attempts_left = :attempts_max, reason = NULL,
+    requested_by = :person, changed_at = now()
+WHERE donation_id = :donation_id
+""")
+
+
+async def resend(
+    connection: AsyncConnection, donation_id: UUID, *, attempts_seen: int, person: str, attempts_max: int
+) -> tuple[Resend, State] | None:
+    """Have a message sent again in a person's name, if that may be; None when there is no such message."""
+    row = (await connection.execute(_LOCK, {"donation_id": donation_id})).one_or_none()
+    if row is None:
+        return None
+    state = State(row.state)
+    verdict = judge_resend(
+        state, attempts=row.attempts, attempts_seen=attempts_seen, contact_kept=row.contact_kept
+    )
+    if verdict is not Resend.ALLOWED:
+        return verdict, state
+    values = {"donation_id": donation_id, "person": person, "attempts_max": attempts_max}
+    await connection.execute(_RESEND, values)
+    return verdict, State.PENDING

@@ -1,0 +1,133 @@
+"""The thank-you mail: what stands in it, and how it is written so that nothing hostile gets through."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import cache
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+from zoneinfo import ZoneInfo
+
+import jinja2
+
+from shared.money import format_yuan
+
+DONATION_HEADER: Final = "X-Shanliu-Donation-Id"
+GREETED_MAX: Final = 40
+TITLE_MAX: Final = 120
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+
+_MESSAGES: Final = uuid5(NAMESPACE_URL, "urn:shanliu:notification:mail")
+"""The namespace of message ids (RFC 9562, version 5); never to be changed."""
+
+# 7 bit whatever the text is: no server on the way has to offer 8BITMIME.
+_POLICY: Final = SMTP.clone(cte_type="7bit")
+
+# Controls, line and paragraph separators, and the marks that turn the direction of writing (Unicode TR 36).
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
+_LIKE_A_LINK: Final = re.compile(r"[/\\@<>]|\w\.\w{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What the law wants prominently shown with every appeal (Charity Law art. 25)."""
+
+    title: str
+    title_en: str | None
+    organisation: str
+    licence: str
+    filing_number: str | None
+    contact: str
+    query_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thanks:
+    """One donation to say thanks for. Amounts in fen, times in UTC. `name` is personal."""
+
+    donation_id: UUID
+    name: str | None = field(repr=False)
+    amount_fen: int
+    reversed_fen: int
+    occurred_at: datetime
+    campaign: Campaign
+
+
+def message_id(donation_id: UUID) -> UUID:
+    """The id of a donation's thank-you: the same each time, so that a mail server or a reader that gets it
+    twice can tell.
+    """
+    return uuid5(_MESSAGES, f"thanks:{donation_id}")
+
+
+def one_line(text: str, length_max: int) -> str:
+    """A text from outside as one printable line: no controls, no line breaks, no direction marks."""
+    line = " ".join(_UNPRINTABLE.sub(" ", text).split())
+    return line if len(line) <= length_max else line[: length_max - 1] + "…"
+
+
+def greeted_as(name: str | None) -> str | None:
+    """The name to greet with, or None for a greeting without one.
+
+    Whoever gives a fen with a stranger's address could make this service send that stranger any short text
+    as "name"; what is long or looks like a link or an address is therefore not repeated.
+    """
+    line = one_line(name or "", 2 * GREETED_MAX)
+    if not line or len(line) > GREETED_MAX or _LIKE_A_LINK.search(line):
+        return None
+    return line
+
+
+def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -> bytes:
+    """Write the mail: Chinese and English, plain text and HTML, 7 bit.
+
+    `recipient` is an address from addresses.deliverable. The same donation gives the same Message-ID.
+    """
+    campaign = thanks.campaign
+    title = one_line(campaign.title, TITLE_MAX)
+    mail = EmailMessage(policy=_POLICY)
+    mail["From"] = sender
+    mail["To"] = Address(addr_spec=recipient)
+    mail["Subject"] = f"感谢您的捐赠：{title} / Thank you for your donation"
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{message_id(thanks.donation_id)}@{sender.domain}>"
+    mail[DONATION_HEADER] = str(thanks.donation_id)
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday note in return
+    values = {
+        "name": greeted_as(thanks.name),
+        "title": title,
+        "title_en": one_line(campaign.title_en or campaign.title, TITLE_MAX),
+        "amount": format_yuan(thanks.amount_fen),
+        "reversed": format_yuan(thanks.reversed_fen) if thanks.reversed_fen else None,
+        "donated_at": thanks.occurred_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
+        "donation_id": str(thanks.donation_id),
+        "organisation": one_line(campaign.organisation, TITLE_MAX),
+        "licence": one_line(campaign.licence, TITLE_MAX),
+        "filing_number": one_line(campaign.filing_number or "", TITLE_MAX) or None,
+        "contact": one_line(campaign.contact, TITLE_MAX),
+        "query_method": one_line(campaign.query_method, 2 * TITLE_MAX),
+    }
+    mail.set_content(_templates().get_template("thanks.txt").render(values), cte="base64")
+    mail.add_alternative(
+        _templates().get_template("thanks.html").render(values), subtype="html", cte="base64"
+    )
+    mail["Content-Language"] = "zh-CN, en"  # last: setting the content takes away what describes it
+    return mail.as_bytes()
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("services.notification"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
