@@ -59,7 +59,8 @@ class Feed:
 
     def since(self, cursor: int) -> tuple[bytes, int]:
         """What a stream that has frame `cursor` is to be sent next, and its cursor after that: the frames it
-        has missed, or the whole state when they are too many to be of use."""
+        has missed, or the whole state when they are too many to be of use.
+        """
         missed = self.number - cursor
         if missed > len(self._frames):
             return self.snapshot(), self.number
@@ -69,7 +70,8 @@ class Feed:
 
     def resume(self, version: int | None) -> tuple[bytes, int]:
         """What a new stream is sent first. With the id of a frame still kept: what came after it; else the
-        whole state."""
+        whole state.
+        """
         if version is not None and version == self._sent.version:
             return b"", self.number
         if version is not None and version in self._versions:

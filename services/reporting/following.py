@@ -25,6 +25,11 @@ log = structlog.get_logger(__name__)
 LOOK_S: Final = 2.0
 RECONNECT_S: Final = 1.0
 CONNECT_S: Final = 10.0
+READY_S: Final = 10.0
+
+
+class TotalsUnknown(Exception):
+    """The totals have not been read recently enough to show them."""
 
 
 class TotalsFollower:
@@ -35,6 +40,7 @@ class TotalsFollower:
         self._engine = engine
         self._hub = hub
         self._seeded_version = -1
+        self._seeded_at_s = float("-inf")
         self.listening = False
 
     async def run(self) -> None:
@@ -42,7 +48,7 @@ class TotalsFollower:
         while True:
             try:
                 await self._listen()
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (KafkaError, SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("totals_not_heard", error=repr(error)[:300])
             finally:
                 self.listening = False
@@ -63,6 +69,13 @@ class TotalsFollower:
         if version != self._seeded_version:
             self._hub.offer(await queries.read_states(self._engine))
             self._seeded_version = version
+        self._seeded_at_s = asyncio.get_running_loop().time()
+
+    async def check(self) -> None:
+        """Ready when the totals are known and fresh, from the topic or from the database."""
+        silent_s = asyncio.get_running_loop().time() - self._seeded_at_s
+        if silent_s > READY_S:
+            raise TotalsUnknown(f"the database has not been read for {silent_s:.0f} s")
 
     async def _listen(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -78,8 +91,8 @@ class TotalsFollower:
             async with asyncio.timeout(CONNECT_S):
                 await consumer.start()
                 await self._go_to_end(consumer)
-            self.listening = True
             await self.seed()
+            self.listening = True
             while True:
                 found = await consumer.getmany(timeout_ms=1000)
                 self._hub.offer(

@@ -30,15 +30,17 @@ class Counting:
         self._totals = totals
         self._dead_letter_topic = settings.topic(DEAD_LETTER)
 
-    @metrics.BATCH_SECONDS.time()
     async def handle(self, records: Records) -> None:
         """Count one batch: decode, move marks and add sums in one transaction, then tell the screens."""
-        events = await self._decode(record for record in records if record.topic != self._dead_letter_topic)
-        letters = list(_readable(record for record in records if record.topic == self._dead_letter_topic))
-        async with self._engine.begin() as connection:
-            changes = await count(connection, events)
-            if letters:
-                await queries.write_dead_letters(connection, letters)
+        with metrics.BATCH_SECONDS.time():
+            events = await self._decode(
+                record for record in records if record.topic != self._dead_letter_topic
+            )
+            letters = list(_readable(record for record in records if record.topic == self._dead_letter_topic))
+            async with self._engine.begin() as connection:
+                changes = await count(connection, events)
+                if letters:
+                    await queries.write_dead_letters(connection, letters)
         self._totals.changed(changes.touched)
         if changes.oldest_received_at is not None:
             lag = datetime.now(UTC) - changes.oldest_received_at

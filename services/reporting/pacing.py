@@ -3,7 +3,8 @@
 
 class Pacing:
     """Which keys may be handled when. The first mark after a pause is due at once, so nothing waits that
-    need not; marks within the interval are one. `now_s` is any monotonic clock, in seconds."""
+    need not; marks within the interval are one. `now_s` is any monotonic clock, in seconds.
+    """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -40,4 +41,6 @@ class Pacing:
 
     def _forget(self, now_s: float) -> None:
         """Keys whose interval has passed are as good as new: the memory stays bounded."""
-        self._taken_at_s = {key: at_s for key, at_s in self._taken_at_s.items() if at_s + self._interval_s > now_s}
+        self._taken_at_s = {
+            key: at_s for key, at_s in self._taken_at_s.items() if at_s + self._interval_s > now_s
+        }

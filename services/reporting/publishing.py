@@ -56,7 +56,9 @@ class TotalsPublisher:
             states = await queries.read_states(self._engine, campaigns)
             await asyncio.gather(
                 *(
-                    self._publisher.send(TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode())
+                    self._publisher.send(
+                        TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode()
+                    )
                     for state in states
                 )
             )

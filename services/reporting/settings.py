@@ -1,28 +1,25 @@
 """What the environment tells a reporting process."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
-ReportingRole = Literal["worker", "screens"]
+Role = Literal["worker", "screens"]
 
 
 class Settings(ServiceSettings, KafkaSettings):
-    """ROLES says what the process does: count events (worker), serve screens (screens), or both."""
+    """`roles` is a comma-separated choice of worker (counts events) and screens (streams, pages, API)."""
 
     http_port: int = 8104
-    roles: Annotated[frozenset[ReportingRole], NoDecode] = frozenset({"worker", "screens"})
+    roles: str = "worker,screens"
     operators_file: Path | None = None
-    max_streams: int = Field(default=5_000, gt=0)
-    secure_cookies: bool = False
-    """Set behind TLS: the session cookie is then never sent in the clear."""
+    max_streams: int = Field(default=5_000, ge=1, description="streams one process holds at most")
+    secure_cookies: bool = Field(default=False, description="behind TLS: never send the session in the clear")
 
-    @field_validator("roles", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return [role.strip() for role in value.split(",")] if isinstance(value, str) else value
+    def has_role(self, role: Role) -> bool:
+        """Whether this process plays a role."""
+        return role in self.roles.split(",")

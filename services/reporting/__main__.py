@@ -1,0 +1,30 @@
+"""`python -m services.reporting [serve | migrate | rebuild]`."""
+
+import asyncio
+import sys
+
+from services.reporting.app import create_app
+from services.reporting.rebuild import WorkersRunning, rebuild
+from services.reporting.settings import Settings
+from shared import database, service
+
+
+def main() -> None:
+    """Run one of the service's commands; `serve` when none is named."""
+    settings = Settings()
+    command = sys.argv[1] if len(sys.argv) > 1 else "serve"
+    if command == "migrate":
+        asyncio.run(database.migrate(settings.database_url, "services.reporting"))
+    elif command == "rebuild":
+        try:
+            asyncio.run(rebuild(settings))
+        except WorkersRunning as error:
+            raise SystemExit(str(error)) from error
+    elif command == "serve":
+        service.run("reporting", lambda: create_app(settings), settings)
+    else:
+        raise SystemExit(f"unknown command {command!r}: serve, migrate or rebuild")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The reporting API: public totals of campaigns, and the operations desk's view."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting import queries
+from services.reporting.hub import Hub
+from services.reporting.operations import OperationsDesk
+from services.reporting.schemas import CampaignList, CampaignSummary, Minutes, MinuteTotal, Operations, Totals
+from services.reporting.stream import unknown_campaign
+from services.reporting.totals import CampaignState
+from shared.access import Person
+from shared.problems import Problem
+
+MAX_MINUTES: Final = 24 * 60
+MAX_MINUTE_ROWS: Final = 50_000
+DEFAULT_MINUTES: Final = 60
+PUBLIC: Final = {"Access-Control-Allow-Origin": "*"}
+FRESH_FOR_A_SECOND: Final = "public, max-age=1"
+"""A second old is as good as new, so a CDN can serve millions of viewers."""
+
+
+def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
+    """What everybody may read."""
+    router = APIRouter(tags=["totals"])
+    rendered: dict[str, tuple[CampaignState, bytes, str]] = {}
+
+    def totals_of(state: CampaignState) -> tuple[bytes, str]:
+        """Body and ETag of a state, made once however many ask."""
+        found = rendered.get(state.campaign_id)
+        if found is None or found[0] is not state:
+            body = Totals.of(state).model_dump_json().encode()
+            found = rendered[state.campaign_id] = (state, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        return found[1], found[2]
+
+    def known(campaign_id: str) -> CampaignState:
+        state = hub.state(campaign_id)
+        if state is None:
+            raise unknown_campaign(campaign_id)
+        return state
+
+    @router.get("/v1/campaigns", summary="All campaigns", response_model=CampaignList)
+    async def list_campaigns(response: Response) -> CampaignList:
+        response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND})
+        states = sorted(hub.states(), key=lambda state: state.plan.window_start, reverse=True)
+        states.sort(key=lambda state: state.plan.status != "launched")
+        return CampaignList(campaigns=[CampaignSummary.of(state) for state in states])
+
+    @router.get(
+        "/v1/campaigns/{campaign_id}/totals",
+        summary="A campaign's number, its positions and digest",
+        response_model=Totals,
+    )
+    async def totals(campaign_id: str, request: Request) -> Response:
+        body, etag = totals_of(known(campaign_id))
+        headers = {**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND, "ETag": etag}
+        if matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    @router.get("/v1/campaigns/{campaign_id}/minutes", summary="What was given minute by minute, by channel")
+    async def minutes(
+        campaign_id: str,
+        response: Response,
+        start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    ) -> Minutes:
+        known(campaign_id)
+        first, last = bounded_range(start, end, datetime.now(UTC))
+        rows = await queries.read_minutes(engine, campaign_id, first, last, most=MAX_MINUTE_ROWS)
+        response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND})
+        return Minutes(
+            campaign_id=campaign_id,
+            start=first,
+            end=last,
+            minutes=[MinuteTotal.model_validate(dict(row)) for row in rows],
+        )
+
+    @router.options("/v1/campaigns/{rest:path}", include_in_schema=False)
+    async def preflight() -> Response:
+        allowed = {"Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "Last-Event-ID"}
+        return Response(status_code=204, headers={**PUBLIC, **allowed, "Access-Control-Max-Age": "86400"})
+
+    return router
+
+
+def operations_router(desk: OperationsDesk, viewer: Callable[[Request], Person | None]) -> APIRouter:
+    """What operators may read."""
+    router = APIRouter(tags=["operations"], dependencies=[Depends(viewer)])
+
+    @router.get("/v1/operations", summary="Pace, lag, held, conflicts, dead letters, gaps, streams")
+    async def operations(response: Response) -> Operations:
+        response.headers["Cache-Control"] = "no-store"
+        return await desk.look()
+
+    return router
+
+
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether a client's If-None-Match names this ETag (weak comparison, RFC 9110 section 13.1.2)."""
+    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return etag in named or "*" in named
+
+
+def bounded_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The whole minutes asked for, UTC: the last hour unless said otherwise, a day at most."""
+    last = _next_minute(end or now)
+    first = (
+        (start or last - timedelta(minutes=DEFAULT_MINUTES)).astimezone(UTC).replace(second=0, microsecond=0)
+    )
+    if first >= last:
+        raise Problem(422, "invalid-field", "from: must lie before `to`.")
+    if last - first > timedelta(minutes=MAX_MINUTES):
+        raise Problem(422, "invalid-field", f"from: at most {MAX_MINUTES} minutes can be asked for at once.")
+    return first, last
+
+
+def _next_minute(time: datetime) -> datetime:
+    whole = time.astimezone(UTC).replace(second=0, microsecond=0)
+    return whole if whole == time else whole + timedelta(minutes=1)

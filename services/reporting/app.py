@@ -1,0 +1,136 @@
+"""The reporting service put together: the only place where its parts meet."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import Route
+
+from services.reporting import queries
+from services.reporting.api import operations_router, public_router
+from services.reporting.following import TotalsFollower
+from services.reporting.handlers import Counting
+from services.reporting.hub import Hub
+from services.reporting.lag import LagWatch
+from services.reporting.operations import OperationsDesk
+from services.reporting.pages import Access, pages_router
+from services.reporting.publishing import TotalsPublisher
+from services.reporting.sessions import Sessions
+from services.reporting.settings import Settings
+from services.reporting.stream import StreamEndpoint
+from shared import database, service
+from shared.access import Operators
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    DEAD_LETTER,
+    DONATION_EVENTS,
+    REPORTING_GROUP,
+    Publisher,
+    consuming,
+    make_broker,
+    subscribe_batches,
+)
+from shared.service import Check
+
+log = structlog.get_logger(__name__)
+
+PRUNE_S: Final = 3_600.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of the roles that `settings` name."""
+    engine = database.create_engine(settings.database_url, "reporting-" + settings.roles.replace(",", "-"))
+    roles: list[Role] = []
+    if settings.has_role("worker"):
+        roles.append(_worker(settings, engine))
+    if settings.has_role("screens"):
+        roles.append(_screens(settings, engine, lambda: app.state.stopping))
+    app = service.create_app(
+        "reporting",
+        parts=[_disposing(engine), *(part for role in roles for part in role.parts)],
+        checks={"database": lambda: database.check(engine)}
+        | {name: check for role in roles for name, check in role.checks.items()},
+        routers=[router for role in roles for router in role.routers],
+        description="Totals of campaigns: the number, its proof, the screens' stream, the operations desk.",
+    )
+    app.router.routes.extend(route for role in roles for route in role.routes)
+    app.state.operators = Operators.from_file(settings.operators_file)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role adds to the process."""
+
+    parts: Sequence[AbstractAsyncContextManager[Any]]
+    checks: Mapping[str, Check]
+    routers: Sequence[APIRouter] = ()
+    routes: Sequence[Route] = ()
+
+
+def _worker(settings: Settings, engine: AsyncEngine) -> Role:
+    publisher = Publisher(settings)
+    totals = TotalsPublisher(engine, publisher)
+    broker = make_broker(settings)
+    counting = Counting(settings, engine, publisher, totals)
+    topics = [DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER]
+    subscribe_batches(broker, settings, counting.handle, group=REPORTING_GROUP, topics=topics)
+    return Role(
+        parts=[
+            publisher,
+            service.background("totals", totals.run),
+            service.background("prune", lambda: _prune(engine)),
+            consuming(broker),
+        ],
+        checks={"kafka": publisher.check},
+    )
+
+
+def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asyncio.Event]) -> Role:
+    hub = Hub(max_streams=settings.max_streams)
+    follower = TotalsFollower(settings, engine, hub)
+    lag = LagWatch(settings)
+    desk = OperationsDesk(engine, hub, lag, follower)
+    operators = Operators.from_file(settings.operators_file) if settings.operators_file else None
+    access = Access(operators, Sessions())
+    return Role(
+        parts=[
+            service.background("hub", hub.watch),
+            service.background("end-of-streams", lambda: hub.stop_at(stopping())),
+            service.background("totals-topic", follower.run),
+            service.background("totals-database", follower.look),
+            service.background("lag", lag.run),
+        ],
+        checks={"totals": follower.check},
+        routers=[
+            public_router(hub, engine),
+            operations_router(desk, access.viewer),
+            pages_router(hub, access, secure_cookies=settings.secure_cookies),
+        ],
+        routes=[Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"])],
+    )
+
+
+@asynccontextmanager
+async def _disposing(engine: AsyncEngine) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await engine.dispose()
+
+
+async def _prune(engine: AsyncEngine) -> None:
+    """Drop the pace of days gone by, every hour."""
+    while True:
+        try:
+            await queries.prune_arrivals(engine, datetime.now(UTC))
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("arrivals_not_pruned", error=repr(error)[:300])
+        await asyncio.sleep(PRUNE_S)

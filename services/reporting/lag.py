@@ -1,0 +1,104 @@
+"""Consumer lag: how many records each service has still to read, as the broker knows it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
+
+from services.reporting.schemas import GroupLag
+from shared.broker import (
+    CAMPAIGN_GROUP,
+    DONATION_WORKER_GROUP,
+    INTAKE_PREFIX,
+    NOTIFICATION_GROUP,
+    REPORTING_GROUP,
+    KafkaSettings,
+)
+
+log = structlog.get_logger(__name__)
+
+GROUPS: Final = (DONATION_WORKER_GROUP, CAMPAIGN_GROUP, NOTIFICATION_GROUP, REPORTING_GROUP)
+ASK_S: Final = 2.0
+ANSWER_S: Final = 10.0
+LAG_RECORDS: Final = Gauge(
+    "shanliu_consumer_lag_records",
+    "Records a consumer group has still to read of a topic",
+    ["group", "topic"],
+)
+
+
+class LagWatch:
+    """Asks the broker every two seconds; keeps the last answer and, when there is none, why."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self.lag: list[GroupLag] = []
+        self.error: str | None = "not asked yet"
+
+    async def run(self) -> None:
+        """Ask again and again, with a new connection after a failure. Never returns."""
+        while True:
+            try:
+                await self._watch()
+            except (KafkaError, OSError, TimeoutError) as error:
+                self.error = repr(error)[:200]
+                log.warning("lag_unknown", error=self.error)
+            await asyncio.sleep(ASK_S)
+
+    async def _watch(self) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.servers, request_timeout_ms=5_000)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.servers, group_id=None, request_timeout_ms=5_000
+        )
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await admin.start()
+                await consumer.start()
+            while True:
+                async with asyncio.timeout(ANSWER_S):
+                    self._note(await self._ask(admin, consumer))
+                await asyncio.sleep(ASK_S)
+        finally:
+            async with asyncio.timeout(3):
+                await asyncio.gather(consumer.stop(), admin.close())
+
+    async def _ask(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[GroupLag]:
+        intake = await self._intake_partitions(consumer)
+        lag: list[GroupLag] = []
+        for group in GROUPS:
+            stored = await admin.list_consumer_group_offsets(self._settings.topic(group))
+            committed = {partition: place.offset for partition, place in stored.items()}
+            if group == DONATION_WORKER_GROUP:
+                # A channel nobody has read yet has no offset: all of it is still to be read.
+                committed = dict.fromkeys(intake, 0) | committed
+            ends = await consumer.end_offsets(list(committed)) if committed else {}
+            lag += self._by_topic(group, committed, ends)
+        return lag
+
+    async def _intake_partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        prefix = self._settings.topic(INTAKE_PREFIX)
+        topics = [topic for topic in await consumer.topics() if topic.startswith(prefix)]
+        return [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in consumer.partitions_for_topic(topic) or ()
+        ]
+
+    def _by_topic(
+        self, group: str, committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> Iterable[GroupLag]:
+        records: Counter[str] = Counter()
+        for partition, offset in committed.items():
+            records[self._settings.plain(partition.topic)] += max(0, ends[partition] - max(offset, 0))
+        return [GroupLag(group=group, topic=topic, records=count) for topic, count in sorted(records.items())]
+
+    def _note(self, lag: list[GroupLag]) -> None:
+        self.lag, self.error = lag, None
+        for entry in lag:
+            LAG_RECORDS.labels(entry.group, entry.topic).set(entry.records)

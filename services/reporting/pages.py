@@ -1,0 +1,147 @@
+"""The pages: list of campaigns, screens, operations with its sign-in."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from services.reporting.hub import Hub
+from services.reporting.schemas import CampaignSummary
+from services.reporting.sessions import COOKIE, SESSION_S, Sessions
+from services.reporting.static_files import StaticFile, read_static, static_router
+from shared.access import Operators, Person, Role, require
+from shared.problems import Problem
+
+PAGES: Final = Path(__file__).parent / "pages"
+VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")
+"""Whoever works on the evening may look at it."""
+MAX_FORM_BYTES: Final = 4_096
+SIGN_IN: Final = "/operations/sign-in"
+PAGE_HEADERS: Final = {
+    # Nothing from elsewhere, nothing inline: a title or a name can never become a script.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class Access:
+    """Who may see the operations desk: by bearer token, or by the session of a browser.
+
+    Without an operators' file the desk is open: so it is on one's own machine.
+    """
+
+    def __init__(self, operators: Operators | None, sessions: Sessions) -> None:
+        self.operators = operators
+        self.sessions = sessions
+        self._by_token = require(*VIEWERS)
+
+    def viewer(self, request: Request) -> Person | None:
+        """The person who asks; None when the desk is open. Raises Problem 401 or 403."""
+        if self.operators is None:
+            return None
+        person = self.sessions.person(request.cookies.get(COOKIE))
+        return person or self._by_token(request)
+
+
+Render = Callable[..., HTMLResponse]
+
+
+def pages_router(hub: Hub, access: Access, *, secure_cookies: bool) -> APIRouter:
+    """The routes of all pages."""
+    router = APIRouter(include_in_schema=False)
+    static = read_static(PAGES / "static")
+    render = _renderer(static)
+    router.include_router(static_router(static))
+    router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
+
+    @router.get("/")
+    async def index() -> Response:
+        states = sorted(hub.states(), key=lambda state: state.plan.window_start, reverse=True)
+        return render("index.html", {"campaigns": [CampaignSummary.of(state) for state in states]})
+
+    @router.get("/screens/{campaign_id}")
+    async def screen(campaign_id: str) -> Response:
+        """A screen may be opened before its campaign is filed: the page says so and goes on asking."""
+        status = 200 if hub.state(campaign_id) else 404
+        return render("screen.html", {"campaign_id": campaign_id}, status=status)
+
+    @router.get("/operations")
+    async def operations(request: Request) -> Response:
+        try:
+            person = access.viewer(request)
+        except Problem:
+            return RedirectResponse(SIGN_IN, 303, headers={"Cache-Control": "no-store"})
+        return render("operations.html", {"person": person})
+
+    return router
+
+
+def _sign_in_router(access: Access, render: Render, *, secure_cookies: bool) -> APIRouter:
+    router = APIRouter()
+
+    @router.get(SIGN_IN)
+    async def sign_in_page() -> Response:
+        return render("sign_in.html", {"failed": False})
+
+    @router.post(SIGN_IN)
+    async def sign_in(request: Request) -> Response:
+        _refuse_foreign_form(request)
+        person = access.operators.find(await _token_of(request)) if access.operators else None
+        if person is None or not person.roles & {*VIEWERS, "administrator"}:
+            return render("sign_in.html", {"failed": True}, status=401)
+        answer = RedirectResponse("/operations", 303, headers={"Cache-Control": "no-store"})
+        key = access.sessions.open(person)
+        answer.set_cookie(
+            COOKIE, key, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure_cookies
+        )
+        return answer
+
+    @router.post("/operations/sign-out")
+    async def sign_out(request: Request) -> Response:
+        _refuse_foreign_form(request)
+        access.sessions.close(request.cookies.get(COOKIE))
+        answer = RedirectResponse(SIGN_IN, 303, headers={"Cache-Control": "no-store"})
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure_cookies)
+        return answer
+
+    return router
+
+
+def _renderer(static: Mapping[str, StaticFile]) -> Render:
+    environment = Environment(
+        loader=FileSystemLoader(PAGES / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    # Templates may write {{ static("screen.css") }}: the address changes with the content.
+    environment.globals["static"] = lambda path: f"/static/{path}?v={static[path].digest}"
+
+    def render(template: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+        return HTMLResponse(environment.get_template(template).render(context), status, headers=PAGE_HEADERS)
+
+    return render
+
+
+def _refuse_foreign_form(request: Request) -> None:
+    """A form sent from another site is refused (the cookie is SameSite=Strict besides)."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Problem(403, "foreign-form", "Sign in on this server's own page.")
+
+
+async def _token_of(request: Request) -> str:
+    """The token field of the form, read by hand: one field is not worth a form parser."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            raise Problem(413, "form-too-large", "The form holds a token and nothing else.")
+    values = parse_qs(body.decode("utf-8", "replace")).get("token", [""])
+    return values[0].strip()

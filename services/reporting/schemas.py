@@ -1,0 +1,222 @@
+"""What the reporting API answers. Amounts in fen of CNY, times in UTC."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel
+
+from services.reporting.totals import CampaignState, CampaignStatus, ChannelTotal
+from shared.events.campaigns import CampaignKind
+
+
+class Totals(BaseModel):
+    """The number of a campaign with its proof: how to recompute the digest is in services/reporting/proof.py.
+
+    promised, received and disbursed are three different things and never added together.
+    """
+
+    campaign_id: str
+    title: str
+    title_en: str | None
+    organisation: str
+    licence: str
+    filing_number: str | None
+    contact: str
+    query_method: str
+    kind: CampaignKind
+    status: CampaignStatus
+    goal_fen: int
+    milestone_fen: int | None
+    received_fen: int
+    reversed_fen: int
+    net_fen: int
+    donations: int
+    promised_fen: int
+    disbursed_fen: int
+    channels: list[ChannelTotal]
+    positions: dict[str, int]
+    version: int
+    digest: str
+    as_of: datetime
+
+    @classmethod
+    def of(cls, state: CampaignState) -> Self:
+        """The public totals of a state."""
+        return cls(
+            **state.plan.model_dump(include=cls.model_fields.keys() & type(state.plan).model_fields.keys()),
+            **state.amounts.model_dump(),
+            net_fen=state.amounts.net_fen,
+            channels=list(state.channels),
+            positions=state.positions,
+            version=state.version,
+            digest=state.digest,
+            as_of=state.as_of,
+        )
+
+
+class CampaignSummary(BaseModel):
+    """One line of the list of campaigns."""
+
+    campaign_id: str
+    title: str
+    title_en: str | None
+    organisation: str
+    filing_number: str | None
+    kind: CampaignKind
+    status: CampaignStatus
+    goal_fen: int
+    window_start: datetime
+    window_end: datetime
+    net_fen: int
+    donations: int
+    promised_fen: int
+    disbursed_fen: int
+
+    @classmethod
+    def of(cls, state: CampaignState) -> Self:
+        """The summary of a state."""
+        return cls(
+            **state.plan.model_dump(include=cls.model_fields.keys() & type(state.plan).model_fields.keys()),
+            net_fen=state.amounts.net_fen,
+            donations=state.amounts.donations,
+            promised_fen=state.amounts.promised_fen,
+            disbursed_fen=state.amounts.disbursed_fen,
+        )
+
+
+class CampaignList(BaseModel):
+    """All campaigns that have been filed, the open ones first."""
+
+    campaigns: list[CampaignSummary]
+
+
+class MinuteTotal(BaseModel):
+    """What was given in one minute by one channel. A reversal is booked on the minute of its donation."""
+
+    minute: datetime
+    channel: str
+    received_fen: int
+    reversed_fen: int
+    donations: int
+    reversals: int
+
+
+class Minutes(BaseModel):
+    """Minutes in which something was given; the others are zero and left out."""
+
+    campaign_id: str
+    start: datetime
+    end: datetime
+    minutes: list[MinuteTotal]
+
+
+class Pace(BaseModel):
+    """The average of the last whole minutes, by when donations reached us."""
+
+    over_minutes: int
+    donations_per_minute: float
+    fen_per_minute: int
+
+
+class OperationsChannel(BaseModel):
+    """One channel of one campaign. Held: taken, but not yet counted; conflicts: a person has to look."""
+
+    channel: str
+    received_fen: int
+    reversed_fen: int
+    donations: int
+    reversals: int
+    held_open: int
+    held_open_fen: int
+    conflicts: int
+
+
+class OperationsCampaign(BaseModel):
+    """One campaign as the operations desk sees it. `title` is None for an unknown campaign."""
+
+    campaign_id: str
+    title: str | None
+    title_en: str | None
+    status: CampaignStatus | None
+    goal_fen: int | None
+    received_fen: int
+    reversed_fen: int
+    net_fen: int
+    donations: int
+    promised_fen: int | None
+    disbursed_fen: int | None
+    held_open: int
+    held_open_fen: int
+    conflicts: int
+    pace: list[Pace]
+    channels: list[OperationsChannel]
+
+
+class GroupLag(BaseModel):
+    """How many records a consumer group has still to read of a topic."""
+
+    group: str
+    topic: str
+    records: int
+
+
+class DeadLetterCount(BaseModel):
+    """Dead letters of one topic for one reason."""
+
+    topic: str
+    reason: str
+    count: int
+    newest_at: datetime
+
+
+class DeadLetterPlace(BaseModel):
+    """Where an unusable record lies and why; never what it says."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    at: datetime
+
+
+class DeadLetters(BaseModel):
+    """All dead letters so far, counted, and the newest of them."""
+
+    count: int
+    counts: list[DeadLetterCount]
+    newest: list[DeadLetterPlace]
+
+
+class Gap(BaseModel):
+    """A source with events that came too early. `open`: what is missing before them has not arrived yet."""
+
+    source: str
+    mark: int
+    awaited_sequence: int
+    out_of_order: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    open: bool
+
+
+class Operations(BaseModel):
+    """The state of the evening for the operations desk."""
+
+    as_of: datetime
+    campaigns: list[OperationsCampaign]
+    lag: list[GroupLag]
+    lag_error: str | None
+    """Why the lag is not known at the moment; `lag` is then the last that was known."""
+    held_open: int
+    conflicts: int
+    dead_letters: DeadLetters
+    gaps: list[Gap]
+    gaps_open: int
+    out_of_order: int
+    streams_open: int
+    max_streams: int
+    newest_received_at: datetime | None
+    newest_age_s: float | None
+    listening: bool
+    """Whether this process hears the topic `totals`; without it screens are two seconds behind."""

@@ -1,0 +1,66 @@
+"""The files pages load: read once at the start, served from memory."""
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from services.reporting.api import matches
+from shared.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file as it is served: read once at the start."""
+
+    content: bytes
+    media_type: str
+    digest: str
+
+
+def read_static(folder: Path) -> dict[str, StaticFile]:
+    """Every file below a folder by its path there. What is not in it can't be asked for."""
+    return {
+        path.relative_to(folder).as_posix(): _static_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _static_file(path: Path) -> StaticFile:
+    content = path.read_bytes()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return StaticFile(content, media_type, hashlib.sha256(content).hexdigest()[:16])
+
+
+def static_router(static: Mapping[str, StaticFile]) -> APIRouter:
+    """The route of all files."""
+    router = APIRouter()
+
+    @router.get("/static/{path:path}")
+    async def static_file(path: str, request: Request, v: str = "") -> Response:
+        file = static.get(path)
+        if file is None:
+            raise Problem(404, "unknown-file", "There is no such file.")
+        return _file_response(file, v, request.headers.get("if-none-match", ""))
+
+    return router
+
+
+def _file_response(file: StaticFile, version: str, if_none_match: str) -> Response:
+    """With the digest in the address for a year, else by ETag: modules that import each other have to be of
+    one release, so an address without digest is asked about every time.
+    """
+    etag = f'"{file.digest}"'
+    lasting = version == file.digest
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, headers=headers, media_type=file.media_type)
