@@ -5,6 +5,8 @@ Every connection carries bounds, so that a process frozen inside a transaction c
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any, Final
 
@@ -41,6 +43,15 @@ def create_engine(url: str, application_name: str, *, pool_size: int = 5) -> Asy
             },
         },
     )
+
+
+@asynccontextmanager
+async def disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Close an engine's connections on the way out."""
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def check(engine: AsyncEngine) -> None:

@@ -163,7 +163,7 @@ async def _book_donations(connection: AsyncConnection, intakes: list[Intake[Dona
     }
     if len(new) < len(rows):
         stored = await queries.stored_donations(connection, rows.keys() - new)
-        known |= {donation_id: row._mapping for donation_id, row in stored.items()}  # noqa: SLF001 - public in SQLAlchemy
+        known |= {donation_id: dict(row._mapping) for donation_id, row in stored.items()}  # noqa: SLF001 - public
     entries: list[Entry] = []
     conflicts: list[dict[str, Any]] = []
     for donation_id, intake in keyed:
@@ -354,10 +354,9 @@ async def _book_releases(connection: AsyncConnection, intakes: list[Intake[Relea
 
 def released(source: str, sequence: int, partition: int, time: datetime, row: Any) -> Entry:
     """The DonationReceived of a held donation's release, from its stored row."""
-    return Entry(
-        source, sequence, partition, DonationReceived, str(row.donation_id), time, received_data(row, released=True),
-        contact_of(row),
-    )  # fmt: skip
+    data = received_data(row, released=True)
+    subject = str(row.donation_id)
+    return Entry(source, sequence, partition, DonationReceived, subject, time, data, contact_of(row))
 
 
 def received_data(row: Any, *, released: bool) -> DonationReceivedData:

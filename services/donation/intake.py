@@ -26,6 +26,7 @@ from shared.events.donations import DonorKind, ReversalKind
 from shared.money import MAX_AMOUNT_FEN
 
 MAX_BODY_BYTES: Final = 16 * 1024
+MAX_ERRORS: Final = 20
 MAX_SKEW: Final = timedelta(minutes=5)
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -145,9 +146,9 @@ INTERNAL: Final[dict[object, type[Message]]] = {"release": Release, "reversal_du
 
 
 class Unusable(ValueError):
-    """A body that is refused. `code` is stable; `errors` are pydantic's, without the values sent."""
+    """A body that is refused. `code` is stable; `errors` name the fields: {"field", "message"}."""
 
-    def __init__(self, code: str, detail: str, errors: tuple[Any, ...] = ()) -> None:
+    def __init__(self, code: str, detail: str, errors: tuple[dict[str, str], ...] = ()) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -188,29 +189,51 @@ def read_json(body: bytes) -> dict[str, Any]:
     return members
 
 
-def parse(body: bytes, received_at: datetime, kinds: dict[object, type[Message]]) -> Message:
-    """Check a body. `received_at` (UTC) is when the broker took it, or now for HTTP.
+def parse(
+    body: bytes, received_at: datetime, kinds: dict[object, type[Message]], unnamed: str = "donation"
+) -> Message:
+    """Check a body. `received_at` (UTC) is when the broker took it, or now for HTTP; `unnamed` is the kind of
+    a body without `type`.
 
-    Raises Unusable with a code of `read_json`, unknown-type, invalid-field or in-the-future.
+    Raises Unusable with a code of `read_json`, unknown-type or invalid-field.
     """
     members = read_json(body)
-    kind = members.get("type", "donation")
+    kind = members.get("type", unnamed)
     model = kinds.get(kind) if isinstance(kind, str) else None
     if model is None:
         raise Unusable("unknown-type", f"type is none of: {', '.join(map(str, kinds))}.")
     try:
         message = model.model_validate(members)
     except ValidationError as error:
-        errors = tuple(error.errors(include_url=False, include_input=False, include_context=False))
-        place = ".".join(str(part) for part in errors[0]["loc"]) or "body"
-        raise Unusable("invalid-field", f"{place}: {errors[0]['msg']}"[:400], errors) from None
+        raise _invalid(
+            [(each["loc"], each["type"], each["msg"]) for each in error.errors(include_url=False)]
+        ) from None
     if (
         isinstance(message, DonationRequest | ReversalRequest)
         and message.occurred_at > received_at + MAX_SKEW
     ):
-        errors = ({"loc": ("occurred_at",), "msg": "more than five minutes in the future"},)
-        raise Unusable("in-the-future", "occurred_at: more than five minutes in the future", errors)
+        raise _invalid([(("occurred_at",), "", "more than five minutes in the future")])
     return message
+
+
+_IN_WORDS: Final = {
+    "string_pattern_mismatch": "has characters that are not allowed here, or is empty",
+    "string_unicode": "is not valid Unicode (an unpaired surrogate?)",
+    "extra_forbidden": "is not a field of this message",
+    "missing": "is missing",
+}
+
+
+def _invalid(errors: list[tuple[tuple[int | str, ...], str, str]]) -> Unusable:
+    """Say which fields broke which rule: never the values, which may be personal."""
+    said = tuple(
+        {
+            "field": ".".join(str(part) for part in place)[:100] or "body",
+            "message": _IN_WORDS.get(kind) or message.removeprefix("Value error, "),
+        }
+        for place, kind, message in errors[:MAX_ERRORS]
+    )
+    return Unusable("invalid-field", f"{said[0]['field']}: {said[0]['message']}", said)
 
 
 _DONATIONS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:shanliu:donation")

@@ -190,28 +190,38 @@ _RELEASABLE: Final = text(
     SELECT d.donation_id FROM donations d JOIN campaigns c USING (campaign_id)
     WHERE d.status = 'held'
       AND (c.status = 'launched' OR (c.status = 'closed' AND d.occurred_at <= c.closed_at))
-      AND d.donation_id <> ALL(CAST(:asked AS uuid[]))
     LIMIT :rows
     """
 )
 _REVERSALS_DUE: Final = text(
     """
     SELECT r.reversal_id, r.donation_id FROM reversals r JOIN donations d USING (donation_id)
-    WHERE r.status = 'pending' AND d.status = 'received' AND r.reversal_id <> ALL(CAST(:asked AS uuid[]))
+    WHERE r.status = 'pending' AND d.status = 'received'
     LIMIT :rows
     """
 )
 
 
-async def releasable(connection: AsyncConnection, asked: Sequence[UUID], rows: int) -> list[UUID]:
-    """Held donations whose campaign takes them now, without those asked for already."""
-    found = await connection.execute(_RELEASABLE, {"asked": list(asked), "rows": rows})
-    return [row.donation_id for row in found]
+_STILL_WAITING: Final = text(
+    "SELECT EXISTS (SELECT FROM donations WHERE donation_id = ANY(:held) AND status = 'held')"
+    " OR EXISTS (SELECT FROM reversals WHERE reversal_id = ANY(:due) AND status = 'pending')"
+)
 
 
-async def reversals_due(connection: AsyncConnection, asked: Sequence[UUID], rows: int) -> list[Row[Any]]:
-    """Waiting reversals whose donation counts now, without those asked for already."""
-    return list(await connection.execute(_REVERSALS_DUE, {"asked": list(asked), "rows": rows}))
+async def releasable(connection: AsyncConnection, rows: int) -> list[UUID]:
+    """Held donations whose campaign takes them now."""
+    return [row.donation_id for row in await connection.execute(_RELEASABLE, {"rows": rows})]
+
+
+async def reversals_due(connection: AsyncConnection, rows: int) -> list[Row[Any]]:
+    """Waiting reversals whose donation counts now."""
+    return list(await connection.execute(_REVERSALS_DUE, {"rows": rows}))
+
+
+async def still_waiting(connection: AsyncConnection, held: Sequence[UUID], due: Sequence[UUID]) -> bool:
+    """Whether any of these donations is still held, or any of these reversals still waits."""
+    asked = {"held": list(held), "due": list(due)}
+    return bool((await connection.execute(_STILL_WAITING, asked)).scalar_one())
 
 
 async def all_channels(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -263,7 +273,7 @@ async def list_dead_letters(
         wanted = wanted.where(c.replayed_at.is_(None))
     if before is not None:
         wanted = wanted.where(c.failed_at < before)
-    return (await connection.execute(wanted.order_by(c.failed_at.desc()).limit(rows))).all()
+    return list(await connection.execute(wanted.order_by(c.failed_at.desc()).limit(rows)))
 
 
 async def lock_dead_letter(connection: AsyncConnection, source: str, sequence: int) -> Row[Any] | None:

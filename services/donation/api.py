@@ -1,0 +1,214 @@
+"""What operators, and channels that ask, do by HTTP: channels, dead letters, where a donation stands."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donation import queries
+from services.donation.channels import SecretBox
+from services.donation.intake_api import IntakeApi
+from services.donation.signatures import new_secret
+from shared.access import Person, require
+from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
+from shared.dead_letters import DeadLetter
+from shared.problems import Problem
+
+INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+"""The broker's clock decides when a donation was received; a channel can't say so."""
+
+router = APIRouter(prefix="/v1")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What these routes work with; app.py puts it into the application's state."""
+
+    settings: KafkaSettings
+    engine: AsyncEngine
+    publisher: Publisher
+    box: SecretBox
+    intake: IntakeApi
+
+
+def _parts(request: Request) -> Parts:
+    return request.app.state.parts  # type: ignore[no-any-return]
+
+
+Wired = Annotated[Parts, Depends(_parts)]
+Administrator = Annotated[Person, Depends(require("administrator"))]
+Desk = Annotated[Person, Depends(require("desk"))]
+Viewer = Annotated[Person, Depends(require("viewer", "desk"))]
+
+
+class NewChannel(BaseModel):
+    """A channel to register."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="also names its topic, intake.<channel>"
+    )
+    title: str = Field(min_length=1, max_length=64)
+    limit_per_second: int = Field(default=20_000, ge=1, le=1_000_000)
+
+
+class RegisteredChannel(BaseModel):
+    """A channel with its signing secret, which is shown this once."""
+
+    channel: str
+    topic: str
+    secret: str
+
+
+class ChannelView(BaseModel):
+    """A channel, without its secret."""
+
+    channel: str
+    title: str
+    limit_per_second: int
+    state: str
+    created_at: datetime
+
+
+class DonationView(BaseModel):
+    """Where a donation stands. `position`: the record that made it count (or held it)."""
+
+    donation_id: UUID
+    status: str = Field(description="accepted | received | held | conflicted | reversed")
+    position: dict[str, Any] | None = None
+    held_reason: str | None = None
+    conflicted: bool = Field(default=False, description="another content came under its transaction_id")
+    reversed_fen: int = 0
+
+
+class DeadLetterView(BaseModel):
+    """A record that could not be used; its content only for those who may send it again."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    failed_at: datetime
+    replayed_at: datetime | None
+    replayed_by: str | None
+
+
+@router.post("/channels", status_code=201, tags=["channels"], summary="Register a channel")
+async def register(parts: Wired, new: NewChannel, _: Administrator) -> RegisteredChannel:
+    """Make the channel's topic and secret; the secret is shown this once."""
+    if new.channel == "internal":
+        raise Problem(422, "reserved-name", "channel: internal is the service's own.")
+    secret = new_secret()
+    row = {**new.model_dump(), "secret": parts.box.seal(new.channel, secret), "state": "active"}
+    topic = INTAKE_PREFIX + new.channel
+    await ensure_topic(parts.settings, topic, configs=INTAKE_TOPIC)
+    async with parts.engine.begin() as connection:
+        if not await queries.add_channel(connection, row):
+            raise Problem(409, "channel-exists", "There is a channel of this name.")
+    return RegisteredChannel(channel=new.channel, topic=topic, secret=secret)
+
+
+@router.get("/channels", tags=["channels"], summary="The channels")
+async def channels(parts: Wired, _: Viewer) -> list[ChannelView]:
+    """Every channel, without its secret."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.all_channels(connection)
+    return [ChannelView.model_validate(row, from_attributes=True) for row in rows]
+
+
+@router.post("/channels/{channel}/{action}", tags=["channels"], summary="Pause or resume a channel")
+async def change(
+    parts: Wired,
+    channel: str,
+    action: Annotated[str, Path(pattern="^(pause|resume)$")],
+    _: Administrator,
+) -> dict[str, str]:
+    """A paused channel is answered 503; what is on its topic goes on."""
+    state = {"pause": "paused", "resume": "active"}[action]
+    async with parts.engine.begin() as connection:
+        if not await queries.set_channel_state(connection, channel, state):
+            raise Problem(404, "unknown-channel", "No such channel.")
+    return {"channel": channel, "state": state}
+
+
+@router.get("/donations/{donation_id}", tags=["donations"], summary="Where a donation stands")
+async def donation(parts: Wired, donation_id: UUID) -> DonationView:
+    """Nothing about the donor: the id can be derived from the channel's transaction_id."""
+    async with parts.engine.connect() as connection:
+        row = await queries.donation_status(connection, donation_id)
+    if row is not None:
+        return _view(donation_id, row)
+    if donation_id in parts.intake.accepted:
+        return DonationView(donation_id=donation_id, status="accepted")
+    raise Problem(404, "unknown-donation", "Not known here. If it was accepted just now, ask again shortly.")
+
+
+@router.get("/dead-letters", tags=["dead letters"], summary="Records that could not be used, newest first")
+async def letters(
+    parts: Wired,
+    _: Viewer,
+    shown: Annotated[Literal["open", "all"], Query(description="open: not sent again yet")] = "open",
+    before: Annotated[datetime | None, Query(description="continue a list: failed_at of its last")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[DeadLetterView]:
+    """Without their content, which may hold personal data."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.list_dead_letters(
+            connection, open_only=shown == "open", before=before, rows=limit
+        )
+    return [_letter_view(row) for row in rows]
+
+
+@router.post(
+    "/dead-letters/{topic}/{partition}/{offset}/replay", tags=["dead letters"], summary="Send one again"
+)
+async def replay(parts: Wired, topic: str, partition: int, offset: int, person: Desk) -> dict[str, Any]:
+    """The record goes to the end of its topic and gets a position of its own."""
+    async with parts.engine.begin() as connection:
+        source = f"{topic}/{partition}"
+        row = await queries.lock_dead_letter(connection, source, offset)
+        if row is None:
+            raise Problem(404, "unknown-dead-letter", "There is no dead letter of that position.")
+        if row.replayed_at is not None:
+            raise Problem(409, "replayed", f"Sent again before, by {row.replayed_by}.")
+        letter = DeadLetter.model_validate(row.letter)
+        headers = [*letter.headers, ("replay-of", letter.origin.encode())]
+        placed = await parts.publisher.send(topic, letter.value or b"", key=letter.key, headers=headers)
+        await queries.mark_replayed(connection, source, offset, person.name)
+    return {"topic": topic, "partition": placed.partition, "offset": placed.offset}
+
+
+def _view(donation_id: UUID, row: Any) -> DonationView:
+    released = row.release_source is not None
+    source = row.release_source if released else row.source
+    sequence = row.release_sequence if released else row.sequence
+    fully = row.reversed_fen == row.amount_fen
+    status = "held" if row.status == "held" else "reversed" if fully else "received"
+    return DonationView(
+        donation_id=donation_id,
+        status=status,
+        position={"source": source, "sequence": sequence},
+        held_reason=row.held_reason if status == "held" else None,
+        conflicted=row.conflicted,
+        reversed_fen=row.reversed_fen,
+    )
+
+
+def _letter_view(row: Any) -> DeadLetterView:
+    topic, _, partition = row.source.rpartition("/")
+    return DeadLetterView(
+        topic=topic,
+        partition=int(partition),
+        offset=row.sequence,
+        reason=row.reason,
+        detail=row.letter["detail"],
+        failed_at=row.failed_at,
+        replayed_at=row.replayed_at,
+        replayed_by=row.replayed_by,
+    )

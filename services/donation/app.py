@@ -1,0 +1,81 @@
+"""The wiring of the donation service, and nothing else."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donation import api, republishing
+from services.donation.channels import Directory, SecretBox
+from services.donation.handlers import CampaignHandler, IntakeHandler
+from services.donation.intake_api import IntakeApi
+from services.donation.releasing import Releaser
+from services.donation.settings import Settings
+from shared import database
+from shared.access import Operators
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    DONATION_CAMPAIGNS_GROUP,
+    DONATION_WORKER_GROUP,
+    Publisher,
+    consuming,
+    make_broker,
+    subscribe_batches,
+)
+from shared.service import background
+from shared.service import create_app as create_service
+
+PUBLISH_TIMEOUT_S: Final = 3.0
+"""After this an intake request is answered 503 (3.3 s measured with a dead broker)."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application of one process, in the roles its settings name."""
+    engine = database.create_engine(settings.database_url, "donation")
+    publisher = Publisher(settings, timeout_s=PUBLISH_TIMEOUT_S)
+    box = SecretBox(settings.channel_key.get_secret_value())
+    directory = Directory(engine, box)
+    gathering = Publisher(settings, linger_ms=settings.http_linger_ms, timeout_s=PUBLISH_TIMEOUT_S)
+    intake = IntakeApi(directory, gathering, settings.max_in_flight)
+    parts: list[AbstractAsyncContextManager[Any]] = [database.disposing(engine), publisher]
+    if settings.has_role("api"):
+        parts += [gathering, background("channels", directory.keep_fresh)]
+    if settings.has_role("worker"):
+        parts += _worker(settings, engine, publisher)
+
+    async def database_answers() -> None:
+        await database.check(engine)
+
+    app = create_service(
+        "donation",
+        parts=parts,
+        checks={"database": database_answers, "broker": publisher.check},
+        routers=[api.router] if settings.has_role("api") else [],
+        description="Intake of donations and reversals, and the books of what came in.",
+    )
+    if settings.has_role("api"):
+        app.router.routes[:0] = intake.routes()  # before the others: theirs is the hot path
+    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.parts = api.Parts(settings, engine, publisher, box, intake)
+    return app
+
+
+def _worker(
+    settings: Settings, engine: AsyncEngine, publisher: Publisher
+) -> list[AbstractAsyncContextManager[Any]]:
+    releaser = Releaser(engine, publisher)
+    broker = make_broker(settings)
+    intake = IntakeHandler(settings, engine, publisher)
+    campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
+    subscribe_batches(broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
+    subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
+    return [consuming(broker), background("releasing", releaser.run)]
+
+
+async def republish(settings: Settings, source: str | None = None, after: str = "-1") -> None:
+    """Send the events of a source (or of all) again; prints how many on standard output."""
+    engine = database.create_engine(settings.database_url, "donation-republish")
+    async with database.disposing(engine), Publisher(settings) as publisher:
+        sent = await republishing.republish(engine, publisher, source, int(after))
+    print(f"republished {sent} events")  # noqa: T201 - a command's answer

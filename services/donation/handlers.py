@@ -1,0 +1,192 @@
+"""What comes from Kafka: donations and reversals from the intake topics, campaigns from theirs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.donation import booking, queries
+from services.donation.booking import Entry, Intake, Refusal
+from services.donation.holding import CampaignState
+from services.donation.intake import FROM_CHANNELS, INTERNAL, Unusable, parse
+from services.donation.metrics import BATCH_SECONDS, OUTCOMES, RECORD_AGE
+from shared import dead_letters
+from shared.broker import (
+    CONTACTS,
+    DONATION_EVENTS,
+    INTAKE_INTERNAL,
+    INTAKE_PREFIX,
+    KafkaSettings,
+    Publisher,
+    Record,
+    Records,
+    persistently,
+)
+from shared.dead_letters import DeadLetter, bury
+from shared.events import (
+    CONTENT_TYPE_HEADER,
+    CampaignClosed,
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    Event,
+)
+from shared.positions import admit, source_of
+
+SERVICE = "donation"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch makes known, once it is booked."""
+
+    events: list[tuple[int, Event]] = field(default_factory=list)
+    contacts: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+class IntakeHandler:
+    """The worker: books a batch, and only when that is committed makes it known."""
+
+    def __init__(self, settings: KafkaSettings, engine: AsyncEngine, publisher: Publisher) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._publisher = publisher
+
+    async def __call__(self, records: Records) -> None:
+        """Take one batch. When this returns, all of it is booked and acknowledged by the broker."""
+        intakes, letters = sort_out(self._settings, records)
+        with BATCH_SECONDS.labels("book").time():
+            outcome = await self._book(records, intakes, letters)
+        with BATCH_SECONDS.labels("publish").time():
+            await persistently(lambda: publish(self._publisher, outcome))
+        RECORD_AGE.set(datetime.now(UTC).timestamp() - min(record.timestamp for record in records) / 1000)
+
+    async def _book(self, records: Records, intakes: list[Intake[Any]], letters: list[DeadLetter]) -> Outcome:
+        async with self._engine.begin() as connection:
+            buried = await queries.buried_positions(connection, *_span(self._settings, records))
+            fresh = [intake for intake in intakes if intake.position not in buried]
+            entries, refusals = await booking.book(connection, fresh)
+            letters = letters + [_buried(self._settings, refusal) for refusal in refusals]
+            if letters:
+                await queries.insert_dead_letters(connection, [_letter_row(letter) for letter in letters])
+            return Outcome(await booking.chain(connection, entries), contacts_of(entries), letters)
+
+
+def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any]], list[DeadLetter]]:
+    """Decode records one by one, so that a bad one takes nothing with it."""
+    intakes: list[Intake[Any]] = []
+    letters: list[DeadLetter] = []
+    for record in records:
+        topic = settings.plain(record.topic)
+        received_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        try:
+            kinds = INTERNAL if topic == INTAKE_INTERNAL else FROM_CHANNELS
+            message = parse(record.value or b"", received_at, kinds)
+        except Unusable as error:
+            OUTCOMES.labels(topic.removeprefix(INTAKE_PREFIX), "dead").inc()
+            letters.append(bury(settings, SERVICE, record, error.code, error.detail))
+            continue
+        source = source_of(topic, record.partition)
+        channel = topic.removeprefix(INTAKE_PREFIX)
+        intakes.append(Intake(source, record.offset, record.partition, channel, received_at, message, record))
+    return intakes, letters
+
+
+def contacts_of(entries: Sequence[Entry]) -> list[tuple[int, bytes, bytes]]:
+    """(partition, key, value) for the restricted topic."""
+    return [
+        (entry.partition, entry.subject.encode(), entry.contact.model_dump_json().encode())
+        for entry in entries
+        if entry.contact
+    ]
+
+
+async def publish(publisher: Publisher, outcome: Outcome) -> None:
+    """Make a batch known: dead letters and contacts first, then one record batch of events a partition.
+
+    Raises PublishFailed when the broker did not take all of it; then the whole is sent again.
+    """
+    for letter in outcome.letters:
+        await dead_letters.publish(publisher, letter)
+    contacts: dict[int, list[tuple[bytes | None, bytes]]] = {}
+    for partition, key, value in outcome.contacts:
+        contacts.setdefault(partition, []).append((key, value))
+    events: dict[int, list[tuple[bytes | None, bytes]]] = {}
+    for partition, event in outcome.events:
+        events.setdefault(partition, []).append((event.subject.encode(), event.to_bytes()))
+    await _all([publisher.send_in_order(CONTACTS, each, values) for each, values in contacts.items()])
+    headers = [CONTENT_TYPE_HEADER]
+    await _all(
+        [publisher.send_in_order(DONATION_EVENTS, each, values, headers) for each, values in events.items()]
+    )
+
+
+async def _all(sends: Sequence[Any]) -> None:
+    """Wait for every send, then raise the first failure: none goes on behind the caller's back."""
+    for result in await asyncio.gather(*sends, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _span(settings: KafkaSettings, records: Sequence[Record]) -> tuple[list[str], int, int]:
+    sources = sorted({source_of(settings.plain(record.topic), record.partition) for record in records})
+    offsets = [record.offset for record in records]
+    return sources, min(offsets), max(offsets)
+
+
+def _buried(settings: KafkaSettings, refusal: Refusal) -> DeadLetter:
+    return bury(settings, SERVICE, refusal.intake.record, refusal.reason, refusal.detail)
+
+
+def _letter_row(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "source": source_of(letter.topic, letter.partition),
+        "sequence": letter.offset,
+        "reason": letter.reason,
+        "letter": letter.model_dump(mode="json", exclude_none=True),
+        "failed_at": letter.failed_at,
+    }
+
+
+class CampaignHandler:
+    """Keeps what this service must know of campaigns, and has the held donations looked at."""
+
+    def __init__(
+        self, settings: KafkaSettings, engine: AsyncEngine, publisher: Publisher, changed: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._publisher = publisher
+        self._changed = changed
+
+    async def __call__(self, records: Records) -> None:
+        """Take one batch of campaign events."""
+        events, letters = dead_letters.usable_events(self._settings, SERVICE, records)
+        async with self._engine.begin() as connection:
+            fresh = await admit(connection, events)
+            await queries.save_campaign_states(connection, states_after(fresh))
+        for letter in letters:
+            await dead_letters.publish(self._publisher, letter)
+        self._changed()
+
+
+def states_after(events: Sequence[Event]) -> dict[str, CampaignState]:
+    """The state each campaign is in after these events."""
+    states: dict[str, CampaignState] = {}
+    for event in events:
+        match event:
+            case CampaignFiled():
+                states[event.data.campaign_id] = CampaignState("filed")
+            case CampaignLaunched():
+                states[event.data.campaign_id] = CampaignState("launched")
+            case CampaignPaused():
+                states[event.data.campaign_id] = CampaignState("paused")
+            case CampaignClosed():
+                states[event.data.campaign_id] = CampaignState("closed", event.data.changed_at)
+            case _:
+                pass
+    return states

@@ -1,0 +1,116 @@
+"""Sends donation events again, from the tables, in order: heals what nothing else can.
+
+Every event of a source can be made again from the row that lies at its position. Consumers skip what they
+have; what they miss fits onto their marks.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.donation import booking
+from services.donation.booking import Entry
+from services.donation.handlers import Outcome, contacts_of, publish
+from shared.broker import Publisher, persistently
+from shared.events import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
+from shared.events.donations import DonationConflictedData, DonationHeldData, DonationReversedData
+
+PAGE: Final = 1_000
+
+_SOURCES: Final = text(
+    "SELECT source FROM donations UNION SELECT source FROM releases"
+    " UNION SELECT source FROM reversals WHERE source IS NOT NULL"
+    " UNION SELECT source FROM conflicts ORDER BY source"
+)
+_POSITIONS: Final = text(
+    """
+    SELECT kind, sequence FROM (
+        (SELECT 'donation' AS kind, sequence FROM donations WHERE source = :source AND sequence > :after
+         ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'release', sequence FROM releases WHERE source = :source AND sequence > :after
+         ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'reversal', sequence FROM reversals WHERE source = :source AND sequence > :after
+         ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'conflict', sequence FROM conflicts WHERE source = :source AND sequence > :after
+         ORDER BY sequence LIMIT :rows)
+    ) AS positions ORDER BY sequence LIMIT :rows
+    """
+)
+_ROWS: Final = {
+    "donation": text("SELECT * FROM donations WHERE source = :source AND sequence = ANY(:sequences)"),
+    "release": text(
+        "SELECT d.*, r.sequence AS release_sequence, r.released_at"
+        " FROM releases r JOIN donations d USING (donation_id)"
+        " WHERE r.source = :source AND r.sequence = ANY(:sequences)"
+    ),
+    "reversal": text(
+        "SELECT d.donation_id, d.channel, d.campaign_id, d.occurred_at AS donation_occurred_at,"
+        " r.reversal_id, r.kind, r.amount_fen, r.occurred_at, r.sequence"
+        " FROM reversals r JOIN donations d USING (donation_id)"
+        " WHERE r.source = :source AND r.sequence = ANY(:sequences)"
+    ),
+    "conflict": text("SELECT * FROM conflicts WHERE source = :source AND sequence = ANY(:sequences)"),
+}
+
+
+async def republish(engine: AsyncEngine, publisher: Publisher, source: str | None, after: int = -1) -> int:
+    """Send the events of one source (or of all) with a sequence above `after`; gives back how many."""
+    sent = 0
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(
+            isolation_level="AUTOCOMMIT"
+        )  # nothing open while publishing
+        sources = [row.source for row in await connection.execute(_SOURCES)] if source is None else [source]
+        for each in sources:
+            async for entries in _pages(connection, each, after):
+                outcome = Outcome(await booking.chain(connection, entries), contacts_of(entries))
+                await persistently(lambda outcome=outcome: publish(publisher, outcome))  # type: ignore[misc]
+                sent += len(outcome.events)
+    return sent
+
+
+async def _pages(connection: AsyncConnection, source: str, after: int) -> AsyncIterator[list[Entry]]:
+    while True:
+        asked = {"source": source, "after": after, "rows": PAGE}
+        positions = (await connection.execute(_POSITIONS, asked)).all()
+        if not positions:
+            return
+        entries: list[Entry] = []
+        for kind, statement in _ROWS.items():
+            sequences = [row.sequence for row in positions if row.kind == kind]
+            if sequences:
+                rows = await connection.execute(statement, {"source": source, "sequences": sequences})
+                entries += [_entry(kind, source, row) for row in rows]
+        yield entries
+        after = positions[-1].sequence
+
+
+def _entry(kind: str, source: str, row: Any) -> Entry:
+    partition = int(source.rpartition("/")[2])
+    if kind == "release":
+        return booking.released(source, row.release_sequence, partition, row.released_at, row)
+    if kind == "reversal":
+        reversed_ = DonationReversedData.model_validate(row, from_attributes=True)
+        subject = str(row.reversal_id)
+        return Entry(source, row.sequence, partition, DonationReversed, subject, row.occurred_at, reversed_)
+    subject = str(row.donation_id)
+    if kind == "conflict":
+        conflict = DonationConflictedData.model_validate({**row._mapping, "channel": _channel(source)})  # noqa: SLF001 - public
+        return Entry(source, row.sequence, partition, DonationConflicted, subject, row.received_at, conflict)
+    if row.held_reason is None:
+        received = booking.received_data(row, released=False)
+        contact = booking.contact_of(row)
+        return Entry(
+            source, row.sequence, partition, DonationReceived, subject, row.received_at, received, contact
+        )
+    held = DonationHeldData.model_validate({**row._mapping, "reason": row.held_reason})  # noqa: SLF001 - public
+    return Entry(source, row.sequence, partition, DonationHeld, subject, row.received_at, held)
+
+
+def _channel(source: str) -> str:
+    return source.removeprefix("intake.").rpartition("/")[0]
