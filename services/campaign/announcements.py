@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.campaign.lifecycle import Action
+from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
 from services.campaign.schemas import Campaign, Disbursement, Pledge
 from shared import outbox
@@ -37,11 +37,11 @@ from shared.events.campaigns import (
 
 AREA: Final = "campaign"
 
-_CAMPAIGN_EVENTS: Final[dict[Action, type[Event]]] = {
-    Action.FILE: CampaignFiled,
-    Action.LAUNCH: CampaignLaunched,
-    Action.PAUSE: CampaignPaused,
-    Action.CLOSE: CampaignClosed,
+_CAMPAIGN_EVENTS: Final[dict[State, type[Event]]] = {
+    State.FILED: CampaignFiled,
+    State.LAUNCHED: CampaignLaunched,
+    State.PAUSED: CampaignPaused,
+    State.CLOSED: CampaignClosed,
 }
 
 
@@ -51,12 +51,17 @@ class Announcer:
 
     partitions: int
 
-    async def campaign_changed(self, connection: AsyncConnection, action: Action, campaign: Campaign) -> None:
-        """CampaignFiled, CampaignLaunched, CampaignPaused or CampaignClosed; the plan must be complete."""
-        data = CampaignData.model_validate(campaign.model_dump())
-        await self._append(
-            connection, _CAMPAIGN_EVENTS[action], campaign.campaign_id, campaign.campaign_id, data
-        )
+    async def campaign_changed(self, connection: AsyncConnection, campaign: Campaign) -> None:
+        """The event of the state a campaign is in now, with its plan, which must be complete.
+
+        Named for the state and not for the step: an emergency appeal that files late says CampaignLaunched
+        again, now with its number. To every reader CampaignFiled means that nothing is taken yet.
+        """
+        event_class = _CAMPAIGN_EVENTS[campaign.state]
+        # A closed campaign that files late stays closed since it was closed.
+        changed_at = campaign.closed_at or campaign.changed_at
+        data = CampaignData.model_validate({**campaign.model_dump(), "changed_at": changed_at})
+        await self._append(connection, event_class, campaign.campaign_id, campaign.campaign_id, data)
 
     async def threshold_reached(
         self, connection: AsyncConnection, threshold: Threshold, received_fen: int

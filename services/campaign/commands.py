@@ -168,7 +168,7 @@ async def _step(
         assert changed.goal_fen is not None, "a complete plan has a goal"
         announced = milestones.thresholds(campaign_id, changed.goal_fen, changed.milestones_fen)
         await queries.add_thresholds(connection, announced)
-    await announcer.campaign_changed(connection, action, changed)
+    await announcer.campaign_changed(connection, changed)
     return changed
 
 

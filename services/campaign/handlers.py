@@ -11,8 +11,6 @@ from services.campaign.fund_receipts import ReceiptSums, sum_by_fund
 from services.campaign.milestones import Threshold, reached
 from shared import dead_letters
 from shared.broker import KafkaSettings, Publisher, Records
-from shared.dead_letters import DeadLetter
-from shared.events import Event, UnusableEvent, decode_event
 from shared.outbox import Relay
 from shared.positions import admit
 
@@ -31,7 +29,7 @@ class DonationEvents:
 
     async def take(self, records: Records) -> None:
         """Decode, count each event once, add up, announce what is reached: one transaction a batch."""
-        events, letters = self._decode(records)
+        events, letters = dead_letters.usable_events(self.kafka, SERVICE, records)
         for letter in letters:
             await dead_letters.publish(self.publisher, letter)
         with metrics.BATCH_SECONDS.time():
@@ -42,17 +40,6 @@ class DonationEvents:
             metrics.THRESHOLDS_REACHED.labels(threshold.kind).inc()
         if announced:
             self.relay.wake()
-
-    def _decode(self, records: Records) -> tuple[list[Event], list[DeadLetter]]:
-        """One bad record must not stop the others: it goes to the dead letters."""
-        events: list[Event] = []
-        letters: list[DeadLetter] = []
-        for record in records:
-            try:
-                events.append(decode_event(record.value))
-            except UnusableEvent as error:
-                letters.append(dead_letters.bury(self.kafka, SERVICE, record, "unusable-event", str(error)))
-        return events, letters
 
 
 async def book(

@@ -28,7 +28,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from services.campaign.disbursements import DisbursementState
 from services.campaign.lifecycle import State
@@ -222,7 +222,7 @@ idempotency_keys: Final = Table(
     Column("request_hash", LargeBinary, nullable=False),
     Column("refused", Boolean, nullable=False),
     Column("status", SmallInteger, nullable=False),
-    Column("answer", JSONB, nullable=False),
+    Column("answer", JSON, nullable=False),
     Column("created_at", UTC_TIME, nullable=False),
     CheckConstraint("octet_length(request_hash) = 32", name="idempotency_keys_hash"),
     CheckConstraint("status BETWEEN 200 AND 499", name="idempotency_keys_status"),

@@ -72,7 +72,7 @@ CREATE TABLE idempotency_keys (
     request_hash BYTEA NOT NULL,
     refused BOOLEAN NOT NULL,
     status SMALLINT NOT NULL,
-    answer JSONB NOT NULL,
+    answer JSON NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (person, idempotency_key),
     CONSTRAINT idempotency_keys_hash CHECK (octet_length(request_hash) = 32),
