@@ -70,7 +70,7 @@ export class DonorList {
     entry.name.textContent = name.replace(DIRECTION_MARKS, "");
     entry.at.textContent = at;
     entry.amount.textContent = amount;
-    entry.row.dataset.kind = entry.item.kind === "company" ? "company" : "person";
+    entry.row.dataset.kind = entry.item.name && entry.item.kind === "company" ? "company" : "person";
   }
 
   /** Write all rows again, after the language has changed. */

@@ -7,6 +7,7 @@ import { judge, parseExact } from "./frames.js";
 import { Language } from "./language.js";
 import { formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
 import { Stream } from "./stream.js";
+import { PUBLIC_TEXTS } from "./texts.js";
 
 const DONOR_ROWS = 8; // the style shows as many as fit
 const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
@@ -27,7 +28,7 @@ let started = false;
 let stepBack = null; // {amount, at, until}
 
 const clock = new ServerClock();
-const language = new Language(renderAll);
+const language = new Language(PUBLIC_TEXTS, renderAll);
 const still = () => reducedMotion.matches || document.hidden;
 
 const writeNumber = (fen) =>
@@ -37,9 +38,8 @@ const counter = new Counter(at("number"), writeNumber, { still, onShown: renderR
 const donors = new DonorList(at("donors"), DONOR_ROWS, writeDonor, { still });
 
 function writeDonor(item) {
-  const unnamed = item.kind === "company" ? "kindCompany" : "kindHeart";
   return {
-    name: item.name === null || item.name === undefined || item.name === "" ? language.say(unnamed) : item.name,
+    name: item.name || language.say("kindHeart"),
     at: minuteOf(item.at),
     amount: formatPlain(item.amount_fen),
   };
