@@ -60,8 +60,9 @@ SELECT EXISTS (SELECT FROM messages WHERE state IN ('pending', 'retry') AND next
 """)
 _NEXT_DUE: Final = text("""
 SELECT messages.donation_id, messages.campaign_id, messages.amount_fen, messages.occurred_at,
-    messages.attempts, contacts.email, contacts.name, campaigns.title, campaigns.title_en, campaigns.organisation,
-    campaigns.licence, campaigns.filing_number, campaigns.contact, campaigns.query_method, (
+    messages.attempts, contacts.email, contacts.name, campaigns.title, campaigns.title_en,
+    campaigns.organisation, campaigns.licence, campaigns.filing_number, campaigns.contact,
+    campaigns.query_method, (
         SELECT CAST(COALESCE(sum(reversals.amount_fen), 0) AS bigint) FROM reversals
         WHERE reversals.donation_id = messages.donation_id
     ) AS reversed_fen
@@ -71,7 +72,8 @@ ORDER BY messages.next_attempt_at, messages.donation_id LIMIT 1 FOR UPDATE OF me
 """)
 _CLAIM: Final = text("""
 UPDATE messages SET state = 'sending', attempts = attempts + 1,
-    attempts_left = greatest(attempts_left - 1, 0), next_attempt_at = NULL, lease_until = now() + make_interval(secs => :lease_s), changed_at = now()
+    attempts_left = greatest(attempts_left - 1, 0), next_attempt_at = NULL,
+    lease_until = now() + make_interval(secs => :lease_s), changed_at = now()
 WHERE donation_id = :donation_id RETURNING attempts, attempts_left, requested_by
 """)
 _BEGIN_ATTEMPT: Final = text("""

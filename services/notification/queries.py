@@ -151,8 +151,6 @@ async def bring_together(connection: AsyncConnection, donation_ids: Sequence[UUI
     To be called after the commit of the message or of the contact: whoever commits last sees both, which
     neither does inside its own transaction.
     """
-    if not donation_ids:
-        return 0
     return (await connection.execute(_BRING_TOGETHER, {"donation_ids": list(donation_ids)})).rowcount
 
 

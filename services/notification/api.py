@@ -1,0 +1,153 @@
+"""The operators' side of notification: which thanks did not arrive, and sending one again.
+
+Contacts are masked; a whole address leaves this service in a mail's envelope only.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.notification import queries
+from services.notification.addresses import masked
+from services.notification.delivery import Outcome, Resend, State
+from services.notification.sender import Sender
+from services.notification.settings import Settings
+from shared.access import Person, require
+from shared.problems import Problem
+
+
+class Message(BaseModel):
+    """One thank-you. `contact` is masked, and null once the contact is deleted. Times in UTC."""
+
+    donation_id: UUID
+    campaign_id: str
+    channel: str
+    amount_fen: int
+    occurred_at: datetime
+    state: State
+    attempts: int
+    next_attempt_at: datetime | None
+    reason: str | None
+    requested_by: str | None
+    contact: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class Attempt(BaseModel):
+    """One attempt to send it; without an outcome while it is under way."""
+
+    attempt: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None
+    reason: str | None
+    requested_by: str | None
+
+
+class MessageDetails(Message):
+    """A message with its last 100 attempts, newest first."""
+
+    history: list[Attempt]
+
+
+class MessagePage(BaseModel):
+    """Oldest first; `next` is what to send as `after` for the page behind, null at the end."""
+
+    messages: list[Message]
+    next: UUID | None
+
+
+class ResendRequest(BaseModel):
+    """`attempts` as they were when the person looked: a request that is repeated sends nothing twice."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    attempts: int = Field(ge=0, le=1_000_000)
+
+
+class ResendAnswer(BaseModel):
+    """The message is in the queue again."""
+
+    donation_id: UUID
+    state: State
+
+
+def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> APIRouter:
+    """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer), POST …/resend (desk)."""
+    router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+    @router.get(
+        "", summary="Messages in a state, oldest first", dependencies=[Depends(require("viewer", "desk"))]
+    )
+    async def list_messages(
+        state: State,
+        after: UUID | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> MessagePage:
+        async with engine.connect() as connection:
+            rows = await queries.page(connection, state, after=after, rows=limit + 1)
+        messages = [_message(row) for row in rows[:limit]]
+        return MessagePage(messages=messages, next=messages[-1].donation_id if len(rows) > limit else None)
+
+    @router.get(
+        "/{donation_id}",
+        summary="One message and its attempts",
+        dependencies=[Depends(require("viewer", "desk"))],
+    )
+    async def show_message(donation_id: UUID) -> MessageDetails:
+        async with engine.connect() as connection:
+            row, history = await queries.find(connection, donation_id)
+        if row is None:
+            raise _not_found(donation_id)
+        attempts = [Attempt.model_validate(each, from_attributes=True) for each in history]
+        return MessageDetails(**_message(row).model_dump(), history=attempts)
+
+    @router.post("/{donation_id}/resend", status_code=202, summary="Send a failed or uncertain message again")
+    async def resend(
+        donation_id: UUID, wanted: ResendRequest, person: Annotated[Person, Depends(require("desk"))]
+    ) -> ResendAnswer:
+        async with engine.begin() as connection:
+            result = await queries.resend(
+                connection,
+                donation_id,
+                attempts_seen=wanted.attempts,
+                person=person.name,
+                attempts_max=settings.attempts_max,
+            )
+        if result is None:
+            raise _not_found(donation_id)
+        verdict, state = result
+        if verdict is not Resend.ALLOWED:
+            raise _refused(verdict, state)
+        sender.wake()
+        return ResendAnswer(donation_id=donation_id, state=state)
+
+    return router
+
+
+def _message(row: Row[Any]) -> Message:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    email = values.pop("email")
+    return Message.model_validate({**values, "contact": masked(email) if email else None})
+
+
+def _not_found(donation_id: UUID) -> Problem:
+    return Problem(404, "unknown-message", f"There is no message for donation {donation_id}.")
+
+
+_REFUSALS = {
+    Resend.NOT_IN_DOUBT: ("not-in-doubt", "Only a failed or an uncertain message can be sent again."),
+    Resend.CHANGED: ("changed-meanwhile", "There was another attempt since. Look at the message again."),
+    Resend.CONTACT_GONE: ("contact-gone", "The contact was deleted after seven days: nobody to send it to."),
+}
+
+
+def _refused(verdict: Resend, state: State) -> Problem:
+    code, detail = _REFUSALS[verdict]
+    return Problem(409, code, detail, state=state.value)

@@ -1,0 +1,76 @@
+"""The wiring of the notification service, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.notification import api
+from services.notification.handlers import Handlers
+from services.notification.sender import Sender
+from services.notification.settings import Settings
+from services.notification.upkeep import Upkeep
+from shared import database
+from shared.access import Operators
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    CONTACTS,
+    DONATION_EVENTS,
+    NOTIFICATION_EVENTS,
+    NOTIFICATION_GROUP,
+    Publisher,
+    consuming,
+    make_broker,
+    subscribe_batches,
+)
+from shared.outbox import Relay
+from shared.service import background
+from shared.service import create_app as create_shell
+
+CONTACTS_GROUP: Final = f"{NOTIFICATION_GROUP}-contacts"
+"""A group of its own: two subscribers of one group would rebalance each other."""
+
+CONNECTIONS_BESIDE_SENDERS: Final = 6
+"""Two handlers, the relay, upkeep, and two requests of operators."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Events and contacts in, mails and notification.events out, an API for operators."""
+    pool_size = settings.smtp_connections + CONNECTIONS_BESIDE_SENDERS
+    engine = database.create_engine(settings.database_url, "notification", pool_size=pool_size)
+    publisher = Publisher(settings)
+    relay = Relay(engine, publisher, NOTIFICATION_EVENTS)
+    sender = Sender(settings, engine, relay.wake)
+    upkeep = Upkeep(settings, engine, sender.wake)
+    handlers = Handlers(settings, engine, publisher, sender.wake)
+    broker = make_broker(settings)
+    events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
+    subscribe_batches(broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events)
+    subscribe_batches(broker, settings, handlers.take_contacts, group=CONTACTS_GROUP, topics=[CONTACTS])
+
+    app = create_shell(
+        "notification",
+        parts=[
+            _disposing(engine),
+            publisher,
+            background("outbox-relay", relay.run),
+            background("upkeep", upkeep.run),
+            sender.running(),
+            consuming(broker),
+        ],
+        checks={"database": lambda: database.check(engine), "kafka": publisher.check},
+        routers=[api.create_router(settings, engine, sender)],
+        description=api.__doc__ or "",
+    )
+    app.state.operators = Operators.from_file(settings.operators_file)
+    return app
+
+
+@asynccontextmanager
+async def _disposing(engine: AsyncEngine) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await engine.dispose()

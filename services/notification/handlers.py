@@ -1,0 +1,97 @@
+"""What comes from Kafka: facts about donations and campaigns, and contacts."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.notification import queries
+from services.notification.contacts import UnusableContact, read_contact
+from services.notification.settings import Settings
+from shared import dead_letters
+from shared.broker import Publisher, Record, Records
+from shared.events import Contact, DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
+from shared.positions import admit
+
+log = structlog.get_logger(__name__)
+
+SERVICE: Final = "notification"
+
+
+class Handlers:
+    """Takes batches from the event topics and from the contacts topic, in any order of the two."""
+
+    def __init__(
+        self, settings: Settings, engine: AsyncEngine, publisher: Publisher, wake_sender: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._publisher = publisher
+        self._wake_sender = wake_sender
+
+    async def take_events(self, records: Records) -> None:
+        """A donation that counts and whose donor left a contact gets its message."""
+        events = await self._events(records)
+        async with self._engine.begin() as connection:
+            fresh = await admit(connection, events)
+            await self._write(connection, fresh)
+        # Of repeats too: whoever brought this batch the last time may have died before this line.
+        await self._bring_together(event.data.donation_id for event in events if _is_thanked(event))
+
+    async def take_contacts(self, records: Records) -> None:
+        """A contact is kept until its mail is delivered, seven days at most."""
+        contacts = await self._contacts(records)
+        if contacts:
+            async with self._engine.begin() as connection:
+                await queries.add_contacts(connection, contacts)
+        await self._bring_together(contact.donation_id for contact, _ in contacts)
+
+    async def _write(self, connection: AsyncConnection, fresh: Sequence[Event]) -> None:
+        received = [each for each in fresh if isinstance(each, DonationReceived) and each.data.has_contact]
+        reversed_ = [each for each in fresh if isinstance(each, DonationReversed)]
+        campaigns = [each for each in fresh if isinstance(each, queries.CampaignEvent)]
+        if received:
+            await queries.add_messages(connection, received, self._settings.attempts_max)
+        if reversed_:
+            await queries.add_reversals(connection, reversed_)
+        if campaigns:
+            await queries.put_campaigns(connection, campaigns)
+
+    async def _bring_together(self, donation_ids: Iterable[UUID]) -> None:
+        if ids := sorted(set(donation_ids)):
+            async with self._engine.begin() as connection:
+                ready = await queries.bring_together(connection, ids)
+            if ready:
+                self._wake_sender()
+
+    async def _events(self, records: Records) -> list[Event]:
+        events: list[Event] = []
+        for record in records:
+            try:
+                events.append(decode_event(record.value))
+            except UnusableEvent as error:
+                await self._bury(record, "unusable-event", str(error))
+        return events
+
+    async def _contacts(self, records: Records) -> list[tuple[Contact, datetime]]:
+        contacts: list[tuple[Contact, datetime]] = []
+        for record in records:
+            try:
+                contact = read_contact(record.value)
+            except UnusableContact as error:
+                await self._bury(record, "unusable-contact", str(error))
+            else:
+                contacts.append((contact, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
+        return contacts
+
+    async def _bury(self, record: Record, reason: str, detail: str) -> None:
+        letter = dead_letters.bury(self._settings, SERVICE, record, reason, detail)
+        await dead_letters.publish(self._publisher, letter)
+        log.warning("record_not_usable", reason=reason, origin=letter.origin, detail=detail)
+
+
+def _is_thanked(event: Event) -> bool:
+    return isinstance(event, DonationReceived) and event.data.has_contact

@@ -1,0 +1,69 @@
+"""What time does to messages and contacts: leases run out, contacts are deleted, and the gauges follow."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.notification import claims, queries
+from services.notification.delivery import State
+from services.notification.metrics import CONTACTS, MESSAGES, OLDEST_SECONDS
+from services.notification.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+WATCHED: Final = (
+    State.WAITING,
+    State.PENDING,
+    State.SENDING,
+    State.RETRY,
+    State.FAILED,
+    State.UNCERTAIN,
+)
+
+
+class Upkeep:
+    """Looks after the tables at start and then every UPKEEP_EVERY_S; several processes may."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, wake_sender: Callable[[], None]) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._wake_sender = wake_sender
+
+    async def run(self) -> None:
+        """Work until cancelled. The database away: wait and go on."""
+        while True:
+            try:
+                await self.round()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("upkeep_waits", error=type(error).__name__)
+            await asyncio.sleep(self._settings.upkeep_every_s)
+
+    async def round(self) -> None:
+        """Do everything once, each in its own transaction."""
+        partitions = self._settings.partitions
+        async with self._engine.begin() as connection:
+            in_doubt = await claims.expire_leases(connection)
+        async with self._engine.begin() as connection:
+            overdue = await claims.end_overdue(connection, partitions)
+        async with self._engine.begin() as connection:
+            forgotten = await claims.forget_contacts(connection)
+        async with self._engine.begin() as connection:
+            joined = await queries.bring_together(connection, await queries.left_apart(connection))
+        if in_doubt or overdue or forgotten or joined:
+            log.info("upkeep", in_doubt=in_doubt, overdue=overdue, forgotten=forgotten, joined=joined)
+        if joined:
+            self._wake_sender()
+        await self._count()
+
+    async def _count(self) -> None:
+        async with self._engine.connect() as connection:
+            by_state, contacts = await queries.counts(connection, WATCHED)
+        for state in WATCHED:
+            count = by_state.get(state, queries.Count(0, 0.0))
+            MESSAGES.labels(state.value).set(count.messages)
+            OLDEST_SECONDS.labels(state.value).set(count.oldest_s)
+        CONTACTS.set(contacts)
