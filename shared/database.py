@@ -13,12 +13,24 @@ from typing import Any, Final
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 IDLE_IN_TRANSACTION_MS: Final = 5_000
 LOCK_TIMEOUT_MS: Final = 4_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
 CONNECT_TIMEOUT_S: Final = 5.0
+
+_TEMPORARY: Final = (
+    "08",  # the connection broke
+    "25006",  # read-only: a standby not promoted yet
+    "25P03",  # idle_in_transaction_session_timeout
+    "40",  # deadlock, serialisation
+    "53",  # no disk, no memory, too many connections
+    "55P03",  # lock_timeout
+    "57",  # statement_timeout, the server stops or starts up
+    "58",  # the machine under the server
+)
 
 
 def create_engine(url: str, application_name: str, *, pool_size: int = 5) -> AsyncEngine:
@@ -32,6 +44,7 @@ def create_engine(url: str, application_name: str, *, pool_size: int = 5) -> Asy
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text must not have a donor's data
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 5,
@@ -52,6 +65,17 @@ async def disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
         yield engine
     finally:
         await engine.dispose()
+
+
+def is_temporary(error: DBAPIError) -> bool:
+    """Whether the same transaction can succeed later: the database was away, busy or out of room.
+
+    SQLAlchemy gives most of asyncpg's errors as a bare DBAPIError, so the SQLSTATE decides.
+    """
+    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    if sqlstate is None:
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return sqlstate.startswith(_TEMPORARY)
 
 
 async def check(engine: AsyncEngine) -> None:
@@ -76,7 +100,7 @@ async def migrate(url: str, package: str) -> None:
 
 def _upgrade(connection: Connection, package: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(resources.files(package) / "migrations"))
+    config.set_main_option("script_location", str(resources.files(package) / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -1,5 +1,6 @@
 """Errors over HTTP: RFC 9457 problem details with a stable `type`, in one place for every service."""
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,12 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.broker import PublishFailed
+from shared.database import is_temporary
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,15 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, Any]] | None = None
+
+
+class _ProblemResponse(JSONResponse):
+    """Writes an unpaired surrogate (of a field's name that somebody sent) as its JSON escape."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 
 class Problem(Exception):
@@ -64,7 +75,7 @@ class Problem(Exception):
             "detail": self.detail,
             **self.members,
         }
-        return JSONResponse(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+        return _ProblemResponse(body, self.status, headers=self.headers)
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
@@ -109,15 +120,21 @@ def install(app: FastAPI) -> None:
         detail = "A part this needs does not answer at the moment. Send the same request again."
         return Problem(503, "unavailable", detail, headers={"Retry-After": "2"}).to_response()
 
+    async def on_database(request: Request, error: Exception) -> Response:
+        assert isinstance(error, DBAPIError)
+        if is_temporary(error):
+            return await on_unavailable(request, error)
+        raise error
+
+    async def on_mistake(_: Request, __: Exception) -> Response:
+        # The server logs it with its traceback; the caller can only tell us.
+        detail = "A mistake of ours, and in our log now. The same request may be sent again: nothing is done twice."
+        return Problem(500, "internal-error", detail).to_response()
+
+    app.add_exception_handler(Exception, on_mistake)
+    app.add_exception_handler(DBAPIError, on_database)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    for kind in (
-        OperationalError,
-        InterfaceError,
-        PoolTimeoutError,
-        PublishFailed,
-        ConnectionError,
-        TimeoutError,
-    ):
+    for kind in (PoolTimeoutError, PublishFailed, ConnectionError, TimeoutError):
         app.add_exception_handler(kind, on_unavailable)

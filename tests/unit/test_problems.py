@@ -1,0 +1,218 @@
+"""Every error over HTTP is a problem document (RFC 9457) that says what to do next."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from shared import problems
+from shared.broker import PublishFailed
+from shared.problems import Problem
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    amount_fen: int
+    name: str = ""
+
+
+def database_error(sqlstate: str | None, kind: type[DBAPIError] = DBAPIError) -> DBAPIError:
+    """What SQLAlchemy raises for an error that PostgreSQL has answered with."""
+    original = Exception("refused")
+    original.sqlstate = sqlstate  # type: ignore[attr-defined]
+    return kind("SELECT 1", {}, original)
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    app = FastAPI()
+    problems.install(app)
+
+    @app.post("/donations")
+    async def donations(body: Body) -> Body:
+        return body
+
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        yield client
+
+
+Failing = Callable[[Exception], Any]
+
+
+@pytest.fixture
+def answer_to(app: FastAPI, client: httpx.AsyncClient) -> Failing:
+    """The answer of a route that raises this error."""
+
+    async def ask(error: Exception) -> httpx.Response:
+        @app.get("/failing")
+        async def failing() -> None:
+            raise error
+
+        return await client.get("/failing")
+
+    return ask
+
+
+def document(answer: httpx.Response) -> dict[str, Any]:
+    """The problem document of an answer, whose form is checked here once for all tests."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"].startswith("urn:shanliu:problem:")
+    assert body["status"] == answer.status_code
+    assert body["title"]
+    assert body["detail"]
+    problems.ProblemDetails.model_validate(body)
+    return body
+
+
+async def test_a_refusal_carries_its_code_its_members_and_its_headers(answer_to: Failing) -> None:
+    answer = await answer_to(
+        Problem(409, "balance-too-low", "Ask for less.", remaining_fen=5, headers={"Retry-After": "1"})
+    )
+    assert document(answer) == {
+        "type": "urn:shanliu:problem:balance-too-low",
+        "title": "Conflict",
+        "status": 409,
+        "detail": "Ask for less.",
+        "remaining_fen": 5,
+    }
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_wrong_field_is_named(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/donations", json={"amount_fen": "many"})
+    body = document(answer)
+    assert (answer.status_code, body["type"]) == (422, "urn:shanliu:problem:invalid-field")
+    assert [error["field"] for error in body["errors"]] == ["amount_fen"]
+    assert body["detail"].startswith("amount_fen: ")
+    assert "many" not in answer.text
+
+
+async def test_many_wrong_fields_are_named_up_to_a_bound(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/donations", json={f"x{n}": n for n in range(1000)})
+    assert len(document(answer)["errors"]) == problems.MAX_ERRORS
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1", b"nope", b'{"amount_fen": 1,}'])
+async def test_a_body_that_is_not_json_is_400_or_names_the_body(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await client.post("/donations", content=body, headers={"content-type": "application/json"})
+    named = document(answer)
+    if body:
+        assert (answer.status_code, named["type"]) == (400, "urn:shanliu:problem:malformed-json")
+    else:
+        assert (answer.status_code, named["errors"][0]["field"]) == (422, "body")
+
+
+async def test_a_field_named_by_an_unpaired_surrogate_can_be_answered(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/donations", content=rb'{"amount_fen": 1, "\ud800": 2}', headers={"content-type": "application/json"}
+    )
+    assert document(answer)["status"] in {400, 422}
+
+
+def test_a_document_with_an_unpaired_surrogate_is_valid_json() -> None:
+    response = Problem(422, "invalid-field", "\ud800 姓名").to_response()
+    assert json.loads(bytes(response.body))["detail"] == "\ud800 姓名"
+    assert "姓名".encode() in bytes(response.body)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (HTTPException(404), 404, "not-found"),
+        (HTTPException(405), 405, "method-not-allowed"),
+        (HTTPException(415, "Send JSON."), 415, "unsupported-media-type"),
+        (HTTPException(429, headers={"Retry-After": "3"}), 429, "too-many-requests"),
+    ],
+)
+async def test_the_frameworks_refusals_are_documents_too(
+    answer_to: Failing, error: HTTPException, status: int, code: str
+) -> None:
+    answer = await answer_to(error)
+    assert (answer.status_code, document(answer)["type"]) == (status, f"urn:shanliu:problem:{code}")
+    assert all(answer.headers[name] == value for name, value in (error.headers or {}).items())
+
+
+async def test_an_unknown_path_is_a_document(client: httpx.AsyncClient) -> None:
+    assert document(await client.get("/nothing"))["type"] == "urn:shanliu:problem:not-found"
+    assert document(await client.get("/donations"))["type"] == "urn:shanliu:problem:method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        database_error(None, OperationalError),
+        database_error(None, InterfaceError),
+        database_error("08006"),  # the connection broke
+        database_error("57P01"),  # the server is stopped
+        database_error("57P03"),  # the server starts up
+        database_error("53300"),  # too many connections
+        database_error("53100"),  # the disk is full
+        database_error("55P03"),  # a lock was not had within lock_timeout
+        database_error("57014"),  # statement_timeout
+        database_error("25P03"),  # idle_in_transaction_session_timeout
+        database_error("40P01"),  # deadlock
+        database_error("40001"),  # serialisation
+        database_error("25006"),  # read-only: a standby that is not promoted yet
+        PoolTimeoutError("no connection free"),
+        PublishFailed("no broker answers"),
+        ConnectionRefusedError("no database"),
+        TimeoutError(),
+    ],
+    ids=lambda error: getattr(getattr(error, "orig", None), "sqlstate", None) or type(error).__name__,
+)
+async def test_a_part_that_does_not_answer_is_503_with_a_time_to_come_back(
+    answer_to: Failing, error: Exception
+) -> None:
+    answer = await answer_to(error)
+    assert (answer.status_code, document(answer)["type"]) == (503, "urn:shanliu:problem:unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("the donor is 张三"),
+        database_error("23514", IntegrityError),
+        database_error("22003"),
+        database_error("42P01"),
+    ],
+    ids=str,
+)
+async def test_a_mistake_of_ours_is_500_and_tells_nothing_of_the_inside(
+    answer_to: Failing, error: Exception
+) -> None:
+    answer = await answer_to(error)
+    assert (answer.status_code, document(answer)["type"]) == (500, "urn:shanliu:problem:internal-error")
+    assert "张三" not in answer.text
+    assert "SELECT" not in answer.text
+
+
+def test_a_models_errors_become_fields_without_their_values() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Body.model_validate({"amount_fen": "13800000000x", "phone": "13800000000"})
+    problem = problems.unprocessable(refused.value.errors())
+    assert [error["field"] for error in problem.members["errors"]] == ["amount_fen", "phone"]
+    assert "13800000000" not in json.dumps(problem.members)
+
+
+def test_an_error_of_the_whole_body_names_the_body() -> None:
+    (error,) = problems.field_errors([SimpleNamespace(loc=(), msg="x").__dict__])
+    assert error == {"field": "body", "message": "x"}
