@@ -1,9 +1,9 @@
 """The operations desk's view: everything that may need a hand tonight, in one answer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +12,7 @@ from services.reporting import queries
 from services.reporting.following import TotalsFollower
 from services.reporting.hub import Hub
 from services.reporting.lag import LagWatch
+from services.reporting.pace import LOOK_BACK, paces
 from services.reporting.schemas import (
     DeadLetterCount,
     DeadLetterPlace,
@@ -41,10 +42,10 @@ class OperationsDesk:
         """The view now. The parts are read one after the other: it is for people, not for the books."""
         now = datetime.now(UTC)
         channels = await queries.read_channels(self._engine)
-        pace = await queries.read_pace(self._engine, now)
+        arrivals = await queries.read_arrivals(self._engine, now - LOOK_BACK)
         gaps = [Gap.model_validate(dict(row)) for row in await queries.read_gaps(self._engine)]
         newest = await queries.read_newest_received(self._engine)
-        campaigns = campaigns_of(self._hub.states(), channels, pace)
+        campaigns = campaigns_of(self._hub.states(), channels, arrivals, now)
         return Operations(
             as_of=now,
             campaigns=campaigns[:MAX_CAMPAIGNS],
@@ -73,15 +74,23 @@ class OperationsDesk:
 
 
 def campaigns_of(
-    states: Sequence[CampaignState], channels: Sequence[RowMapping], pace: Mapping[str, RowMapping]
+    states: Sequence[CampaignState],
+    channels: Sequence[RowMapping],
+    arrivals: Sequence[RowMapping],
+    now: datetime,
 ) -> list[OperationsCampaign]:
     """One entry a campaign, the busiest first; also those that only donations have named so far."""
     by_campaign: defaultdict[str, list[OperationsChannel]] = defaultdict(list)
     for row in channels:
         by_campaign[row["campaign_id"]].append(OperationsChannel.model_validate(dict(row)))
+    arrived: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in arrivals:
+        arrived[row["campaign_id"]].append(dict(row))
     known = {state.campaign_id: state for state in states}
     entries = [
-        _campaign(campaign_id, known.get(campaign_id), by_campaign[campaign_id], pace.get(campaign_id))
+        _campaign(
+            campaign_id, known.get(campaign_id), by_campaign[campaign_id], paces(arrived[campaign_id], now)
+        )
         for campaign_id in sorted(known.keys() | by_campaign.keys())
     ]
     return sorted(
@@ -90,7 +99,7 @@ def campaigns_of(
 
 
 def _campaign(
-    campaign_id: str, state: CampaignState | None, channels: list[OperationsChannel], pace: RowMapping | None
+    campaign_id: str, state: CampaignState | None, channels: list[OperationsChannel], pace: list[Pace]
 ) -> OperationsCampaign:
     received_fen = sum(channel.received_fen for channel in channels)
     reversed_fen = sum(channel.reversed_fen for channel in channels)
@@ -109,15 +118,6 @@ def _campaign(
         held_open=sum(channel.held_open for channel in channels),
         held_open_fen=sum(channel.held_open_fen for channel in channels),
         conflicts=sum(channel.conflicts for channel in channels),
-        pace=[_pace(pace, minutes) for minutes in (1, 5, 15)],
+        pace=pace,
         channels=channels,
-    )
-
-
-def _pace(row: RowMapping | None, minutes: int) -> Pace:
-    donations, fen = (row[f"donations_{minutes}"], row[f"fen_{minutes}"]) if row else (0, 0)
-    return Pace(
-        over_minutes=minutes,
-        donations_per_minute=round(donations / minutes, 2),
-        fen_per_minute=fen // minutes,
     )

@@ -20,7 +20,7 @@ PAGES: Final = Path(__file__).parent / "pages"
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")
 """Whoever works on the evening may look at it."""
 MAX_FORM_BYTES: Final = 4_096
-SIGN_IN: Final = "/operations/sign-in"
+SIGN_IN: Final = "/login"
 PAGE_HEADERS: Final = {
     # Nothing from elsewhere, nothing inline: a title or a name can never become a script.
     "Content-Security-Policy": (
@@ -81,7 +81,7 @@ def pages_router(hub: Hub, access: Access, *, secure_cookies: bool) -> APIRouter
             person = access.viewer(request)
         except Problem:
             return RedirectResponse(SIGN_IN, 303, headers={"Cache-Control": "no-store"})
-        return render("operations.html", {"person": person})
+        return render("operations.html", {"signed_in": person is not None})
 
     return router
 
@@ -91,14 +91,14 @@ def _sign_in_router(access: Access, render: Render, *, secure_cookies: bool) -> 
 
     @router.get(SIGN_IN)
     async def sign_in_page() -> Response:
-        return render("sign_in.html", {"failed": False})
+        return render("login.html", {"failed": False})
 
     @router.post(SIGN_IN)
     async def sign_in(request: Request) -> Response:
         _refuse_foreign_form(request)
         person = access.operators.find(await _token_of(request)) if access.operators else None
         if person is None or not person.roles & {*VIEWERS, "administrator"}:
-            return render("sign_in.html", {"failed": True}, status=401)
+            return render("login.html", {"failed": True}, status=401)
         answer = RedirectResponse("/operations", 303, headers={"Cache-Control": "no-store"})
         key = access.sessions.open(person)
         answer.set_cookie(
@@ -106,7 +106,7 @@ def _sign_in_router(access: Access, render: Render, *, secure_cookies: bool) -> 
         )
         return answer
 
-    @router.post("/operations/sign-out")
+    @router.post("/logout")
     async def sign_out(request: Request) -> Response:
         _refuse_foreign_form(request)
         access.sessions.close(request.cookies.get(COOKIE))

@@ -282,12 +282,12 @@ SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequenc
        statement_timestamp() AS as_of
 FROM campaigns AS c
 CROSS JOIN LATERAL (
-    SELECT coalesce(json_agg(channel ORDER BY channel.channel), '[]')::text AS channels
+    SELECT coalesce(json_agg(part ORDER BY part.channel), '[]')::text AS channels
     FROM (SELECT t.channel, sum(t.received_fen)::bigint AS received_fen,
                  sum(t.reversed_fen)::bigint AS reversed_fen,
                  sum(t.received_fen - t.reversed_fen)::bigint AS net_fen,
                  sum(t.donations)::bigint AS donations, sum(t.reversals)::bigint AS reversals
-          FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id GROUP BY t.channel) AS channel
+          FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id GROUP BY t.channel) AS part
 ) AS totals
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(donor), '[]')::text AS donors
@@ -371,28 +371,16 @@ async def read_minutes(
         return (await connection.execute(_MINUTES, asked)).mappings().all()
 
 
-_PACE = text(
-    "SELECT campaign_id,"
-    " coalesce(sum(donations) FILTER (WHERE minute >= :one), 0)::bigint AS donations_1,"
-    " coalesce(sum(received_fen) FILTER (WHERE minute >= :one), 0)::bigint AS fen_1,"
-    " coalesce(sum(donations) FILTER (WHERE minute >= :five), 0)::bigint AS donations_5,"
-    " coalesce(sum(received_fen) FILTER (WHERE minute >= :five), 0)::bigint AS fen_5,"
-    " sum(donations)::bigint AS donations_15, sum(received_fen)::bigint AS fen_15"
-    " FROM arrivals WHERE minute >= :fifteen AND minute < :now GROUP BY campaign_id"
+_ARRIVALS = text(
+    "SELECT campaign_id, minute, sum(donations)::bigint AS donations,"
+    " sum(received_fen)::bigint AS received_fen FROM arrivals WHERE minute >= :start GROUP BY campaign_id, minute"
 )
 
 
-async def read_pace(engine: AsyncEngine, now: datetime) -> dict[str, RowMapping]:
-    """What arrived in the last 1, 5 and 15 whole minutes before `now` (UTC), by campaign."""
-    this_minute = now.replace(second=0, microsecond=0)
-    asked = {
-        "now": this_minute,
-        "one": this_minute - timedelta(minutes=1),
-        "five": this_minute - timedelta(minutes=5),
-        "fifteen": this_minute - timedelta(minutes=15),
-    }
+async def read_arrivals(engine: AsyncEngine, start: datetime) -> Sequence[RowMapping]:
+    """What reached us in each minute since `start` (UTC), by campaign."""
     async with engine.connect() as connection:
-        return {row["campaign_id"]: row for row in (await connection.execute(_PACE, asked)).mappings()}
+        return (await connection.execute(_ARRIVALS, {"start": start})).mappings().all()
 
 
 _CHANNELS = text(

@@ -1,0 +1,229 @@
+"""Events and states as the tests need them, with everything that does not matter filled in."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from services.reporting.proof import digest_of, version_of
+from services.reporting.totals import Amounts, CampaignPlan, CampaignState, RecentDonor
+from shared.events import (
+    CampaignLaunched,
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    Event,
+    FundsDisbursed,
+    MilestoneReached,
+    PledgeMade,
+)
+from shared.events.campaigns import CampaignData, FundsDisbursedData, MilestoneReachedData, PledgeMadeData
+from shared.events.donations import (
+    DonationConflictedData,
+    DonationHeldData,
+    DonationReceivedData,
+    DonationReversedData,
+)
+
+GALA = "gala-2026"
+EVENING = datetime(2026, 1, 18, 11, 30, 15, tzinfo=UTC)
+"""19:30 in Shanghai."""
+
+
+def donation_id(number: int) -> UUID:
+    return uuid5(NAMESPACE_URL, f"donation/{number}")
+
+
+class Source:
+    """Makes events of one source, each with the sequence before it as `previous`, as the services do."""
+
+    def __init__(self, partition: int = 0, channel: str = "wechat", *, topic: str | None = None) -> None:
+        self.name = f"{topic or f'intake.{channel}'}/{partition}"
+        self.partition = partition
+        self.channel = channel
+        self._last: int | None = None
+        self._next = 0
+
+    def skip(self, offsets: int = 1) -> None:
+        """Offsets that hold no event, such as repeats."""
+        self._next += offsets
+
+    def _place(self, kind: type[Event], data: Any, subject: object, time: datetime) -> Any:
+        event = kind.at(self.name, self._next, self._last, subject=str(subject), time=time, data=data)
+        self._last, self._next = self._next, self._next + 1
+        return event
+
+    def received(
+        self,
+        amount_fen: int = 10_000,
+        *,
+        number: int | None = None,
+        campaign_id: str = GALA,
+        name: str | None = None,
+        at: datetime = EVENING,
+        received_at: datetime | None = None,
+        released: bool = False,
+        kind: Any = "person",
+    ) -> DonationReceived:
+        identity = donation_id(self._next + 1_000_000 * self.partition if number is None else number)
+        data = DonationReceivedData(
+            donation_id=identity,
+            channel=self.channel,
+            campaign_id=campaign_id,
+            amount_fen=amount_fen,
+            occurred_at=at,
+            received_at=received_at or at,
+            donor_kind=kind,
+            shown_name=name,
+            released=released,
+        )
+        event: DonationReceived = self._place(DonationReceived, data, identity, at)
+        return event
+
+    def reversed(
+        self, amount_fen: int, *, number: int = 0, campaign_id: str = GALA, given_at: datetime = EVENING
+    ) -> DonationReversed:
+        data = DonationReversedData(
+            reversal_id=uuid5(NAMESPACE_URL, f"reversal/{self.name}/{self._next}"),
+            donation_id=donation_id(number),
+            channel=self.channel,
+            campaign_id=campaign_id,
+            kind="refund",
+            amount_fen=amount_fen,
+            occurred_at=given_at + timedelta(days=3),
+            donation_occurred_at=given_at,
+        )
+        event: DonationReversed = self._place(DonationReversed, data, data.reversal_id, data.occurred_at)
+        return event
+
+    def held(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationHeld:
+        data = DonationHeldData(
+            donation_id=donation_id(self._next),
+            channel=self.channel,
+            campaign_id=campaign_id,
+            amount_fen=amount_fen,
+            occurred_at=EVENING,
+            received_at=EVENING,
+            reason="not_launched",
+        )
+        event: DonationHeld = self._place(DonationHeld, data, data.donation_id, EVENING)
+        return event
+
+    def conflicted(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationConflicted:
+        data = DonationConflictedData(
+            donation_id=donation_id(0),
+            channel=self.channel,
+            campaign_id=campaign_id,
+            amount_fen=amount_fen,
+            received_at=EVENING,
+        )
+        event: DonationConflicted = self._place(DonationConflicted, data, data.donation_id, EVENING)
+        return event
+
+
+class CampaignSource(Source):
+    """The campaign service's events."""
+
+    def __init__(self, partition: int = 0) -> None:
+        super().__init__(partition, topic="campaign")
+
+    def launched(
+        self, campaign_id: str = GALA, kind: type[Event] = CampaignLaunched, **changes: Any
+    ) -> Event:
+        event: Event = self._place(kind, campaign_data(campaign_id, **changes), campaign_id, EVENING)
+        return event
+
+    def milestone(self, milestone_fen: int, campaign_id: str = GALA) -> MilestoneReached:
+        data = MilestoneReachedData(
+            campaign_id=campaign_id, milestone_fen=milestone_fen, received_fen=milestone_fen
+        )
+        event: MilestoneReached = self._place(MilestoneReached, data, campaign_id, EVENING)
+        return event
+
+    def pledged(self, amount_fen: int, campaign_id: str = GALA) -> PledgeMade:
+        data = PledgeMadeData(
+            pledge_id=uuid5(NAMESPACE_URL, f"pledge/{self.name}/{self._next}"),
+            campaign_id=campaign_id,
+            company="苏州某某有限公司",
+            amount_fen=amount_fen,
+            due_on=date(2026, 6, 30),
+        )
+        event: PledgeMade = self._place(PledgeMade, data, data.pledge_id, EVENING)
+        return event
+
+    def disbursed(self, amount_fen: int, campaign_id: str = GALA) -> FundsDisbursed:
+        data = FundsDisbursedData(
+            disbursement_id=uuid5(NAMESPACE_URL, f"disbursement/{self.name}/{self._next}"),
+            campaign_id=campaign_id,
+            amount_fen=amount_fen,
+            use="情暖苏城",
+            beneficiaries=5069,
+            beneficiary_unit="person_times",
+        )
+        event: FundsDisbursed = self._place(FundsDisbursed, data, data.disbursement_id, EVENING)
+        return event
+
+
+def campaign_data(campaign_id: str = GALA, **changes: Any) -> CampaignData:
+    plan = {
+        "campaign_id": campaign_id,
+        "kind": "gala",
+        "title": "第五届新年慈善晚会",
+        "title_en": "Fifth New Year Charity Gala",
+        "organisation": "苏州市慈善总会",
+        "licence": "53320500MJ0000000A",
+        "filing_number": "53320500MJ0000000A26001",
+        "purpose": "助医、助学、助困",
+        "goal_fen": 6_000_000_000,
+        "milestones_fen": (1_000_000_000,),
+        "window_start": EVENING - timedelta(hours=1),
+        "window_end": EVENING + timedelta(days=30),
+        "contact": "0512-12345",
+        "query_method": "慈善中国",
+        "changed_at": EVENING,
+    }
+    return CampaignData.model_validate(plan | changes)
+
+
+def state(
+    received_fen: int = 0,
+    *,
+    positions: dict[str, int] | None = None,
+    campaign_id: str = GALA,
+    recent: Sequence[RecentDonor] = (),
+    status: str = "launched",
+    as_of: datetime = EVENING,
+    **amounts: int,
+) -> CampaignState:
+    """A campaign's state as a worker publishes it."""
+    where = {"intake.wechat/0": received_fen} if positions is None else positions
+    sums = Amounts(received_fen=received_fen, **amounts)
+    data = campaign_data(campaign_id).model_dump(exclude={"changed_at"})
+    return CampaignState(
+        plan=CampaignPlan.model_validate({**data, "status": status, "milestone_fen": None}),
+        amounts=sums,
+        channels=(),
+        recent=tuple(recent),
+        positions=where,
+        version=version_of(where),
+        digest=digest_of(campaign_id, where, sums),
+        as_of=as_of,
+    )
+
+
+def donor(number: int, name: str | None = None, amount_fen: int = 10_000) -> RecentDonor:
+    return RecentDonor(
+        donation_id=donation_id(number),
+        name=name,
+        kind="person",
+        amount_fen=amount_fen,
+        at=EVENING,
+        channel="wechat",
+    )
+
+
+def chained(events: Iterable[Event]) -> bool:
+    """Whether each event names the one before it from its source."""
+    return all(later.previous == earlier.sequence for earlier, later in pairwise(events))
