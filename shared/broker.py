@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -63,6 +64,20 @@ BATCH_RECORDS = Histogram(
     ["group"],
     buckets=(1, 3, 10, 30, 100, 300, 1000, 2000),
 )
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def recorded_at(record: Record) -> datetime:
+    """When a record was written, in UTC, as its producer says: a channel may say anything, even what no
+    calendar has, and then the first day of the nearest year that exists is given back.
+    """
+    try:
+        return _EPOCH + timedelta(milliseconds=record.timestamp)
+    except OverflowError:
+        year = datetime.min.year if record.timestamp < 0 else datetime.max.year
+        return datetime(year, 1, 1, tzinfo=UTC)
 
 
 class KafkaSettings(BaseSettings):
@@ -253,7 +268,7 @@ def make_broker(settings: KafkaSettings) -> KafkaBroker:
     return KafkaBroker(
         settings.servers,
         apply_types=False,
-        logger=logging.getLogger("faststream"),
+        logger=logging.getLogger("shanliu.consumer"),  # its own would write past our log format
         allow_auto_create_topics=False,
         graceful_timeout=8,
         request_timeout_ms=10_000,

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records
+from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records, recorded_at
 from shared.events import Event, UnusableEvent, decode_event
 from shared.positions import source_of
 
@@ -18,7 +18,7 @@ MAX_DETAIL: Final = 500
 
 Base64 = Annotated[
     bytes,
-    BeforeValidator(lambda value: b64decode(value) if isinstance(value, str) else value),
+    BeforeValidator(lambda value: b64decode(value, validate=True) if isinstance(value, str) else value),
     PlainSerializer(lambda value: b64encode(value).decode(), return_type=str, when_used="json"),
 ]
 
@@ -40,7 +40,7 @@ class DeadLetter(BaseModel):
     failed_at: datetime
     key: Base64 | None = None
     value: Base64 | None = None
-    headers: tuple[tuple[str, Base64], ...] = ()
+    headers: tuple[tuple[str, Base64 | None], ...] = ()
 
     @property
     def origin(self) -> str:
@@ -61,7 +61,7 @@ def bury(settings: KafkaSettings, service: str, record: Record, reason: str, det
         topic=settings.plain(record.topic),
         partition=record.partition,
         offset=record.offset,
-        recorded_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        recorded_at=recorded_at(record),
         failed_at=datetime.now(UTC),
         key=record.key,
         value=record.value,

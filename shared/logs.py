@@ -114,6 +114,6 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiokafka", "faststream", "uvicorn.access", "httpx", "alembic", "mail.log"):
+    for noisy in ("aiokafka", "shanliu.consumer", "uvicorn.access", "httpx", "alembic", "mail.log"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)

@@ -128,7 +128,9 @@ def install(app: FastAPI) -> None:
 
     async def on_mistake(_: Request, __: Exception) -> Response:
         # The server logs it with its traceback; the caller can only tell us.
-        detail = "A mistake of ours, and in our log now. The same request may be sent again: nothing is done twice."
+        detail = (
+            "A mistake of ours, now in our log. The same request may be sent again: nothing is done twice."
+        )
         return Problem(500, "internal-error", detail).to_response()
 
     app.add_exception_handler(Exception, on_mistake)

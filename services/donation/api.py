@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
-from services.donation.channels import SecretBox
+from services.donation.channels import Directory, SecretBox
 from services.donation.intake_api import IntakeApi
 from services.donation.signatures import new_secret
 from shared.access import Person, require
@@ -32,6 +32,7 @@ class Parts:
     engine: AsyncEngine
     publisher: Publisher
     box: SecretBox
+    directory: Directory
     intake: IntakeApi
 
 
@@ -111,6 +112,7 @@ async def register(parts: Wired, new: NewChannel, _: Administrator) -> Registere
     async with parts.engine.begin() as connection:
         if not await queries.add_channel(connection, row):
             raise Problem(409, "channel-exists", "There is a channel of this name.")
+    await parts.directory.refresh()
     return RegisteredChannel(channel=new.channel, topic=topic, secret=secret)
 
 
@@ -134,6 +136,7 @@ async def change(
     async with parts.engine.begin() as connection:
         if not await queries.set_channel_state(connection, channel, state):
             raise Problem(404, "unknown-channel", "No such channel.")
+    await parts.directory.refresh()
     return {"channel": channel, "state": state}
 
 

@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.has_role("api"):
         app.router.routes[:0] = intake.routes()  # before the others: theirs is the hot path
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.parts = api.Parts(settings, engine, publisher, box, intake)
+    app.state.parts = api.Parts(settings, engine, publisher, box, directory, intake)
     return app
 
 
