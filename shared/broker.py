@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -76,7 +76,7 @@ def recorded_at(record: Record) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=record.timestamp)
     except OverflowError:
-        year = datetime.min.year if record.timestamp < 0 else datetime.max.year
+        year = MINYEAR if record.timestamp < 0 else MAXYEAR
         return datetime(year, 1, 1, tzinfo=UTC)
 
 
