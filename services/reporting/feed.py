@@ -28,6 +28,7 @@ class Feed:
         self._sent_at_s = float("-inf")
         self._frames: deque[bytes] = deque(maxlen=RING_FRAMES)
         self._versions: deque[int] = deque(maxlen=RING_FRAMES)
+        """The version each frame leads away from."""
         self._snapshot: bytes | None = None
 
     def offer(self, state: CampaignState) -> bool:
@@ -53,7 +54,7 @@ class Feed:
     def advance(self, now_s: float) -> None:
         """Make the frame that leads from the last one to the newest state."""
         self._frames.append(change_frame(self._sent, self.newest))
-        self._versions.append(self.newest.version)
+        self._versions.append(self._sent.version)
         self._sent, self._sent_at_s, self._snapshot = self.newest, now_s, None
         self.number += 1
 
@@ -75,8 +76,8 @@ class Feed:
         if version is not None and version == self._sent.version:
             return b"", self.number
         if version is not None and version in self._versions:
-            missed = len(self._versions) - 1 - self._versions.index(version)
-            return b"".join(self._frames[index] for index in range(-missed, 0)), self.number
+            missed = len(self._versions) - self._versions.index(version)
+            return self.since(self.number - missed)
         return self.snapshot(), self.number
 
     def snapshot(self) -> bytes:

@@ -373,7 +373,8 @@ async def read_minutes(
 
 _ARRIVALS = text(
     "SELECT campaign_id, minute, sum(donations)::bigint AS donations,"
-    " sum(received_fen)::bigint AS received_fen FROM arrivals WHERE minute >= :start GROUP BY campaign_id, minute"
+    " sum(received_fen)::bigint AS received_fen FROM arrivals"
+    " WHERE minute >= :start GROUP BY campaign_id, minute"
 )
 
 

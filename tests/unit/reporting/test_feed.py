@@ -1,0 +1,103 @@
+"""A campaign's feed: which state is shown, when, and what a stream gets that was away."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.reporting.feed import FRAME_S, RING_FRAMES, Feed
+from services.reporting.frames import change_frame, snapshot_frame
+from tests.services.reporting.builders import EVENING, state
+
+
+def fed(*received: int) -> Feed:
+    """A feed that has sent a frame for each of these totals."""
+    feed = Feed(state(0))
+    for second, amount in enumerate(received):
+        assert feed.offer(state(amount))
+        feed.advance(float(second))
+    return feed
+
+
+def test_a_stale_state_is_ignored() -> None:
+    feed = fed(1_000)
+    assert not feed.offer(state(500)), "a stalled worker published it late"
+    assert feed.newest.amounts.received_fen == 1_000
+    assert feed.due_in_s(100.0) is None
+
+
+@given(st.permutations(range(1, 8)))
+def test_whatever_the_order_the_newest_state_is_shown_in_the_end(order: list[int]) -> None:
+    feed = Feed(state(0))
+    shown = []
+    for amount in order:
+        if feed.offer(state(amount)):
+            feed.advance(0.0)
+            shown.append(amount)
+    assert feed.newest.amounts.received_fen == 7
+    assert shown == sorted(shown), "the number never jumps back"
+
+
+def test_the_same_version_read_again_is_no_news() -> None:
+    feed = fed(1_000)
+    assert not feed.offer(state(1_000, as_of=EVENING + timedelta(seconds=2)))
+
+
+def test_a_rebuild_that_counts_the_same_events_differently_is_shown() -> None:
+    feed = fed(1_000)
+    corrected = state(900, positions={"intake.wechat/0": 1_000}, as_of=EVENING + timedelta(hours=1))
+    assert feed.offer(corrected)
+
+
+def test_the_first_change_goes_out_at_once_and_the_next_within_a_tenth_of_a_second() -> None:
+    feed = Feed(state(0))
+    feed.offer(state(1))
+    assert feed.due_in_s(50.0) == 0
+    feed.advance(50.0)
+    feed.offer(state(2))
+    assert feed.due_in_s(50.02) is not None
+    assert 0 < (feed.due_in_s(50.02) or 0) <= FRAME_S
+    assert feed.due_in_s(50.0 + FRAME_S) == 0
+
+
+def test_changes_within_a_tenth_of_a_second_are_one_frame() -> None:
+    feed = fed(1)
+    feed.offer(state(2))
+    feed.offer(state(3))
+    feed.advance(10.0)
+    assert feed.since(1) == (change_frame(state(1), state(3)), 2)
+
+
+def test_a_stream_that_missed_some_frames_gets_them_in_one_piece() -> None:
+    feed = fed(1, 2, 3)
+    frames, cursor = feed.since(1)
+    assert frames == change_frame(state(1), state(2)) + change_frame(state(2), state(3))
+    assert cursor == 3
+
+
+def test_a_stream_far_behind_gets_the_latest_state_instead() -> None:
+    feed = fed(*range(1, RING_FRAMES + 3))
+    assert feed.since(1) == (snapshot_frame(state(RING_FRAMES + 2)), RING_FRAMES + 2)
+
+
+def test_a_screen_resumes_after_the_frame_it_has() -> None:
+    feed = fed(1, 2, 3)
+    assert feed.resume(state(2).version) == (change_frame(state(2), state(3)), 3)
+    assert feed.resume(state(3).version) == (b"", 3)
+
+
+def test_a_screen_with_an_unknown_or_too_old_id_gets_everything() -> None:
+    feed = fed(*range(1, RING_FRAMES + 10))
+    newest = snapshot_frame(state(RING_FRAMES + 9))
+    assert feed.resume(None)[0] == newest
+    assert feed.resume(state(2).version)[0] == newest, "no longer in the ring"
+    assert feed.resume(10**15)[0] == newest, "of another projection"
+
+
+def test_a_snapshot_is_of_the_last_frame_so_that_the_next_one_continues_it() -> None:
+    feed = fed(1)
+    feed.offer(state(2))
+    snapshot, cursor = feed.resume(None)
+    assert snapshot == snapshot_frame(state(1))
+    feed.advance(10.0)
+    assert feed.since(cursor) == (change_frame(state(1), state(2)), 2)
