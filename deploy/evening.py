@@ -1,0 +1,344 @@
+"""A sample gala evening, played from outside: what channels, the desk and two approvers would send.
+
+It knows only the public interfaces, and keeps its own books of what must come out: `Expected`.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+CONCURRENT: Final = 40
+ANSWER_TIMEOUT_S: Final = 20.0
+
+HTTP_CHANNELS: Final = {"wechat": "微信支付", "alipay": "支付宝"}
+KAFKA_CHANNEL: Final = "ecny"
+CHANNELS: Final = {**HTTP_CHANNELS, KAFKA_CHANNEL: "数字人民币"}
+
+_FAMILY: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+_GIVEN: Final = (
+    "伟",
+    "芳",
+    "娜",
+    "敏",
+    "静",
+    "秀英",
+    "丽",
+    "强",
+    "磊",
+    "洋",
+    "艳",
+    "勇",
+    "杰",
+    "涛",
+    "明",
+    "霞",
+)
+_COMPANIES: Final = ("太湖实业", "姑苏纺织", "金鸡湖科技", "运河物流", "虎丘食品", "阳澄湖农业", "平江建筑")
+_AMOUNTS_FEN: Final = (100, 520, 1_000, 1_888, 2_000, 5_000, 6_666, 10_000, 20_000, 50_000, 88_888, 100_001)
+_MESSAGES: Final = (None, None, "愿人人有爱", "一点心意", "平安喜乐", "同在蓝天下")
+
+
+class EveningFailed(Exception):
+    """Something did not answer as its contract says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the evening is played: base URLs, the broker, and the bearer token of each person."""
+
+    donation: str
+    campaign: str
+    reporting: str
+    kafka: Sequence[str]
+    kafka_namespace: str
+    tokens: Mapping[str, str]
+    """Role → token, for desk, approver, finance, administrator; four different persons."""
+
+
+@dataclass(slots=True)
+class Expected:
+    """What must come out of what was sent. `accepted`: (channel, transaction_id) → amount in fen."""
+
+    campaign_id: str
+    accepted: dict[tuple[str, str], int] = field(default_factory=dict)
+    refunded_fen: int = 0
+    promised_fen: int = 0
+    disbursed_fen: int = 0
+
+    @property
+    def donations(self) -> int:
+        """How many donations there are, each counted once."""
+        return len(self.accepted)
+
+    @property
+    def total_fen(self) -> int:
+        """Σ donations − Σ reversals."""
+        return sum(self.accepted.values()) - self.refunded_fen
+
+
+def signature_headers(secret: str, body: bytes, message_id: str, at: datetime) -> dict[str, str]:
+    """The headers of Standard Webhooks 1.0.0 for a body, as a channel makes them."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    seconds = str(int(at.timestamp()))
+    signed = b".".join((message_id.encode(), seconds.encode(), body))
+    digest = hmac.digest(key, signed, hashlib.sha256)
+    return {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def some_donation(dice: random.Random, campaign_id: str, transaction_id: str) -> dict[str, Any]:
+    """A donation as a channel would report it: made data."""
+    company = dice.random() < 0.03
+    name = f"苏州{dice.choice(_COMPANIES)}有限公司" if company else dice.choice(_FAMILY) + dice.choice(_GIVEN)
+    display = dice.choice(("name", "name", "alias", "anonymous"))
+    donor: dict[str, Any] = {"kind": "company" if company else "person", "display": display, "name": name}
+    if display == "alias":
+        donor["alias"] = f"{name[0]}爱心{dice.randrange(100)}"
+    if dice.random() < 0.2:
+        donor["contact"] = {"email": f"donor{dice.randrange(10**6)}@example.org"}
+    amount_fen = dice.choice(_AMOUNTS_FEN) * (100 if company else 1)
+    body: dict[str, Any] = {
+        "transaction_id": transaction_id,
+        "campaign_id": campaign_id,
+        "amount_fen": amount_fen,
+        "currency": "CNY",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "donor": donor,
+    }
+    if message := dice.choice(_MESSAGES):
+        body["message"] = message
+    return body
+
+
+def plan(campaign_id: str, now: datetime) -> dict[str, Any]:
+    """The filed plan of a New Year gala (Charity Law art. 24), with made data."""
+    return {
+        "campaign_id": campaign_id,
+        "kind": "gala",
+        "title": "2027新年慈善晚会",
+        "title_en": "New Year Charity Gala 2027",
+        "organisation": "姑苏市慈善总会（示例）",
+        "licence": "慈募证第 0000 号（示例）",
+        "goal_fen": 5_000_000,
+        "milestone_percents": [25, 50, 75, 100],
+        "purpose": "助医、助学、助老、助残",
+        "window_start": (now - timedelta(hours=1)).isoformat(),
+        "window_end": (now + timedelta(days=30)).isoformat(),
+        "area": "江苏省苏州市",
+        "responsible_person": "示例负责人",
+        "account": "示例银行 0000 0000 0000",
+        "beneficiaries": "困难家庭、学生与老人",
+        "uses": ["助医恤病", "助学圆梦"],
+        "cost_fen": 0,
+        "remainder": "用于相同或者相近的慈善项目",
+        "contact": "0512-0000 0000",
+        "query_method": "示例网址 charity.example.org",
+    }
+
+
+class Evening:
+    """One campaign from its filing to its first disbursement. `secrets`: channel → signing secret."""
+
+    def __init__(self, stage: Stage, secrets: dict[str, str], seed: int, say: Callable[[str], None]) -> None:
+        self._stage = stage
+        self._secrets = secrets
+        self._dice = random.Random(seed)  # noqa: S311 - sample data
+        self._say = say
+        self._run = uuid.uuid4().hex[:8]
+        self._at_once = asyncio.Semaphore(CONCURRENT)
+        self._http = httpx.AsyncClient(
+            timeout=ANSWER_TIMEOUT_S, limits=httpx.Limits(max_connections=CONCURRENT)
+        )
+        self._numbers = iter(range(1, 10**9))
+        self.expected = Expected(f"gala-{datetime.now(UTC):%Y%m%d}-{self._run}")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def prepare(self) -> None:
+        """Register the channels that are not there yet, create and file the campaign."""
+        for channel, title in CHANNELS.items():
+            if channel not in self._secrets:
+                answer = await self._as(
+                    "administrator", "donation", "/v1/channels", {"channel": channel, "title": title}
+                )
+                self._secrets[channel] = answer["secret"]
+        campaign = self.expected.campaign_id
+        await self._as("desk", "campaign", "/v1/campaigns", plan(campaign, datetime.now(UTC)))
+        number = {"filing_number": "示例备案 5300002027000001"}
+        await self._as("desk", "campaign", f"/v1/campaigns/{campaign}/file", number)
+
+    async def launch(self) -> None:
+        """Launch the campaign: what was held for it is released."""
+        await self._as("desk", "campaign", f"/v1/campaigns/{self.expected.campaign_id}/launch", {})
+
+    async def play(self, donations: int) -> None:
+        """The whole evening: early donations that are held, the launch, the surge with its troubles, a
+        refund, placards, and money going out by two persons' hands.
+        """
+        self._say("some donations come before the launch and are held")
+        await self.donate_by_http(max(1, donations // 20))
+        await self.launch()
+        self._say("the campaign is launched; donations come by HTTP and straight into Kafka")
+        by_http = donations * 6 // 10
+        bodies, _ = await asyncio.gather(
+            self.donate_by_http(by_http), self.donate_by_kafka(donations - by_http)
+        )
+        await self._trouble(bodies)
+        await self._refund(bodies[0], bodies[0][1]["amount_fen"])
+        await self._refund(bodies[1], 1)
+        await self._pledge()
+        await self._disburse()
+
+    async def donate_by_http(self, count: int) -> list[tuple[str, dict[str, Any]]]:
+        """Send donations over HTTP, every twentieth twice; gives back (channel, body) of each."""
+        bodies = [(self._dice.choice(list(HTTP_CHANNELS)), self._donation()) for _ in range(count)]
+        twice = bodies + bodies[::20]
+        for answer in await asyncio.gather(
+            *(self._post(channel, "donations", body) for channel, body in twice)
+        ):
+            _must(answer, 202)
+        self._count(bodies)
+        return bodies
+
+    async def donate_by_kafka(self, count: int) -> None:
+        """Publish donations to the channel's own topic, every twentieth twice, and one bad record."""
+        bodies = [(KAFKA_CHANNEL, self._donation()) for _ in range(count)]
+        topic = f"{self._stage.kafka_namespace}intake.{KAFKA_CHANNEL}"
+        producer = AIOKafkaProducer(bootstrap_servers=list(self._stage.kafka), acks="all", linger_ms=5)
+        await producer.start()
+        try:
+            sends = []
+            for _, body in bodies + bodies[::20]:
+                value = json.dumps(body, ensure_ascii=False).encode()
+                sends.append(await producer.send(topic, value, key=body["transaction_id"].encode()))
+            sends.append(await producer.send(topic, b'{"amount_fen": 1.5, "note": "a bad record"}'))
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await asyncio.gather(*sends)
+        finally:
+            await producer.stop()
+        self._count(bodies)
+
+    async def _trouble(self, bodies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """What must not change any total: a conflict, a bad body, a forged signature."""
+        channel, body = bodies[-1]
+        _must(await self._post(channel, "donations", {**body, "amount_fen": body["amount_fen"] + 1}), 409)
+        _must(await self._post(channel, "donations", {**self._donation(), "amount_fen": 0}), 422)
+        forged = await self._http.post(
+            f"{self._stage.donation}/v1/channels/{channel}/donations",
+            content=b"{}",
+            headers=signature_headers("whsec_AAAA", b"{}", "forged", datetime.now(UTC)),
+        )
+        _must(forged, 401)
+
+    async def _refund(self, donation: tuple[str, dict[str, Any]], amount_fen: int) -> None:
+        channel, body = donation
+        reversal = {
+            "reversal_id": f"refund-{body['transaction_id']}",
+            "transaction_id": body["transaction_id"],
+            "kind": "refund",
+            "amount_fen": amount_fen,
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        _must(await self._post(channel, "reversals", reversal), 202)
+        self.expected.refunded_fen += amount_fen
+
+    async def _pledge(self) -> None:
+        for company, amount_fen in zip(_COMPANIES[:3], (100_000_000, 50_000_000, 30_000_000), strict=True):
+            pledge = {
+                "company": f"苏州{company}有限公司",
+                "display": "name",
+                "amount_fen": amount_fen,
+                "due_on": f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
+            }
+            path = f"/v1/campaigns/{self.expected.campaign_id}/pledges"
+            await self._as("desk", "campaign", path, pledge)
+            self.expected.promised_fen += amount_fen
+
+    async def _disburse(self) -> None:
+        """A tenth of what came in, asked for by one person, approved by another, paid by a third."""
+        amount_fen = max(1, self.expected.total_fen // 10)
+        asked = {
+            "amount_fen": amount_fen,
+            "use": "助学圆梦",
+            "payee": "示例学校",
+            "beneficiaries": 12,
+            "beneficiary_unit": "person_times",
+        }
+        path = f"/v1/campaigns/{self.expected.campaign_id}/disbursements"
+        disbursement = (await self._as("desk", "campaign", path, asked))["disbursement_id"]
+        await self._eventually(
+            lambda: self._as("approver", "campaign", f"/v1/disbursements/{disbursement}/approve", {})
+        )
+        await self._as("finance", "campaign", f"/v1/disbursements/{disbursement}/pay", {})
+        self.expected.disbursed_fen += amount_fen
+
+    async def _eventually(self, attempt: Callable[[], Awaitable[Any]]) -> None:
+        """The fund's balance follows the donations by a moment: an approval may come too early."""
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            while True:
+                try:
+                    await attempt()
+                except EveningFailed as error:
+                    if "409" not in str(error):
+                        raise
+                    await asyncio.sleep(0.2)
+                else:
+                    return
+
+    def _donation(self) -> dict[str, Any]:
+        return some_donation(self._dice, self.expected.campaign_id, f"{self._run}-{next(self._numbers)}")
+
+    def _count(self, bodies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        for channel, body in bodies:
+            self.expected.accepted[channel, body["transaction_id"]] = body["amount_fen"]
+
+    async def _post(self, channel: str, kind: str, body: dict[str, Any]) -> httpx.Response:
+        """Send one signed message; a 503 or 429 is sent again, as a channel would."""
+        content = json.dumps(body, ensure_ascii=False).encode()
+        url = f"{self._stage.donation}/v1/channels/{channel}/{kind}"
+        async with self._at_once:
+            pause_s = 0.1
+            while True:
+                now = datetime.now(UTC)
+                headers = signature_headers(self._secrets[channel], content, f"msg_{uuid.uuid4().hex}", now)
+                answer = await self._http.post(url, content=content, headers=headers)
+                if answer.status_code not in (429, 503) or pause_s > 10:
+                    return answer
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
+
+    async def _as(self, role: str, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a command as the person with a role; raises EveningFailed unless it is a success."""
+        answer = await self._http.post(
+            getattr(self._stage, service) + path,
+            json=body,
+            headers={
+                "authorization": f"Bearer {self._stage.tokens[role]}",
+                "idempotency-key": uuid.uuid4().hex,
+            },
+        )
+        _must(answer, answer.status_code if answer.is_success else 200)
+        return answer.json()  # type: ignore[no-any-return]
+
+
+def _must(answer: httpx.Response, status: int) -> None:
+    if answer.status_code != status:
+        where = f"{answer.request.method} {answer.request.url.path}"
+        raise EveningFailed(f"{where}: {answer.status_code} instead of {status}: {answer.text[:300]}")
