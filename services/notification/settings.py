@@ -44,6 +44,8 @@ class Settings(ServiceSettings, KafkaSettings):
     @field_validator("smtp_from")
     @classmethod
     def _sender_is_usable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("not one printable line")
         deliverable(parseaddr(value)[1])
         return value
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
+from services.notification import headers
 from shared.money import format_yuan
 
 DONATION_HEADER: Final = "X-Shanliu-Donation-Id"
@@ -23,9 +24,6 @@ SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 _MESSAGES: Final = uuid5(NAMESPACE_URL, "urn:shanliu:notification:mail")
 """The namespace of message ids (RFC 9562, version 5); never to be changed."""
-
-# 7 bit whatever the text is: no server on the way has to offer 8BITMIME.
-_POLICY: Final = SMTP.clone(cte_type="7bit")
 
 # Controls, line and paragraph separators, and the marks that turn the direction of writing (Unicode TR 36).
 _UNPRINTABLE: Final = re.compile(
@@ -85,21 +83,33 @@ def greeted_as(name: str | None) -> str | None:
 
 
 def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -> bytes:
-    """Write the mail: Chinese and English, plain text and HTML, 7 bit.
+    """Write the mail: Chinese and English, plain text and HTML, 7 bit (no server has to offer 8BITMIME).
 
     `recipient` is an address from addresses.deliverable. The same donation gives the same Message-ID.
     """
+    title = one_line(thanks.campaign.title, TITLE_MAX)
+    head = {
+        "From": headers.mailbox(sender),
+        "To": f"<{recipient}>",
+        "Subject": headers.encoded(f"感谢您的捐赠：{title} / Thank you for your donation"),
+        "Date": format_datetime(now),
+        "Message-ID": f"<{message_id(thanks.donation_id)}@{sender.domain}>",
+        DONATION_HEADER: str(thanks.donation_id),
+        "Content-Language": "zh-CN, en",
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
+    }
+    values = _values(thanks, title)
+    body = EmailMessage(policy=SMTP)
+    body.set_content(_templates().get_template("thanks.txt").render(values), cte="base64")
+    html = _templates().get_template("thanks.html").render(values)
+    body.add_alternative(html, subtype="html", cte="base64")
+    return headers.block(head) + body.as_bytes()
+
+
+def _values(thanks: Thanks, title: str) -> dict[str, str | None]:
+    """What the templates show."""
     campaign = thanks.campaign
-    title = one_line(campaign.title, TITLE_MAX)
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = sender
-    mail["To"] = Address(addr_spec=recipient)
-    mail["Subject"] = f"感谢您的捐赠：{title} / Thank you for your donation"
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{message_id(thanks.donation_id)}@{sender.domain}>"
-    mail[DONATION_HEADER] = str(thanks.donation_id)
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday note in return
-    values = {
+    return {
         "name": greeted_as(thanks.name),
         "title": title,
         "title_en": one_line(campaign.title_en or campaign.title, TITLE_MAX),
@@ -113,12 +123,6 @@ def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -
         "contact": one_line(campaign.contact, TITLE_MAX),
         "query_method": one_line(campaign.query_method, 2 * TITLE_MAX),
     }
-    mail.set_content(_templates().get_template("thanks.txt").render(values), cte="base64")
-    mail.add_alternative(
-        _templates().get_template("thanks.html").render(values), subtype="html", cte="base64"
-    )
-    mail["Content-Language"] = "zh-CN, en"  # last: setting the content takes away what describes it
-    return mail.as_bytes()
 
 
 @cache
