@@ -181,7 +181,7 @@ class Evening:
                 self._secrets[channel] = answer["secret"]
         campaign = self.expected.campaign_id
         await self._as("desk", "campaign", "/v1/campaigns", plan(campaign, datetime.now(UTC)))
-        number = {"filing_number": "示例备案 5300002027000001"}
+        number = {"filing_number": f"示例备案 {self._run}"}
         await self._as("desk", "campaign", f"/v1/campaigns/{campaign}/file", number)
 
     async def launch(self) -> None:

@@ -32,7 +32,6 @@ from services.campaign.commands import Actor
 from services.campaign.lifecycle import State
 from services.campaign.run_once import Answer, Command, Runner
 from services.campaign.schemas import (
-    CAMPAIGN_ID,
     Balance,
     Campaign,
     CampaignBody,
@@ -48,6 +47,7 @@ from services.campaign.schemas import (
 )
 from services.campaign.strict_json import StrictJsonRoute
 from shared.access import Person, Role, require
+from shared.events.fields import CAMPAIGN_ID
 
 READERS: Final[tuple[Role, ...]] = ("viewer", "desk", "finance", "approver")
 

@@ -23,9 +23,8 @@ from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
 from services.campaign.pledges import Display
 from shared.events.campaigns import BeneficiaryUnit, CampaignKind
+from shared.events.fields import CAMPAIGN_ID
 from shared.money import MAX_AMOUNT_FEN
-
-CAMPAIGN_ID: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 
 # Cc: control, Cs: unpaired surrogates, Zl and Zp: line and paragraph separators.
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -36,11 +35,13 @@ _ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _plain_text(value: object) -> object:
-    if isinstance(value, str):
-        for character in value:
-            if unicodedata.category(character) in _FORBIDDEN_CATEGORIES or character in _DIRECTION_OVERRIDES:
-                raise ValueError("control characters, line breaks and direction overrides are not allowed")
-    return value
+    """Text without control characters, and without blanks around it, so that one of blanks is empty."""
+    if not isinstance(value, str):
+        return value
+    for character in value:
+        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES or character in _DIRECTION_OVERRIDES:
+            raise ValueError("control characters, line breaks and direction overrides are not allowed")
+    return value.strip()
 
 
 def _rfc3339(value: object) -> object:
@@ -66,7 +67,7 @@ def _iso_date(value: object) -> object:
 
 
 def _text(max_length: int) -> StringConstraints:
-    return StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length, strict=True)
+    return StringConstraints(min_length=1, max_length=max_length, strict=True)
 
 
 Line = Annotated[str, BeforeValidator(_plain_text), _text(200)]

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from shared.events.donations import DonorKind, ReversalKind
+from shared.events.fields import CAMPAIGN_ID
 from shared.money import MAX_AMOUNT_FEN
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -48,7 +49,7 @@ def _read_time(value: object) -> datetime:
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
-CampaignId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+CampaignId = Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
 AmountFen = Annotated[int, Field(ge=1, le=MAX_AMOUNT_FEN)]
 Time = Annotated[datetime, BeforeValidator(_read_time)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_SHOWABLE, strip_whitespace=True)]

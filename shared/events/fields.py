@@ -4,7 +4,7 @@ A value that the readers' databases refuse (10^30 fen, a time without an offset)
 in again and again; as a broken event it goes to the dead letters, and the batch around it goes through.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field
 
@@ -23,3 +23,6 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 Moment = AwareDatetime
 """A time with its offset; UTC as we write it."""
+
+CAMPAIGN_ID: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+"""The desk chooses a campaign's id; donations, addresses of pages and events name it."""
