@@ -5,7 +5,7 @@ database sees a handful of rows for a batch of 2,000 events.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -90,11 +90,13 @@ class Tally:
 def tally(events: Iterable[Event]) -> Tally:
     """Add up events that count (see shared.positions). Types without effect here are passed over."""
     result = Tally()
+    gifts: defaultdict[_GiftKey, list[int]] = defaultdict(lambda: [0, 0])
     for event in events:
         if isinstance(event, DonationReceived):
-            _received(result, event)
+            _received(result, gifts, event)
         else:
             _others(result, event)
+    _add_gifts(result, gifts)
     return result
 
 
@@ -107,24 +109,40 @@ def _minute(time: datetime) -> int:
     return int(time.timestamp() // 60)
 
 
-def _received(result: Tally, event: DonationReceived) -> None:
+_GiftKey = tuple[str, str, str, int, int, bool]
+"""campaign, channel, source, minute given, minute arrived, whether it had been held"""
+
+
+def _received(result: Tally, gifts: defaultdict[_GiftKey, list[int]], event: DonationReceived) -> None:
+    """The hot path, 100,000 times a second: one sum per event, shared out among the tables afterwards."""
     data = event.data
-    amount_fen, source = data.amount_fen, event.source
-    received_minute = _minute(data.received_at)
-    total = result.totals[data.campaign_id, data.channel, source]
-    for sums in (
-        total,
-        result.minutes[data.campaign_id, _minute(data.occurred_at), data.channel, source],
-        result.arrivals[data.campaign_id, received_minute, data.channel, source],
-    ):
-        sums.received_fen += amount_fen
-        sums.donations += 1
-    result.donors[data.campaign_id, source].append(event)
-    if data.released:
-        total.released += 1
-        total.released_fen += amount_fen
-    elif result.oldest_received_at is None or data.received_at < result.oldest_received_at:
+    sums = gifts[
+        data.campaign_id,
+        data.channel,
+        event.source,
+        _minute(data.occurred_at),
+        _minute(data.received_at),
+        data.released,
+    ]
+    sums[0] += data.amount_fen
+    sums[1] += 1
+    result.donors[data.campaign_id, event.source].append(event)
+    oldest = result.oldest_received_at
+    if not data.released and (oldest is None or data.received_at < oldest):
         result.oldest_received_at = data.received_at
+
+
+def _add_gifts(result: Tally, gifts: Mapping[_GiftKey, list[int]]) -> None:
+    for (campaign, channel, source, given, arrived, released), (fen, donations) in gifts.items():
+        total = result.totals[campaign, channel, source]
+        minute = result.minutes[campaign, given, channel, source]
+        arrival = result.arrivals[campaign, arrived, channel, source]
+        for sums in (total, minute, arrival):
+            sums.received_fen += fen
+            sums.donations += donations
+        if released:
+            total.released += donations
+            total.released_fen += fen
 
 
 def _others(result: Tally, event: Event) -> None:
