@@ -44,7 +44,7 @@ MAX_RECORD_BYTES: Final = 1 << 20
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 Records: TypeAlias = tuple[Record, ...]
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 PUBLISH_SECONDS = Histogram(
     "shanliu_publish_seconds",
