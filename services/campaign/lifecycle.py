@@ -86,7 +86,11 @@ def next_state(state: State, action: Action, *, kind: CampaignKind, filing_numbe
         )
     target = NEXT.get((state, action))
     if target is None:
-        allowed = sorted(act for (origin, act) in NEXT if origin is state)
+        allowed = sorted(
+            step
+            for (origin, step) in NEXT
+            if origin is state and (step is not Action.FILE or filing_number is None)
+        )
         raise StepNotAllowed(
             f"A {state} campaign can't {action}. Possible now: {', '.join(allowed) or 'nothing'}.",
             state=state.value,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.campaign.refusals import Refused
+from shared.money import MAX_AMOUNT_FEN
 
 DEFAULT_PERCENTS: Final = (25, 50, 75, 100)
 MAX_MILESTONES: Final = 20
@@ -52,7 +53,8 @@ def planned(
 ) -> tuple[int, ...]:
     """The milestones of a plan in fen: as stated, or DEFAULT_PERCENTS of the goal when nothing is stated.
 
-    Raises MilestonesContradict when both forms are there, or percentages of a goal that isn't.
+    Raises MilestonesContradict when both forms are there, percentages of a goal that isn't, or when one is
+    larger than any amount may be.
     """
     if explicit_fen is not None:
         if percents is not None:
@@ -64,7 +66,12 @@ def planned(
         if percents:
             raise MilestonesContradict("Percentages need a goal_fen.", fields=["milestone_percents"])
         return ()
-    return milestones_of_percents(goal_fen, DEFAULT_PERCENTS if percents is None else percents)
+    milestones = milestones_of_percents(goal_fen, DEFAULT_PERCENTS if percents is None else percents)
+    if milestones and milestones[-1] > MAX_AMOUNT_FEN:
+        raise MilestonesContradict(
+            f"A milestone is at most {MAX_AMOUNT_FEN} fen.", fields=["milestone_percents"]
+        )
+    return milestones
 
 
 def thresholds(campaign_id: str, goal_fen: int, milestones_fen: Iterable[int]) -> tuple[Threshold, ...]:

@@ -154,7 +154,7 @@ thresholds: Final = Table(
     Column("threshold_fen", BigInteger, primary_key=True),
     Column("reached_at", UTC_TIME),
     CheckConstraint(_one_of("kind", ThresholdKind), name="thresholds_kind"),
-    CheckConstraint("threshold_fen >= 1", name="thresholds_amount"),
+    CheckConstraint(_amount("threshold_fen"), name="thresholds_amount"),
     Index("thresholds_one_goal", "campaign_id", unique=True, postgresql_where=text("kind = 'goal'")),
 )
 """Goal and milestones of launched campaigns, and when each was announced."""

@@ -72,7 +72,10 @@ def test_a_plan_states_its_milestones_either_way(
     assert planned(goal_fen, percents=percents, explicit_fen=explicit_fen) == milestones_fen
 
 
-@pytest.mark.parametrize(("goal_fen", "percents", "explicit_fen"), [(400, [10], [40]), (None, [10], None)])
+@pytest.mark.parametrize(
+    ("goal_fen", "percents", "explicit_fen"),
+    [(400, [10], [40]), (None, [10], None), (MAX_AMOUNT_FEN, [100, 101], None)],
+)
 def test_milestones_that_contradict_the_plan_are_refused(
     goal_fen: int | None, percents: list[int] | None, explicit_fen: list[int] | None
 ) -> None:

@@ -136,7 +136,7 @@ CREATE TABLE thresholds (
     reached_at timestamptz,
     PRIMARY KEY (campaign_id, kind, threshold_fen),
     CONSTRAINT thresholds_kind CHECK (kind IN ('milestone', 'goal')),
-    CONSTRAINT thresholds_amount CHECK (threshold_fen >= 1),
+    CONSTRAINT thresholds_amount CHECK (threshold_fen BETWEEN 1 AND 10000000000000),
     FOREIGN KEY(campaign_id) REFERENCES campaigns (campaign_id)
 );
 CREATE UNIQUE INDEX thresholds_one_goal ON thresholds (campaign_id) WHERE kind = 'goal';

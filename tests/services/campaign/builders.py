@@ -1,0 +1,173 @@
+"""Campaigns, commands and donation events for the tests, complete unless a test says otherwise."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from httpx import AsyncClient, Response
+
+from shared.events import DonationReceived, DonationReversed, Event
+from shared.events.donations import DonationReceivedData, DonationReversedData
+
+AT = datetime(2026, 12, 31, 12, tzinfo=UTC)
+
+DESK = "li"
+FINANCE = "wang"
+APPROVER = "zhao"
+SECOND_APPROVER = "qian"
+FINANCE_AND_APPROVER = "sun"
+ADMINISTRATOR = "zhou"
+VIEWER = "wu"
+
+ROLES: dict[str, list[str]] = {
+    DESK: ["desk"],
+    FINANCE: ["finance"],
+    APPROVER: ["approver"],
+    SECOND_APPROVER: ["approver"],
+    FINANCE_AND_APPROVER: ["finance", "approver"],
+    ADMINISTRATOR: ["administrator"],
+    VIEWER: ["viewer"],
+}
+
+
+def token(person: str) -> str:
+    return f"token-of-{person}"
+
+
+def new_campaign_id(name: str = "gala") -> str:
+    return f"{name}-{uuid4().hex[:12]}"
+
+
+def a_plan(**changes: Any) -> dict[str, Any]:
+    """A complete plan with a goal of 10,000 yuan."""
+    plan = {
+        "kind": "gala",
+        "title": "第五届慈善晚会",
+        "title_en": "The fifth charity gala",
+        "organisation": "苏州市慈善总会",
+        "licence": "53320500509190000A",
+        "goal_fen": 1_000_000,
+        "purpose": "助医、助学",
+        "window_start": "2026-12-31T20:00:00+08:00",
+        "window_end": "2027-02-28T20:00:00+08:00",
+        "area": "江苏省苏州市",
+        "responsible_person": "王某某",
+        "account": "工商银行 1102 0000 0000",
+        "beneficiaries": "困难家庭",
+        "uses": ["助医", "助学"],
+        "cost_fen": 0,
+        "remainder": "用于相近目的",
+        "contact": "0512-00000000",
+        "query_method": "慈善中国",
+    }
+    return {name: value for name, value in (plan | changes).items() if value is not ...}
+
+
+def a_campaign(campaign_id: str, **changes: Any) -> dict[str, Any]:
+    return {"campaign_id": campaign_id, **a_plan(**changes)}
+
+
+def a_disbursement(amount_fen: int = 100, **changes: Any) -> dict[str, Any]:
+    return {
+        "amount_fen": amount_fen,
+        "use": "助学",
+        "payee": "某某中学",
+        "beneficiaries": 12,
+        "beneficiary_unit": "person_times",
+    } | changes
+
+
+def a_pledge(amount_fen: int = 100, **changes: Any) -> dict[str, Any]:
+    due_on = (datetime.now(UTC).date() + timedelta(days=30)).isoformat()
+    return {"company": "某某公司", "display": "name", "amount_fen": amount_fen, "due_on": due_on} | changes
+
+
+class Operator:
+    """Sends commands as one person, each with a key of its own unless a test names one."""
+
+    def __init__(self, client: AsyncClient, person: str) -> None:
+        self._client = client
+        self._bearer = {"Authorization": f"Bearer {token(person)}"}
+
+    async def post(
+        self, path: str, body: Any = None, *, key: str | None = None, if_match: str | None = None
+    ) -> Response:
+        headers = self._bearer | {"Idempotency-Key": key or str(uuid4())}
+        if if_match is not None:
+            headers["If-Match"] = if_match
+        return await self._client.post(f"/v1{path}", json=body, headers=headers)
+
+    async def put(self, path: str, body: Any, *, if_match: str | None = None) -> Response:
+        headers = self._bearer | ({} if if_match is None else {"If-Match": if_match})
+        return await self._client.put(f"/v1{path}", json=body, headers=headers)
+
+    async def get(self, path: str, **query: Any) -> Response:
+        return await self._client.get(f"/v1{path}", params=query, headers=self._bearer)
+
+    async def send(self, path: str, content: bytes, **headers: str) -> Response:
+        sent = self._bearer | {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"} | headers
+        return await self._client.post(f"/v1{path}", content=content, headers=sent)
+
+
+async def launched(desk: Operator, **changes: Any) -> str:
+    """A launched campaign's id."""
+    campaign_id = new_campaign_id()
+    created = await desk.post("/campaigns", a_campaign(campaign_id, **changes))
+    assert created.status_code == 201, created.text
+    filed = await desk.post(f"/campaigns/{campaign_id}/file", {"filing_number": f"BA-{campaign_id}"})
+    assert filed.status_code == 200, filed.text
+    answer = await desk.post(f"/campaigns/{campaign_id}/launch")
+    assert answer.status_code == 200, answer.text
+    return campaign_id
+
+
+class Source:
+    """Makes donation events as the donation service does: one source, gapless sequences."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self.name = f"intake.test-{uuid4().hex[:8]}/{partition}"
+        self.partition = partition
+        self._sequence = -1
+
+    def received(self, campaign_id: str, amount_fen: int) -> Event:
+        data = DonationReceivedData(
+            donation_id=uuid4(),
+            channel="test",
+            campaign_id=campaign_id,
+            amount_fen=amount_fen,
+            occurred_at=AT,
+            received_at=AT,
+            donor_kind="person",
+        )
+        return DonationReceived.at(
+            self.name, *self._next(), subject=str(data.donation_id), time=AT, data=data
+        )
+
+    def reversed(self, campaign_id: str, amount_fen: int) -> Event:
+        data = DonationReversedData(
+            reversal_id=uuid4(),
+            donation_id=uuid4(),
+            channel="test",
+            campaign_id=campaign_id,
+            kind="refund",
+            amount_fen=amount_fen,
+            occurred_at=AT,
+            donation_occurred_at=AT,
+        )
+        return DonationReversed.at(
+            self.name, *self._next(), subject=str(data.reversal_id), time=AT, data=data
+        )
+
+    def _next(self) -> tuple[int, int | None]:
+        previous = self._sequence if self._sequence >= 0 else None
+        self._sequence += 1
+        return self._sequence, previous
+
+    @property
+    def position(self) -> dict[str, int]:
+        return {self.name: self._sequence}
+
+
+def as_records(events: Sequence[Event]) -> list[tuple[bytes | None, bytes]]:
+    return [(None, event.to_bytes()) for event in events]

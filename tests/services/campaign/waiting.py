@@ -1,0 +1,15 @@
+"""Waiting for a condition, with a deadline."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 20) -> T:
+    """Ask again until the answer is true, and give it back."""
+    async with asyncio.timeout(deadline_s):
+        while not (answer := await condition()):  # noqa: ASYNC110 - what is awaited is on Kafka or in the database
+            await asyncio.sleep(0.02)
+    return answer
