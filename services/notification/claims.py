@@ -85,7 +85,7 @@ UPDATE messages SET state = :state, reason = :reason, next_attempt_at = NULL, ch
 WHERE donation_id = :donation_id
 """)
 _PUT_BACK: Final = text("""
-UPDATE messages SET next_attempt_at = now() + :delay WHERE donation_id = :donation_id
+UPDATE messages SET next_attempt_at = now() + CAST(:delay AS interval) WHERE donation_id = :donation_id
 """)
 _FORGET_CONTACT: Final = text("DELETE FROM contacts WHERE donation_id = :donation_id")
 
@@ -233,7 +233,7 @@ FROM moved WHERE attempts.donation_id = moved.donation_id AND attempts.attempt =
 """)
 _OVERDUE: Final = text("""
 SELECT donation_id, campaign_id, attempts FROM messages
-WHERE state = 'waiting' AND created_at < now() - :kept
+WHERE state = 'waiting' AND created_at < now() - CAST(:kept AS interval)
 ORDER BY created_at LIMIT :rows FOR UPDATE SKIP LOCKED
 """)
 _FORGET_CONTACTS: Final = text("""

@@ -105,10 +105,10 @@ async def put_campaigns(connection: AsyncConnection, events: Sequence[CampaignEv
 
 _ADD_CONTACTS: Final = text("""
 INSERT INTO contacts (donation_id, email, name, received_at, expires_at)
-SELECT donation_id, email, name, received_at, received_at + :kept
+SELECT donation_id, email, name, received_at, received_at + CAST(:kept AS interval)
 FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:names AS text[]),
     CAST(:received_at AS timestamptz[])) AS sent (donation_id, email, name, received_at)
-WHERE received_at + :kept > now() AND NOT EXISTS (
+WHERE received_at + CAST(:kept AS interval) > now() AND NOT EXISTS (
     SELECT FROM messages
     WHERE messages.donation_id = sent.donation_id AND messages.state IN ('delivered', 'withdrawn')
 )

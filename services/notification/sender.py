@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification.addresses import BadAddress, deliverable
@@ -94,6 +94,8 @@ class Sender:
                     # Never in step with the other workers, and longer each time.
                     await self._pause(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
                     pause_s = min(pause_s * 2, PAUSE_MAX_S)
+                except ProgrammingError:
+                    raise  # a statement that can't be run is a defect, not an outage
                 except (SQLAlchemyError, OSError) as error:
                     log.warning("database_unavailable", error=type(error).__name__)
                     await self._pause(DATABASE_PAUSE_S)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification import claims, queries
@@ -38,6 +38,8 @@ class Upkeep:
         while True:
             try:
                 await self.round()
+            except ProgrammingError:
+                raise  # a statement that can't be run is a defect, not an outage
             except (SQLAlchemyError, OSError) as error:
                 log.warning("upkeep_waits", error=type(error).__name__)
             await asyncio.sleep(self._settings.upkeep_every_s)

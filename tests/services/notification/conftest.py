@@ -1,0 +1,212 @@
+"""The notification service on the real broker, database and SMTP."""
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deploy.local.mailcatcher.mailbox import Mail, Mailbox
+from deploy.local.mailcatcher.smtp import smtp_running
+from services.notification.app import create_app
+from services.notification.settings import Settings
+from shared import database
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    CONTACTS,
+    DEAD_LETTER,
+    DONATION_EVENTS,
+    NOTIFICATION_EVENTS,
+    Publisher,
+    ensure_topic,
+)
+from shared.events import CONTENT_TYPE_HEADER, Contact, Event, decode_event
+from tests.services.notification.builders import Source, contact
+from tests.services.notification.waiting import until
+
+OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"]}
+PARTITIONS = 2
+
+
+def bearer(person: str) -> dict[str, str]:
+    """The header by which a person is known."""
+    return {"authorization": f"Bearer token-of-{person}"}
+
+
+class World:
+    """What stands around the service: the other services' events, the donors' mailboxes, the tables."""
+
+    def __init__(
+        self, settings: Settings, mailbox: Mailbox, engine: AsyncEngine, publisher: Publisher
+    ) -> None:
+        self.settings = settings
+        self.mailbox = mailbox
+        self.engine = engine
+        self.publisher = publisher
+        self.intake = Source("intake.wechat/0")
+        self.internal = Source("intake.internal/1")
+        self.campaigns = Source("campaign/0")
+
+    async def tell(self, *events: Event) -> None:
+        """Publish events as the donation and campaign services do: one partition for each source."""
+        for event in events:
+            topic = CAMPAIGN_EVENTS if event.source.startswith("campaign/") else DONATION_EVENTS
+            partition = int(event.source.rpartition("/")[2])
+            await self.publisher.send_in_order(
+                topic, partition, [(None, event.to_bytes())], [CONTENT_TYPE_HEADER]
+            )
+
+    async def leave(self, *contacts: Contact) -> None:
+        """Publish contacts on the restricted topic."""
+        for each in contacts:
+            await self.publisher.send(CONTACTS, each.model_dump_json().encode(), partition=0)
+
+    async def launch(self) -> None:
+        """The campaign that the donations are for."""
+        await self.tell(self.campaigns.launched())
+
+    async def donate(self, **fields: Any) -> UUID:
+        """A donation that counts, with its contact."""
+        donation_id = uuid4()
+        await self.leave(contact(donation_id, **fields))
+        await self.tell(self.intake.received(donation_id))
+        return donation_id
+
+    def mails(self, donation_id: UUID) -> list[Mail]:
+        """What has arrived for a donation."""
+        return self.mailbox.find(donation_id=str(donation_id))
+
+    async def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Look into the service's database."""
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(statement), values)]
+
+    async def change(self, statement: str, **values: Any) -> None:
+        """Change something in the service's database, such as the time."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement), values)
+
+    async def state(self, donation_id: UUID) -> str | None:
+        """The state of a donation's message; None: it has none."""
+        rows = await self.rows("SELECT state FROM messages WHERE donation_id = :id", id=donation_id)
+        return rows[0][0] if rows else None
+
+    async def reaches(self, donation_id: UUID, state: str, *, deadline_s: float = 20) -> None:
+        """Wait until the donation's message is in a state."""
+
+        async def reached() -> bool:
+            return await self.state(donation_id) == state
+
+        await until(reached, deadline_s=deadline_s)
+
+    async def counted(self, *events: Event) -> None:
+        """Wait until the marks say that events were taken in."""
+
+        async def moved() -> bool:
+            marks = dict(await self.rows("SELECT source, sequence FROM marks"))
+            return all(marks.get(event.source, -1) >= event.sequence for event in events)
+
+        await until(moved)
+
+    async def another_is_thanked(self) -> None:
+        """Wait until a fresh donation has been thanked: whatever was due before has had its turn."""
+        await self.reaches(await self.donate(), "delivered")
+
+    async def news(self, donation_id: UUID) -> list[Any]:
+        """What the service has announced about a donation's message."""
+        rows = await self.rows("SELECT value FROM outbox WHERE key = :key ORDER BY id", key=str(donation_id))
+        return [decode_event(bytes(row[0])) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    operators: Sequence[dict[str, Any]] = [
+        {
+            "person": person,
+            "roles": roles,
+            "token_sha256": hashlib.sha256(f"token-of-{person}".encode()).hexdigest(),
+        }
+        for person, roles in OPERATORS.items()
+    ]
+    path = tmp_path_factory.mktemp("notification") / "operators.json"
+    path.write_text(json.dumps(operators))
+    return path
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+async def smtp_port(mailbox: Mailbox) -> AsyncIterator[int]:
+    async with smtp_running(mailbox) as port:
+        yield port
+
+
+@pytest.fixture
+async def settings(operators_file: Path, smtp_port: int) -> AsyncIterator[Settings]:
+    name = f"t{uuid4().hex[:10]}"
+    base = os.environ["DATABASE_URL"]
+    admin = database.create_engine(base, "tests")
+    async with admin.connect() as connection:
+        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await auto.execute(text(f"CREATE DATABASE {name}"))
+    url = base.rpartition("/")[0] + "/" + name
+    await database.migrate(url, "services.notification")
+    made = Settings(
+        database_url=url,
+        kafka_namespace=f"{name}.",
+        partitions=PARTITIONS,
+        operators_file=operators_file,
+        smtp_port=smtp_port,
+        smtp_rate_per_s=1000,
+        smtp_command_timeout_s=2,
+        smtp_data_timeout_s=10,
+        retry_first_s=0.05,
+        retry_cap_s=0.2,
+        attempts_max=4,
+        upkeep_every_s=0.1,
+    )
+    topics = (DONATION_EVENTS, CAMPAIGN_EVENTS, CONTACTS, NOTIFICATION_EVENTS, DEAD_LETTER)
+    await asyncio.gather(*(ensure_topic(made, topic) for topic in topics))
+    yield made
+    async with admin.connect() as connection:
+        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await auto.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await admin.dispose()
+
+
+@pytest.fixture
+async def world(settings: Settings, mailbox: Mailbox) -> AsyncIterator[World]:
+    engine = database.create_engine(settings.database_url, "tests")
+    async with Publisher(settings) as publisher:
+        yield World(settings, mailbox, engine, publisher)
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[AsyncClient]:
+    """Start the service as app.py puts it together, and stop it; gives a client of its API."""
+    app = create_app(settings)
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://notification") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[AsyncClient]:
+    async with running(settings) as client:
+        yield client
