@@ -1,0 +1,153 @@
+"""Donations on both ways at a steady rate while something goes wrong, and the books of what must come out.
+
+It behaves as a careful channel does: what is not acknowledged is sent again under the same transaction_id;
+what is acknowledged is never sent again. Whatever was acknowledged has to be counted, once.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from deploy.evening import signature_headers
+
+AMOUNT_FEN = 101
+"""Odd, so that a lost and a doubled donation can't make up for each other unseen: the count is held too."""
+
+
+@dataclass(slots=True)
+class Surge:
+    """One channel's surge on one campaign."""
+
+    donation_url: str
+    kafka: str
+    namespace: str
+    channel: str
+    secret: str
+    campaign_id: str
+    acknowledged: set[str] = field(default_factory=set)
+    refused: int = 0
+    _numbers: int = 0
+    _run: str = field(default_factory=lambda: uuid.uuid4().hex[:10])
+
+    @property
+    def total_fen(self) -> int:
+        """What must be counted."""
+        return len(self.acknowledged) * AMOUNT_FEN
+
+    def donation(self) -> dict[str, Any]:
+        """The next donation."""
+        self._numbers += 1
+        return {
+            "transaction_id": f"{self._run}-{self._numbers}",
+            "campaign_id": self.campaign_id,
+            "amount_fen": AMOUNT_FEN,
+            "currency": "CNY",
+            "occurred_at": datetime.now(UTC).isoformat(),
+            "donor": {"kind": "person", "display": "anonymous"},
+        }
+
+    async def by_http(self, count: int, at_once: int = 20) -> None:
+        """Send over HTTP until each has its 202. A 202 is believed: it is never sent again."""
+        bodies = iter([self.donation() for _ in range(count)])
+
+        async def sender(http: httpx.AsyncClient) -> None:
+            for body in bodies:
+                await _until_done(lambda body=body: self._post(http, body))  # type: ignore[misc]
+                self.acknowledged.add(body["transaction_id"])
+
+        async with httpx.AsyncClient(timeout=8) as http:
+            await asyncio.gather(*(sender(http) for _ in range(at_once)))
+
+    async def _post(self, http: httpx.AsyncClient, body: dict[str, Any]) -> bool:
+        content = json.dumps(body).encode()
+        headers = signature_headers(self.secret, content, uuid.uuid4().hex, datetime.now(UTC))
+        url = f"{self.donation_url}/v1/channels/{self.channel}/donations"
+        try:
+            answer = await http.post(url, content=content, headers=headers)
+        except httpx.HTTPError:
+            self.refused += 1
+            return False
+        if answer.status_code == 202:
+            return True
+        assert answer.status_code in (429, 503), answer.text
+        self.refused += 1
+        return False
+
+    async def by_kafka(self, count: int, per_second: int) -> None:
+        """Publish to the channel's own topic, in slices of a tenth of a second, each until acknowledged."""
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        slice_size = max(1, per_second // 10)
+        topic = f"{self.namespace}intake.{self.channel}"
+        producer = _Producer(self.kafka)
+        try:
+            for number in range(0, count, slice_size):
+                bodies = [self.donation() for _ in range(min(slice_size, count - number))]
+                await _until_done(lambda bodies=bodies: producer.send(topic, bodies))  # type: ignore[misc]
+                self.acknowledged.update(body["transaction_id"] for body in bodies)
+                await asyncio.sleep(max(0.0, started_s + (number + slice_size) / per_second - loop.time()))
+        finally:
+            await producer.close()
+
+
+class _Producer:
+    """A channel's producer: made anew when it has failed."""
+
+    def __init__(self, kafka: str) -> None:
+        self._kafka = kafka
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(self, topic: str, bodies: list[dict[str, Any]]) -> bool:
+        try:
+            async with asyncio.timeout(8):
+                producer = await self._ready()
+                sent = [
+                    await producer.send(topic, json.dumps(body).encode(), key=body["transaction_id"].encode())
+                    for body in bodies
+                ]
+                await asyncio.gather(*sent)
+        except (KafkaError, TimeoutError, OSError):
+            await self.close()
+            return False
+        return True
+
+    async def _ready(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._kafka, acks="all", linger_ms=5, request_timeout_ms=5000
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await _stop(producer)
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(3):
+            await producer.stop()
+    except (KafkaError, TimeoutError):
+        pass  # the broker is away on purpose
+
+
+async def _until_done(attempt: Callable[[], Awaitable[bool]], limit_s: float = 90) -> None:
+    """Try again, after a short pause, until it is done."""
+    async with asyncio.timeout(limit_s):
+        while not await attempt():  # noqa: ASYNC110 - the other side is another process
+            await asyncio.sleep(0.2)
