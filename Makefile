@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 ONCE ?=
 
-.PHONY: help venv demo up down status logs reset check test bench format lock clean
+.PHONY: help venv demo up down status logs reset check test bench format schemas lock clean
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -85,6 +85,9 @@ test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (A
 format: $(DEV_STAMP) ## write the format, repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
+	$(BIN)/python -m shared.events.export
 
 lock: | $(BIN)/python ## renew requirements/*.txt from requirements/*.in (ARGS=--upgrade)
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
