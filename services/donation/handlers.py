@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.donation import booking, queries
 from services.donation.booking import Entry, Intake, Refusal
 from services.donation.holding import CampaignState
-from services.donation.intake import FROM_CHANNELS, INTERNAL, Unusable, parse
+from services.donation.intake import FROM_CHANNELS, INTERNAL, LOG_SKEW, Unusable, parse
 from services.donation.metrics import BATCH_SECONDS, OUTCOMES, RECORD_AGE
 from shared import dead_letters
 from shared.broker import (
@@ -24,6 +24,7 @@ from shared.broker import (
     Record,
     Records,
     persistently,
+    recorded_at,
 )
 from shared.dead_letters import DeadLetter, bury
 from shared.events import (
@@ -82,10 +83,10 @@ def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any
     letters: list[DeadLetter] = []
     for record in records:
         topic = settings.plain(record.topic)
-        received_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        received_at = recorded_at(record)
         try:
             kinds = INTERNAL if topic == INTAKE_INTERNAL else FROM_CHANNELS
-            message = parse(record.value or b"", received_at, kinds)
+            message = parse(record.value or b"", received_at, kinds, max_skew=LOG_SKEW)
         except Unusable as error:
             OUTCOMES.labels(topic.removeprefix(INTAKE_PREFIX), "dead").inc()
             letters.append(bury(settings, SERVICE, record, error.code, error.detail))

@@ -17,8 +17,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -29,23 +30,35 @@ from shared.money import MAX_AMOUNT_FEN
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_ERRORS: Final = 20
 MAX_SKEW: Final = timedelta(minutes=5)
+"""How far ahead of our clock a channel's may be."""
+LOG_SKEW: Final = timedelta(minutes=10)
+"""The same on the log, where the broker's clock judges: wider, so that a donation that was answered 202 by
+one clock is never refused by another."""
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
-# Not on a screen and not in a mail: control characters, line and paragraph separators, characters of no
-# meaning, and the marks that turn the direction of writing (they can make a text show what it isn't).
-_SHOWABLE: Final = r"^[^\p{Cc}\p{Cn}\p{Co}\p{Zl}\p{Zp}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]+$"
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+# What may stand on a screen and in a mail: what a line of text is made of. So no control characters, no line
+# separators, nothing without a meaning of its own, no marks that turn the direction of writing (they can make
+# a text show what it isn't), nothing of zero width but the joiners and tags that emoji and some scripts are
+# made with. One character at least must leave ink, or a name would be a blank line.
+_ALLOWED: Final = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\x{200C}\x{200D}\x{E0020}-\x{E007F}]"
+_INK: Final = r"[[\p{L}\p{N}\p{P}\p{S}]--[\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]]"
+_SHOWABLE: Final = f"^{_ALLOWED}*{_INK}{_ALLOWED}*$"
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
-_timestamp: Final[TypeAdapter[datetime]] = TypeAdapter(datetime)
+_IN_THE_FUTURE: Final = "is in the future"
 
 
 def _read_time(value: object) -> datetime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("not a time like 2027-01-01T20:00:00+08:00 (RFC 3339)")
-    time = _timestamp.validate_python(value)
+    time = datetime.fromisoformat(value.upper())
     if time < EARLIEST:
         raise ValueError("before the year 2000")
-    return time
+    try:
+        return time.astimezone(UTC)  # as the database gives it back: an event made again is the same bytes
+    except OverflowError:
+        raise ValueError(_IN_THE_FUTURE) from None
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
@@ -58,7 +71,8 @@ Email = Annotated[
     str,
     StringConstraints(
         max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,63}$",
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+        r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$",
     ),
 ]
 
@@ -107,11 +121,12 @@ class DonationRequest(_Strict):
     message: Words | None = None
     fee_fen: Annotated[int, Field(ge=0, le=MAX_AMOUNT_FEN)] | None = None
 
-    @model_validator(mode="after")
-    def _fee_is_a_part(self) -> Self:
-        if self.fee_fen is not None and self.fee_fen > self.amount_fen:
-            raise ValueError("fee_fen is more than amount_fen")
-        return self
+    @field_validator("fee_fen")
+    @classmethod
+    def _fee_is_a_part(cls, fee_fen: int | None, info: ValidationInfo) -> int | None:
+        if fee_fen is not None and fee_fen > info.data.get("amount_fen", fee_fen):
+            raise ValueError("is more than amount_fen")
+        return fee_fen
 
 
 class ReversalRequest(_Strict):
@@ -171,6 +186,9 @@ def _constant(name: str) -> NoReturn:
     raise _Refused(f"{name} is not JSON")
 
 
+_json: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
 def read_json(body: bytes) -> dict[str, Any]:
     """Read a JSON object as RFC 8259 and I-JSON mean it: UTF-8, no key twice, no NaN.
 
@@ -179,7 +197,7 @@ def read_json(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise Unusable("too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        members = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
+        members = _json.decode(body.decode())
     except _Refused as refusal:
         code = "duplicate-key" if "twice" in str(refusal) else "malformed-json"
         raise Unusable(code, f"The body is refused: {refusal}.") from None
@@ -191,10 +209,14 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def parse(
-    body: bytes, received_at: datetime, kinds: dict[object, type[Message]], unnamed: str = "donation"
+    body: bytes,
+    received_at: datetime,
+    kinds: dict[object, type[Message]],
+    unnamed: str = "donation",
+    max_skew: timedelta = MAX_SKEW,
 ) -> Message:
     """Check a body. `received_at` (UTC) is when the broker took it, or now for HTTP; `unnamed` is the kind of
-    a body without `type`.
+    a body without `type`; `max_skew` is how long after `received_at` it may say that it happened.
 
     Raises Unusable with a code of `read_json`, unknown-type or invalid-field.
     """
@@ -211,9 +233,9 @@ def parse(
         ) from None
     if (
         isinstance(message, DonationRequest | ReversalRequest)
-        and message.occurred_at > received_at + MAX_SKEW
+        and message.occurred_at - max_skew > received_at  # so put, it can't overflow
     ):
-        raise _invalid([(("occurred_at",), "", "more than five minutes in the future")])
+        raise _invalid([(("occurred_at",), "", _IN_THE_FUTURE)])
     return message
 
 
@@ -229,12 +251,17 @@ def _invalid(errors: list[tuple[tuple[int | str, ...], str, str]]) -> Unusable:
     """Say which fields broke which rule: never the values, which may be personal."""
     said = tuple(
         {
-            "field": ".".join(str(part) for part in place)[:100] or "body",
+            "field": ".".join(map(_field_name, place)) or "body",
             "message": _IN_WORDS.get(kind) or message.removeprefix("Value error, "),
         }
         for place, kind, message in errors[:MAX_ERRORS]
     )
     return Unusable("invalid-field", f"{said[0]['field']}: {said[0]['message']}", said)
+
+
+def _field_name(part: int | str) -> str:
+    """A name that no field can have is content: not repeated."""
+    return str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "?"
 
 
 _DONATIONS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:shanliu:donation")
