@@ -41,7 +41,11 @@ class SecretBox:
         return nonce + self._cipher.encrypt(nonce, secret.encode(), channel.encode())
 
     def open(self, channel: str, sealed: bytes) -> str:
-        """Decrypt a secret; raises InvalidTag when key or channel are not those it was sealed with."""
+        """Decrypt a secret; raises InvalidTag when key or channel are not those it was sealed with, or when
+        it was never sealed.
+        """
+        if len(sealed) < NONCE_BYTES:
+            raise InvalidTag
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], channel.encode()).decode()
 
 
