@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local.mailcatcher.mailbox import Mail, Mailbox
+from deploy.local.mailcatcher.mailbox import Mail, Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
 from services.notification.app import create_app
 from services.notification.settings import Settings
@@ -58,17 +59,20 @@ class World:
 
     async def tell(self, *events: Event) -> None:
         """Publish events as the donation and campaign services do: one partition for each source."""
+        by_source: dict[str, list[tuple[bytes | None, bytes]]] = {}
         for event in events:
-            topic = CAMPAIGN_EVENTS if event.source.startswith("campaign/") else DONATION_EVENTS
-            partition = int(event.source.rpartition("/")[2])
-            await self.publisher.send_in_order(
-                topic, partition, [(None, event.to_bytes())], [CONTENT_TYPE_HEADER]
-            )
+            by_source.setdefault(event.source, []).append((None, event.to_bytes()))
+        for source, records in by_source.items():
+            topic = CAMPAIGN_EVENTS if source.startswith("campaign/") else DONATION_EVENTS
+            partition = int(source.rpartition("/")[2])
+            await self.publisher.send_in_order(topic, partition, records, [CONTENT_TYPE_HEADER])
 
     async def leave(self, *contacts: Contact) -> None:
         """Publish contacts on the restricted topic."""
-        for each in contacts:
-            await self.publisher.send(CONTACTS, each.model_dump_json().encode(), partition=0)
+        records: list[tuple[bytes | None, bytes]] = [
+            (None, each.model_dump_json().encode()) for each in contacts
+        ]
+        await self.publisher.send_in_order(CONTACTS, 0, records)
 
     async def launch(self) -> None:
         """The campaign that the donations are for."""
@@ -121,6 +125,10 @@ class World:
         """Wait until a fresh donation has been thanked: whatever was due before has had its turn."""
         await self.reaches(await self.donate(), "delivered")
 
+    async def contact_is_kept(self, donation_id: UUID) -> bool:
+        """Whether the service still has the donor's contact."""
+        return bool(await self.rows("SELECT 1 FROM contacts WHERE donation_id = :id", id=donation_id))
+
     async def news(self, donation_id: UUID) -> list[Any]:
         """What the service has announced about a donation's message."""
         rows = await self.rows("SELECT value FROM outbox WHERE key = :key ORDER BY id", key=str(donation_id))
@@ -142,19 +150,9 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
-
-
-@pytest.fixture
-async def smtp_port(mailbox: Mailbox) -> AsyncIterator[int]:
-    async with smtp_running(mailbox) as port:
-        yield port
-
-
-@pytest.fixture
-async def settings(operators_file: Path, smtp_port: int) -> AsyncIterator[Settings]:
+@asynccontextmanager
+async def surroundings(operators_file: Path) -> AsyncIterator[World]:
+    """A database, topics and a mail server of their own, for as long as the block runs."""
     name = f"t{uuid4().hex[:10]}"
     base = os.environ["DATABASE_URL"]
     admin = database.create_engine(base, "tests")
@@ -163,35 +161,32 @@ async def settings(operators_file: Path, smtp_port: int) -> AsyncIterator[Settin
         await auto.execute(text(f"CREATE DATABASE {name}"))
     url = base.rpartition("/")[0] + "/" + name
     await database.migrate(url, "services.notification")
-    made = Settings(
-        database_url=url,
-        kafka_namespace=f"{name}.",
-        partitions=PARTITIONS,
-        operators_file=operators_file,
-        smtp_port=smtp_port,
-        smtp_rate_per_s=1000,
-        smtp_command_timeout_s=2,
-        smtp_data_timeout_s=10,
-        retry_first_s=0.05,
-        retry_cap_s=0.2,
-        attempts_max=4,
-        upkeep_every_s=0.1,
-    )
-    topics = (DONATION_EVENTS, CAMPAIGN_EVENTS, CONTACTS, NOTIFICATION_EVENTS, DEAD_LETTER)
-    await asyncio.gather(*(ensure_topic(made, topic) for topic in topics))
-    yield made
+    mailbox = Mailbox()
+    async with smtp_running(mailbox) as smtp_port:
+        settings = Settings(
+            database_url=url,
+            kafka_namespace=f"{name}.",
+            partitions=PARTITIONS,
+            operators_file=operators_file,
+            smtp_port=smtp_port,
+            smtp_rate_per_s=1000,
+            smtp_command_timeout_s=2,
+            smtp_data_timeout_s=10,
+            retry_first_s=0.05,
+            retry_cap_s=0.2,
+            attempts_max=4,
+            upkeep_every_s=0.1,
+        )
+        topics = (DONATION_EVENTS, CAMPAIGN_EVENTS, CONTACTS, NOTIFICATION_EVENTS, DEAD_LETTER)
+        await asyncio.gather(*(ensure_topic(settings, topic) for topic in topics))
+        engine = database.create_engine(url, "tests")
+        async with Publisher(settings) as publisher:
+            yield World(settings, mailbox, engine, publisher)
+        await engine.dispose()
     async with admin.connect() as connection:
         auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await auto.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await admin.dispose()
-
-
-@pytest.fixture
-async def world(settings: Settings, mailbox: Mailbox) -> AsyncIterator[World]:
-    engine = database.create_engine(settings.database_url, "tests")
-    async with Publisher(settings) as publisher:
-        yield World(settings, mailbox, engine, publisher)
-    await engine.dispose()
 
 
 @asynccontextmanager
@@ -206,7 +201,29 @@ async def running(settings: Settings) -> AsyncIterator[AsyncClient]:
         yield client
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def apart(operators_file: Path) -> AsyncIterator[World]:
+    """Surroundings for one test, which starts and kills the service itself."""
+    async with surroundings(operators_file) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(operators_file: Path) -> AsyncIterator[tuple[World, AsyncClient]]:
+    """One running service for the tests of a module: each brings donations of its own."""
+    async with surroundings(operators_file) as world, running(world.settings) as api:
+        await world.launch()
+        yield world, api
+
+
 @pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[AsyncClient]:
-    async with running(settings) as client:
-        yield client
+def world(started: tuple[World, AsyncClient]) -> World:
+    """The surroundings of the running service, its mail server well-behaved."""
+    started[0].mailbox.behave(Mode.ACCEPT)
+    return started[0]
+
+
+@pytest.fixture
+def api(started: tuple[World, AsyncClient]) -> AsyncClient:
+    """A client of the running service."""
+    return started[1]
