@@ -1,0 +1,86 @@
+"""The secrets of one local stack: made once, kept in one file that only its owner can read."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deploy.local.databases import SERVICES
+from deploy.local.problems import StackProblem
+
+PEOPLE: Final = {
+    "desk.lin": ("desk", "viewer"),
+    "finance.chen": ("finance", "viewer"),
+    "finance.zhao": ("finance", "viewer"),
+    "approver.wang": ("approver", "viewer"),
+    "administrator": ("administrator",),
+}
+"""Who works on the local stack, and in which roles; two people in finance and an approver, because what one
+asks for another has to approve."""
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Credentials(BaseModel):
+    """What secrets.json holds. A new field gets its value at the next start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    postgres_admin: str = Field(default_factory=_token)
+    databases: dict[str, str] = Field(default_factory=dict)
+    channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    operators: dict[str, str] = Field(default_factory=dict)
+    channels: dict[str, str] = Field(default_factory=dict)
+    """The demo's channels: the secret that each signs with."""
+
+    @classmethod
+    def load_or_make(cls, path: Path) -> Self:
+        """Read the file, fill in what is missing and write it back. Raises StackProblem when it is broken."""
+        try:
+            credentials = cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
+        except ValidationError as error:
+            raise StackProblem(
+                f"{path} is damaged. Mend it, or start anew with `shanliu reset` (deletes the data)."
+            ) from error
+        for service in SERVICES:
+            credentials.databases.setdefault(service, _token())
+        for person in PEOPLE:
+            credentials.operators.setdefault(person, _token())
+        credentials.save(path)
+        return credentials
+
+    def save(self, path: Path) -> None:
+        """Write the file whole, mode 0600 from its first byte."""
+        write_private(path, self.model_dump_json(indent=2) + "\n")
+
+    def operators_json(self) -> str:
+        """The operators as OPERATORS_FILE has them: the tokens' hashes, never the tokens."""
+        return json.dumps(
+            [
+                {
+                    "person": person,
+                    "roles": list(PEOPLE.get(person, ("viewer",))),
+                    "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+                }
+                for person, token in self.operators.items()
+            ],
+            indent=2,
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one with this content that only its owner can read; never half of it."""
+    scratch = path.with_name(path.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(
+        os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(text)
+    scratch.replace(path)

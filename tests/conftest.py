@@ -1,0 +1,121 @@
+"""The real parts: one Kafka and one PostgreSQL for the whole run, a namespace and databases for each test.
+
+KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name servers of your own; what is missing is started on free ports
+in a temporary folder and stopped at the end, also when pytest is killed.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.databases import run
+from deploy.local.kafka import LocalKafka
+from deploy.local.postgres import LocalPostgres
+from deploy.local.processes import Keeper
+from deploy.topics import apply_topics
+from tests.databases import Databases
+
+ServiceDatabase = Callable[[str], str]
+PARTITIONS = 4
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick ones first: who waits for a red result waits less."""
+    order = {"unit": 0, "contracts": 1, "services": 2}
+    items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], 3))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """A skip is a failure on CI: what was not run was not shown to work."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI=true forbids: {report.longrepr}"
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def workplace() -> Iterator[Path]:
+    """A temporary folder for the parts that live as long as the run."""
+    folder = Path(tempfile.mkdtemp(prefix="shanliu-tests-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def keeper(workplace: Path) -> Iterator[Keeper]:
+    """Stops what we started, should pytest be killed."""
+    keeper = Keeper(workplace / "keeper.log")
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture(scope="session")
+def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka | None]:
+    """The run's own broker; None when KAFKA_BOOTSTRAP_SERVERS names another."""
+    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield None
+        return
+    broker = LocalKafka(workplace / "kafka", keeper=keeper)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(local_kafka: LocalKafka | None) -> str:
+    """Bootstrap servers of a real Kafka, shared by the whole run: use a `namespace`."""
+    return local_kafka.bootstrap if local_kafka else os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+@pytest.fixture(scope="session")
+def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | None]:
+    """The run's own server; None when DATABASE_URL names another."""
+    if os.environ.get("DATABASE_URL"):
+        yield None
+        return
+    server = LocalPostgres(workplace / "postgres", keeper=keeper)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(local_postgres: LocalPostgres | None) -> str:
+    """The administrator's URL of a real PostgreSQL, shared by the whole run: use `service_database`."""
+    return local_postgres.admin_url if local_postgres else os.environ["DATABASE_URL"]
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A Kafka namespace of the test's own, such as "t3f9a2c.": no topic exists in it."""
+    return f"t{secrets.token_hex(4)}."
+
+
+@pytest.fixture
+def topics(kafka: str, namespace: str) -> str:
+    """The namespace with all declared topics in it."""
+    run(apply_topics(kafka, namespace, PARTITIONS))
+    return namespace
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> Iterator[Databases]:
+    """The maker of databases."""
+    made = Databases(postgres)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def service_database(databases: Databases) -> Iterator[ServiceDatabase]:
+    """`service_database("donation")`: the URL of a fresh, migrated database, gone after the test."""
+    before = set(databases.made())
+    yield databases.fresh
+    databases.drop([name for name in databases.made() if name not in before])

@@ -1,0 +1,83 @@
+"""Who may read what on the PostgreSQL of a local stack."""
+
+import asyncpg
+import pytest
+
+from deploy.local.databases import SERVICES, create_service_databases, drop_database, parse_url, run
+from deploy.local.problems import StackProblem
+
+
+def _plain(url: str, database: str | None = None) -> str:
+    parsed = parse_url(url).set(drivername="postgresql")
+    return (parsed.set(database=database) if database else parsed).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def urls(postgres: str, namespace: str) -> dict[str, str]:
+    return create_service_databases(postgres, namespace.rstrip("."))
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing(postgres: str, namespace: str) -> object:
+    yield
+    for service in SERVICES:
+        run(drop_database(postgres, f"{namespace.rstrip('.')}_{service}"))
+
+
+async def test_a_service_owns_its_database(urls: dict[str, str]) -> None:
+    connection = await asyncpg.connect(_plain(urls["donation"]))
+    await connection.execute("CREATE TABLE own (amount_fen bigint)")
+    await connection.close()
+
+
+@pytest.mark.parametrize("other", ["campaign", "notification", "reporting"])
+async def test_a_service_cannot_open_another_ones_database(urls: dict[str, str], other: str) -> None:
+    database = parse_url(urls[other]).database
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(_plain(urls["donation"], database))
+
+
+async def test_a_role_may_make_neither_roles_nor_databases(urls: dict[str, str]) -> None:
+    connection = await asyncpg.connect(_plain(urls["reporting"]))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("CREATE ROLE intruder SUPERUSER")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("CREATE DATABASE intruder")
+    await connection.close()
+
+
+async def test_acknowledged_means_on_the_disk(postgres: str) -> None:
+    connection = await asyncpg.connect(_plain(postgres))
+    settings = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")]
+    await connection.close()
+    assert settings == ["on", "on"]
+
+
+async def test_making_them_again_keeps_what_is_in_them(
+    urls: dict[str, str], postgres: str, namespace: str
+) -> None:
+    connection = await asyncpg.connect(_plain(urls["donation"]))
+    await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    await connection.close()
+
+    again = create_service_databases(postgres, namespace.rstrip("."))
+
+    connection = await asyncpg.connect(_plain(again["donation"]))
+    assert await connection.fetchval("SELECT one FROM kept") == 1
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("not a url", "can't be read"), ("mysql://root@localhost/x", "need PostgreSQL")],
+)
+def test_an_unusable_database_url_is_told_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(StackProblem, match=says) as caught:
+        parse_url(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_does_not_answer_is_told_in_one_line() -> None:
+    with pytest.raises(StackProblem, match=r"127\.0\.0\.1:1 doesn't let us in"):
+        create_service_databases("postgresql://nobody:secret@127.0.0.1:1/postgres")
