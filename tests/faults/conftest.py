@@ -1,0 +1,57 @@
+"""One system for all faults: a fault that leaves something broken is found by those after it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.local.credentials import Credentials
+from deploy.local.kafka import LocalKafka
+from deploy.local.layout import Ports
+from deploy.local.postgres import LocalPostgres
+from deploy.local.processes import Keeper
+from deploy.local.services import Services, Wiring
+from deploy.topics import apply_topics
+from shared import database
+from tests.faults.system import System
+
+NAMESPACE = "faults."
+PARTITIONS = 4
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(
+    local_kafka: LocalKafka | None, local_postgres: LocalPostgres | None, workplace: Path, keeper: Keeper
+) -> AsyncIterator[System]:
+    """All services as processes; broker and database are ours, for they will be killed."""
+    if local_kafka is None or local_postgres is None:
+        pytest.skip("FAULTS NOT TESTED: they kill broker and database, so they need the suite's own ones")
+    folder = workplace / "faults"
+    (folder / "logs").mkdir(parents=True)
+    credentials = Credentials.load_or_make(folder / "secrets.json")
+    operators = folder / "operators.json"
+    operators.write_text(credentials.operators_json())
+    databases = local_postgres.create_service_databases("faults", credentials.databases)
+    for service, url in databases.items():
+        await database.migrate(url, f"services.{service}")
+    await apply_topics(local_kafka.bootstrap, NAMESPACE, PARTITIONS)
+    ports = Ports.unused().named()
+    wiring = Wiring(
+        local_kafka.bootstrap,
+        databases,
+        ports,
+        operators,
+        credentials.channel_key,
+        ports["smtp"],
+        NAMESPACE,
+        PARTITIONS,
+    )
+    services = Services(wiring, folder / "logs", keeper)
+    services.start()
+    services.wait_ready()
+    system = System(services, local_kafka, local_postgres, credentials)
+    await system.prepare()
+    yield system
+    await system.close()
+    assert services.stop() == [], "these had to be killed: they did not stop within 15 s"
