@@ -275,14 +275,14 @@ class System:
                 "acknowledged": len(surge.acknowledged),
                 "counted": await self.counted(surge),
                 "stored": stored[0][0],
-                "marks": {source: mark for source, mark in marks},
-                "heads": {source: head for source, head in heads},
+                "marks": dict(marks),
+                "heads": dict(heads),
                 "alive": alive,
                 "amount": AMOUNT_FEN,
             }
         )
 
-    async def _rows(self, service: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    async def _rows(self, service: str, statement: str, *values: Any) -> list[Any]:
         url = self.services.wiring.databases[service].replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         try:
