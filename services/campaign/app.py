@@ -42,7 +42,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = create_service(
         "campaign",
-        parts=[publisher, background("outbox-relay", relay.run), consuming(broker)],
+        parts=[
+            database.disposing(commands_engine),
+            database.disposing(books_engine),
+            publisher,
+            background("outbox-relay", relay.run),
+            consuming(broker),
+        ],
         checks={"database": database_answers, "kafka": publisher.check},
         routers=[api.router],
         description=api.__doc__ or "",

@@ -4,6 +4,7 @@ One row per campaign and source, so that two workers, who never share a source, 
 (measured: one hot row 32,000 updates/s, a row a source 79,000).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,14 +26,14 @@ def sum_by_fund(events: Iterable[Event]) -> dict[tuple[str, str], ReceiptSums]:
 
     Held and conflicted donations moved no money, and unknown events mean nothing here.
     """
-    sums: dict[tuple[str, str], ReceiptSums] = {}
+    sums: defaultdict[tuple[str, str], ReceiptSums] = defaultdict(ReceiptSums)
     for event in events:
         if isinstance(event, DonationReceived):
-            entry = sums.setdefault((event.data.campaign_id, event.source), ReceiptSums())
+            entry = sums[event.data.campaign_id, event.source]
             entry.received_fen += event.data.amount_fen
             entry.donations += 1
         elif isinstance(event, DonationReversed):
-            entry = sums.setdefault((event.data.campaign_id, event.source), ReceiptSums())
+            entry = sums[event.data.campaign_id, event.source]
             entry.reversed_fen += event.data.amount_fen
             entry.reversals += 1
     return dict(sorted(sums.items()))

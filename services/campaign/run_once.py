@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.campaign import idempotency, metrics
@@ -22,9 +21,6 @@ _FORGET: Final = text(
     "DELETE FROM idempotency_keys WHERE (person, idempotency_key) IN (SELECT person, idempotency_key"
     " FROM idempotency_keys WHERE created_at < :before ORDER BY created_at LIMIT 5 FOR UPDATE SKIP LOCKED)"
 )
-
-_GAVE_UP_WAITING: Final = frozenset({"55P03", "57014", "40P01", "40001"})
-"""PostgreSQL: lock not available, query cancelled, deadlock, serialization failure. All safe to repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +67,12 @@ class Runner:
     async def run(self, command: Command, work: Work) -> Answer:
         """The command's answer, from its first run or from this one.
 
-        Raises Problem for a refusal, which is kept and repeated like any other answer; for another request
-        under the same key; and 503 when a lock was not given in time (nothing is kept then).
+        Raises Problem for a refusal, which is kept and repeated like any other answer, and for another
+        request under the same key. What the database raises (a lock not given in time, a restart) is kept
+        nowhere: the command has had no effect, and may be sent again with the same key.
         """
-        try:
-            with metrics.COMMAND_SECONDS.labels(command.name).time():
-                answer, outcome = await self._run(command, work)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _GAVE_UP_WAITING:
-                raise
-            detail = (
-                "Another command holds what this one needs. Send the same request with the same key again."
-            )
-            raise Problem(503, "busy", detail, headers={"Retry-After": "1"}) from error
+        with metrics.COMMAND_SECONDS.labels(command.name).time():
+            answer, outcome = await self._run(command, work)
         metrics.COMMANDS.labels(command.name, outcome).inc()
         if isinstance(answer, Problem):
             raise answer

@@ -1,8 +1,8 @@
 """The campaign service on the real broker and database, in the test's own process."""
 
+import asyncio
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from services.campaign.settings import Settings
 from shared import database
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, Publisher, ensure_topic
 from shared.events import CONTENT_TYPE_HEADER, Event, decode_event
+from tests.databases import Databases
 from tests.services.campaign.builders import DESK, ROLES, VIEWER, Operator, a_pledge, token
 from tests.services.campaign.waiting import until
 
@@ -129,23 +130,17 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def settings(operators_file: Path) -> AsyncIterator[Settings]:
-    name = f"t{uuid4().hex[:10]}"
-    base = os.environ["DATABASE_URL"]
-    admin = database.create_engine(base, "tests")
-    async with admin.connect() as connection:
-        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await auto.execute(text(f"CREATE DATABASE {name}"))
-    url = base.rpartition("/")[0] + "/" + name
-    await database.migrate(url, "services.campaign")
-    made = Settings(database_url=url, kafka_namespace=f"{name}.", operators_file=operators_file)
+async def settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
+    """A namespace and a database for each module: its tests differ by their campaigns and sources."""
+    made = Settings(
+        database_url=await asyncio.to_thread(databases.fresh, "campaign"),
+        kafka_bootstrap_servers=kafka,
+        kafka_namespace=f"t{uuid4().hex[:8]}.",
+        operators_file=operators_file,
+    )
     for topic in (DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER):
         await ensure_topic(made, topic)
-    yield made
-    async with admin.connect() as connection:
-        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await auto.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await admin.dispose()
+    return made
 
 
 @asynccontextmanager

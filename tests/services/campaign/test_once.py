@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.campaign import queries
 from tests.services.campaign.builders import (
     ADMINISTRATOR,
     APPROVER,
@@ -127,3 +128,17 @@ async def test_an_old_answer_is_forgotten_when_new_commands_come(service: Servic
     await desk.post("/campaigns", a_campaign(new_campaign_id()))
     kept = await service.rows("SELECT count(*) FROM idempotency_keys WHERE idempotency_key = :key", key=key)
     assert kept == [(0,)]
+
+
+async def test_a_command_that_waited_too_long_had_no_effect_and_may_come_again(service: Service) -> None:
+    """The database gives up after lock_timeout (4 s); the answer is not kept, so the key is still new."""
+    desk = service.operator(DESK)
+    campaign_id, key = await launched(desk), str(uuid4())
+    async with service.engine.connect() as other:
+        await queries.campaign(other, campaign_id, lock=True)
+        busy = await desk.post(f"/campaigns/{campaign_id}/pause", key=key)
+        await other.rollback()
+    assert (busy.status_code, busy.json()["type"]) == (503, "urn:shanliu:problem:unavailable")
+    assert int(busy.headers["retry-after"]) > 0
+    assert (await desk.get(f"/campaigns/{campaign_id}")).json()["state"] == "launched"
+    assert (await desk.post(f"/campaigns/{campaign_id}/pause", key=key)).json()["state"] == "paused"
