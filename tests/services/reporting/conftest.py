@@ -1,0 +1,43 @@
+"""A reporting service of the test's own: a database, topics under a namespace."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting.settings import Settings
+from shared.broker import Publisher
+from shared.database import create_engine
+from tests.conftest import PARTITIONS, ServiceDatabase
+
+
+@pytest.fixture
+def database_url(service_database: ServiceDatabase) -> str:
+    """The service's own, migrated database."""
+    return service_database("reporting")
+
+
+@pytest.fixture
+def settings(database_url: str, kafka: str, topics: str) -> Settings:
+    """Settings of a service whose topics are there."""
+    return Settings(
+        database_url=database_url,
+        kafka_bootstrap_servers=kafka,
+        kafka_namespace=topics,
+        partitions=PARTITIONS,
+    )
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """The service's database, for a look inside and for tests without a worker."""
+    engine = create_engine(database_url, "test")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def publisher(settings: Settings) -> AsyncIterator[Publisher]:
+    """A producer as the donation service's."""
+    async with Publisher(settings) as publisher:
+        yield publisher

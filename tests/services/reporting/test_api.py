@@ -1,0 +1,213 @@
+"""The HTTP interface: totals and their ETag, minutes, operations and who may see them, pages."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting.handlers import count
+from services.reporting.settings import Settings
+from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
+from tests.services.reporting.processes import asking
+from tests.services.reporting.waiting import until
+
+TOKEN = "a-token-of-the-desk"
+
+
+@pytest.fixture
+def guarded(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with an operators' file: one viewer, and one person without a role."""
+    people = [
+        {"person": "chen", "roles": ["viewer"], "token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()},
+        {"person": "gu", "roles": [], "token_sha256": hashlib.sha256(b"no-role").hexdigest()},
+    ]
+    file = tmp_path / "operators.json"
+    file.write_text(json.dumps(people), "utf-8")
+    return settings.model_copy(update={"operators_file": file})
+
+
+@pytest.fixture
+async def evening(engine: AsyncEngine) -> None:
+    campaign, wechat, alipay = CampaignSource(), Source(0, "wechat"), Source(1, "alipay")
+    now = datetime.now(UTC)
+    async with engine.begin() as connection:
+        await count(
+            connection,
+            [
+                campaign.launched(),
+                campaign.pledged(54_750_000_00),
+                campaign.disbursed(1_000),
+                wechat.received(30_000, received_at=now, name="张三"),
+                wechat.reversed(10_000),
+                wechat.held(5_000),
+                alipay.received(500, received_at=now),
+                alipay.conflicted(),
+            ],
+        )
+
+
+async def known(client: httpx.AsyncClient) -> httpx.Response:
+    async def there() -> bool:
+        return (await client.get(f"/v1/campaigns/{GALA}/totals")).status_code == 200
+
+    await until(there)
+    return await client.get(f"/v1/campaigns/{GALA}/totals")
+
+
+@pytest.mark.usefixtures("evening")
+async def test_the_totals_can_be_checked_by_whoever_reads_them(settings: Settings) -> None:
+    async with asking(settings) as client:
+        totals = (await known(client)).json()
+    assert (totals["received_fen"], totals["reversed_fen"], totals["net_fen"]) == (30_500, 10_000, 20_500)
+    assert (totals["promised_fen"], totals["disbursed_fen"], totals["donations"]) == (5_475_000_000, 1_000, 2)
+    assert totals["version"] == sum(sequence + 1 for sequence in totals["positions"].values())
+    named = (
+        "campaign_id",
+        "positions",
+        "received_fen",
+        "reversed_fen",
+        "promised_fen",
+        "disbursed_fen",
+        "donations",
+    )
+    claim = {field: totals[field] for field in named}
+    canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert totals["digest"] == hashlib.sha256(canonical.encode()).hexdigest()
+    assert [channel["channel"] for channel in totals["channels"]] == ["alipay", "wechat"]
+
+
+@pytest.mark.usefixtures("evening")
+async def test_a_cache_may_keep_the_totals_for_a_second_and_ask_again_by_etag(settings: Settings) -> None:
+    async with asking(settings) as client:
+        first = await known(client)
+        assert first.headers["cache-control"] == "public, max-age=1"
+        assert first.headers["access-control-allow-origin"] == "*"
+        again = await client.get(
+            f"/v1/campaigns/{GALA}/totals", headers={"if-none-match": first.headers["etag"]}
+        )
+        assert (again.status_code, again.content) == (304, b"")
+        other = await client.get(f"/v1/campaigns/{GALA}/totals", headers={"if-none-match": '"other"'})
+        assert other.status_code == 200
+
+
+@pytest.mark.usefixtures("evening")
+async def test_minutes_are_given_by_channel_and_within_bounds(settings: Settings) -> None:
+    async with asking(settings) as client:
+        await known(client)
+        minutes = f"/v1/campaigns/{GALA}/minutes"
+        asked = {"from": EVENING.isoformat(), "to": EVENING.isoformat()}
+        rows = (await client.get(minutes, params=asked)).json()["minutes"]
+        assert {(row["channel"], row["received_fen"], row["reversed_fen"]) for row in rows} == {
+            ("wechat", 30_000, 10_000),
+            ("alipay", 500, 0),
+        }
+        assert (await client.get(minutes)).json()["minutes"] == [], "nothing was given in the last hour"
+        for wrong in (
+            {"from": "2020-01-01T00:00:00Z"},
+            {"from": "yesterday"},
+            {"from": "2026-01-01T00:00:00"},
+        ):
+            refused = await client.get(minutes, params=wrong)
+            assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.usefixtures("evening")
+async def test_operations_show_what_needs_a_hand(settings: Settings) -> None:
+    async with asking(settings) as client:
+        await known(client)
+
+        async def lag_known() -> bool:
+            return (await client.get("/v1/operations")).json()["lag_error"] is None
+
+        await until(lag_known, within_s=20)
+        seen = (await client.get("/v1/operations")).json()
+    (campaign,) = seen["campaigns"]
+    assert (campaign["campaign_id"], campaign["title"]) == (GALA, "第五届新年慈善晚会")
+    assert (seen["held_open"], seen["conflicts"], seen["dead_letters"]["count"]) == (1, 1, 0)
+    assert campaign["pace"][0]["donations_per_minute"] == 2
+    assert {channel["channel"]: channel["held_open"] for channel in campaign["channels"]} == {
+        "wechat": 1,
+        "alipay": 0,
+    }
+    assert seen["newest_age_s"] < 60
+
+
+@pytest.mark.usefixtures("evening")
+async def test_operations_are_for_operators_only(guarded: Settings) -> None:
+    async with asking(guarded) as client:
+        nobody = await client.get("/v1/operations")
+        assert (nobody.status_code, nobody.json()["type"]) == (401, "urn:shanliu:problem:not-signed-in")
+        stranger = await client.get("/v1/operations", headers={"authorization": "Bearer no-role"})
+        assert stranger.status_code == 403
+        viewer = await client.get("/v1/operations", headers={"authorization": f"Bearer {TOKEN}"})
+        assert viewer.status_code == 200
+        assert (await known(client)).status_code == 200, "totals are public all the same"
+
+
+async def test_a_browser_signs_in_once_and_signs_out(guarded: Settings) -> None:
+    async with asking(guarded) as client:
+        turned_away = await client.get("/operations")
+        assert (turned_away.status_code, turned_away.headers["location"]) == (303, "/login")
+        assert (await client.post("/login", data={"token": "wrong"})).status_code == 401
+        signed_in = await client.post("/login", data={"token": TOKEN})
+        assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/operations")
+        cookie = signed_in.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert TOKEN not in cookie
+        assert (await client.get("/operations")).status_code == 200
+        assert (await client.get("/v1/operations")).status_code == 200
+        await client.post("/logout")
+        assert (await client.get("/v1/operations")).status_code == 401
+
+
+async def test_a_form_of_another_site_cannot_sign_in_and_a_huge_one_is_refused(guarded: Settings) -> None:
+    async with asking(guarded) as client:
+        foreign = await client.post("/login", data={"token": TOKEN}, headers={"sec-fetch-site": "cross-site"})
+        assert foreign.status_code == 403
+        assert (await client.post("/login", data={"token": "x" * 10_000})).status_code == 413
+
+
+@pytest.mark.usefixtures("evening")
+async def test_pages_allow_nothing_from_elsewhere(settings: Settings) -> None:
+    async with asking(settings) as client:
+        await known(client)
+        for path, status in (
+            ("/", 200),
+            (f"/screens/{GALA}", 200),
+            ("/screens/none", 404),
+            ("/operations", 200),
+        ):
+            page = await client.get(path)
+            assert page.status_code == status, path
+            assert page.headers["content-type"].startswith("text/html")
+            policy = page.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "://" not in page.text.replace("http://www.w3.org/", ""), (
+                "a page loads nothing from elsewhere"
+            )
+
+
+async def test_static_files_are_asked_about_by_etag_or_kept_by_digest(settings: Settings) -> None:
+    async with asking(settings) as client:
+        file = await client.get("/static/screen.css")
+        assert file.headers["cache-control"] == "no-cache"
+        etag = file.headers["etag"]
+        again = await client.get("/static/screen.css", headers={"if-none-match": etag})
+        assert again.status_code == 304
+        lasting = await client.get("/static/screen.css", params={"v": etag.strip('"')})
+        assert "immutable" in lasting.headers["cache-control"]
+        for path in ("/static/../pages.py", "/static/%2e%2e/templates/screen.html", "/static/none.js"):
+            assert (await client.get(path)).status_code == 404
+
+
+async def test_unknown_campaigns_are_problems(settings: Settings) -> None:
+    async with asking(settings) as client:
+        for path in ("totals", "minutes"):
+            unknown = await client.get(f"/v1/campaigns/none/{path}")
+            assert (unknown.status_code, unknown.json()["status"]) == (404, 404)

@@ -1,0 +1,207 @@
+"""What is counted, on the real database: every event once, whatever way it comes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.reporting import queries
+from services.reporting.handlers import count
+from services.reporting.proof import digest_of, version_of
+from services.reporting.totals import RECENT_SHOWN, CampaignState
+from shared.events import CampaignPaused, Event
+from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
+
+
+async def counted(engine: AsyncEngine, *batches: Sequence[Event]) -> None:
+    for batch in batches:
+        async with engine.begin() as connection:
+            await count(connection, list(batch))
+
+
+async def launched(engine: AsyncEngine) -> CampaignSource:
+    source = CampaignSource()
+    await counted(engine, [source.launched()])
+    return source
+
+
+async def state_of(engine: AsyncEngine, campaign_id: str = GALA) -> CampaignState:
+    (state,) = await queries.read_states(engine, [campaign_id])
+    return state
+
+
+async def test_replayed_events_count_once(engine: AsyncEngine) -> None:
+    await launched(engine)
+    source = Source()
+    events = [source.received(100), source.received(200), source.reversed(50), source.received(300)]
+    await counted(engine, events, events, events[1:], events[:2])
+    amounts = (await state_of(engine)).amounts
+    assert (amounts.received_fen, amounts.reversed_fen, amounts.donations) == (600, 50, 3)
+
+
+async def test_an_event_after_a_gap_waits_for_its_rightful_copy(engine: AsyncEngine) -> None:
+    await launched(engine)
+    source = Source()
+    first, second, third = source.received(100), source.received(200), source.received(400)
+    await counted(engine, [first, third])
+    assert (await state_of(engine)).amounts.received_fen == 100
+    (gap,) = await queries.read_gaps(engine)
+    assert (gap["source"], gap["open"], gap["awaited_sequence"]) == ("intake.wechat/0", True, 2)
+    await counted(engine, [second, third])
+    assert (await state_of(engine)).amounts.received_fen == 700
+    assert [gap["open"] for gap in await queries.read_gaps(engine)] == [False]
+
+
+async def test_offsets_without_an_event_are_no_gap(engine: AsyncEngine) -> None:
+    await launched(engine)
+    source = Source()
+    first = source.received(100)
+    source.skip(7)
+    await counted(engine, [first, source.received(200)])
+    assert (await state_of(engine)).amounts.received_fen == 300
+    assert await queries.read_gaps(engine) == []
+
+
+@trying(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_any_order_of_copies_ends_at_the_same_total(engine: AsyncEngine, data: st.DataObject) -> None:
+    campaign = f"gala-{data.draw(st.uuids())}"
+    source = Source(channel=campaign)
+    events: list[Event] = [source.received(10**number, campaign_id=campaign) for number in range(6)]
+    await counted(engine, [CampaignSource(hash(campaign) % 10**9).launched(campaign)])
+    for _ in range(4):
+        await counted(engine, data.draw(st.lists(st.sampled_from(events), max_size=12)))
+    await counted(engine, events)  # the rightful copies
+    amounts = (await state_of(engine, campaign)).amounts
+    assert (amounts.received_fen, amounts.donations) == (111_111, 6)
+
+
+async def test_a_failed_transaction_leaves_nothing(engine: AsyncEngine) -> None:
+    await launched(engine)
+    source = Source()
+    event = source.received(100)
+    async with engine.connect() as connection, connection.begin() as transaction:
+        await count(connection, [event])
+        await transaction.rollback()
+    await counted(engine, [event])
+    assert (await state_of(engine)).amounts.received_fen == 100
+
+
+async def test_a_late_refund_lowers_the_total_it_belongs_to(engine: AsyncEngine) -> None:
+    await launched(engine)
+    source = Source()
+    gift = source.received(100_000, at=EVENING)
+    await counted(engine, [gift], [source.reversed(30_000, given_at=EVENING)])
+    state = await state_of(engine)
+    assert (state.amounts.net_fen, state.amounts.received_fen, state.amounts.reversed_fen) == (
+        70_000,
+        100_000,
+        30_000,
+    )
+    minute = EVENING.replace(second=0)
+    rows = await queries.read_minutes(engine, GALA, minute, minute + timedelta(minutes=1), most=10)
+    assert [(row["received_fen"], row["reversed_fen"]) for row in rows] == [(100_000, 30_000)]
+
+
+async def test_promised_received_and_disbursed_are_never_added_together(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    await counted(
+        engine, [campaign.pledged(5_000), campaign.pledged(700), campaign.disbursed(30), Source().received(2)]
+    )
+    amounts = (await state_of(engine)).amounts
+    assert (amounts.promised_fen, amounts.received_fen, amounts.disbursed_fen) == (5_700, 2, 30)
+    assert amounts.net_fen == 2
+
+
+async def test_donations_read_before_their_campaign_are_there_when_it_is(engine: AsyncEngine) -> None:
+    await counted(engine, [Source().received(100)])
+    assert await queries.read_states(engine) == []
+    await launched(engine)
+    assert (await state_of(engine)).amounts.received_fen == 100
+
+
+async def test_campaigns_channels_and_sources_do_not_mix(engine: AsyncEngine) -> None:
+    campaigns = CampaignSource()
+    await counted(engine, [campaigns.launched("one"), campaigns.launched("two")])
+    wechat, alipay = Source(0, "wechat"), Source(1, "alipay")
+    internal = Source(2, "alipay", topic="intake.internal")
+    await counted(
+        engine,
+        [
+            wechat.received(1, campaign_id="one"),
+            alipay.received(10, campaign_id="one"),
+            internal.received(100, campaign_id="one", released=True),
+            alipay.received(1_000, campaign_id="two"),
+        ],
+    )
+    one, two = await state_of(engine, "one"), await state_of(engine, "two")
+    assert {channel.channel: channel.received_fen for channel in one.channels} == {"wechat": 1, "alipay": 110}
+    assert two.amounts.received_fen == 1_000
+
+
+async def test_the_state_proves_itself(engine: AsyncEngine) -> None:
+    await launched(engine)
+    await counted(engine, [Source(0).received(100)], [Source(3, "alipay").received(5)])
+    state = await state_of(engine)
+    assert state.positions == {"campaign/0": 0, "intake.alipay/3": 0, "intake.wechat/0": 0}
+    assert state.version == version_of(state.positions) == 3 == await queries.read_version(engine)
+    assert state.digest == digest_of(GALA, state.positions, state.amounts)
+
+
+async def test_recent_donors_are_the_newest_with_the_names_that_may_be_shown(engine: AsyncEngine) -> None:
+    await launched(engine)
+    sources = [Source(0), Source(1)]
+    for number in range(40):
+        at = EVENING + timedelta(seconds=number)
+        name = f"第{number}位" if number % 2 else None
+        await counted(engine, [sources[number % 2].received(number + 1, at=at, name=name)])
+    recent = (await state_of(engine)).recent
+    assert [donor.amount_fen for donor in recent] == list(range(40, 40 - RECENT_SHOWN, -1))
+    assert [donor.name for donor in recent[:2]] == ["第39位", None]
+    async with engine.connect() as connection:
+        kept = (await connection.execute(text("SELECT count(*) FROM recent_donors"))).scalar_one()
+    assert kept == 2 * RECENT_SHOWN
+
+
+async def test_held_conflicted_and_released_are_counted_by_channel(engine: AsyncEngine) -> None:
+    source, internal = Source(), Source(topic="intake.internal")
+    await counted(engine, [source.held(100), source.held(200), source.conflicted()])
+    await counted(engine, [internal.received(100, released=True)])
+    (row,) = await queries.read_channels(engine)
+    assert (row["held_open"], row["held_open_fen"], row["conflicts"], row["received_fen"]) == (1, 200, 1, 100)
+
+
+async def test_the_plan_follows_the_campaign(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    await counted(engine, [campaign.milestone(500), campaign.milestone(900), campaign.milestone(700)])
+    await counted(engine, [campaign.launched(kind=CampaignPaused, title="改名的晚会")])
+    plan = (await state_of(engine)).plan
+    assert (plan.status, plan.title, plan.milestone_fen) == ("paused", "改名的晚会", 900)
+
+
+async def test_old_arrivals_are_dropped_and_totals_are_not(engine: AsyncEngine) -> None:
+    await launched(engine)
+    await counted(engine, [Source().received(100)])
+    assert await queries.prune_arrivals(engine, EVENING + timedelta(days=3)) == 1
+    assert (await state_of(engine)).amounts.received_fen == 100
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "INSERT INTO campaign_totals (campaign_id, channel, source, received_fen) VALUES ('c', 'x', 's', -1)",
+        "INSERT INTO arrivals VALUES ('2026-01-01 0:00:30Z', 'c', 'x', 's')",
+        "INSERT INTO pledges VALUES (gen_random_uuid(), 'c', 'a company', 0, now(), now())",
+        "INSERT INTO marks (source, sequence) VALUES ('s', -2)",
+    ],
+)
+async def test_wrong_rows_cannot_be_written(engine: AsyncEngine, wrong: str) -> None:
+    with pytest.raises(IntegrityError):
+        async with engine.begin() as connection:
+            await connection.execute(text(wrong))
