@@ -92,7 +92,12 @@ def marks_table(metadata: MetaData) -> Table:
     )
 
 
-_LOCK = text("SELECT source, sequence FROM marks WHERE source = ANY(:sources) ORDER BY source FOR UPDATE")
+# All rows or none: who holds some and then inserts others can wait in a ring with one who has inserted those.
+_LOCK = text(
+    "SELECT source, sequence FROM marks WHERE source = ANY(:sources)"
+    " AND (SELECT count(*) FROM marks WHERE source = ANY(:sources)) = :number ORDER BY source FOR UPDATE"
+)
+_READ = text("SELECT source, sequence FROM marks WHERE source = ANY(:sources)")
 _ADD = text(
     "INSERT INTO marks (source, sequence) SELECT unnest(CAST(:sources AS text[])), -1 ON CONFLICT DO NOTHING"
 )
@@ -118,33 +123,45 @@ async def admit(connection: AsyncConnection, events: Sequence[E]) -> list[E]:
     moved = {source: mark for source, mark in marks.items() if mark != before[source]}
     if moved:
         await connection.execute(_MOVE, {"sources": list(moved), "sequences": list(moved.values())})
-    _waiting.note(moved, early)
+    if elsewhere := _waiting.other_than(sources):
+        marks |= {row.source: row.sequence for row in await connection.execute(_READ, {"sources": elsewhere})}
+    _waiting.note(marks, early)
     return fresh
 
 
 async def _locked(connection: AsyncConnection, sources: list[str]) -> dict[str, int]:
-    marks = {row.source: row.sequence for row in await connection.execute(_LOCK, {"sources": sources})}
-    if missing := [source for source in sources if source not in marks]:
-        await connection.execute(_ADD, {"sources": missing})
-        marks = {row.source: row.sequence for row in await connection.execute(_LOCK, {"sources": sources})}
-    return marks
+    wanted = {"sources": sources, "number": len(sources)}
+    rows = (await connection.execute(_LOCK, wanted)).all()
+    if not rows:
+        await connection.execute(_ADD, {"sources": sources})
+        rows = (await connection.execute(_LOCK, wanted)).all()
+    return {row.source: row.sequence for row in rows}
 
 
 class _Waiting:
-    """Which sources have shown an event that came too early, and since when (for the alarm)."""
+    """Which sources have shown an event that came too early: since when, and what it waits for (the alarm).
+
+    The gap may be filled in another process, which has the partition now; so a waiting source's mark is
+    looked at with every batch.
+    """
 
     def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+        self._since: dict[str, tuple[float, int]] = {}
         BEHIND_SECONDS.set_function(self.longest_seconds)
 
-    def note(self, moved: Iterable[str], early: Iterable[Event]) -> None:
-        for source in moved:
-            self._since.pop(source, None)
+    def other_than(self, sources: Iterable[str]) -> list[str]:
+        return list(self._since.keys() - set(sources))
+
+    def note(self, marks: dict[str, int], early: Iterable[Event]) -> None:
         for event in early:
-            self._since.setdefault(event.source, time.monotonic())
+            if event.previous is not None:
+                self._since.setdefault(event.source, (time.monotonic(), event.previous))
+        for source, mark in marks.items():
+            if source in self._since and mark >= self._since[source][1]:
+                del self._since[source]
 
     def longest_seconds(self) -> float:
-        return time.monotonic() - min(self._since.values()) if self._since else 0.0
+        return time.monotonic() - min(since for since, _ in self._since.values()) if self._since else 0.0
 
 
 _waiting: Final = _Waiting()

@@ -1,0 +1,81 @@
+"""shared/ on the real broker and database: an empty database with the shared tables, topics of one's own."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import Column, MetaData, Table, Text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import BigInteger
+
+from deploy.local.databases import connect, parse_url, run
+from shared.broker import KafkaSettings, Record
+from shared.database import create_engine
+from shared.outbox import outbox_table
+from shared.positions import marks_table
+
+PARTITIONS: Final = 2
+METADATA: Final = MetaData()
+marks_table(METADATA)
+outbox_table(METADATA)
+Table("effects", METADATA, Column("source", Text), Column("sequence", BigInteger))
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """An empty database, gone after the test."""
+    admin = parse_url(postgres)
+    name = f"t{secrets.token_hex(6)}"
+
+    async def execute(statement: str) -> None:
+        connection = await connect(admin)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    run(execute(f'CREATE DATABASE "{name}"'))
+    yield admin.set(database=name).render_as_string(hide_password=False)
+    run(execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A process's engine on a database with marks, outbox and a table of effects."""
+    await make_tables(database_url)
+    engine = create_engine(database_url, "test", pool_size=12)
+    yield engine
+    await engine.dispose()
+
+
+async def make_tables(url: str) -> None:
+    """Marks, outbox and effects; each service has its own migrations for them."""
+    maker = create_async_engine(url)
+    async with maker.begin() as connection:
+        await connection.run_sync(METADATA.create_all)
+    await maker.dispose()
+
+
+@pytest.fixture
+def settings(kafka: str, namespace: str) -> KafkaSettings:
+    """The broker in a namespace of the test's own."""
+    return KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace, partitions=PARTITIONS)
+
+
+async def lying_on(settings: KafkaSettings, topic: str, partition: int = 0) -> list[Record]:
+    """Every record that lies in a partition now."""
+    place = TopicPartition(settings.topic(topic), partition)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        await consumer.seek_to_beginning(place)
+        records: list[Record] = []
+        while await consumer.position(place) < end:
+            records += (await consumer.getmany(place, timeout_ms=500)).get(place, [])
+        return records
+    finally:
+        await consumer.stop()

@@ -1,0 +1,16 @@
+"""Waiting for a condition with a deadline, never for a fixed time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 20.0) -> T:
+    """Ask again until the answer is true, and give it back; TimeoutError when it takes too long."""
+    async with asyncio.timeout(deadline_s):
+        while True:
+            if answer := await condition():
+                return answer
+            await asyncio.sleep(0.01)
