@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message
 
@@ -40,10 +41,13 @@ class StrictJsonRoute(APIRoute):
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise Problem(413, "body-too-large", f"Send at most {MAX_BODY_BYTES} bytes.")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise Problem(413, "body-too-large", f"Send at most {MAX_BODY_BYTES} bytes.")
+    except ClientDisconnect as error:
+        raise Problem(400, "body-incomplete", "The connection ended before the body did.") from error
     return bytes(body)
 
 

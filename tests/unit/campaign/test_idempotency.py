@@ -1,4 +1,4 @@
-"""Idempotency-Key and If-Match: what is accepted, and what makes two requests the same."""
+"""Idempotency-Key: what is accepted, and what makes two requests the same."""
 
 import pytest
 
@@ -9,16 +9,6 @@ from services.campaign.idempotency import (
     request_hash,
     require_key,
     require_same_request,
-)
-from services.campaign.identifiers import new_id
-from services.campaign.versions import (
-    VersionChanged,
-    VersionRequired,
-    VersionUnusable,
-    etag,
-    expected_version,
-    require_if_match,
-    require_version,
 )
 
 SAME = ("POST", "/v1/campaigns", None, b'{"a": 1, "b": [1, 2]}')
@@ -60,37 +50,3 @@ def test_the_same_request_may_be_written_in_another_way(body: bytes) -> None:
 def test_any_other_request_under_the_key_is_refused(other: tuple[str, str, str | None, bytes]) -> None:
     with pytest.raises(KeyReused):
         require_same_request(request_hash(*SAME), request_hash(*other))
-
-
-@pytest.mark.parametrize(
-    ("if_match", "version"), [(None, None), ("*", None), ('"3"', 3), (' "12" ', 12), (etag(7), 7)]
-)
-def test_if_match_names_a_version(if_match: str | None, version: int | None) -> None:
-    assert expected_version(if_match) == version
-
-
-@pytest.mark.parametrize("if_match", ["3", "", 'W/"3"', '"3", "4"', '"-1"', '"9999999999999999999"'])
-def test_an_if_match_that_is_no_version_is_refused(if_match: str) -> None:
-    with pytest.raises(VersionUnusable):
-        expected_version(if_match)
-
-
-def test_a_command_on_an_older_version_is_refused() -> None:
-    require_version(3, 3)
-    require_version(3, None)
-    with pytest.raises(VersionChanged) as refused:
-        require_version(4, 3)
-    assert refused.value.facts == {"version": 4}
-
-
-def test_a_plan_is_not_rewritten_unseen() -> None:
-    with pytest.raises(VersionRequired):
-        require_if_match(None)
-
-
-def test_ids_sort_by_the_time_they_were_made() -> None:
-    ids = [new_id() for _ in range(100)]
-    assert len(set(ids)) == 100
-    assert {each.version for each in ids} == {7}
-    milliseconds = [each.int >> 80 for each in ids]
-    assert milliseconds == sorted(milliseconds)
