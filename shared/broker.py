@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from prometheus_client import Counter, Histogram
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 log = structlog.get_logger(__name__)
@@ -89,6 +90,8 @@ class KafkaSettings(BaseSettings):
 
     kafka_bootstrap_servers: str = "127.0.0.1:8192"
     kafka_namespace: str = ""
+    kafka_session_timeout_ms: int = Field(default=6_000, ge=1_000, le=300_000)
+    """A worker that is silent for so long is taken for dead, and its partitions are given to others."""
     partitions: int = 4
 
     @property
@@ -329,8 +332,8 @@ def subscribe_batches(
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,
         max_partition_fetch_bytes=1 << 20,
-        session_timeout_ms=6_000,
-        heartbeat_interval_ms=1_500,
+        session_timeout_ms=settings.kafka_session_timeout_ms,
+        heartbeat_interval_ms=settings.kafka_session_timeout_ms // 4,
         max_poll_interval_ms=300_000,
         partition_assignment_strategy=(RangePartitionAssignor,),
         listener=listener,
