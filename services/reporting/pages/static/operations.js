@@ -176,7 +176,7 @@ function renderFigures() {
   const lagLevel = waiting >= LAG_ALARM ? "alarm" : waiting >= LAG_WARN ? "warn" : "good";
   const known = view.lag_error === null;
   figure("lag", known ? lagLevel : "unknown", number(waiting), say(waiting >= LAG_WARN ? "lagBad" : "lagOk"));
-  if (!known) put(at("lag-hint"), say("noLag"));
+  if (!known) put(at("lag-hint"), say(view.lag.length > 0 ? "lagOld" : "noLag"));
   doubt("held", view.held_open);
   doubt("conflicts", view.conflicts);
   doubt("letters", view.dead_letters.count);
