@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from functools import cache
 from typing import Final
@@ -14,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from services.notification import headers
+from services.notification import mime
 from shared.money import format_yuan
 
 DONATION_HEADER: Final = "X-Shanliu-Donation-Id"
@@ -89,9 +87,9 @@ def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -
     """
     title = one_line(thanks.campaign.title, TITLE_MAX)
     head = {
-        "From": headers.mailbox(sender),
+        "From": mime.mailbox(sender),
         "To": f"<{recipient}>",
-        "Subject": headers.encoded(f"感谢您的捐赠：{title} / Thank you for your donation"),
+        "Subject": mime.encoded(f"感谢您的捐赠：{title} / Thank you for your donation"),
         "Date": format_datetime(now),
         "Message-ID": f"<{message_id(thanks.donation_id)}@{sender.domain}>",
         DONATION_HEADER: str(thanks.donation_id),
@@ -99,11 +97,9 @@ def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -
         "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
     }
     values = _values(thanks, title)
-    body = EmailMessage(policy=SMTP)
-    body.set_content(_templates().get_template("thanks.txt").render(values), cte="base64")
+    text = _templates().get_template("thanks.txt").render(values)
     html = _templates().get_template("thanks.html").render(values)
-    body.add_alternative(html, subtype="html", cte="base64")
-    return headers.block(head) + body.as_bytes()
+    return mime.mail(head, text=text, html=html)
 
 
 def _values(thanks: Thanks, title: str) -> dict[str, str | None]:

@@ -7,7 +7,9 @@ import email.policy
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.parser import BytesHeaderParser
 from enum import StrEnum
+from functools import cached_property
 from typing import Final, Literal
 
 DONATION_HEADER: Final = "X-Shanliu-Donation-Id"
@@ -29,20 +31,49 @@ class Mode(StrEnum):
     """The mail is kept, and no answer comes until the behaviour is set anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mail:
-    """One mail as it came. `number` counts from 1 over the life of the process."""
+    """One mail as it came. `number` counts from 1 over the life of the process.
+
+    Only the headers that mails are looked up by are read at once: reading the parts takes ten times as long.
+    """
 
     number: int
     received_at: datetime
     sender: str
     recipients: tuple[str, ...]
     message_id: str
-    subject: str
     donation_id: str
-    text: str
-    html: str
     raw: bytes
+
+    @cached_property
+    def _message(self) -> email.message.EmailMessage:
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    @cached_property
+    def subject(self) -> str:
+        """Decoded; empty when it can't be."""
+        try:
+            return _printable(str(self._message.get("Subject", "")).strip())
+        except Exception:  # noqa: BLE001 - the parser raises many things on hostile headers
+            return ""
+
+    @cached_property
+    def text(self) -> str:
+        """The plain part."""
+        return self._part("plain")
+
+    @cached_property
+    def html(self) -> str:
+        """The HTML part."""
+        return self._part("html")
+
+    def _part(self, kind: Literal["plain", "html"]) -> str:
+        try:
+            part = self._message.get_body((kind,))
+            return "" if part is None else _printable(str(part.get_content()))
+        except Exception:  # noqa: BLE001 - unknown charsets, broken encodings: shown as empty
+            return ""
 
     def as_json(self) -> dict[str, object]:
         """The mail for tests and tools."""
@@ -125,35 +156,16 @@ class Mailbox:
 
 
 def _read(number: int, sender: str, recipients: tuple[str, ...], raw: bytes) -> Mail:
-    message = email.message_from_bytes(raw, policy=email.policy.default)
+    headers = BytesHeaderParser().parsebytes(raw)
     return Mail(
         number=number,
         received_at=datetime.now(UTC),
         sender=_printable(sender),
         recipients=tuple(_printable(recipient) for recipient in recipients),
-        message_id=_header(message, "Message-ID"),
-        subject=_header(message, "Subject"),
-        donation_id=_header(message, DONATION_HEADER),
-        text=_part(message, "plain"),
-        html=_part(message, "html"),
+        message_id=_printable(str(headers.get("Message-ID", "")).strip()),
+        donation_id=_printable(str(headers.get(DONATION_HEADER, "")).strip()),
         raw=raw,
     )
-
-
-def _header(message: email.message.EmailMessage, name: str) -> str:
-    try:
-        value = str(message.get(name, ""))
-    except Exception:  # noqa: BLE001 - the parser raises many things on hostile headers; the mail is still kept
-        return ""
-    return _printable(value.strip())
-
-
-def _part(message: email.message.EmailMessage, kind: Literal["plain", "html"]) -> str:
-    try:
-        part = message.get_body((kind,))
-        return "" if part is None else _printable(str(part.get_content()))
-    except Exception:  # noqa: BLE001 - unknown charsets, broken encodings: shown as empty
-        return ""
 
 
 def _printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Headers: any text arrives as it was, and none becomes a header of its own."""
+"""A mail as bytes: any text arrives as it was, and none becomes a header of its own."""
 
 from email.header import decode_header, make_header
 from email.headerregistry import Address
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notification.headers import block, encoded, mailbox
+from services.notification.mime import block, encoded, mailbox
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
