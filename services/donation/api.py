@@ -180,7 +180,7 @@ async def replay(parts: Wired, topic: str, partition: int, offset: int, person: 
             raise Problem(404, "unknown-dead-letter", "There is no dead letter of that position.")
         if row.replayed_at is not None:
             raise Problem(409, "replayed", f"Sent again before, by {row.replayed_by}.")
-        letter = DeadLetter.model_validate(row.letter)
+        letter = DeadLetter.model_validate_json(row.letter)
         headers = [*letter.headers, ("replay-of", letter.origin.encode())]
         placed = await parts.publisher.send(topic, letter.value or b"", key=letter.key, headers=headers)
         await queries.mark_replayed(connection, source, offset, person.name)
@@ -210,7 +210,7 @@ def _letter_view(row: Any) -> DeadLetterView:
         partition=int(partition),
         offset=row.sequence,
         reason=row.reason,
-        detail=row.letter["detail"],
+        detail=row.detail,
         failed_at=row.failed_at,
         replayed_at=row.replayed_at,
         replayed_by=row.replayed_by,

@@ -68,13 +68,15 @@ class IntakeHandler:
 
     async def _book(self, records: Records, intakes: list[Intake[Any]], letters: list[DeadLetter]) -> Outcome:
         async with self._engine.begin() as connection:
-            buried = await queries.buried_positions(connection, *_span(self._settings, records))
+            buried = await queries.buried_letters(connection, _spans(self._settings, records))
             fresh = [intake for intake in intakes if intake.position not in buried]
             entries, refusals = await booking.book(connection, fresh)
-            letters = letters + [_buried(self._settings, refusal) for refusal in refusals]
-            if letters:
-                await queries.insert_dead_letters(connection, [_letter_row(letter) for letter in letters])
-            return Outcome(await booking.chain(connection, entries), contacts_of(entries), letters)
+            found = letters + [_buried(self._settings, refusal) for refusal in refusals]
+            if new := [letter for letter in found if _position(letter) not in buried]:
+                await queries.insert_dead_letters(connection, new)
+            return Outcome(
+                await booking.chain(connection, entries), contacts_of(entries), [*buried.values(), *new]
+            )
 
 
 def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any]], list[DeadLetter]]:
@@ -111,8 +113,7 @@ async def publish(publisher: Publisher, outcome: Outcome) -> None:
 
     Raises PublishFailed when the broker did not take all of it; then the whole is sent again.
     """
-    for letter in outcome.letters:
-        await dead_letters.publish(publisher, letter)
+    await _all([dead_letters.publish(publisher, letter) for letter in outcome.letters])
     contacts: dict[int, list[tuple[bytes | None, bytes]]] = {}
     for partition, key, value in outcome.contacts:
         contacts.setdefault(partition, []).append((key, value))
@@ -133,24 +134,22 @@ async def _all(sends: Sequence[Any]) -> None:
             raise result
 
 
-def _span(settings: KafkaSettings, records: Sequence[Record]) -> tuple[list[str], int, int]:
-    sources = sorted({source_of(settings.plain(record.topic), record.partition) for record in records})
-    offsets = [record.offset for record in records]
-    return sources, min(offsets), max(offsets)
+def _spans(settings: KafkaSettings, records: Sequence[Record]) -> dict[str, tuple[int, int]]:
+    """The first and the last sequence of each source in a batch, whose partitions are in order."""
+    spans: dict[str, tuple[int, int]] = {}
+    for record in records:
+        source = source_of(settings.plain(record.topic), record.partition)
+        first, _ = spans.get(source, (record.offset, record.offset))
+        spans[source] = first, record.offset
+    return spans
+
+
+def _position(letter: DeadLetter) -> tuple[str, int]:
+    return source_of(letter.topic, letter.partition), letter.offset
 
 
 def _buried(settings: KafkaSettings, refusal: Refusal) -> DeadLetter:
     return bury(settings, SERVICE, refusal.intake.record, refusal.reason, refusal.detail)
-
-
-def _letter_row(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "source": source_of(letter.topic, letter.partition),
-        "sequence": letter.offset,
-        "reason": letter.reason,
-        "letter": letter.model_dump(mode="json", exclude_none=True),
-        "failed_at": letter.failed_at,
-    }
 
 
 class CampaignHandler:

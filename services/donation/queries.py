@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.holding import CampaignState
 from services.donation.models import campaigns, channels, conflicts, dead_letters, donations
+from shared.dead_letters import DeadLetter
+from shared.positions import source_of
 
 COLUMNS: Final = {
     "donation_id": "uuid",
@@ -92,15 +94,28 @@ async def previous_positions(connection: AsyncConnection, firsts: Mapping[str, i
     return {row.source: row.previous for row in await connection.execute(_PREVIOUS, asked)}
 
 
-async def buried_positions(
-    connection: AsyncConnection, sources: Sequence[str], low: int, high: int
-) -> set[tuple[str, int]]:
-    """The positions from `low` to `high` that went to the dead letters: they stay there, whatever the rules
-    say today; their content comes back by replay, at a new position.
+_BURIED: Final = text(
     """
-    c = dead_letters.c
-    wanted = select(c.source, c.sequence).where(c.source.in_(list(sources)), c.sequence.between(low, high))
-    return {(row.source, row.sequence) for row in await connection.execute(wanted)}
+    SELECT d.source, d.sequence, d.letter
+    FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
+         AS asked (source, first, last)
+    JOIN dead_letters d ON d.source = asked.source AND d.sequence BETWEEN asked.first AND asked.last
+    """
+)
+
+
+async def buried_letters(
+    connection: AsyncConnection, spans: Mapping[str, tuple[int, int]]
+) -> dict[tuple[str, int], DeadLetter]:
+    """What went to the dead letters of these sources between the two sequences each: it stays there,
+    whatever the rules say today; its content comes back by replay, at a new position.
+    """
+    firsts, lasts = zip(*spans.values(), strict=True)
+    asked = {"sources": list(spans), "firsts": list(firsts), "lasts": list(lasts)}
+    return {
+        (row.source, row.sequence): DeadLetter.model_validate_json(row.letter)
+        for row in await connection.execute(_BURIED, asked)
+    }
 
 
 async def insert_conflicts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -108,9 +123,20 @@ async def insert_conflicts(connection: AsyncConnection, rows: Sequence[dict[str,
     await connection.execute(upsert(conflicts).on_conflict_do_nothing(), list(rows))
 
 
-async def insert_dead_letters(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+async def insert_dead_letters(connection: AsyncConnection, letters: Iterable[DeadLetter]) -> None:
     """Keep dead letters; one that comes again is there already."""
-    await connection.execute(upsert(dead_letters).on_conflict_do_nothing(), list(rows))
+    rows = [
+        {
+            "source": source_of(letter.topic, letter.partition),
+            "sequence": letter.offset,
+            "reason": letter.reason,
+            "detail": letter.detail,
+            "letter": letter.to_bytes(),
+            "failed_at": letter.failed_at,
+        }
+        for letter in letters
+    ]
+    await connection.execute(upsert(dead_letters).on_conflict_do_nothing(), rows)
 
 
 _RELEASES: Final = text("SELECT * FROM releases WHERE donation_id = ANY(:ids)")
@@ -266,9 +292,9 @@ async def donation_status(connection: AsyncConnection, donation_id: UUID) -> Row
 async def list_dead_letters(
     connection: AsyncConnection, *, open_only: bool, before: datetime | None, rows: int
 ) -> Sequence[Row[Any]]:
-    """The newest dead letters first; `before` continues a list."""
+    """The newest dead letters first, without the letters themselves; `before` continues a list."""
     c = dead_letters.c
-    wanted = select(c.source, c.sequence, c.reason, c.letter, c.failed_at, c.replayed_at, c.replayed_by)
+    wanted = select(c.source, c.sequence, c.reason, c.detail, c.failed_at, c.replayed_at, c.replayed_by)
     if open_only:
         wanted = wanted.where(c.replayed_at.is_(None))
     if before is not None:

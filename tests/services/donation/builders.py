@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from shared.events import Event
+from shared.events.campaigns import CampaignData
+
 OCCURRED_AT = (datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0)
 
 MISSING: Any = object()
@@ -51,3 +54,49 @@ def as_json(body: Any) -> bytes:
 
 def _changed(body: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in (body | changes).items() if value is not MISSING}
+
+
+PEOPLE = {
+    "admin": ["administrator"],
+    "desk": ["desk"],
+    "viewer": ["viewer"],
+    "finance": ["finance"],
+}
+
+
+def token(person: str) -> str:
+    return f"token-of-{person}"
+
+
+def bearer(person: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token(person)}"}
+
+
+class Campaigns:
+    """Makes campaign events as the campaign service does: one source, its sequences without gaps."""
+
+    def __init__(self, partition: int = 0) -> None:
+        self.source = f"campaign/{partition}"
+        self._sequence = 0
+
+    def event(self, event_class: type[Event], campaign_id: str, changed_at: datetime = OCCURRED_AT) -> Event:
+        self._sequence += 1
+        data = CampaignData(
+            campaign_id=campaign_id,
+            kind="gala",
+            title="慈善晚会",
+            organisation="苏州市慈善总会",
+            licence="53320500509190000A",
+            filing_number="53320500509190000A27001",
+            purpose="助学",
+            goal_fen=1_000_000,
+            window_start=OCCURRED_AT - timedelta(days=1),
+            window_end=OCCURRED_AT + timedelta(days=1),
+            contact="0512-00000000",
+            query_method="慈善中国",
+            changed_at=changed_at,
+        )
+        previous = self._sequence - 1 or None
+        return event_class.at(
+            self.source, self._sequence, previous, subject=campaign_id, time=changed_at, data=data
+        )

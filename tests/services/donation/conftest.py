@@ -1,0 +1,111 @@
+"""The donation service on the real broker and database.
+
+`place` has the topics and the database, and nobody working there: a test calls the handlers itself.
+`service` is another place with the whole service running in the test's process, reached by real HTTP.
+Both live as long as this package's tests, which keep apart by channels and campaigns of their own.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from pydantic import SecretStr
+
+from deploy.topics import apply_topics
+from services.donation.app import create_app
+from services.donation.settings import Settings
+from tests.conftest import PARTITIONS
+from tests.databases import Databases
+from tests.services.donation.builders import PEOPLE, token
+from tests.services.donation.places import Place, Service, at_place
+from tests.services.donation.waiting import until
+
+in_package = pytest_asyncio.fixture(scope="package", loop_scope="package")
+
+
+@pytest.fixture(scope="session")
+def operators_file(workplace: Path) -> Path:
+    path = workplace / "donation-operators.json"
+    operators = [
+        {"person": person, "roles": roles, "token_sha256": hashlib.sha256(token(person).encode()).hexdigest()}
+        for person, roles in PEOPLE.items()
+    ]
+    path.write_text(json.dumps(operators))
+    return path
+
+
+@pytest.fixture(scope="package")
+def kafka_settings(kafka: str, databases: Databases, operators_file: Path) -> "SettingsMaker":
+    return SettingsMaker(kafka, databases, operators_file)
+
+
+class SettingsMaker:
+    """Makes the settings of a place that has its own topics and database."""
+
+    def __init__(self, kafka: str, databases: Databases, operators_file: Path) -> None:
+        self._kafka = kafka
+        self._databases = databases
+        self._operators_file = operators_file
+
+    async def __call__(self) -> Settings:
+        namespace = f"t{token_hex(4)}."
+        await apply_topics(self._kafka, namespace, PARTITIONS)
+        return Settings(
+            database_url=self._databases.fresh("donation"),
+            kafka_bootstrap_servers=self._kafka,
+            kafka_namespace=namespace,
+            partitions=PARTITIONS,
+            channel_key=SecretStr(base64.b64encode(b"k" * 32).decode()),
+            operators_file=self._operators_file,
+        )
+
+
+@in_package
+async def place(kafka_settings: SettingsMaker) -> AsyncIterator[Place]:
+    async with at_place(await kafka_settings()) as quiet:
+        yield quiet
+
+
+@in_package
+async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
+    settings = await kafka_settings()
+    async with at_place(settings) as around, serving(settings) as url, Service.at(around, url) as running:
+        yield running
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves pytest's signal handlers alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """Run the service as `python -m services.donation` does; gives its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_keep_alive=30)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+
+    async def started() -> bool:
+        assert not task.done(), "the server ended while starting"
+        return server.started
+
+    try:
+        await until(started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task

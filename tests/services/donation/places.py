@@ -1,0 +1,202 @@
+"""A place where the donation service can work: its topics, its database, and the means to look at both."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from httpx import AsyncClient, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from standardwebhooks import Webhook
+
+from services.donation.api import INTAKE_TOPIC
+from services.donation.handlers import CampaignHandler, IntakeHandler
+from services.donation.models import metadata
+from services.donation.settings import Settings
+from shared import database
+from shared.broker import CAMPAIGN_EVENTS, INTAKE_PREFIX, Publisher, Record, ensure_topic
+from shared.dead_letters import DeadLetter
+from shared.events import CONTENT_TYPE_HEADER, Event
+from tests.services.donation.builders import as_json, bearer, new_id
+from tests.services.donation.topics import Follower, Put, put
+from tests.services.donation.waiting import until
+
+
+class Place:
+    """Topics and a database of their own."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, publisher: Publisher) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.publisher = publisher
+        self.log = Follower(settings)
+
+    def handler(self, publisher: Publisher | None = None) -> IntakeHandler:
+        """A worker's handler; nothing of it outlives a batch, so each call makes a new one."""
+        return IntakeHandler(self.settings, self.engine, publisher or self.publisher)
+
+    def campaign_handler(self) -> CampaignHandler:
+        return CampaignHandler(self.settings, self.engine, self.publisher, lambda: None)
+
+    async def channel(self) -> str:
+        """A new channel's intake topic."""
+        topic = INTAKE_PREFIX + new_id("ch")
+        await ensure_topic(self.settings, topic, configs=INTAKE_TOPIC)
+        return topic
+
+    async def put(self, topic: str, *records: Put | bytes | dict[str, Any], partition: int = 0) -> list[int]:
+        """Write to an intake topic as a channel's own producer does; gives back the offsets."""
+        puts = [
+            each if isinstance(each, Put) else Put(each if isinstance(each, bytes) else as_json(each))
+            for each in records
+        ]
+        return await put(self.settings, topic, partition, *puts)
+
+    async def batch(self, *topics: str) -> tuple[Record, ...]:
+        """All that lies on these topics, as a worker is given it."""
+        return tuple([record for topic in topics for record in await self.log.records(topic)])
+
+    async def work(self, *topics: str) -> tuple[Record, ...]:
+        """Have a worker take all that lies on these topics in one batch."""
+        batch = await self.batch(*topics)
+        await self.handler()(batch)
+        return batch
+
+    async def tell(self, *events: Event) -> None:
+        """Publish campaign events, as the campaign service does."""
+        by_source: dict[str, list[tuple[bytes | None, bytes]]] = {}
+        for event in events:
+            by_source.setdefault(event.source, []).append((event.subject.encode(), event.to_bytes()))
+        for source, records in by_source.items():
+            partition = int(source.rpartition("/")[2])
+            await self.publisher.send_in_order(CAMPAIGN_EVENTS, partition, records, [CONTENT_TYPE_HEADER])
+
+    async def campaign(self, status: str = "launched", closed_at: datetime | None = None) -> str:
+        """A campaign of its own in a state, written as the handler leaves it."""
+        campaign_id = new_id("gala")
+        await self.set_campaign(campaign_id, status, closed_at)
+        return campaign_id
+
+    async def set_campaign(self, campaign_id: str, status: str, closed_at: datetime | None = None) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO campaigns VALUES (:campaign_id, :status, :closed_at)"
+                    " ON CONFLICT (campaign_id) DO UPDATE SET status = :status, closed_at = :closed_at"
+                ),
+                {"campaign_id": campaign_id, "status": status, "closed_at": closed_at},
+            )
+
+    async def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        async with self.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(statement), values)]
+
+    async def value(self, statement: str, **values: Any) -> Any:
+        return (await self.rows(statement, **values))[0][0]
+
+    async def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything in the database."""
+        return {
+            table.name: sorted(await self.rows(f"SELECT * FROM {table.name}"), key=repr)
+            for table in metadata.sorted_tables
+        }
+
+    async def letters(self, topic: str) -> list[DeadLetter]:
+        """The dead letters of an intake topic, as they lie on theirs."""
+        letters = [
+            DeadLetter.model_validate_json(record.value or b"")
+            for record in await self.log.records("dead-letter")
+        ]
+        return sorted(
+            (letter for letter in letters if letter.topic == topic),
+            key=lambda letter: (letter.partition, letter.offset),
+        )
+
+
+@asynccontextmanager
+async def at_place(settings: Settings) -> AsyncIterator[Place]:
+    engine = database.create_engine(settings.database_url, "tests")
+    async with database.disposing(engine), Publisher(settings) as publisher:
+        place = Place(settings, engine, publisher)
+        await place.log.start()
+        try:
+            yield place
+        finally:
+            await place.log.stop()
+
+
+class Channel:
+    """A registered channel that signs what it sends, with the reference library."""
+
+    def __init__(self, service: "Service", name: str, secret: str) -> None:
+        self._service = service
+        self.name = name
+        self.topic = INTAKE_PREFIX + name
+        self._webhook = Webhook(secret)
+
+    def signed(self, body: bytes, *, webhook_id: str | None = None, **headers: str | None) -> dict[str, str]:
+        """The headers of a request; a header named here replaces its own, None leaves it out."""
+        message_id, now = webhook_id or new_id("msg"), datetime.now(UTC)
+        made: dict[str, str | None] = {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(message_id, now, body.decode("utf-8", "replace")),
+            "content-type": "application/json",
+        }
+        made |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return {name: value for name, value in made.items() if value is not None}
+
+    async def post(
+        self, path: str, body: Any, *, webhook_id: str | None = None, **headers: str | None
+    ) -> Response:
+        content = body if isinstance(body, bytes) else as_json(body)
+        return await self._service.http.post(
+            f"/v1/channels/{self.name}/{path}",
+            content=content,
+            headers=self.signed(content, webhook_id=webhook_id, **headers),
+        )
+
+    async def give(self, body: Any, **options: Any) -> Response:
+        return await self.post("donations", body, **options)
+
+    async def reverse(self, body: Any, **options: Any) -> Response:
+        return await self.post("reversals", body, **options)
+
+
+class Service:
+    """A place with the whole service running in it."""
+
+    def __init__(self, place: Place, http: AsyncClient) -> None:
+        self.place = place
+        self.http = http
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, place: Place, base_url: str) -> AsyncIterator[Self]:
+        async with AsyncClient(base_url=base_url, timeout=20) as http:
+            yield cls(place, http)
+
+    async def channel(self, **settings: Any) -> Channel:
+        """Register a channel of its own."""
+        new = {"channel": new_id("ch"), "title": "测试", **settings}
+        answer = await self.http.post("/v1/channels", json=new, headers=bearer("admin"))
+        assert answer.status_code == 201, answer.text
+        return Channel(self, answer.json()["channel"], answer.json()["secret"])
+
+    async def status(self, donation_id: UUID | str, *wanted: str) -> dict[str, Any]:
+        """Where a donation stands, as soon as its status is one of these."""
+
+        async def look() -> Any:
+            answer = await self.http.get(f"/v1/donations/{donation_id}")
+            view = answer.json()
+            return view if answer.status_code == 200 and view["status"] in wanted else None
+
+        return dict(await until(look))
+
+
+async def together(*work: Any) -> Sequence[Any]:
+    """Start all of it in the same moment and wait for all."""
+    return await asyncio.gather(*work)
