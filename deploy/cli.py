@@ -1,0 +1,275 @@
+"""`shanliu`: the command line of the local stack. What people read goes to stderr, results to stdout."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import psutil
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from deploy.local import launcher, state
+from deploy.local.jars import Progress as Told
+from deploy.local.layout import Home, Ports
+from deploy.local.problems import StackProblem
+from deploy.local.processes import LOG_BYTES
+from deploy.local.stack import logs_of
+
+KAFKA_BYTES: Final = 56_500_000
+"""About what the jars of kafka.lock weigh; only the bar's length depends on it."""
+PLAIN_STEP: Final = 0.1
+TAIL_BYTES: Final = 64_000
+
+app = typer.Typer(
+    help="Shanliu (善流): donations from many channels to the people who must see them at once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="The Kafka topics that deploy/topics.yaml declares.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+console = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run a command. What the user can mend is one line and exit code 1, without a traceback."""
+    try:
+        app()
+    except StackProblem as problem:
+        console.print(f"shanliu: {problem}", style="red", markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def download_meter(files: int) -> Iterator[Told]:
+    """Show the fetching of Kafka: a bar on a terminal, a line for every tenth elsewhere."""
+    if not console.is_terminal:
+        yield _plain_meter(files)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"  fetching Kafka ({files} files, once)", total=KAFKA_BYTES)
+        yield lambda count: progress.advance(task, count)
+
+
+def _plain_meter(files: int) -> Told:
+    say(f"fetching Kafka ({files} files, {KAFKA_BYTES // 1_000_000} MB, once)")
+    seen, shown = 0, 0.0
+
+    def told(count: int) -> None:
+        nonlocal seen, shown
+        seen += count
+        if seen / KAFKA_BYTES >= shown + PLAIN_STEP:
+            shown = seen / KAFKA_BYTES
+            say(f"{seen // 1_000_000} MB")
+
+    return told
+
+
+# ---------------------------------------------------------------- the stack
+
+
+@app.command()
+def up() -> None:
+    """Start Kafka, PostgreSQL and the four services in the background; return when all are ready."""
+    begun = time.monotonic()
+    show_addresses(launcher.up(Home.from_environment(), say, download_meter))
+    say(f"up after {time.monotonic() - begun:.1f} s; `shanliu down` stops everything")
+
+
+def show_addresses(found: state.State) -> None:
+    """Print where a person looks."""
+    for what, address in found.addresses.items():
+        say(f"{what:<17} {address}")
+
+
+@app.command()
+def down() -> None:
+    """Stop everything that `shanliu up` has started."""
+    if not launcher.down(Home.from_environment(), say):
+        say("nothing was running")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show every process: does it run, is it ready, how often was it started again. Exit 1 unless all are."""
+    home = Home.from_environment()
+    found = launcher.running(home)
+    rows = [_row(name, process) for name, process in (found.processes if found else {}).items()]
+    healthy = found is not None and found.phase == "ready" and all(row["running"] for row in rows)
+    if as_json:
+        sys.stdout.write(json.dumps({"phase": found.phase if found else "down", "processes": rows}) + "\n")
+    elif found is None:
+        say("nothing is running")
+        _tell_of_survivors(home)
+    else:
+        _print_status(found, rows)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _row(name: str, process: state.ProcessState) -> dict[str, Any]:
+    living = process.identity.process()
+    row: dict[str, Any] = {
+        "name": name,
+        "pid": process.pid,
+        "running": living is not None,
+        "restarts": process.restarts,
+        "seconds": round(time.time() - process.started) if living else 0,
+        "memory_mb": 0,
+    }
+    with contextlib.suppress(psutil.Error):
+        if living:
+            row["memory_mb"] = living.memory_info().rss // 1_000_000
+    return row
+
+
+def _print_status(found: state.State, rows: list[dict[str, Any]]) -> None:
+    table = Table(title=f"{found.phase}", title_justify="left", box=None, padding=(0, 2))
+    for column in ("process", "state", "pid", "up", "MB", "restarts"):
+        table.add_column(column, justify="left" if column in {"process", "state"} else "right")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            "[green]running[/]" if row["running"] else "[red]ended[/]",
+            str(row["pid"]),
+            str(timedelta(seconds=row["seconds"])),
+            str(row["memory_mb"]),
+            str(row["restarts"]),
+        )
+    console.print(table)
+    show_addresses(found)
+
+
+def _tell_of_survivors(home: Home) -> None:
+    left = state.read(home)
+    if left is not None and (survivors := left.survivors()):
+        say(f"{len(survivors)} processes are left of a crash; `shanliu down` stops them")
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None, typer.Argument(help="A process, such as donation-worker; all without it.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=10_000, help="How many of the last.")
+    ] = 20,
+) -> None:
+    """Show the last lines of a process's log, or of all logs."""
+    known = logs_of(Home.from_environment())
+    if name is not None and name not in known:
+        raise StackProblem(f"No log of {name!r}. There are: {', '.join(known) or 'none yet'}.")
+    chosen = {name: known[name]} if name is not None else known
+    ends = {}
+    for one, path in chosen.items():
+        ends[one] = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, ends[one] - max(TAIL_BYTES, lines * 1_000)))
+            last = file.read().decode("utf-8", "replace").splitlines()[-lines:] if lines else []
+        _print_lines(one, last, labelled=len(chosen) > 1)
+    while follow:
+        time.sleep(0.3)
+        for one, path in chosen.items():
+            size = path.stat().st_size
+            start = ends[one] if size >= ends[one] else 0
+            if size > start:
+                with path.open("rb") as file:
+                    file.seek(start)
+                    text = file.read(LOG_BYTES)
+                ends[one] = start + len(text)
+                _print_lines(one, text.decode("utf-8", "replace").splitlines(), labelled=len(chosen) > 1)
+
+
+def _print_lines(name: str, lines: list[str], *, labelled: bool) -> None:
+    for line in lines:
+        sys.stdout.write(f"{name:<17} {line}\n" if labelled else f"{line}\n")
+    sys.stdout.flush()
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False) -> None:
+    """Delete the data of the local stack: topics, databases, secrets, logs."""
+    home = Home.from_environment()
+    if launcher.running(home) is not None:
+        raise StackProblem("The stack is running. Stop it first: shanliu down")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StackProblem(f"This deletes all data in {home.root}. Say so: shanliu reset --yes")
+        typer.confirm(f"Delete all data in {home.root}?", abort=True, err=True)
+    deleted = launcher.reset(home)
+    say(f"deleted: {', '.join(path.name for path in deleted)}" if deleted else "nothing to delete")
+
+
+# ---------------------------------------------------------------- topics
+
+
+@topics_app.command("apply")
+def topics_apply(
+    bootstrap: Annotated[
+        str | None,
+        typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port[,…]; the local one without it."),
+    ] = None,
+    namespace: Annotated[str, typer.Option(envvar="KAFKA_NAMESPACE", help="Put before each name.")] = "",
+    partitions: Annotated[int, typer.Option(envvar="PARTITIONS", min=1, max=1000)] = 4,
+    replication: Annotated[
+        int, typer.Option(min=-1, max=15, help="Replicas; -1: the broker's default.")
+    ] = -1,
+) -> None:
+    """Make the topics that are missing, compare the others. Exit 1 when one differs; none is changed."""
+    from deploy.local.databases import run  # noqa: PLC0415 - 0.5 s that other commands need not pay
+    from deploy.topics import apply_topics  # noqa: PLC0415
+
+    servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
+    applied = run(apply_topics(servers, namespace, partitions, replication))
+    for name in applied.created:
+        say(f"made   {name}")
+    for name in applied.present:
+        say(f"there  {name}")
+    for difference in applied.differences:
+        console.print(f"  differs  {difference}", style="red", markup=False)
+    if applied.differences:
+        raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- the demo
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Play one evening, prove the numbers, print one JSON object, leave."),
+    ] = False,
+    donations: Annotated[int, typer.Option(min=20, max=100_000, help="Size of the evening.")] = 400,
+) -> None:
+    """Start everything, launch a gala and play a sample evening; run until Ctrl-C, which stops it all."""
+    from deploy.demo import run_demo  # noqa: PLC0415 - needs the services' libraries
+
+    raise typer.Exit(run_demo(once=once, donations=donations, say=say, meter=download_meter))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What somebody needs who works with the stack that runs here: addresses, database URLs, tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from deploy.local.credentials import Credentials
+from deploy.local.databases import SERVICES, parse_url
+from deploy.local.launcher import running
+from deploy.local.layout import LOOPBACK, Home, Ports
+from deploy.local.postgres import ADMIN
+from deploy.local.problems import StackProblem
+from deploy.local.stack import external_postgres
+
+PREFIX = "shanliu"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running stack, seen from outside."""
+
+    home: Home
+    kafka: str
+    """Bootstrap servers."""
+    urls: Mapping[str, str]
+    """Base URL by service: donation, campaign, notification, reporting."""
+    databases: Mapping[str, str]
+    """Database URL by service, each with the service's own role."""
+    admin_url: str
+    """PostgreSQL as its administrator."""
+    credentials: Credentials
+    addresses: Mapping[str, str]
+
+    @classmethod
+    def find(cls, home: Home | None = None) -> Self:
+        """The stack of this folder. Raises StackProblem when none is ready."""
+        home = home or Home.from_environment()
+        found = running(home)
+        if found is None or found.phase != "ready" or found.kafka is None:
+            raise StackProblem("Nothing is ready here. Start it first: shanliu up")
+        ports = Ports.from_environment().named()
+        credentials = Credentials.load_or_make(home.secrets_file)
+        local = f"postgresql://{ADMIN}:{credentials.postgres_admin}@{LOOPBACK}:{ports['postgres']}/postgres"
+        admin = parse_url(external_postgres() or local)
+        return cls(
+            home=home,
+            kafka=found.kafka,
+            urls={service: found.addresses[f"{service} API"] for service in SERVICES},
+            databases={
+                service: admin.set(
+                    username=f"{PREFIX}_{service}",
+                    password=credentials.databases[service],
+                    database=f"{PREFIX}_{service}",
+                ).render_as_string(hide_password=False)
+                for service in SERVICES
+            },
+            admin_url=admin.render_as_string(hide_password=False),
+            credentials=credentials,
+            addresses=found.addresses,
+        )
+
+    def token(self, role: str) -> str:
+        """The bearer token of a person with this role, a different person for each of desk, finance,
+        approver and administrator.
+        """
+        people = {
+            "desk": "desk.lin",
+            "finance": "finance.chen",
+            "approver": "approver.wang",
+            "administrator": "administrator",
+        }
+        return self.credentials.operators[people[role]]

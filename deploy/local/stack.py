@@ -1,0 +1,303 @@
+"""The whole system on one machine: what is started in which order, watched, and stopped."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from deploy.local import databases, state
+from deploy.local.backoff import Backoff
+from deploy.local.credentials import Credentials, write_private
+from deploy.local.environment import own_environment
+from deploy.local.kafka import LocalKafka, answers
+from deploy.local.layout import LOOPBACK, Home, Ports, is_free, require_disk
+from deploy.local.postgres import LocalPostgres
+from deploy.local.problems import StackProblem
+from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
+from deploy.local.services import SERVICES, Services, Wiring
+from deploy.topics import apply_topics
+from shared import database
+
+PARTITIONS: Final = 4
+ROTATE_EVERY_S: Final = 5.0
+DISK_WARNING_BYTES: Final = 500_000_000
+
+Report = Callable[[str], None]
+"""Takes one line of progress."""
+
+
+def external_kafka() -> str | None:
+    """The broker that KAFKA_BOOTSTRAP_SERVERS names: used, never started or stopped."""
+    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
+
+
+def external_postgres() -> str | None:
+    """The server that DATABASE_URL names: used, never started or stopped."""
+    return os.environ.get("DATABASE_URL") or None
+
+
+def own_ports(ports: Ports) -> dict[str, int]:
+    """The ports that this stack itself will listen on."""
+    named = ports.named()
+    if external_kafka():
+        del named["kafka"], named["kafka_controller"]
+    if external_postgres():
+        del named["postgres"]
+    return named
+
+
+@dataclass(slots=True)
+class Watched:
+    """A process that has to run: how to look at it and how to start it again."""
+
+    name: str
+    child: Callable[[], Child | None]
+    start: Callable[[], None]
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Stack:
+    """Everything that `shanliu up` starts. One thread uses it; start() can be ended by `stop_asked`."""
+
+    def __init__(self, home: Home, ports: Ports, report: Report, stop_asked: Event) -> None:
+        self._home = home
+        self._ports = ports
+        self._report = report
+        self._stop_asked = stop_asked
+        self._keeper = Keeper(home.logs / "keeper.log")
+        self._credentials = Credentials.load_or_make(home.secrets_file)
+        write_private(home.operators_file, self._credentials.operators_json())
+        self._kafka = self._local_kafka()
+        self._postgres = self._local_postgres()
+        self._services: Services | None = None
+        self._mail: Child | None = None
+        self._watched: list[Watched] = []
+        self._rotated_at = time.monotonic()
+
+    def _local_kafka(self) -> LocalKafka | None:
+        if external_kafka():
+            return None
+        return LocalKafka(
+            self._home.kafka,
+            port=self._ports.kafka,
+            controller_port=self._ports.kafka_controller,
+            log=self._home.logs / "kafka.log",
+            keeper=self._keeper,
+        )
+
+    def _local_postgres(self) -> LocalPostgres | None:
+        if external_postgres():
+            return None
+        return LocalPostgres(
+            self._home.postgres,
+            port=self._ports.postgres,
+            admin_password=self._credentials.postgres_admin,
+            log=self._home.logs / "postgres.log",
+            keeper=self._keeper,
+        )
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's address."""
+        return self._kafka.bootstrap if self._kafka else external_kafka() or ""
+
+    # ------------------------------------------------------------ start
+
+    def start(self) -> None:
+        """Bring everything up, each part healthy before what needs it. Raises StackProblem, Stopped."""
+        with ThreadPoolExecutor(1) as pool:
+            # The broker's first seconds are its own: the databases are made meanwhile.
+            broker = pool.submit(self._launch_kafka)
+            urls = self._start_postgres()
+            broker.result()
+        self._start_kafka()
+        self._start_services(self._wiring(urls))
+
+    def _launch_kafka(self) -> None:
+        if self._kafka is not None:
+            self._kafka.launch()
+
+    def _start_postgres(self) -> dict[str, str]:
+        begun = time.monotonic()
+        if (server := self._postgres) is not None:
+            server.start(stop=self._stop_asked)
+            self._watch("postgres", lambda: server.child, server.launch)
+            urls = server.create_service_databases(passwords=self._credentials.databases)
+            self._say(f"PostgreSQL {server.version} on port {server.port}", begun)
+        else:
+            urls = databases.create_service_databases(
+                external_postgres() or "", passwords=self._credentials.databases
+            )
+            self._say("PostgreSQL as DATABASE_URL says", begun)
+        begun = time.monotonic()
+        for service in databases.SERVICES:
+            self._check_stop()
+            databases.run(database.migrate(urls[service], f"services.{service}"))
+        self._say("databases migrated", begun)
+        return urls
+
+    def _start_kafka(self) -> None:
+        begun = time.monotonic()
+        if (broker := self._kafka) is not None:
+            broker.wait_ready(stop=self._stop_asked)
+            self._watch("kafka", lambda: broker.child, broker.launch)
+            self._say(f"Kafka on port {broker.port}", begun)
+        else:
+            require_kafka(self.bootstrap)
+        begun = time.monotonic()
+        applied = databases.run(apply_topics(self.bootstrap, partitions=PARTITIONS))
+        self._say(f"topics: {len(applied.created)} made, {len(applied.present)} there", begun)
+        for difference in applied.differences:
+            self._report(f"warning: topic {difference}")
+
+    def _wiring(self, urls: dict[str, str]) -> Wiring:
+        return Wiring(
+            kafka=self.bootstrap,
+            databases=urls,
+            ports=self._ports.named(),
+            operators_file=self._home.operators_file,
+            channel_key=self._credentials.channel_key,
+            smtp_port=self._ports.smtp,
+            partitions=PARTITIONS,
+        )
+
+    def _start_services(self, wiring: Wiring) -> None:
+        begun = time.monotonic()
+        self._services = services = Services(wiring, self._home.logs, self._keeper)
+        self._start_mail()
+        self._watch("mail", lambda: self._mail, self._start_mail)
+        services.start()
+        for service in SERVICES:
+            self._watch_service(services, service.name)
+        services.wait_ready(stop=self._stop_asked)
+        wait_until(lambda: not is_free(self._ports.mail), 20, self._stop_asked)
+        self._say(f"{len(SERVICES)} service processes ready", begun)
+
+    def _start_mail(self) -> None:
+        ports = ["--smtp-port", str(self._ports.smtp), "--http-port", str(self._ports.mail)]
+        self._mail = Child(
+            Command(
+                name="mail",
+                argv=[sys.executable, "-m", "deploy.local.mailcatcher", *ports],
+                environment={**own_environment(), "PYTHONPATH": str(SOURCE)},
+                stop_s=5,
+            ),
+            self._home.logs / "mail.log",
+            self._keeper,
+        )
+
+    def _watch_service(self, services: Services, name: str) -> None:
+        self._watch(name, lambda: services.children.get(name), lambda: services.start([name]))
+
+    def _watch(self, name: str, child: Callable[[], Child | None], start: Callable[[], None]) -> None:
+        watched = Watched(name, child, start)
+        watched.backoff.started_at = time.monotonic()
+        self._watched.append(watched)
+
+    def _say(self, what: str, begun: float) -> None:
+        self._report(f"{what} ({time.monotonic() - begun:.1f} s)")
+
+    def _check_stop(self) -> None:
+        if self._stop_asked.is_set():
+            raise Stopped
+
+    # ------------------------------------------------------------ watch
+
+    def tend(self) -> bool:
+        """Start again what has ended, turn over the logs; True when something changed."""
+        changes = [self._tend_one(watched) for watched in self._watched]
+        if time.monotonic() - self._rotated_at > ROTATE_EVERY_S:
+            self._rotated_at = time.monotonic()
+            for log in self._home.logs.glob("*.log"):
+                turn_over(log)
+        return any(changes)
+
+    def _tend_one(self, watched: Watched) -> bool:
+        child, now = watched.child(), time.monotonic()
+        if child is not None and child.running:
+            return False
+        if watched.backoff.due_at is None:
+            pause_s = watched.backoff.ended(now)
+            code = child.exit_code if child else None
+            if child is not None:
+                child.ended()
+            self._report(f"{watched.name} ended (exit code {code}); it is started again in {pause_s:.1f} s")
+            return True
+        if not watched.backoff.due(now):
+            return False
+        try:
+            require_disk(self._home.root, DISK_WARNING_BYTES)
+            watched.start()
+        except StackProblem as problem:
+            pause_s = watched.backoff.ended(now)
+            self._report(f"{watched.name} can't be started: {problem} Next try in {pause_s:.1f} s")
+            return True
+        watched.backoff.started(now)
+        self._report(f"{watched.name} was started again")
+        return True
+
+    def describe(self, into: state.State) -> None:
+        """Write what runs into the state."""
+        into.kafka = self.bootstrap
+        keeper = self._keeper.identity
+        into.keeper = state.state_of(keeper) if keeper else None
+        into.addresses = self.addresses() if self._services else {}
+        for name, child, restarts in self._children():
+            into.processes[name] = state.state_of(child.identity, running=child.running, restarts=restarts)
+
+    def _children(self) -> list[tuple[str, Child, int]]:
+        """Every process, also those that are started but not yet watched."""
+        restarts = {watched.name: watched.backoff.restarts for watched in self._watched}
+        found = {watched.name: watched.child() for watched in self._watched}
+        found |= {"postgres": self._postgres.child if self._postgres else None}
+        found |= {"kafka": self._kafka.child if self._kafka else None}
+        return [(name, child, restarts.get(name, 0)) for name, child in found.items() if child is not None]
+
+    def addresses(self) -> dict[str, str]:
+        """Where a person looks, by what is seen there."""
+        at = f"http://{LOOPBACK}"
+        return {
+            "screens": f"{at}:{self._ports.reporting}/",
+            "operations": f"{at}:{self._ports.reporting}/operations",
+            "mail": f"{at}:{self._ports.mail}/",
+            "donation API": f"{at}:{self._ports.donation}",
+            "campaign API": f"{at}:{self._ports.campaign}",
+            "notification API": f"{at}:{self._ports.notification}",
+            "reporting API": f"{at}:{self._ports.reporting}",
+        }
+
+    # ------------------------------------------------------------ stop
+
+    def stop(self) -> None:
+        """Stop everything we started: the services, then PostgreSQL, then Kafka; 15 s at most for each."""
+        begun = time.monotonic()
+        if self._services is not None:
+            for name in self._services.stop():
+                self._report(f"{name} did not stop within 15 s and was killed")
+        if self._mail is not None:
+            self._mail.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
+        if self._kafka is not None:
+            self._kafka.stop()
+        self._keeper.close()
+        self._say("everything is stopped", begun)
+
+
+def require_kafka(bootstrap: str) -> None:
+    """Raise StackProblem unless one of the bootstrap servers answers."""
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if port.isdecimal() and answers(host, int(port), timeout_s=5):
+            return
+    raise StackProblem(f"KAFKA_BOOTSTRAP_SERVERS is {bootstrap}, and no Kafka answers there.")
+
+
+def logs_of(home: Home) -> dict[str, Path]:
+    """The log files by process name."""
+    return {path.stem: path for path in sorted(home.logs.glob("*.log"))}
