@@ -129,9 +129,9 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
-    """A namespace and a database for each module: its tests differ by their campaigns and sources."""
+    """One namespace and one database: the tests differ by their campaigns and sources."""
     made = Settings(
         database_url=await asyncio.to_thread(databases.fresh, "campaign"),
         kafka_bootstrap_servers=kafka,
