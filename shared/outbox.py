@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 OLDEST_SECONDS = Gauge(
     "shanliu_outbox_oldest_seconds", "Age of the oldest event not yet published; 0: none waits"
 )
-POLL_S: Final = 0.05
+POLL_S: Final = 0.5
+"""Only for what nobody woke us for: a process that died between its commit and its publish."""
 MAX_ROWS: Final = 500
 
 
