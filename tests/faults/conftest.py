@@ -18,6 +18,8 @@ from tests.faults.system import System
 
 NAMESPACE = "faults."
 PARTITIONS = 4
+SESSION_TIMEOUT_MS = 3_000
+"""Half of production's, so that the suite waits half as long for the dead to be taken for dead."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -46,6 +48,7 @@ async def system(
         ports["smtp"],
         NAMESPACE,
         PARTITIONS,
+        more={"KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS)},
     )
     services = Services(wiring, folder / "logs", keeper)
     services.start()
