@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import queries
 from services.reporting.hub import Hub
+from services.reporting.partitions import TopicsMissing, partitions_of
 from services.reporting.totals import CampaignState
 from shared.broker import TOTALS, KafkaSettings
 
@@ -48,7 +49,7 @@ class TotalsFollower:
         while True:
             try:
                 await self._listen()
-            except (KafkaError, SQLAlchemyError, OSError, TimeoutError) as error:
+            except (KafkaError, SQLAlchemyError, OSError, TimeoutError, TopicsMissing) as error:
                 log.warning("totals_not_heard", error=repr(error)[:300])
             finally:
                 self.listening = False
@@ -107,8 +108,7 @@ class TotalsFollower:
 
     async def _go_to_end(self, consumer: AIOKafkaConsumer) -> None:
         """From the end of every partition: what lies before it is in the database."""
-        topic = self._settings.topic(TOTALS)
-        partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+        partitions = await partitions_of(self._settings, TOTALS)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         for partition, end in ends.items():

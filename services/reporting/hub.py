@@ -136,7 +136,8 @@ class Hub:
         feed.advance(asyncio.get_running_loop().time())
         for stream in self._streams.get(campaign_id, ()):
             stream.wake()
-        metrics.FRAME_LAG_SECONDS.observe((datetime.now(UTC) - feed.newest.as_of).total_seconds())
+        lag = datetime.now(UTC) - feed.newest.as_of
+        metrics.FRAME_LAG_SECONDS.observe(max(0.0, lag.total_seconds()))
 
     @asynccontextmanager
     async def stream(self, campaign_id: str, version: int | None) -> AsyncIterator[Stream]:

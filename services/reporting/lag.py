@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
+from services.reporting.partitions import partitions_where
 from services.reporting.schemas import GroupLag
 from shared.broker import (
     CAMPAIGN_GROUP,
@@ -69,7 +70,8 @@ class LagWatch:
                 await asyncio.gather(consumer.stop(), admin.close())
 
     async def _ask(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[GroupLag]:
-        intake = await self._intake_partitions(consumer)
+        prefix = self._settings.topic(INTAKE_PREFIX)
+        intake = await partitions_where(admin, lambda topic: topic.startswith(prefix))
         lag: list[GroupLag] = []
         for group in GROUPS:
             stored = await admin.list_consumer_group_offsets(self._settings.topic(group))
@@ -80,15 +82,6 @@ class LagWatch:
             ends = await consumer.end_offsets(list(committed)) if committed else {}
             lag += self._by_topic(group, committed, ends)
         return lag
-
-    async def _intake_partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        prefix = self._settings.topic(INTAKE_PREFIX)
-        topics = [topic for topic in await consumer.topics() if topic.startswith(prefix)]
-        return [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in consumer.partitions_for_topic(topic) or ()
-        ]
 
     def _by_topic(
         self, group: str, committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import metrics, queries
 from services.reporting.pacing import Pacing
+from services.reporting.totals import CampaignState
 from shared.broker import TOTALS, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,11 @@ class TotalsPublisher:
         self._changed.set()
 
     async def run(self) -> None:
-        """Publish what changes. Never returns; a failure is tried again after a pause."""
+        """Publish what changes, and first every campaign, for the process before this one may have died
+        before it could. Never returns; a failure is tried again after a pause.
+        """
         loop = asyncio.get_running_loop()
+        await self._mark_all()
         while True:
             wait_s = self._pacing.due_in_s(loop.time())
             if wait_s is None:
@@ -51,17 +55,18 @@ class TotalsPublisher:
             else:
                 await self._publish(self._pacing.take(loop.time()))
 
+    async def _mark_all(self) -> None:
+        while True:
+            try:
+                return self.changed(await queries.read_campaign_ids(self._engine))
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("campaigns_not_read", error=repr(error)[:300])
+            await asyncio.sleep(FAILED_PAUSE_S)
+
     async def _publish(self, campaigns: set[str]) -> None:
         try:
             states = await queries.read_states(self._engine, campaigns)
-            await asyncio.gather(
-                *(
-                    self._publisher.send(
-                        TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode()
-                    )
-                    for state in states
-                )
-            )
+            await asyncio.gather(*(self._send(state) for state in states))
         except (SQLAlchemyError, OSError, PublishFailed) as error:
             log.warning("totals_not_published", error=repr(error)[:300], campaigns=len(campaigns))
             self.changed(campaigns)
@@ -69,3 +74,7 @@ class TotalsPublisher:
         else:
             metrics.TOTALS_PUBLISHED.inc(len(states))
         metrics.TOTALS_WAITING.set(self._pacing.waiting)
+
+    async def _send(self, state: CampaignState) -> None:
+        value = state.model_dump_json().encode()
+        await self._publisher.send(TOTALS, value, key=state.campaign_id.encode())

@@ -344,6 +344,12 @@ def _state(row: RowMapping) -> CampaignState:
     )
 
 
+async def read_campaign_ids(engine: AsyncEngine) -> list[str]:
+    """The ids of all campaigns."""
+    async with engine.connect() as connection:
+        return list((await connection.execute(text("SELECT campaign_id FROM campaigns"))).scalars())
+
+
 _VERSION = text("SELECT coalesce(sum(sequence + 1), 0)::bigint FROM marks")
 
 

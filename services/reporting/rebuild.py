@@ -12,11 +12,12 @@ between, the workers read everything again and skip it as repeats, and the comma
 import asyncio
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
 from services.reporting.models import PROJECTION
+from services.reporting.partitions import TopicsMissing, partitions_of
 from services.reporting.settings import Settings
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, REPORTING_GROUP
 from shared.database import create_engine
@@ -35,7 +36,7 @@ async def rebuild(settings: Settings) -> None:
     try:
         async with asyncio.timeout(KAFKA_S):
             await _rewind(settings)
-    except (KafkaError, TimeoutError) as error:
+    except (KafkaError, TimeoutError, TopicsMissing) as error:
         raise WorkersRunning(
             f"The group {settings.topic(REPORTING_GROUP)} could not be sent back ({error!r})."
             " Stop every reporting worker, wait 10 seconds, and run it again. Nothing has been changed."
@@ -49,11 +50,7 @@ async def _rewind(settings: Settings) -> None:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.servers, group_id=settings.topic(REPORTING_GROUP), enable_auto_commit=False
     )
-    partitions = [
-        TopicPartition(settings.topic(topic), number)
-        for topic in (DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
-        for number in range(settings.partitions)
-    ]
+    partitions = await partitions_of(settings, DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
     await consumer.start()
     try:
         consumer.assign(partitions)

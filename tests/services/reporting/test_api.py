@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.handlers import count
 from services.reporting.settings import Settings
+from shared.broker import INTAKE_INTERNAL, Publisher
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
 from tests.services.reporting.waiting import until
@@ -116,7 +117,9 @@ async def test_minutes_are_given_by_channel_and_within_bounds(settings: Settings
 
 
 @pytest.mark.usefixtures("evening")
-async def test_operations_show_what_needs_a_hand(settings: Settings) -> None:
+async def test_operations_show_what_needs_a_hand(settings: Settings, publisher: Publisher) -> None:
+    for _ in range(3):
+        await publisher.send(INTAKE_INTERNAL, b"{}")
     async with asking(settings) as client:
         await known(client)
 
@@ -134,6 +137,8 @@ async def test_operations_show_what_needs_a_hand(settings: Settings) -> None:
         "alipay": 0,
     }
     assert seen["newest_age_s"] < 60
+    waiting = {(each["group"], each["topic"]): each["records"] for each in seen["lag"]}
+    assert waiting["donation-worker", "intake.internal"] == 3, "also of a channel that nobody has read yet"
 
 
 @pytest.mark.usefixtures("evening")
