@@ -183,7 +183,7 @@ class LocalKafka:
 
     def _format(self, library: Path, properties: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster_id]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}"]
         done = subprocess.run(
             [*self._java(library), *tool, "--config", str(properties)],
             env=own_environment(),
