@@ -41,10 +41,6 @@ STREAMS_ENDED: Final = Counter(
 FRAMES_SENT: Final = Counter(
     "shanliu_reporting_frames_sent_total", "Frames handed to the streams' connections, heartbeats included"
 )
-SNAPSHOTS_SENT: Final = Counter(
-    "shanliu_reporting_snapshots_sent_total",
-    "Snapshots sent to single streams: first ones, and to screens too far behind to resume",
-)
 FRAME_LAG_SECONDS: Final = Histogram(
     "shanliu_reporting_frame_lag_seconds",
     "From reading a state in the database to its frame being handed to all streams, in seconds",
