@@ -18,6 +18,10 @@ from services.reporting.totals import CampaignState
 from shared.access import Person
 from shared.problems import Problem
 
+STREAM: Final = (
+    "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id;"
+    " `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
+)
 MAX_MINUTES: Final = 24 * 60
 MAX_MINUTE_ROWS: Final = 50_000
 DEFAULT_MINUTES: Final = 60
@@ -81,6 +85,23 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
             end=last,
             minutes=[MinuteTotal.model_validate(dict(row)) for row in rows],
         )
+
+    router.include_router(_stream_router())
+    return router
+
+
+def _stream_router() -> APIRouter:
+    """The stream's entry in OpenAPI, and the preflight of browsers on other sites."""
+    router = APIRouter()
+
+    @router.get(
+        "/v1/campaigns/{campaign_id}/stream",
+        summary="The number as it changes: Server-Sent Events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}, "description": STREAM}},
+    )
+    async def stream(campaign_id: str) -> Response:
+        raise NotImplementedError(f"{campaign_id}: the route of stream.StreamEndpoint comes before this one")
 
     @router.options("/v1/campaigns/{rest:path}", include_in_schema=False)
     async def preflight() -> Response:

@@ -60,7 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[router for role in roles for router in role.routers],
         description="Totals of campaigns: the number, its proof, the screens' stream, the operations desk.",
     )
-    app.router.routes.extend(route for role in roles for route in role.routes)
+    # Before the others: the stream's route is asked first, and stands in for the one that only documents it.
+    app.router.routes[:0] = [route for role in roles for route in role.routes]
     app.state.operators = Operators.from_file(settings.operators_file)
     return app
 
