@@ -77,7 +77,11 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
     ) -> Minutes:
         known(campaign_id)
         first, last = bounded_range(start, end, datetime.now(UTC))
-        rows = await queries.read_minutes(engine, campaign_id, first, last, most=MAX_MINUTE_ROWS)
+        rows = await queries.read_minutes(engine, campaign_id, first, last, most=MAX_MINUTE_ROWS + 1)
+        if len(rows) > MAX_MINUTE_ROWS:
+            raise Problem(
+                422, "invalid-field", "from: too much was given in this range. Ask for a shorter one."
+            )
         response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND})
         return Minutes(
             campaign_id=campaign_id,
