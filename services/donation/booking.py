@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from prometheus_client import Counter
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation import queries
@@ -113,14 +114,18 @@ async def book(
 ) -> tuple[list[Entry], list[Refusal]]:
     """Write a batch down; gives back its events in no particular order, and what was refused.
 
-    Donations come first, so that a refund in the same batch finds its donation.
+    Donations come first, so that a refund in the same batch finds its donation. Locks are taken in one order,
+    reversals before donations and each by their ids, so that two workers never wait for each other in a ring.
     """
     entries = await _book_donations(connection, only(intakes, DonationRequest))
-    entries += await _book_releases(connection, only(intakes, Release))
-    reversed_, refusals = await _book_reversals(
-        connection, only(intakes, ReversalRequest), only(intakes, ReversalDue)
-    )
-    return entries + reversed_, refusals
+    asked, due = only(intakes, ReversalRequest), only(intakes, ReversalDue)
+    releases = only(intakes, Release)
+    reversals = await _claim_reversals(connection, asked, due)
+    touched = {intake.message.donation_id for intake in releases} | reversals.donation_ids
+    locked = await queries.lock_donations(connection, touched) if touched else {}
+    entries += await _book_releases(connection, releases, locked)
+    await reversals.judge(connection, asked, due)
+    return entries + reversals.entries, reversals.refusals
 
 
 async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[tuple[int, Event]]:
@@ -325,14 +330,15 @@ def _conflict(donation_id: UUID, intake: Intake[DonationRequest], differs: list[
 # -------------------------------------------------------------------------------------------- releases
 
 
-async def _book_releases(connection: AsyncConnection, intakes: list[Intake[Release]]) -> list[Entry]:
+async def _book_releases(
+    connection: AsyncConnection, intakes: list[Intake[Release]], locked: Mapping[UUID, Row[Any]]
+) -> list[Entry]:
     """A release that is on the log is obeyed: whether the campaign takes the donation was decided by who
     put it there. Deciding again here could come out otherwise when the record is read again.
     """
     if not intakes:
         return []
     ids = {intake.message.donation_id for intake in intakes}
-    held = await queries.lock_donations(connection, ids)
     booked = {
         row.donation_id: (row.source, row.sequence)
         for row in (await queries.releases_of(connection, ids)).values()
@@ -341,7 +347,7 @@ async def _book_releases(connection: AsyncConnection, intakes: list[Intake[Relea
     entries: list[Entry] = []
     for intake in intakes:
         donation_id = intake.message.donation_id
-        row = held.get(donation_id)
+        row = locked.get(donation_id)
         if row is None or (donation_id not in booked and row.status != "held"):
             _count(intake, "repeated")
             continue
@@ -407,106 +413,115 @@ def contact_of(row: Any) -> Contact | None:
 # ------------------------------------------------------------------------------------------- reversals
 
 
-async def _book_reversals(
+async def _claim_reversals(
     connection: AsyncConnection, asked: list[Intake[ReversalRequest]], due: list[Intake[ReversalDue]]
-) -> tuple[list[Entry], list[Refusal]]:
-    if not asked and not due:
-        return [], []
-    ids = {reversal_id_of(intake.channel, intake.message.reversal_id): intake for intake in asked}
-    known = {
-        reversal_id: dict(row._mapping)  # noqa: SLF001 - public in SQLAlchemy
-        for reversal_id, row in (
-            await queries.reversals_by_id(connection, {*ids, *(intake.message.reversal_id for intake in due)})
-        ).items()
-    }
-    of = {reversal_id: _donation_of(intake) for reversal_id, intake in ids.items()}
-    of |= {reversal_id: row["donation_id"] for reversal_id, row in known.items()}
-    donations = await queries.lock_donations(connection, set(of.values()))
-    reversed_fen = await queries.reversed_amounts(connection, set(of.values()))
-    books = _ReversalBooks(known, donations, reversed_fen)
+) -> "_ReversalBooks":
+    """Write down the reversals that are new, and lock all of this batch: who comes second with one, in
+    another batch at the same moment, waits here and then sees what became of it.
+    """
+    first: dict[UUID, dict[str, Any]] = {}
     for intake in asked:
-        books.ask(intake)
-    for late in due:
-        books.come_due(late)
-    if books.changed:
-        await queries.save_reversals(
-            connection, [known[reversal_id] for reversal_id in sorted(books.changed)]
-        )
-    return books.entries, books.refusals
+        row = _asked(intake)
+        first.setdefault(row["reversal_id"], row)
+    new = await queries.insert_reversals(connection, list(first.values())) if first else set()
+    ids = {*first, *(intake.message.reversal_id for intake in due)}
+    known = await queries.lock_reversals(connection, ids) if ids else {}
+    return _ReversalBooks(new, known)
 
 
-def _donation_of(intake: Intake[ReversalRequest]) -> UUID:
-    return donation_id_of(intake.channel, intake.message.transaction_id)
+def _asked(intake: Intake[ReversalRequest]) -> dict[str, Any]:
+    message = intake.message
+    return {
+        "reversal_id": reversal_id_of(intake.channel, message.reversal_id),
+        "donation_id": donation_id_of(intake.channel, message.transaction_id),
+        "kind": message.kind,
+        "amount_fen": message.amount_fen,
+        "occurred_at": message.occurred_at,
+        "reason": message.reason,
+        "asked_source": intake.source,
+        "asked_sequence": intake.sequence,
+    }
 
 
 class _ReversalBooks:
-    """The reversals of one batch, judged one after the other against their locked donations."""
+    """The reversals of one batch, locked, and judged one after the other against their locked donations."""
 
-    def __init__(
-        self, known: dict[UUID, dict[str, Any]], donations: Mapping[UUID, Any], reversed_fen: dict[UUID, int]
-    ) -> None:
-        self._known = known
-        self._donations = donations
-        self._reversed_fen = reversed_fen
-        self.changed: set[UUID] = set()
+    def __init__(self, new: set[UUID], rows: Mapping[UUID, Row[Any]]) -> None:
+        self._new = new
+        self._rows = {reversal_id: dict(row._mapping) for reversal_id, row in rows.items()}  # noqa: SLF001 - public
+        self._donations: Mapping[UUID, Any] = {}
+        self._reversed_fen: dict[UUID, int] = {}
         self.entries: list[Entry] = []
         self.refusals: list[Refusal] = []
 
-    def ask(self, intake: Intake[ReversalRequest]) -> None:
-        """A channel's own record of a reversal."""
-        message = intake.message
-        reversal_id = reversal_id_of(intake.channel, message.reversal_id)
-        said = {
-            "donation_id": _donation_of(intake),
-            "kind": message.kind,
-            "amount_fen": message.amount_fen,
-            "occurred_at": message.occurred_at,
-        }
-        row = self._known.get(reversal_id)
-        if row is None:
-            row = self._known[reversal_id] = {
-                "reversal_id": reversal_id,
-                **said,
-                "reason": message.reason,
-                "asked_source": intake.source,
-                "asked_sequence": intake.sequence,
-                "status": Decision.WAIT.value,
-                "source": None,
-                "sequence": None,
-            }
-            self._judge(intake, row)
-        elif (row["asked_source"], row["asked_sequence"]) == intake.position:
-            self._again(intake, row)
-        elif any(row[field] != value for field, value in said.items()):
-            self._refuse(intake, "reversal-conflict", "this reversal_id is known with other content")
+    @property
+    def donation_ids(self) -> set[UUID]:
+        """The donations that these reversals are of."""
+        return {row["donation_id"] for row in self._rows.values()}
+
+    async def judge(
+        self,
+        connection: AsyncConnection,
+        asked: list[Intake[ReversalRequest]],
+        due: list[Intake[ReversalDue]],
+    ) -> None:
+        """Decide on what is undecided, and write it down. The caller has locked the donations."""
+        if not self._rows:
+            return
+        self._donations = await queries.stored_donations(connection, self.donation_ids)
+        self._reversed_fen = await queries.reversed_amounts(connection, self.donation_ids)
+        decided = [row for intake in asked if (row := self._ask(intake))]
+        decided += [row for intake in due if (row := self._come_due(intake))]
+        if decided:
+            await queries.decide_reversals(connection, decided)
+
+    def _ask(self, intake: Intake[ReversalRequest]) -> dict[str, Any] | None:
+        """A channel's own record of a reversal; gives back the row when this decided it."""
+        said = _asked(intake)
+        row = self._rows[said["reversal_id"]]
+        if (row["asked_source"], row["asked_sequence"]) != intake.position:
+            if any(
+                row[field] != said[field] for field in ("donation_id", "kind", "amount_fen", "occurred_at")
+            ):
+                self._refuse(intake, "reversal-conflict", "this reversal_id is known with other content")
+            else:
+                _count(intake, "repeated")
+        elif row["reversal_id"] in self._new:
+            return self._decide(intake, row)
         else:
-            _count(intake, "repeated")
-
-    def come_due(self, intake: Intake[ReversalDue]) -> None:
-        """This service's own record that a waiting reversal can be applied."""
-        row = self._known.get(intake.message.reversal_id)
-        if row is not None and row["status"] == Decision.WAIT.value:
-            self._judge(intake, row)
-        elif row is not None:
             self._again(intake, row)
+        return None
 
-    def _judge(self, intake: Intake[Any], row: dict[str, Any]) -> None:
+    def _come_due(self, intake: Intake[ReversalDue]) -> dict[str, Any] | None:
+        """This service's own record that a waiting reversal can be applied."""
+        row = self._rows.get(intake.message.reversal_id)
+        if row is not None and row["status"] == Decision.WAIT.value:
+            return self._decide(intake, row)
+        if row is not None:
+            self._again(intake, row)
+        return None
+
+    def _decide(self, intake: Intake[Any], row: dict[str, Any]) -> dict[str, Any]:
         donation = self._donations.get(row["donation_id"])
         before_fen = self._reversed_fen.get(row["donation_id"], 0)
         reversible = donation and Reversible(donation.amount_fen, before_fen, donation.status == "received")
         decision = decide(reversible, row["amount_fen"])
         row["status"] = decision.value
-        self.changed.add(row["reversal_id"])
         if decision is Decision.APPLY:
             row["source"], row["sequence"] = intake.position
+            row["applied_at"] = intake.received_at
             self._reversed_fen[row["donation_id"]] = before_fen + row["amount_fen"]
-        self._again(intake, row)
+        if decision is Decision.REFUSE:
+            asked = f"{row['asked_source']}:{row['asked_sequence']}"
+            detail = f"more goes back than remains of the donation; asked for at {asked}"
+            self._refuse(intake, "reversal-too-large", detail)
+        else:
+            self._again(intake, row)
+        return row
 
     def _again(self, intake: Intake[Any], row: dict[str, Any]) -> None:
-        """Say what was decided, now or when the record was read before."""
-        if row["status"] == Decision.REFUSE.value:
-            self._refuse(intake, "reversal-too-large", "more goes back than remains of the donation")
-        elif (row["source"], row["sequence"]) == intake.position:
+        """The event of what was decided, now or when this record was read before."""
+        if (row["source"], row["sequence"]) == intake.position:
             _count(intake, "reversed")
             donation = self._donations[row["donation_id"]]
             self.entries.append(

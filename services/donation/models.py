@@ -110,9 +110,13 @@ reversals = Table(
     Column("status", Text, CheckConstraint("status IN ('pending', 'applied', 'refused')"), nullable=False),
     Column("source", Text, comment="the position of the record that applied it"),
     Column("sequence", BigInteger),
+    Column("applied_at", DateTime(timezone=True), comment="when the broker took that record"),
     UniqueConstraint("source", "sequence", name="reversals_position"),
     CheckConstraint("(status = 'applied') = (source IS NOT NULL)", name="reversals_source"),
-    CheckConstraint("(source IS NULL) = (sequence IS NULL)", name="reversals_whole_position"),
+    CheckConstraint(
+        "(source IS NULL) = (sequence IS NULL) AND (source IS NULL) = (applied_at IS NULL)",
+        name="reversals_whole_position",
+    ),
     Index("reversals_donation", "donation_id"),
     Index("reversals_pending", "donation_id", postgresql_where=text("status = 'pending'")),
 )

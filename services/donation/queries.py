@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.holding import CampaignState
-from services.donation.models import campaigns, channels, conflicts, dead_letters, donations
+from services.donation.models import campaigns, channels, conflicts, dead_letters, donations, reversals
 from shared.dead_letters import DeadLetter
 from shared.positions import source_of
 
@@ -159,27 +159,31 @@ async def insert_releases(connection: AsyncConnection, rows: Sequence[dict[str, 
     await connection.execute(_COUNTS_NOW, {"ids": [row["donation_id"] for row in rows]})
 
 
-_REVERSALS: Final = text("SELECT * FROM reversals WHERE reversal_id = ANY(:ids)")
+_LOCK_REVERSALS: Final = text(
+    "SELECT * FROM reversals WHERE reversal_id = ANY(:ids) ORDER BY reversal_id FOR UPDATE"
+)
 _REVERSED: Final = text(
     "SELECT donation_id, CAST(sum(amount_fen) AS bigint) AS reversed_fen FROM reversals"
     " WHERE donation_id = ANY(:ids) AND status = 'applied' GROUP BY donation_id"
 )
-_REVERSE: Final = text(
-    """
-    INSERT INTO reversals AS r (reversal_id, donation_id, kind, amount_fen, occurred_at, reason,
-                                asked_source, asked_sequence, status, source, sequence)
-    VALUES (:reversal_id, :donation_id, :kind, :amount_fen, :occurred_at, :reason,
-            :asked_source, :asked_sequence, :status, :source, :sequence)
-    ON CONFLICT (reversal_id) DO UPDATE
-    SET status = excluded.status, source = excluded.source, sequence = excluded.sequence
-    WHERE r.status = 'pending'
-    """
+_DECIDE: Final = text(
+    "UPDATE reversals SET status = :status, source = :source, sequence = :sequence, applied_at = :applied_at"
+    " WHERE reversal_id = :reversal_id"
 )
 
 
-async def reversals_by_id(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
-    """The reversals that are known under these ids."""
-    found = await connection.execute(_REVERSALS, {"ids": list(ids)})
+async def insert_reversals(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Write down reversals that are not known yet, undecided; gives back the new ones. Sorted, so that two
+    workers with the same reversals wait for each other in one order.
+    """
+    wanted = [{**row, "status": "pending"} for row in sorted(rows, key=lambda row: row["reversal_id"])]
+    statement = upsert(reversals).on_conflict_do_nothing().returning(reversals.c.reversal_id)
+    return set((await connection.execute(statement, wanted)).scalars())
+
+
+async def lock_reversals(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
+    """The reversals that are known under these ids, locked until the end of the transaction."""
+    found = await connection.execute(_LOCK_REVERSALS, {"ids": list(ids)})
     return {row.reversal_id: row for row in found}
 
 
@@ -189,9 +193,9 @@ async def reversed_amounts(connection: AsyncConnection, donation_ids: Iterable[U
     return {row.donation_id: row.reversed_fen for row in found}
 
 
-async def save_reversals(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write reversals with what became of them; one that waited gets its answer."""
-    await connection.execute(_REVERSE, list(rows))
+async def decide_reversals(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write down what became of reversals that the caller has locked."""
+    await connection.execute(_DECIDE, list(rows))
 
 
 _CAMPAIGN: Final = text(

@@ -50,7 +50,7 @@ _ROWS: Final = {
     ),
     "reversal": text(
         "SELECT d.donation_id, d.channel, d.campaign_id, d.occurred_at AS donation_occurred_at,"
-        " r.reversal_id, r.kind, r.amount_fen, r.occurred_at, r.sequence"
+        " r.reversal_id, r.kind, r.amount_fen, r.occurred_at, r.sequence, r.applied_at"
         " FROM reversals r JOIN donations d USING (donation_id)"
         " WHERE r.source = :source AND r.sequence = ANY(:sequences)"
     ),
@@ -97,7 +97,7 @@ def _entry(kind: str, source: str, row: Any) -> Entry:
     if kind == "reversal":
         reversed_ = DonationReversedData.model_validate(row, from_attributes=True)
         subject = str(row.reversal_id)
-        return Entry(source, row.sequence, partition, DonationReversed, subject, row.occurred_at, reversed_)
+        return Entry(source, row.sequence, partition, DonationReversed, subject, row.applied_at, reversed_)
     subject = str(row.donation_id)
     if kind == "conflict":
         conflict = DonationConflictedData.model_validate({**row._mapping, "channel": _channel(source)})  # noqa: SLF001 - public

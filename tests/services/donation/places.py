@@ -17,11 +17,11 @@ from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.models import metadata
 from services.donation.settings import Settings
 from shared import database
-from shared.broker import CAMPAIGN_EVENTS, INTAKE_PREFIX, Publisher, Record, ensure_topic
+from shared.broker import CAMPAIGN_EVENTS, INTAKE_INTERNAL, INTAKE_PREFIX, Publisher, Record, ensure_topic
 from shared.dead_letters import DeadLetter
 from shared.events import CONTENT_TYPE_HEADER, Event
 from tests.services.donation.builders import as_json, bearer, new_id
-from tests.services.donation.topics import Follower, Put, put
+from tests.services.donation.topics import Follower, Pen, Put
 from tests.services.donation.waiting import until
 
 
@@ -33,6 +33,7 @@ class Place:
         self.engine = engine
         self.publisher = publisher
         self.log = Follower(settings)
+        self.pen = Pen(settings)
 
     def handler(self, publisher: Publisher | None = None) -> IntakeHandler:
         """A worker's handler; nothing of it outlives a batch, so each call makes a new one."""
@@ -53,7 +54,7 @@ class Place:
             each if isinstance(each, Put) else Put(each if isinstance(each, bytes) else as_json(each))
             for each in records
         ]
-        return await put(self.settings, topic, partition, *puts)
+        return await self.pen.put(topic, partition, *puts)
 
     async def batch(self, *topics: str) -> tuple[Record, ...]:
         """All that lies on these topics, as a worker is given it."""
@@ -64,6 +65,12 @@ class Place:
         batch = await self.batch(*topics)
         await self.handler()(batch)
         return batch
+
+    async def internal(self, *messages: dict[str, Any]) -> tuple[Record, ...]:
+        """Put records of the service's own on its topic; gives them as a worker would have them."""
+        offsets = await self.put(INTAKE_INTERNAL, *messages)
+        batch = await self.batch(INTAKE_INTERNAL)
+        return tuple(record for record in batch if record.partition == 0 and record.offset in offsets)
 
     async def tell(self, *events: Event) -> None:
         """Publish campaign events, as the campaign service does."""
@@ -115,6 +122,18 @@ class Place:
             key=lambda letter: (letter.partition, letter.offset),
         )
 
+    async def blocked(self, sessions: int) -> None:
+        """Return when so many sessions of this database wait for a lock."""
+
+        async def look() -> bool:
+            waiting = await self.value(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(waiting >= sessions)
+
+        await until(look)
+
 
 @asynccontextmanager
 async def at_place(settings: Settings) -> AsyncIterator[Place]:
@@ -122,9 +141,11 @@ async def at_place(settings: Settings) -> AsyncIterator[Place]:
     async with database.disposing(engine), Publisher(settings) as publisher:
         place = Place(settings, engine, publisher)
         await place.log.start()
+        await place.pen.start()
         try:
             yield place
         finally:
+            await place.pen.stop()
             await place.log.stop()
 
 

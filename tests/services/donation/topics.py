@@ -1,6 +1,6 @@
 """Topics as a test looks at them: what lies there, and putting records of any kind there."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,26 @@ class Put:
     timestamp_ms: int | None = None
 
 
-async def put(settings: KafkaSettings, topic: str, partition: int, *records: Put) -> list[int]:
-    """Write records to a partition, in this order; gives back their offsets."""
-    producer = AIOKafkaProducer(bootstrap_servers=settings.servers, acks="all", max_request_size=2 << 20)
-    await producer.start()
-    try:
+class Pen:
+    """Writes records as they are, as a channel's own producer may."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: Any = AIOKafkaProducer(
+            bootstrap_servers=settings.servers, acks="all", max_request_size=2 << 20
+        )
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def put(self, topic: str, partition: int, *records: Put) -> list[int]:
+        """Write records to a partition, in this order; gives back their offsets."""
         sent = [
-            await producer.send(
-                settings.topic(topic),
+            await self._producer.send(
+                self._settings.topic(topic),
                 each.value,
                 each.key,
                 partition,
@@ -38,8 +50,6 @@ async def put(settings: KafkaSettings, topic: str, partition: int, *records: Put
             for each in records
         ]
         return [(await future).offset for future in sent]
-    finally:
-        await producer.stop()
 
 
 class Follower:
@@ -105,6 +115,3 @@ class Follower:
             return events if wanted(events) else []
 
         return await until(look, within_s)
-
-
-Look = Callable[[], Awaitable[Any]]

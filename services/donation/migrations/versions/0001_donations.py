@@ -70,13 +70,17 @@ CREATE TABLE reversals (
     status text NOT NULL CHECK (status IN ('pending', 'applied', 'refused')),
     source text,
     sequence bigint,
+    applied_at timestamptz,
     CONSTRAINT reversals_position UNIQUE (source, sequence),
     CONSTRAINT reversals_source CHECK ((status = 'applied') = (source IS NOT NULL)),
-    CONSTRAINT reversals_whole_position CHECK ((source IS NULL) = (sequence IS NULL))
+    CONSTRAINT reversals_whole_position CHECK (
+        (source IS NULL) = (sequence IS NULL) AND (source IS NULL) = (applied_at IS NULL)
+    )
 );
 COMMENT ON COLUMN reversals.reversal_id IS 'derived from channel and the channel''s id of it';
 COMMENT ON COLUMN reversals.donation_id IS 'no foreign key: the notice may come before the donation';
 COMMENT ON COLUMN reversals.source IS 'the position of the record that applied it';
+COMMENT ON COLUMN reversals.applied_at IS 'when the broker took that record';
 CREATE INDEX reversals_donation ON reversals (donation_id);
 CREATE INDEX reversals_pending ON reversals (donation_id) WHERE status = 'pending';
 CREATE TABLE conflicts (
