@@ -122,6 +122,7 @@ class Relay:
         """Publish one batch, at most MAX_ROWS rows; gives back how many."""
         async with self._engine.begin() as connection:
             if not (await connection.execute(_ONE_RELAY)).scalar_one():
+                OLDEST_SECONDS.set(0)  # the age is told by the one that publishes
                 return 0
             rows = (await connection.execute(_WAITING, {"rows": MAX_ROWS})).all()
             OLDEST_SECONDS.set(_age_seconds((await connection.execute(_OLDEST)).scalar()) if rows else 0)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import BigInteger
 
 from deploy.local.databases import connect, parse_url, run
+from deploy.local.kafka import LocalKafka
+from deploy.local.postgres import LocalPostgres
+from deploy.local.processes import Keeper
 from shared.broker import KafkaSettings, Record
 from shared.database import create_engine
 from shared.outbox import outbox_table
@@ -58,6 +62,24 @@ async def make_tables(url: str) -> None:
     await maker.dispose()
 
 
+@pytest.fixture(scope="session")
+def own_broker(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
+    """A broker that a test may freeze or kill; it has to be running again at the test's end."""
+    broker = LocalKafka(workplace / "own-kafka", keeper=keeper)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def own_server(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
+    """A database server that a test may stop; it has to be running again at the test's end."""
+    server = LocalPostgres(workplace / "own-postgres", keeper=keeper)
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def settings(kafka: str, namespace: str) -> KafkaSettings:
     """The broker in a namespace of the test's own."""
@@ -72,7 +94,7 @@ async def lying_on(settings: KafkaSettings, topic: str, partition: int = 0) -> l
     try:
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
-        await consumer.seek_to_beginning(place)
+        consumer.seek(place, 0)
         records: list[Record] = []
         while await consumer.position(place) < end:
             records += (await consumer.getmany(place, timeout_ms=500)).get(place, [])
