@@ -12,7 +12,8 @@ from services.notification import queries
 from services.notification.contacts import UnusableContact, read_contact
 from services.notification.settings import Settings
 from shared import dead_letters
-from shared.broker import Publisher, Record, Records
+from shared.broker import Publisher, Records
+from shared.dead_letters import DeadLetter, bury
 from shared.events import Contact, DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
 from shared.positions import admit
 
@@ -73,7 +74,7 @@ class Handlers:
             try:
                 events.append(decode_event(record.value))
             except UnusableEvent as error:
-                await self._bury(record, "unusable-event", str(error))
+                await self._bury(bury(self._settings, SERVICE, record, "unusable-event", str(error)))
         return events
 
     async def _contacts(self, records: Records) -> list[tuple[Contact, datetime]]:
@@ -82,15 +83,17 @@ class Handlers:
             try:
                 contact = read_contact(record.value)
             except UnusableContact as error:
-                await self._bury(record, "unusable-contact", str(error))
+                # Its place and reason only: the dead letters are kept for ever, a contact is not. The record
+                # itself lies on its own topic for three days.
+                letter = bury(self._settings, SERVICE, record, "unusable-contact", str(error))
+                await self._bury(letter.model_copy(update={"key": None, "value": None, "headers": ()}))
             else:
                 contacts.append((contact, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
         return contacts
 
-    async def _bury(self, record: Record, reason: str, detail: str) -> None:
-        letter = dead_letters.bury(self._settings, SERVICE, record, reason, detail)
+    async def _bury(self, letter: DeadLetter) -> None:
         await dead_letters.publish(self._publisher, letter)
-        log.warning("record_not_usable", reason=reason, origin=letter.origin, detail=detail)
+        log.warning("record_not_usable", reason=letter.reason, origin=letter.origin, detail=letter.detail)
 
 
 def _is_thanked(event: Event) -> bool:

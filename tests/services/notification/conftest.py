@@ -1,9 +1,8 @@
 """The notification service on the real broker, database and SMTP."""
 
-import asyncio
 import hashlib
 import json
-import os
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,21 +15,16 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from deploy.local.databases import run
 from deploy.local.mailcatcher.mailbox import Mail, Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
+from deploy.topics import apply_topics
 from services.notification.app import create_app
 from services.notification.settings import Settings
 from shared import database
-from shared.broker import (
-    CAMPAIGN_EVENTS,
-    CONTACTS,
-    DEAD_LETTER,
-    DONATION_EVENTS,
-    NOTIFICATION_EVENTS,
-    Publisher,
-    ensure_topic,
-)
+from shared.broker import CAMPAIGN_EVENTS, CONTACTS, DONATION_EVENTS, Publisher
 from shared.events import CONTENT_TYPE_HEADER, Contact, Event, decode_event
+from tests.databases import Databases
 from tests.services.notification.builders import Source, contact
 from tests.services.notification.waiting import until
 
@@ -150,43 +144,36 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
+    """A database and topics of their own, and times that suit a test."""
+    namespace = f"t{secrets.token_hex(4)}."
+    run(apply_topics(kafka, namespace, PARTITIONS))
+    return Settings(
+        database_url=databases.fresh("notification"),
+        kafka_bootstrap_servers=kafka,
+        kafka_namespace=namespace,
+        partitions=PARTITIONS,
+        operators_file=operators_file,
+        smtp_rate_per_s=1000,
+        smtp_command_timeout_s=2,
+        smtp_data_timeout_s=10,
+        retry_first_s=0.05,
+        retry_cap_s=0.2,
+        attempts_max=4,
+        upkeep_every_s=0.2,
+    )
+
+
 @asynccontextmanager
-async def surroundings(operators_file: Path) -> AsyncIterator[World]:
-    """A database, topics and a mail server of their own, for as long as the block runs."""
-    name = f"t{uuid4().hex[:10]}"
-    base = os.environ["DATABASE_URL"]
-    admin = database.create_engine(base, "tests")
-    async with admin.connect() as connection:
-        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await auto.execute(text(f"CREATE DATABASE {name}"))
-    url = base.rpartition("/")[0] + "/" + name
-    await database.migrate(url, "services.notification")
+async def surroundings(settings: Settings) -> AsyncIterator[World]:
+    """A mail server of their own, and hands to do what the other services do."""
     mailbox = Mailbox()
     async with smtp_running(mailbox) as smtp_port:
-        settings = Settings(
-            database_url=url,
-            kafka_namespace=f"{name}.",
-            partitions=PARTITIONS,
-            operators_file=operators_file,
-            smtp_port=smtp_port,
-            smtp_rate_per_s=1000,
-            smtp_command_timeout_s=2,
-            smtp_data_timeout_s=10,
-            retry_first_s=0.05,
-            retry_cap_s=0.2,
-            attempts_max=4,
-            upkeep_every_s=0.1,
-        )
-        topics = (DONATION_EVENTS, CAMPAIGN_EVENTS, CONTACTS, NOTIFICATION_EVENTS, DEAD_LETTER)
-        await asyncio.gather(*(ensure_topic(settings, topic) for topic in topics))
-        engine = database.create_engine(url, "tests")
+        settings = settings.model_copy(update={"smtp_port": smtp_port})
+        engine = database.create_engine(settings.database_url, "tests")
         async with Publisher(settings) as publisher:
             yield World(settings, mailbox, engine, publisher)
         await engine.dispose()
-    async with admin.connect() as connection:
-        auto = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await auto.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await admin.dispose()
 
 
 @asynccontextmanager
@@ -201,17 +188,27 @@ async def running(settings: Settings) -> AsyncIterator[AsyncClient]:
         yield client
 
 
+@pytest.fixture
+def own_settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
+    return made_settings(kafka, databases, operators_file)
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def apart(operators_file: Path) -> AsyncIterator[World]:
+async def apart(own_settings: Settings) -> AsyncIterator[World]:
     """Surroundings for one test, which starts and kills the service itself."""
-    async with surroundings(operators_file) as world:
+    async with surroundings(own_settings) as world:
         yield world
 
 
+@pytest.fixture(scope="module")
+def common_settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
+    return made_settings(kafka, databases, operators_file)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def started(operators_file: Path) -> AsyncIterator[tuple[World, AsyncClient]]:
+async def started(common_settings: Settings) -> AsyncIterator[tuple[World, AsyncClient]]:
     """One running service for the tests of a module: each brings donations of its own."""
-    async with surroundings(operators_file) as world, running(world.settings) as api:
+    async with surroundings(common_settings) as world, running(world.settings) as api:
         await world.launch()
         yield world, api
 

@@ -226,17 +226,21 @@ async def test_a_record_that_can_not_be_used_does_not_stop_the_batch_around_it(
     await world.reaches(donation_id, "delivered")
     origin = b'"topic":"%b","partition":0,"offset":%d' % (topic.encode(), placed.offset)
     letter = DeadLetter.model_validate_json(await record_with(world.settings, DEAD_LETTER, origin))
-    assert letter.value == bad
+    assert letter.value == (bad if topic == DONATION_EVENTS else None), "a contact is not kept for ever"
     assert "secret" not in letter.detail
 
 
 async def test_two_processes_share_the_work_and_nobody_is_thanked_twice(world: World) -> None:
-    donations: list[UUID] = [uuid4() for _ in range(300)]
+    donations: list[UUID] = [uuid4() for _ in range(100)]
     received_before = world.mailbox.received
+    statement = "SELECT count(*) FROM messages WHERE donation_id = ANY(:ids) AND state = 'delivered'"
+
+    async def all_are_delivered() -> bool:
+        return await world.rows(statement, ids=donations) == [(100,)]
+
     async with running(world.settings):
         await world.leave(*(contact(each) for each in donations))
         await world.tell(*(world.intake.received(each) for each in donations))
-        for each in donations:
-            await world.reaches(each, "delivered", deadline_s=60)
-    assert [len(world.mails(each)) for each in donations] == [1] * 300
-    assert world.mailbox.received == received_before + 300
+        await until(all_are_delivered, deadline_s=60)
+    assert [len(world.mails(each)) for each in donations] == [1] * 100
+    assert world.mailbox.received == received_before + 100
