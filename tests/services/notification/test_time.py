@@ -98,3 +98,22 @@ async def test_a_contact_left_apart_from_its_message_is_found(world: World) -> N
         id=donation_id,
     )
     await world.reaches(donation_id, "delivered")
+
+
+async def test_an_answer_is_written_down_although_the_database_dropped_every_connection(world: World) -> None:
+    world.mailbox.behave(Mode.HANG)
+    donation_id = await world.donate()
+    await world.reaches(donation_id, "sending")
+
+    async def given_away() -> bool:
+        return len(world.mails(donation_id)) == 1
+
+    await until(given_away)
+    await world.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    world.mailbox.behave(Mode.ACCEPT)
+    await world.reaches(donation_id, "delivered")
+    await world.another_is_thanked()
+    assert len(world.mails(donation_id)) == 1
