@@ -35,6 +35,8 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
 CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = _EPOCH.toordinal()
+_MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class Tally:
     pledges: list[PledgeMade] = field(default_factory=list)
     disbursements: list[FundsDisbursed] = field(default_factory=list)
     oldest_received_at: datetime | None = None
-    """Of the donations received here, except those that had been held and were released later."""
+    """Of the donations received here, except those that had been held and were released later; the first of
+    each source and minute is asked, for they come in the order they were received."""
 
     @property
     def touched(self) -> set[str]:
@@ -90,7 +93,7 @@ class Tally:
 def tally(events: Iterable[Event]) -> Tally:
     """Add up events that count (see shared.positions). Types without effect here are passed over."""
     result = Tally()
-    gifts: defaultdict[_GiftKey, list[int]] = defaultdict(lambda: [0, 0])
+    gifts: dict[_GiftKey, _Gifts] = {}
     for event in events:
         if isinstance(event, DonationReceived):
             _received(result, gifts, event)
@@ -106,43 +109,61 @@ def minute_start(minute: int) -> datetime:
 
 
 def _minute(time: datetime) -> int:
-    return int(time.timestamp() // 60)
+    """The minute a moment is in, counted from 1970 UTC. Offsets are whole minutes (RFC 3339).
+
+    Twice per donation: this takes 0.4 µs where `timestamp()` takes 0.9.
+    """
+    minute = (time.toordinal() - _EPOCH_DAY) * 1440 + time.hour * 60 + time.minute
+    offset = time.utcoffset()
+    return minute - offset // _MINUTE if offset else minute
 
 
 _GiftKey = tuple[str, str, str, int, int, bool]
 """campaign, channel, source, minute given, minute arrived, whether it had been held"""
 
 
-def _received(result: Tally, gifts: defaultdict[_GiftKey, list[int]], event: DonationReceived) -> None:
+@dataclass(slots=True)
+class _Gifts:
+    """Donations that differ in nothing a table has a column for."""
+
+    first_received_at: datetime
+    fen: int = 0
+    donations: int = 0
+
+
+def _received(result: Tally, gifts: dict[_GiftKey, _Gifts], event: DonationReceived) -> None:
     """The hot path, 100,000 times a second: one sum per event, shared out among the tables afterwards."""
     data = event.data
-    sums = gifts[
-        data.campaign_id,
+    campaign, source = data.campaign_id, event.source
+    key = (
+        campaign,
         data.channel,
-        event.source,
+        source,
         _minute(data.occurred_at),
         _minute(data.received_at),
         data.released,
-    ]
-    sums[0] += data.amount_fen
-    sums[1] += 1
-    result.donors[data.campaign_id, event.source].append(event)
-    oldest = result.oldest_received_at
-    if not data.released and (oldest is None or data.received_at < oldest):
-        result.oldest_received_at = data.received_at
+    )
+    sums = gifts.get(key)
+    if sums is None:
+        sums = gifts[key] = _Gifts(data.received_at)
+    sums.fen += data.amount_fen
+    sums.donations += 1
+    result.donors[campaign, source].append(event)
 
 
-def _add_gifts(result: Tally, gifts: Mapping[_GiftKey, list[int]]) -> None:
-    for (campaign, channel, source, given, arrived, released), (fen, donations) in gifts.items():
+def _add_gifts(result: Tally, gifts: Mapping[_GiftKey, _Gifts]) -> None:
+    for (campaign, channel, source, given, arrived, released), gift in gifts.items():
         total = result.totals[campaign, channel, source]
         minute = result.minutes[campaign, given, channel, source]
         arrival = result.arrivals[campaign, arrived, channel, source]
         for sums in (total, minute, arrival):
-            sums.received_fen += fen
-            sums.donations += donations
+            sums.received_fen += gift.fen
+            sums.donations += gift.donations
         if released:
-            total.released += donations
-            total.released_fen += fen
+            total.released += gift.donations
+            total.released_fen += gift.fen
+    arrived_at = [gift.first_received_at for key, gift in gifts.items() if not key[-1]]
+    result.oldest_received_at = min(arrived_at, default=None)
 
 
 def _others(result: Tally, event: Event) -> None:

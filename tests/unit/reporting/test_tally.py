@@ -1,6 +1,6 @@
 """What a batch of events adds up to."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +82,14 @@ def test_only_the_newest_donors_of_a_batch_are_written() -> None:
 
 
 def test_the_lag_is_that_of_the_oldest_donation() -> None:
-    source = Source()
+    one, other = Source(0), Source(1)
     later = EVENING + timedelta(seconds=5)
-    changes = tally([source.received(received_at=later), source.received(received_at=EVENING)])
-    assert changes.oldest_received_at == EVENING
+    events = [one.received(received_at=later), other.received(received_at=EVENING)]
+    assert tally(events).oldest_received_at == EVENING
+
+
+@given(st.integers(0, 4 * 10**9), st.integers(-14 * 60, 14 * 60))
+def test_a_minute_is_the_same_whatever_the_clock_it_is_told_by(epoch_s: int, offset_minutes: int) -> None:
+    told = datetime.fromtimestamp(epoch_s, timezone(timedelta(minutes=offset_minutes)))
+    (key,) = tally([Source().received(at=told)]).minutes
+    assert minute_start(key[1]) == datetime.fromtimestamp(epoch_s // 60 * 60, UTC)
