@@ -42,6 +42,9 @@ REPORTING_GROUP: Final = "reporting-worker"
 MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
 MAX_RECORD_BYTES: Final = 1 << 20
+MAX_LETTER_BYTES: Final = 8 << 20
+"""Bytes of a dead letter at most, as deploy/topics.yaml has it too: base64 makes four of three, and a record
+full of empty headers grows to five times its bytes."""
 
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 Records: TypeAlias = tuple[Record, ...]
@@ -114,7 +117,9 @@ class PublishFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where the broker has put a record. `timestamp_ms` is UTC since the epoch."""
+    """Where the broker has put a record. `timestamp_ms` is UTC since the epoch: the broker's on a topic of
+    LogAppendTime, else the producer's, to the linger.
+    """
 
     partition: int
     offset: int
@@ -134,7 +139,7 @@ class Publisher:
         self._linger_ms = linger_ms
         self._timeout_s = timeout_s
         self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
+        self._opening: asyncio.Task[AIOKafkaProducer] | None = None
 
     async def __aenter__(self) -> Self:
         await self._ready()
@@ -143,33 +148,59 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._discard()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._producer is not None:
+            await self._give_up(self._producer)
 
     async def _ready(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._producer is None:
-                producer = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.servers,
-                    acks="all",
-                    linger_ms=self._linger_ms,
-                    request_timeout_ms=int(self._timeout_s * 1000),
-                    max_batch_size=MAX_RECORD_BYTES - 1024,
-                    max_request_size=MAX_RECORD_BYTES + 4096,
-                    metadata_max_age_ms=10_000,
-                )
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        await producer.start()
-                except (KafkaError, TimeoutError) as error:
-                    await _stop_quietly(producer)
-                    raise PublishFailed(f"no broker answers: {error!r}") from error
-                self._producer = producer
-            return self._producer
+        """The producer, started by the first who asks; those who ask meanwhile share that attempt and its
+        end, or twenty callers without a broker would wait for twenty attempts one after the other.
+        """
+        if self._producer is None:
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+            return await asyncio.shield(self._opening)
+        return self._producer
 
-    async def _discard(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
+    async def _open(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.servers,
+            acks="all",
+            linger_ms=self._linger_ms,
+            request_timeout_ms=int(self._timeout_s * 1000),
+            max_batch_size=MAX_RECORD_BYTES - 1024,
+            max_request_size=MAX_LETTER_BYTES,
+            metadata_max_age_ms=10_000,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await producer.start()
+        except (KafkaError, TimeoutError) as error:
             await _stop_quietly(producer)
+            raise PublishFailed(f"no broker answers: {error!r}") from error
+        except asyncio.CancelledError:
+            await _stop_quietly(producer)
+            raise
+        else:
+            self._producer = producer
+            return producer
+        finally:
+            self._opening = None
+
+    async def _ready_for(self, topic: str) -> AIOKafkaProducer:
+        try:
+            return await self._ready()
+        except PublishFailed:
+            PUBLISH_FAILURES.labels(topic).inc()
+            raise
+
+    async def _give_up(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer that failed; the next caller starts another. Who fails late leaves that one be."""
+        if self._producer is producer:
+            self._producer = None
+        await _stop_quietly(producer)
 
     async def send(
         self,
@@ -181,8 +212,8 @@ class Publisher:
     ) -> Placed:
         """Publish one record and wait for all replicas. Raises PublishFailed when none answers in time."""
         name = self._settings.topic(topic)
+        producer = await self._ready_for(topic)
         try:
-            producer = await self._ready()
             with PUBLISH_SECONDS.labels(topic).time():
                 async with asyncio.timeout(self._timeout_s):
                     sent = await producer.send(
@@ -204,21 +235,26 @@ class Publisher:
         Raises PublishFailed; a part may have arrived by then, so the caller sends the whole again.
         """
         name = self._settings.topic(topic)
+        producer = await self._ready_for(topic)
         try:
             with PUBLISH_SECONDS.labels(topic).time():
                 rest = list(records)
                 while rest:
-                    rest = await self._send_batch(name, partition, rest, headers)
+                    rest = await self._send_batch(producer, name, partition, rest, headers)
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.labels(topic).inc()
-            await self._discard()
+            await self._give_up(producer)
             raise PublishFailed(f"{topic}/{partition}: {error!r}") from error
 
     async def _send_batch(
-        self, topic: str, partition: int, records: list[tuple[bytes | None, bytes]], headers: Headers
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        partition: int,
+        records: list[tuple[bytes | None, bytes]],
+        headers: Headers,
     ) -> list[tuple[bytes | None, bytes]]:
         """Send what fits into one record batch, and give back what didn't (append answers None when full)."""
-        producer = await self._ready()
         batch = producer.create_batch()
         taken = 0
         for key, value in records:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.broker import MAX_RECORD_BYTES, KafkaSettings, Record
+from shared.broker import MAX_LETTER_BYTES, MAX_RECORD_BYTES, KafkaSettings, Record
 from shared.dead_letters import MAX_DETAIL, DeadLetter, bury
 
 SETTINGS = KafkaSettings(kafka_namespace="t1.")
@@ -95,6 +95,13 @@ def test_the_largest_record_fits_on_the_dead_letter_topic() -> None:
     """base64 makes four bytes of three."""
     letter = bury(SETTINGS, "donation", record(value=b"\xff" * MAX_RECORD_BYTES), "too-large", "no")
     assert again(letter).value == b"\xff" * MAX_RECORD_BYTES
+
+
+def test_the_letter_of_any_record_has_a_bound() -> None:
+    """Nothing grows more in JSON than empty headers, each two bytes in the record."""
+    headers = (("", None),) * (MAX_RECORD_BYTES // 2)
+    letter = bury(SETTINGS, "donation", record(headers=headers, value=None, key=None), "too-large", "no")
+    assert len(letter.to_bytes()) < MAX_LETTER_BYTES
 
 
 @pytest.mark.parametrize("value", ["&&&&", "AP8", "A P8=", 7, [], {"a": 1}])

@@ -1,0 +1,261 @@
+"""The publisher: order is kept, every wait is bounded, and it comes back with the broker."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+
+from deploy.local.kafka import LocalKafka
+from deploy.topics import declared
+from shared.broker import (
+    DEAD_LETTER,
+    MAX_RECORD_BYTES,
+    KafkaSettings,
+    Publisher,
+    PublishFailed,
+    ensure_topic,
+    persistently,
+)
+from shared.dead_letters import DeadLetter, bury, publish
+from tests.services.shared.conftest import PARTITIONS, lying_on
+from tests.waiting import until
+
+TOPIC = "donation.events"
+TIMEOUT_S = 1.0
+
+
+@pytest.fixture
+async def publisher(settings: KafkaSettings) -> AsyncIterator[Publisher]:
+    await ensure_topic(settings, TOPIC)
+    async with Publisher(settings) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def far(own_broker: LocalKafka, namespace: str) -> KafkaSettings:
+    """A broker that may be frozen or killed."""
+    return KafkaSettings(
+        kafka_bootstrap_servers=own_broker.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
+    )
+
+
+@contextmanager
+def frozen(broker: LocalKafka) -> Iterator[None]:
+    """The broker stands still: connections stay open and nothing is answered."""
+    assert broker.child is not None
+    broker.child.freeze()
+    try:
+        yield
+    finally:
+        broker.child.thaw()
+
+
+@asynccontextmanager
+async def nothing_left_behind() -> AsyncIterator[None]:
+    """Afterwards there are no more tasks than before: a producer that was given up has ended."""
+    before = len(asyncio.all_tasks())
+    yield
+
+    async def gone() -> bool:
+        return len(asyncio.all_tasks()) <= before
+
+    await until(gone, deadline_s=5)
+
+
+# ------------------------------------------------------------ order
+
+
+async def test_records_that_fill_several_batches_lie_in_their_order(
+    settings: KafkaSettings, publisher: Publisher
+) -> None:
+    records = [(b"k", b"%d " % number + os.urandom(700)) for number in range(5_000)]
+    await publisher.send_in_order(TOPIC, 1, records, [("content-type", b"x")])
+    lying = await lying_on(settings, TOPIC, 1)
+    assert [(record.key, record.value) for record in lying] == records
+    assert {tuple(record.headers) for record in lying} == {(("content-type", b"x"),)}
+    assert await lying_on(settings, TOPIC, 0) == []
+
+
+async def test_single_records_sent_together_lie_in_their_order_and_know_their_place(
+    settings: KafkaSettings,
+) -> None:
+    await ensure_topic(settings, TOPIC, configs={"message.timestamp.type": "LogAppendTime"})
+    values = [b"%d " % number + os.urandom(700) for number in range(3_000)]
+    async with Publisher(settings, linger_ms=2) as publisher:
+        placed = await asyncio.gather(*(publisher.send(TOPIC, value, partition=0) for value in values))
+    lying = await lying_on(settings, TOPIC, 0)
+    assert [record.value for record in lying] == values
+    assert [(place.partition, place.offset) for place in placed] == [(0, n) for n in range(len(values))]
+    assert [place.timestamp_ms for place in placed] == [record.timestamp for record in lying]
+
+
+async def test_a_key_decides_on_the_partition(settings: KafkaSettings, publisher: Publisher) -> None:
+    placed = await asyncio.gather(*(publisher.send(TOPIC, b"x", key=b"%d" % (n % 8)) for n in range(40)))
+    assert len({(n % 8, place.partition) for n, place in enumerate(placed)}) == 8
+    assert {place.partition for place in placed} == {0, 1}
+
+
+async def test_nothing_to_publish_is_published_at_once(publisher: Publisher) -> None:
+    await publisher.send_in_order(TOPIC, 0, [])
+
+
+async def test_a_record_too_large_for_the_broker_is_refused_and_the_next_goes_through(
+    settings: KafkaSettings, publisher: Publisher
+) -> None:
+    with pytest.raises(PublishFailed):
+        await publisher.send_in_order(TOPIC, 0, [(None, os.urandom(3 * MAX_RECORD_BYTES))])
+    with pytest.raises(PublishFailed):
+        await publisher.send(TOPIC, os.urandom(3 * MAX_RECORD_BYTES), partition=0)
+    await publisher.send_in_order(TOPIC, 0, [(None, b"small")])
+    await publisher.send(TOPIC, b"small too", partition=0)
+    assert [record.value for record in await lying_on(settings, TOPIC)] == [b"small", b"small too"]
+
+
+async def test_a_topic_that_does_not_exist_is_refused_within_the_bound(settings: KafkaSettings) -> None:
+    async with Publisher(settings, timeout_s=TIMEOUT_S) as publisher:
+        began = time.monotonic()
+        with pytest.raises(PublishFailed):
+            await publisher.send("nowhere", b"x")
+        assert time.monotonic() - began < TIMEOUT_S + 1
+
+
+async def test_the_largest_record_a_channel_can_write_fits_on_the_dead_letter_topic(
+    settings: KafkaSettings, publisher: Publisher
+) -> None:
+    """The letter of a record has its value in base64, a third longer, beside the reason and the place."""
+    await ensure_topic(settings, DEAD_LETTER, configs=declared()[DEAD_LETTER].texts())
+    value = os.urandom(MAX_RECORD_BYTES - 2048)
+    await publisher.send(TOPIC, value, partition=0)
+    (record,) = await lying_on(settings, TOPIC)
+    await publish(publisher, bury(settings, "donation", record, "too-large", "more than a donation has"))
+    (letter,) = [*await lying_on(settings, DEAD_LETTER, 0), *await lying_on(settings, DEAD_LETTER, 1)]
+    assert DeadLetter.model_validate_json(letter.value or b"").value == value
+
+
+# ------------------------------------------------------------ a broker that is not there
+
+
+@pytest.fixture
+def nowhere() -> KafkaSettings:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    return KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{port}")
+
+
+async def test_without_a_broker_nobody_waits_longer_than_the_bound(nowhere: KafkaSettings) -> None:
+    """Neither the first caller nor the twentieth, who would have to wait for nineteen attempts."""
+    publisher = Publisher(nowhere, timeout_s=TIMEOUT_S)
+
+    async def attempt() -> float:
+        began = time.monotonic()
+        with pytest.raises(PublishFailed):
+            await publisher.send(TOPIC, b"x")
+        with pytest.raises(PublishFailed):
+            await publisher.send_in_order(TOPIC, 0, [(None, b"x")])
+        with pytest.raises(PublishFailed):
+            await publisher.check()
+        return time.monotonic() - began
+
+    async with nothing_left_behind():
+        waited = await asyncio.gather(*(attempt() for _ in range(20)))
+    assert max(waited) < 3 * TIMEOUT_S + 1
+
+
+async def test_starting_without_a_broker_fails_by_name_within_the_bound(nowhere: KafkaSettings) -> None:
+    began = time.monotonic()
+    async with nothing_left_behind():
+        with pytest.raises(PublishFailed, match="no broker answers"):
+            await Publisher(nowhere, timeout_s=TIMEOUT_S).__aenter__()
+    assert time.monotonic() - began < TIMEOUT_S + 1
+
+
+async def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up_within_the_bound() -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(100)
+        publisher = Publisher(
+            KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{mute.getsockname()[1]}"), timeout_s=TIMEOUT_S
+        )
+
+        async def attempt() -> float:
+            began = time.monotonic()
+            with pytest.raises(PublishFailed):
+                await publisher.send(TOPIC, b"x")
+            return time.monotonic() - began
+
+        async with nothing_left_behind():
+            waited = await asyncio.gather(*(attempt() for _ in range(20)))
+    assert max(waited) < TIMEOUT_S + 1
+
+
+async def test_a_frozen_broker_is_given_up_within_the_bound_and_used_again_when_it_wakes(
+    own_broker: LocalKafka, far: KafkaSettings
+) -> None:
+    await ensure_topic(far, TOPIC)
+    async with nothing_left_behind(), Publisher(far, timeout_s=TIMEOUT_S) as publisher:
+        await publisher.send_in_order(TOPIC, 0, [(None, b"before")])
+        with frozen(own_broker):
+            for _ in range(3):
+                began = time.monotonic()
+                with pytest.raises(PublishFailed):
+                    await publisher.send_in_order(TOPIC, 0, [(None, b"meanwhile")])
+                assert time.monotonic() - began < TIMEOUT_S + 4
+                with pytest.raises(PublishFailed):
+                    await publisher.send(TOPIC, b"meanwhile", partition=1)
+        await persistently(lambda: publisher.send_in_order(TOPIC, 0, [(None, b"after")]))
+    values = [record.value for record in await lying_on(far, TOPIC)]
+    assert values[0] == b"before"
+    assert b"after" in values
+
+
+async def test_a_killed_broker_is_given_up_and_used_again_and_no_producer_is_left_behind(
+    own_broker: LocalKafka, far: KafkaSettings
+) -> None:
+    await ensure_topic(far, TOPIC)
+    batch: list[tuple[bytes | None, bytes]] = [(None, b"%d" % number) for number in range(100)]
+    async with nothing_left_behind(), Publisher(far, timeout_s=TIMEOUT_S) as publisher:
+        await publisher.send_in_order(TOPIC, 0, batch)
+        running = len(asyncio.all_tasks())
+        await asyncio.to_thread(own_broker.kill)
+        with pytest.raises(PublishFailed):
+            await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch), patience_s=6)
+        assert len(asyncio.all_tasks()) <= running
+        with pytest.raises(PublishFailed):
+            await publisher.check()
+        await asyncio.to_thread(own_broker.start)
+        await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch))
+        await publisher.check()
+    values = [record.value for record in await lying_on(far, TOPIC)]
+    assert values[:100] == values[-100:] == [value for _, value in batch]
+
+
+async def test_publishing_persistently_ends_with_the_reason_when_its_patience_does() -> None:
+    attempts = 0
+
+    async def refuse() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise PublishFailed(f"attempt {attempts}")
+
+    with pytest.raises(PublishFailed, match=r"attempt \d"):
+        await persistently(refuse, patience_s=0.3)
+    assert attempts > 2
+
+
+async def test_an_error_that_is_not_the_brokers_is_not_tried_again() -> None:
+    attempts: list[Any] = []
+
+    async def mistake() -> None:
+        attempts.append(None)
+        raise TypeError
+
+    with pytest.raises(TypeError):
+        await persistently(mistake)
+    assert len(attempts) == 1
