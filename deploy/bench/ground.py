@@ -1,25 +1,21 @@
-"""A piece of ground for one benchmark: databases, topics and processes of its own, all gone afterwards.
+"""A piece of ground for one benchmark: topics, databases and processes of its own, all gone afterwards.
 
-It stands on a broker and a database that are there already: those of the running stack, or those that
-KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name (a role that may create databases).
+It stands on the broker and the database that KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name, or on two that
+are started for it, so that a stack with real donations is never touched.
 """
 
 import asyncio
 import base64
-import contextlib
-import hashlib
-import json
 import os
-import secrets
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -27,38 +23,21 @@ import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.bench.meters import listener
-from deploy.local.databases import create_service_databases, drop_database
-from deploy.local.environment import own_environment
+from deploy.evening import plan
+from deploy.local import databases
+from deploy.local.credentials import Credentials
 from deploy.local.kafka import LocalKafka
-from deploy.local.layout import unused_ports
+from deploy.local.layout import Ports
 from deploy.local.postgres import LocalPostgres
-from deploy.local.processes import SOURCE, Child, Command, Keeper, tail
-from shared import broker, database
-from shared.broker import KafkaSettings, ensure_topic
+from deploy.local.problems import StackProblem
+from deploy.local.processes import Child, Command, Keeper
+from deploy.local.services import BY_NAME, Services, Wiring
+from deploy.topics import apply_topics
+from deploy.verify.places import Places
+from shared import database
+from shared.broker import KafkaSettings
 
-PROCESSES: Final[Mapping[str, tuple[str, str]]] = {
-    "donation": ("donation", "api"),
-    "donation-worker": ("donation", "worker"),
-    "campaign": ("campaign", ""),
-    "notification": ("notification", ""),
-    "reporting-worker": ("reporting", "worker"),
-    "reporting": ("reporting", "screens"),
-}
-"""Process → service, roles: the same processes as `shanliu up` starts."""
-READY_S: Final = 40.0
-TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
-    broker.INTAKE_INTERNAL: {"message.timestamp.type": "LogAppendTime"},
-    broker.DONATION_EVENTS: {},
-    broker.CAMPAIGN_EVENTS: {},
-    broker.NOTIFICATION_EVENTS: {},
-    broker.TOTALS: {"cleanup.policy": "compact"},
-    broker.CONTACTS: {},
-    broker.DEAD_LETTER: {},
-}
-
-
-class GroundNotReady(Exception):
-    """A process of the benchmark did not come up, or broker and database can't be used for it."""
+ANSWER_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,131 +70,115 @@ class Base:
             await connection.close()
 
 
+@contextmanager
+def base() -> Iterator[Base]:
+    """The broker and the database that the environment names, or two of our own, gone afterwards."""
+    servers, admin_url = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="shanliu-bench-") as folder, ExitStack() as ending:
+        keeper = Keeper(Path(folder) / "keeper.log")
+        ending.callback(keeper.close)
+        if servers is None:
+            kafka = LocalKafka(Path(folder) / "kafka", keeper=keeper)
+            ending.callback(kafka.stop)
+            kafka.start()
+            servers = kafka.bootstrap
+        if admin_url is None:
+            postgres = LocalPostgres(Path(folder) / "postgres", keeper=keeper)
+            ending.callback(postgres.stop)
+            postgres.start()
+            admin_url = postgres.admin_url
+        yield Base(servers, admin_url)
+
+
 @dataclass
 class Ground:
-    """Databases, topics and processes with one common prefix."""
+    """Topics, databases and processes with one common prefix."""
 
     base: Base
     name: str
     folder: Path
     keeper: Keeper
-    partitions: int = 4
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    ports: dict[str, int] = field(default_factory=dict)
-    children: dict[str, Child] = field(default_factory=dict)
-    urls: dict[str, str] = field(default_factory=dict)
-    """The database of each service, as SQLAlchemy takes it."""
-    channel_key: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    credentials: Credentials
+    services: Services
+    others: dict[str, Child] = field(default_factory=dict)
+    """Processes that are no service, such as the bare loops."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """Where everything is."""
+        return self.services.wiring
 
     @property
     def kafka(self) -> KafkaSettings:
         """The broker, with this ground's prefix on each topic."""
         return KafkaSettings(
             kafka_bootstrap_servers=self.base.servers,
-            kafka_namespace=f"{self.name}.",
-            partitions=self.partitions,
+            kafka_namespace=self.wiring.namespace,
+            partitions=self.wiring.partitions,
         )
 
-    def dsn(self, service: str) -> str:
-        """The database of a service, in asyncpg's form."""
-        return self.urls[service].replace("postgresql+asyncpg://", "postgresql://", 1)
-
-    def url(self, process: str) -> str:
-        """The base URL of a process."""
-        return f"http://127.0.0.1:{self.ports[process]}"
+    @property
+    def places(self) -> Places:
+        """Where the numbers are, for `verify`."""
+        wiring = self.wiring
+        return Places(wiring.kafka, wiring.databases, wiring.url("reporting"), wiring.namespace)
 
     @property
     def pids(self) -> dict[str, int]:
         """The processes that run."""
-        return {name: child.pid for name, child in self.children.items()}
+        children = {**self.services.children, **self.others}
+        return {name: child.pid for name, child in children.items() if child.running}
+
+    async def start(self, *names: str) -> None:
+        """Start processes of the services and wait until they are ready."""
+        self.services.start(names)
+        await asyncio.to_thread(self.services.wait_ready, names)
+
+    def spawn(self, name: str, module: str, argument: str, environment: Mapping[str, str]) -> None:
+        """Start `python -m module argument` as another process of this ground."""
+        command = Command(name, [sys.executable, "-m", module, argument], environment)
+        self.others[name] = Child(command, self.folder / f"{name}.log", self.keeper)
 
     def environment(self, service: str) -> dict[str, str]:
-        """What a process of a service is told. Its log says only what went wrong."""
-        return {
-            **own_environment(),
-            "PYTHONPATH": str(SOURCE),
-            "DATABASE_URL": self.urls[service],
-            "KAFKA_BOOTSTRAP_SERVERS": self.base.servers,
-            "KAFKA_NAMESPACE": f"{self.name}.",
-            "PARTITIONS": str(self.partitions),
-            "OPERATORS_FILE": str(self.folder / "operators.json"),
-            "CHANNEL_KEY": self.channel_key,
-            "LOG_LEVEL": "warning",
-            "SMTP_HOST": "127.0.0.1",
-            "SMTP_PORT": "1",
-            "SMTP_FROM": "bench@example.org",
-        }
+        """What a process beside the service of this name is told."""
+        return self.wiring.environment(BY_NAME[service])
 
-    async def prepare(self) -> None:
-        """Make topics, databases and tables."""
-        digest = hashlib.sha256(self.token.encode()).hexdigest()
-        roles = ["desk", "administrator", "viewer"]
-        operator = {"person": "benchmark", "roles": roles, "token_sha256": digest}
-        (self.folder / "operators.json").write_text(json.dumps([operator]), "utf-8")
-        for topic, configs in TOPICS.items():
-            await ensure_topic(self.kafka, topic, configs=dict(configs))
-        self.urls = create_service_databases(self.base.admin_url, self.name)
-        for service, url in self.urls.items():
-            await database.migrate(url, f"services.{service}")
-
-    async def start(self, *processes: str) -> None:
-        """Start processes of the services and wait until they are ready."""
-        for process in processes:
-            service, roles = PROCESSES[process]
-            # The same port at each start: whoever is connected comes back to it.
-            port = self.ports.setdefault(process, unused_ports(1)[0])
-            environment = {**self.environment(service), "HTTP_PORT": str(port), "ROLES": roles or "all"}
-            self.spawn(process, [f"services.{service}"], environment)
-        async with httpx.AsyncClient(timeout=5) as client:
-            await asyncio.gather(*(self._ready(client, process) for process in processes))
-
-    def spawn(self, name: str, arguments: Iterable[str], environment: Mapping[str, str]) -> Child:
-        """Start `python -m <arguments>` as a process of this ground."""
-        command = Command(name, [sys.executable, "-m", *arguments], environment)
-        self.children[name] = Child(command, self.folder / f"{name}.log", self.keeper)
-        return self.children[name]
-
-    async def stop(self, *names: str) -> None:
-        """Stop processes (all without names), at the same time."""
-        going = [self.children.pop(name) for name in names or list(self.children)]
-        await asyncio.gather(*(asyncio.to_thread(child.stop) for child in going))
-
-    async def _ready(self, client: httpx.AsyncClient, process: str) -> None:
-        child = self.children[process]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(READY_S):
-                while child.running:
-                    with contextlib.suppress(httpx.TransportError):
-                        if (await client.get(f"{self.url(process)}/readyz")).status_code == 200:
-                            return
-                    await asyncio.sleep(0.1)
-        raise GroundNotReady(f"{process} is not ready: {tail(child.log)}")
+    async def stop(self) -> None:
+        """Stop every process."""
+        others = list(self.others.values())
+        self.others.clear()
+        await asyncio.gather(
+            asyncio.to_thread(self.services.stop), *(asyncio.to_thread(child.stop) for child in others)
+        )
 
     async def launch(self, campaign_id: str) -> None:
         """File and launch a campaign through the campaign service, which must run."""
-        headers = {"authorization": f"Bearer {self.token}"}
-        async with httpx.AsyncClient(base_url=self.url("campaign"), timeout=10, headers=headers) as client:
-            for path, body in (
-                ("", plan(campaign_id, datetime.now(UTC))),
-                (f"/{campaign_id}/file", {"filing_number": f"bench {self.name} {campaign_id}"}),
-                (f"/{campaign_id}/launch", {}),
-            ):
-                key = {"idempotency-key": uuid.uuid4().hex}
-                answer = await client.post(f"/v1/campaigns{path}", json=body, headers=key)
-                if not answer.is_success:
-                    raise GroundNotReady(
-                        f"POST /v1/campaigns{path}: {answer.status_code} {answer.text[:200]}"
-                    )
+        number = {"filing_number": f"{self.name} {campaign_id}"}
+        path = "/v1/campaigns"
+        await self._command("campaign", path, plan(campaign_id, datetime.now(UTC)), "desk.lin")
+        await self._command("campaign", f"{path}/{campaign_id}/file", number, "desk.lin")
+        await self._command("campaign", f"{path}/{campaign_id}/launch", {}, "desk.lin")
 
     async def register(self, channel: str, limit_per_second: int = 1_000_000) -> bytes:
         """Register a channel with the donation service, which must run; gives back its signing key."""
-        headers = {"authorization": f"Bearer {self.token}"}
         new = {"channel": channel, "title": channel, "limit_per_second": limit_per_second}
-        async with httpx.AsyncClient(base_url=self.url("donation"), timeout=15, headers=headers) as client:
-            answer = await client.post("/v1/channels", json=new)
+        answer = await self._command("donation", "/v1/channels", new, "administrator")
+        return base64.b64decode(answer["secret"].removeprefix("whsec_"))
+
+    async def _command(self, service: str, path: str, body: dict[str, Any], person: str) -> dict[str, Any]:
+        headers = {
+            "authorization": f"Bearer {self.credentials.operators[person]}",
+            "idempotency-key": uuid.uuid4().hex,
+        }
+        async with httpx.AsyncClient(base_url=self.wiring.url(service), timeout=ANSWER_S) as client:
+            answer = await client.post(path, json=body, headers=headers)
         if not answer.is_success:
-            raise GroundNotReady(f"POST /v1/channels: {answer.status_code} {answer.text[:200]}")
-        return base64.b64decode(answer.json()["secret"].removeprefix("whsec_"))
+            raise StackProblem(f"POST {path}: {answer.status_code} {answer.text[:200]}")
+        return answer.json()  # type: ignore[no-any-return]
+
+    def dsn(self, service: str) -> str:
+        """The database of a service as asyncpg reads it."""
+        return self.wiring.databases[service].replace("postgresql+asyncpg://", "postgresql://", 1)
 
     async def value(self, service: str, statement: str, *arguments: object) -> Any:
         """One value from the database of a service."""
@@ -228,70 +191,51 @@ class Ground:
     async def clear(self) -> None:
         """Stop what runs, drop the databases, delete the topics."""
         await self.stop()
-        for service in self.urls:
-            await drop_database(self.base.admin_url, f"{self.name}_{service}")
+        for service in self.wiring.databases:
+            await databases.drop_database(self.base.admin_url, f"{self.name}_{service}")
         client = AIOKafkaAdminClient(bootstrap_servers=self.base.servers, request_timeout_ms=10_000)
         await client.start()
         try:
-            ours = [topic for topic in await client.list_topics() if topic.startswith(f"{self.name}.")]
-            await client.delete_topics(ours, timeout_ms=10_000)
+            topics = [t for t in await client.list_topics() if t.startswith(self.wiring.namespace)]
+            await client.delete_topics(topics, timeout_ms=10_000)
         finally:
             await client.close()
-
-
-@contextmanager
-def base() -> Iterator[Base]:
-    """The broker and the database that the environment names, or two of our own, gone afterwards."""
-    servers, admin_url = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
-    if servers and admin_url:
-        yield Base(servers, admin_url)
-        return
-    with tempfile.TemporaryDirectory(prefix="shanliu-bench-") as folder, ExitStack() as ending:
-        keeper = Keeper(Path(folder) / "keeper.log")
-        ending.callback(keeper.close)
-        kafka = LocalKafka(Path(folder) / "kafka", keeper=keeper)
-        postgres = LocalPostgres(Path(folder) / "postgres", keeper=keeper)
-        for part in (kafka, postgres):
-            ending.callback(part.stop)
-            part.launch()
-        kafka.wait_ready()
-        postgres.wait_ready()
-        yield Base(servers or kafka.bootstrap, admin_url or postgres.admin_url)
 
 
 @asynccontextmanager
 async def prepared(base: Base, *, partitions: int = 4) -> AsyncIterator[Ground]:
     """A ground, ready for its processes; cleared on the way out, whatever happened."""
-    with tempfile.TemporaryDirectory(prefix="shanliu-bench-") as folder:
-        keeper = Keeper(Path(folder) / "keeper.log")
-        ground = Ground(base, f"bench{uuid.uuid4().hex[:8]}", Path(folder), keeper, partitions)
+    name = f"bench{uuid.uuid4().hex[:8]}"
+    with tempfile.TemporaryDirectory(prefix="shanliu-bench-") as scratch:
+        folder = Path(scratch)
+        keeper = Keeper(folder / "keeper.log")
         try:
-            await ground.prepare()
-            yield ground
+            ground = await _ground(base, name, folder, keeper, partitions)
+            try:
+                yield ground
+            finally:
+                await ground.clear()
         finally:
-            await ground.clear()
             keeper.close()
 
 
-def plan(campaign_id: str, now: datetime) -> dict[str, Any]:
-    """The plan of a campaign that a benchmark fills (made data)."""
-    return {
-        "campaign_id": campaign_id,
-        "kind": "gala",
-        "title": "Benchmark",
-        "organisation": "Benchmark",
-        "licence": "none",
-        "goal_fen": 10**12,
-        "purpose": "measuring",
-        "window_start": (now - timedelta(days=1)).isoformat(),
-        "window_end": (now + timedelta(days=1)).isoformat(),
-        "area": "-",
-        "responsible_person": "-",
-        "account": "-",
-        "beneficiaries": "-",
-        "uses": ["measuring"],
-        "cost_fen": 0,
-        "remainder": "-",
-        "contact": "-",
-        "query_method": "-",
-    }
+async def _ground(base: Base, name: str, folder: Path, keeper: Keeper, partitions: int) -> Ground:
+    credentials = Credentials.load_or_make(folder / "secrets.json")
+    operators = folder / "operators.json"
+    operators.write_text(credentials.operators_json(), "utf-8")
+    urls = databases.create_service_databases(base.admin_url, name, credentials.databases)
+    for service, url in urls.items():
+        await database.migrate(url, f"services.{service}")
+    await apply_topics(base.servers, f"{name}.", partitions)
+    ports = Ports.unused().named()
+    wiring = Wiring(
+        kafka=base.servers,
+        databases=urls,
+        ports=ports,
+        operators_file=operators,
+        channel_key=credentials.channel_key,
+        smtp_port=ports["smtp"],
+        namespace=f"{name}.",
+        partitions=partitions,
+    )
+    return Ground(base, name, folder, keeper, credentials, Services(wiring, folder, keeper))

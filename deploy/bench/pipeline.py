@@ -63,8 +63,10 @@ class Side:
     async def round(self, count: int) -> None:
         """Start the processes, send `count` donations, wait until both totals have them, stop."""
         name = f"r{len(self.rates)}"
-        warm_up = batches_of(placed(Series.of(f"{name}w", CAMPAIGN).records(WARM_UP), self.ground.partitions))
-        batches = batches_of(placed(Series.of(name, CAMPAIGN).records(count), self.ground.partitions))
+        warm_up = batches_of(
+            placed(Series.of(f"{name}w", CAMPAIGN).records(WARM_UP), self.ground.wiring.partitions)
+        )
+        batches = batches_of(placed(Series.of(name, CAMPAIGN).records(count), self.ground.wiring.partitions))
         await self.start()
         await self._run(warm_up)
         meter = meters.CpuMeter({**self.ground.pids, **self.ground.base.pids})
@@ -125,7 +127,7 @@ async def bare(ground: Ground) -> Side:
 
     async def start() -> None:
         for part, service in LOOPS.items():
-            ground.spawn(f"bare-{part}", ["deploy.bench.bare", part], ground.environment(service))
+            ground.spawn(f"bare-{part}", "deploy.bench.bare", part, ground.environment(service))
 
     return Side("bare loop", ground, start)
 

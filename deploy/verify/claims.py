@@ -1,0 +1,283 @@
+"""What each place says a campaign's number is, and the positions it says it for."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+from deploy.local.problems import StackProblem
+from deploy.screen import frames
+from deploy.verify.places import Places
+from deploy.verify.records import campaign_event
+from deploy.verify.workbook import Evidence, Sums, Workbook
+
+REPORTING: Final = "reporting database"
+CAMPAIGN: Final = "campaign database"
+TOTALS: Final = "GET totals"
+STREAM: Final = "stream"
+ANSWER_S: Final = 10.0
+AT_ONCE: Final = 8
+PAGE: Final = 10_000
+STATEMENT_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One campaign's number at one place. `by_source`: the parts it is the sum of, where the place has them;
+    `spending`: the evidence that what it says of promised and disbursed is compared with.
+    """
+
+    place: str
+    campaign_id: str
+    sums: Sums
+    positions: Mapping[str, int]
+    by_source: Mapping[str, Sums] = field(default_factory=dict)
+    spending: Evidence = Evidence.CAMPAIGN_EVENTS
+    digest: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A place that did not say a number it should know."""
+
+    place: str
+    campaign_id: str
+    reason: str
+
+
+def digest_of(campaign_id: str, positions: Mapping[str, int], sums: Sums) -> str:
+    """The digest that a number is published with (described in services/reporting/proof.py)."""
+    claim = {
+        "campaign_id": campaign_id,
+        "disbursed_fen": sums.disbursed_fen,
+        "donations": sums.donations,
+        "positions": dict(positions),
+        "promised_fen": sums.promised_fen,
+        "received_fen": sums.received_fen,
+        "reversed_fen": sums.reversed_fen,
+    }
+    text = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- the screen
+
+
+async def screen_claims(places: Places, campaigns: Sequence[str]) -> list[Claim | Silent]:
+    """The first frame of each campaign's stream, and the answer of GET totals."""
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def asked(client: httpx.AsyncClient, campaign_id: str) -> list[Claim | Silent]:
+        async with at_once:
+            return [
+                await _from_stream(client, places, campaign_id),
+                await _from_totals(client, places, campaign_id),
+            ]
+
+    async with httpx.AsyncClient(timeout=ANSWER_S) as client:
+        answers = await asyncio.gather(*(asked(client, campaign_id) for campaign_id in campaigns))
+    return [claim for answer in answers for claim in answer]
+
+
+async def _from_stream(client: httpx.AsyncClient, places: Places, campaign_id: str) -> Claim | Silent:
+    url = f"{places.reporting_url}/v1/campaigns/{campaign_id}/stream"
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            async for frame in frames(client, url):
+                if frame.kind == "snapshot":
+                    return _claim(STREAM, campaign_id, frame.data)
+    except (httpx.HTTPError, TimeoutError) as error:
+        return Silent(STREAM, campaign_id, _reason(error))
+    return Silent(STREAM, campaign_id, "it ended without a snapshot")
+
+
+async def _from_totals(client: httpx.AsyncClient, places: Places, campaign_id: str) -> Claim | Silent:
+    try:
+        answer = await client.get(f"{places.reporting_url}/v1/campaigns/{campaign_id}/totals")
+        answer.raise_for_status()
+        return _claim(TOTALS, campaign_id, answer.json())
+    except (httpx.HTTPError, ValueError) as error:
+        return Silent(TOTALS, campaign_id, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"answers {error.response.status_code}"
+    return f"does not answer ({type(error).__name__})"
+
+
+def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
+    names = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "donations")
+    sums = Sums(**{name: said[name] for name in names})
+    return Claim(place, campaign_id, sums, said["positions"], digest=said["digest"], version=said["version"])
+
+
+# ---------------------------------------------------------------- the databases
+
+
+_REPORTING_SUMS: Final = """
+SELECT campaign_id, source, sum(received_fen)::bigint, sum(reversed_fen)::bigint, 0::bigint, 0::bigint,
+       sum(donations)::bigint
+FROM campaign_totals GROUP BY campaign_id, source
+"""
+_CAMPAIGN_SUMS: Final = """
+SELECT campaign_id, source, received_fen, reversed_fen, 0::bigint, 0::bigint, donations FROM fund_receipts
+"""
+_MINUTES: Final = """
+SELECT campaign_id, sum(received_fen)::bigint, sum(reversed_fen)::bigint, sum(donations)::bigint
+FROM minute_totals GROUP BY campaign_id
+"""
+_REPORTING_SPENDING: Final = """
+SELECT c.campaign_id,
+       coalesce((SELECT sum(amount_fen) FROM pledges p WHERE p.campaign_id = c.campaign_id), 0)::bigint,
+       coalesce((SELECT sum(amount_fen) FROM disbursements d WHERE d.campaign_id = c.campaign_id), 0)::bigint
+FROM campaigns c
+"""
+_CAMPAIGN_SPENDING: Final = """
+SELECT c.campaign_id,
+       coalesce((SELECT sum(amount_fen) FROM pledges p WHERE p.campaign_id = c.campaign_id), 0)::bigint,
+       coalesce((SELECT sum(amount_fen) FROM disbursements d
+                 WHERE d.campaign_id = c.campaign_id AND d.state = 'paid'), 0)::bigint
+FROM campaigns c
+"""
+_MARKS: Final = "SELECT source, sequence FROM marks WHERE sequence >= 0"
+_OUTBOX_HEADS: Final = "SELECT source, max(id) FROM outbox GROUP BY source"
+
+
+class Books:
+    """One read-only look into a service's database: a snapshot, however long it takes to read."""
+
+    def __init__(self, places: Places, service: str) -> None:
+        self._places = places
+        self._service = service
+
+    async def __aenter__(self) -> "asyncpg.Connection[asyncpg.Record]":
+        try:
+            self._connection = await asyncpg.connect(
+                self._places.dsn(self._service),
+                timeout=5,
+                command_timeout=STATEMENT_S,
+                server_settings={"application_name": "verify", "statement_timeout": "0"},
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise StackProblem(f"The {self._service} database does not let us in: {error}.") from error
+        self._transaction = self._connection.transaction(isolation="repeatable_read", readonly=True)
+        await self._transaction.start()
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close(timeout=5)
+
+
+async def reporting_claims(places: Places) -> tuple[list[Claim], list[str], list[str]]:
+    """Reporting's number of every campaign; the campaigns that a screen can show; what does not add up
+    inside this database.
+    """
+    async with Books(places, "reporting") as books:
+        positions = await _positions(books, _MARKS)
+        sums = [tuple(row) for row in await books.fetch(_REPORTING_SUMS)]
+        spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_REPORTING_SPENDING)}
+        minutes = {row[0]: tuple(row)[1:] for row in await books.fetch(_MINUTES)}
+    claims = _claims(REPORTING, sums, spending, positions, Evidence.CAMPAIGN_EVENTS)
+    uneven = [
+        f"the minutes of {claim.campaign_id} make {found[0] - found[1]} fen of {found[2]} donations"
+        for claim in claims
+        if (found := minutes.get(claim.campaign_id, (0, 0, 0)))
+        != (claim.sums.received_fen, claim.sums.reversed_fen, claim.sums.donations)
+    ]
+    return claims, sorted(spending), uneven
+
+
+async def campaign_claims(places: Places, workbook: Workbook) -> list[Claim]:
+    """The campaign service's number of every campaign; its outbox goes into the workbook."""
+    async with Books(places, "campaign") as books:
+        positions = await _positions(books, _MARKS) | await _positions(books, _OUTBOX_HEADS)
+        sums = [tuple(row) for row in await books.fetch(_CAMPAIGN_SUMS)]
+        spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_SPENDING)}
+        await _read_outbox(books, workbook)
+    return _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
+
+
+async def _positions(books: "asyncpg.Connection[asyncpg.Record]", statement: str) -> dict[str, int]:
+    return {row[0]: row[1] for row in await books.fetch(statement)}
+
+
+def _claims(
+    place: str,
+    rows: Sequence[Sequence[Any]],
+    spending: Mapping[str, tuple[int, int]],
+    positions: Mapping[str, int],
+    evidence: Evidence,
+) -> list[Claim]:
+    """Claims from rows of (campaign_id, source, received, reversed, 0, 0, donations)."""
+    parts: dict[str, dict[str, Sums]] = {campaign_id: {} for campaign_id in spending}
+    for campaign_id, source, *amounts in rows:
+        parts.setdefault(campaign_id, {})[source] = Sums(*amounts)
+    return [
+        Claim(
+            place,
+            campaign_id,
+            Sums(
+                sum(part.received_fen for part in by_source.values()),
+                sum(part.reversed_fen for part in by_source.values()),
+                *spending.get(campaign_id, (0, 0)),
+                sum(part.donations for part in by_source.values()),
+            ),
+            positions,
+            by_source,
+            evidence,
+        )
+        for campaign_id, by_source in sorted(parts.items())
+    ]
+
+
+async def _read_outbox(books: "asyncpg.Connection[asyncpg.Record]", workbook: Workbook) -> None:
+    rows = []
+    async for value in books.cursor("SELECT value FROM outbox ORDER BY id", prefetch=1_000):
+        row, *_ = campaign_event(value[0])
+        if row is not None:
+            rows.append(row)
+    workbook.add_spending(Evidence.OUTBOX, rows)
+
+
+_BOOKED: Final = (
+    """
+    SELECT campaign_id, source, sequence, amount_fen, 0::bigint FROM donations WHERE held_reason IS NULL
+    """,
+    """
+    SELECT d.campaign_id, r.source, r.sequence, d.amount_fen, 0::bigint
+    FROM releases r JOIN donations d USING (donation_id)
+    """,
+    """
+    SELECT d.campaign_id, r.source, r.sequence, 0::bigint, r.amount_fen
+    FROM reversals r JOIN donations d USING (donation_id) WHERE r.status = 'applied'
+    """,
+)
+_WRONG_STATUS: Final = """
+SELECT d.source || ':' || d.sequence FROM donations d LEFT JOIN releases r USING (donation_id)
+WHERE (d.status = 'received') <> (d.held_reason IS NULL OR r.donation_id IS NOT NULL) LIMIT 10
+"""
+
+
+async def read_donation_database(
+    places: Places, workbook: Workbook, progress: Callable[[str, int, int], None]
+) -> list[str]:
+    """Every movement of money that the donation service has booked, into the workbook; gives back the
+    positions of donations whose status denies what happened to them.
+    """
+    async with Books(places, "donation") as books:
+        total = await books.fetchval("SELECT reltuples::bigint FROM pg_class WHERE relname = 'donations'")
+        read = 0
+        for statement in _BOOKED:
+            cursor = await books.cursor(statement)
+            while rows := await cursor.fetch(PAGE):
+                workbook.add_facts(Evidence.DONATION_DATABASE, map(tuple, rows))
+                read += len(rows)
+                progress("donation database", read, max(total, read))
+        return [row[0] for row in await books.fetch(_WRONG_STATUS)]

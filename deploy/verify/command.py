@@ -1,0 +1,88 @@
+"""What the command shows: progress and a table for people, one JSON object for programs."""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.verify.judging import Line, Verdict, verify
+from deploy.verify.places import Places
+from shared.money import format_yuan
+
+SILENT_S: Final = 2.0
+"""Shorter waits need no explaining."""
+EVERY_S: Final = {True: 0.1, False: 2.0}
+"""On a terminal the line is written over; elsewhere each one stays."""
+
+
+class Meter:
+    """Says what is being read when it takes a while."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun_s = self._told_s = time.monotonic()
+        self._told = False
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Note progress: `done` of `total` (0: unknown) records of `what`."""
+        now_s = time.monotonic()
+        if now_s - self._begun_s < SILENT_S or now_s - self._told_s < EVERY_S[self._console.is_terminal]:
+            return
+        self._told_s, self._told = now_s, True
+        share = f"{done:,} of {total:,}" if total else ""
+        end = "\r" if self._console.is_terminal else "\n"
+        self._console.print(f"  reading {what} {share}".ljust(60), end=end, markup=False)
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self._told and self._console.is_terminal:
+            self._console.print(" " * 60, end="\r")
+
+
+def run(campaign_id: str | None, wait_s: float, *, as_json: bool, console: Console) -> bool:
+    """Verify and show what was found; True when everything is exact. Raises StackProblem."""
+    meter = Meter(console)
+    verdict = asyncio.run(verify(Places.find(), campaign_id, wait_s=wait_s, progress=meter))
+    meter.clear()
+    if as_json:
+        sys.stdout.write(json.dumps(verdict.as_json(), ensure_ascii=False) + "\n")
+    else:
+        show(Console(highlight=False), verdict)
+    return verdict.exact
+
+
+def show(console: Console, verdict: Verdict) -> None:
+    """Print each campaign's number as every place has it, then the differences."""
+    for campaign_id, lines in verdict.campaigns.items():
+        table = Table(title=campaign_id, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+        table.add_column("place", no_wrap=True)
+        for heading in ("received ¥", "reversed ¥", "net ¥", "donations", "behind"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("")
+        for line in lines:
+            table.add_row(*_cells(line))
+        console.print(table)
+    for difference in verdict.differences:
+        console.print(f"  {difference}", style="red", markup=False, soft_wrap=True)
+    for note in verdict.notes:
+        console.print(f"  {note}", style="dim", markup=False, soft_wrap=True)
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in verdict.counts.items())
+    console.print(f"  {counts}; {verdict.seconds:.1f} s", style="dim", markup=False, soft_wrap=True)
+    result = "exact to the fen" if verdict.exact else f"{len(verdict.differences)} differences"
+    console.print(f"  {result}", style="green" if verdict.exact else "bold red")
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return (
+        line.place,
+        format_yuan(line.sums.received_fen),
+        format_yuan(line.sums.reversed_fen),
+        format_yuan(line.sums.net_fen),
+        f"{line.sums.donations:,}",
+        f"{line.behind:,}" if line.behind else "",
+        "[green]exact[/]" if line.exact else "[bold red]differs[/]",
+    )

@@ -1,0 +1,53 @@
+"""Where the numbers are: the broker, the services' databases, the screen's address."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from deploy.local.databases import parse_url
+from deploy.local.problems import StackProblem
+from deploy.local.running import Running
+
+DATABASES: Final = ("donation", "campaign", "reporting")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What `verify` looks at. `databases`: URL by service; `namespace` is put before each topic's name."""
+
+    kafka: str
+    databases: Mapping[str, str]
+    reporting_url: str
+    namespace: str = ""
+
+    @property
+    def servers(self) -> list[str]:
+        """The bootstrap servers, host:port each."""
+        return self.kafka.split(",")
+
+    def dsn(self, service: str) -> str:
+        """A service's database as asyncpg reads it."""
+        url = parse_url(self.databases[service]).set(drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
+    @classmethod
+    def find(cls) -> Self:
+        """The places that the environment names (KAFKA_BOOTSTRAP_SERVERS, DONATION_DATABASE_URL,
+        CAMPAIGN_DATABASE_URL, REPORTING_DATABASE_URL, REPORTING_URL; KAFKA_NAMESPACE), else those of the
+        running local stack. Raises StackProblem when there is neither, or only a part of the names.
+        """
+        wanted = [f"{service.upper()}_DATABASE_URL" for service in DATABASES] + ["REPORTING_URL"]
+        given = [name for name in wanted if os.environ.get(name)]
+        if not given:
+            stack = Running.find()
+            return cls(stack.kafka, stack.databases, stack.urls["reporting"])
+        missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if not os.environ.get(name)]
+        if missing:
+            raise StackProblem(f"{given[0]} is set, but not {', '.join(missing)}: set all of them, or none.")
+        return cls(
+            os.environ["KAFKA_BOOTSTRAP_SERVERS"],
+            {service: os.environ[f"{service.upper()}_DATABASE_URL"] for service in DATABASES},
+            os.environ["REPORTING_URL"].rstrip("/"),
+            os.environ.get("KAFKA_NAMESPACE", ""),
+        )

@@ -1,0 +1,328 @@
+"""A workbook on the disk: what each place says, row by row, and the rules as statements about it.
+
+A temporary SQLite database, so that a million donations take 64 MB of memory here, not a gigabyte, and so
+that the rules stand in another language than the services'.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from deploy.verify.records import EventRow, IntakeRow, SpendingRow
+
+
+class Evidence(StrEnum):
+    """Where a fact comes from."""
+
+    INTAKE = "intake"
+    EVENTS = "events"
+    DONATION_DATABASE = "donation_database"
+    CAMPAIGN_EVENTS = "campaign_events"
+    OUTBOX = "outbox"
+
+
+NAMES: Final[Mapping[Evidence, str]] = {
+    Evidence.INTAKE: "intake log",
+    Evidence.EVENTS: "donation.events",
+    Evidence.DONATION_DATABASE: "donation database",
+    Evidence.CAMPAIGN_EVENTS: "campaign.events",
+    Evidence.OUTBOX: "campaign outbox",
+}
+
+_TABLES: Final = """
+CREATE TABLE records (source TEXT, sequence INTEGER, kind TEXT, key BLOB, about BLOB, campaign_id TEXT,
+                      amount_fen INTEGER, PRIMARY KEY (source, sequence)) WITHOUT ROWID;
+CREATE TABLE events (source TEXT, sequence INTEGER, kind TEXT, key BLOB, campaign_id TEXT,
+                     amount_fen INTEGER, PRIMARY KEY (source, sequence)) WITHOUT ROWID;
+CREATE TABLE repeats (source TEXT, sequence INTEGER, kind TEXT, key BLOB, campaign_id TEXT,
+                      amount_fen INTEGER);
+CREATE TABLE dead (source TEXT, sequence INTEGER, PRIMARY KEY (source, sequence)) WITHOUT ROWID;
+CREATE TABLE tops (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
+CREATE TABLE marks (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
+CREATE TABLE facts (evidence TEXT, campaign_id TEXT, source TEXT, sequence INTEGER,
+                    received_fen INTEGER, reversed_fen INTEGER, promised_fen INTEGER, disbursed_fen INTEGER,
+                    PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
+"""
+
+# The first usable record of a business key counts. Kafka keeps records of one key in one partition; should a
+# channel not set the key, its copies lie in several, the log alone does not say which came first, and the
+# position that was decided on is taken from the events.
+_DONATIONS: Final = """
+CREATE TABLE usable AS
+    SELECT r.* FROM records r LEFT JOIN dead USING (source, sequence)
+    WHERE dead.sequence IS NULL AND r.kind <> 'unusable';
+CREATE TABLE firsts AS
+    SELECT kind, key, source, min(sequence) AS sequence, about, campaign_id, amount_fen
+    FROM usable WHERE kind IN ('donation', 'reversal') GROUP BY kind, key, source;
+CREATE TABLE split AS SELECT kind, key FROM firsts GROUP BY kind, key HAVING count(*) > 1;
+CREATE INDEX split_key ON split (kind, key);
+CREATE TABLE donations AS
+    SELECT f.key, f.source, f.sequence, f.campaign_id, f.amount_fen, coalesce(e.kind = 'held', 0) AS held
+    FROM firsts f LEFT JOIN events e USING (source, sequence)
+    WHERE f.kind = 'donation' AND (
+        (e.key = f.key AND e.kind IN ('donation', 'held'))
+        OR NOT EXISTS (SELECT 1 FROM split s WHERE s.kind = 'donation' AND s.key = f.key));
+"""
+# Of a key in several partitions that no event was made of, none counts yet. When the events of all of them
+# have gone past it, one was lost: it is counted here, so that the difference shows.
+_LOST: Final = """
+CREATE TABLE heads AS SELECT source, max(sequence) AS sequence FROM events GROUP BY source;
+INSERT INTO donations
+    SELECT f.key, f.source, min(f.sequence), f.campaign_id, f.amount_fen, 0
+    FROM firsts f JOIN split s USING (kind, key) LEFT JOIN heads h ON h.source = f.source
+    WHERE f.kind = 'donation' AND f.key NOT IN (SELECT d.key FROM donations d JOIN split USING (key))
+    GROUP BY f.key HAVING sum(f.sequence > coalesce(h.sequence, -1)) = 0;
+CREATE INDEX donations_key ON donations (key);
+"""
+_RECEIVED: Final = """
+INSERT INTO facts
+    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0, 0, 0
+    FROM donations WHERE NOT held;
+INSERT INTO facts
+    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0, 0, 0
+    FROM (SELECT key, source, min(sequence) AS sequence FROM usable WHERE kind = 'release' GROUP BY key) AS r
+    JOIN donations d USING (key) WHERE d.held;
+"""
+# A reversal counts where it was decided on: at its own record, or at one that says it has come due. Without
+# an event it counts where it must have been applied: when it came due, else behind its donation in the same
+# partition.
+_REVERSED: Final = """
+CREATE TABLE places AS
+    SELECT key, source, sequence, 0 AS due FROM firsts WHERE kind = 'reversal'
+    UNION ALL SELECT key, source, sequence, 1 FROM usable WHERE kind = 'due';
+CREATE INDEX places_key ON places (key);
+CREATE TABLE reversals AS
+    SELECT f.key, f.amount_fen, d.campaign_id, p.source, p.sequence, p.due,
+           d.source = p.source AND d.sequence < p.sequence AND NOT d.held AS behind_its_donation,
+           coalesce(e.kind = 'reversal' AND e.key = f.key, 0) AS decided
+    FROM firsts f JOIN places p USING (key) JOIN donations d ON d.key = f.about
+    LEFT JOIN events e ON e.source = p.source AND e.sequence = p.sequence
+    WHERE f.kind = 'reversal';
+CREATE INDEX reversals_key ON reversals (key);
+INSERT OR IGNORE INTO facts
+    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen, 0, 0
+    FROM reversals WHERE decided;
+INSERT OR IGNORE INTO facts
+    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen, 0, 0 FROM reversals r
+    WHERE (due OR behind_its_donation)
+      AND due = (SELECT max(o.due) FROM reversals o WHERE o.key = r.key)
+      AND NOT EXISTS (SELECT 1 FROM reversals o WHERE o.key = r.key AND o.decided)
+    GROUP BY key;
+"""
+_FROM_EVENTS: Final = """
+INSERT INTO facts
+    SELECT 'events', campaign_id, source, sequence, iif(kind = 'donation', amount_fen, 0),
+           iif(kind = 'reversal', amount_fen, 0), 0, 0
+    FROM events WHERE kind IN ('donation', 'reversal');
+"""
+_SUMS: Final = """
+SELECT coalesce(sum(received_fen), 0), coalesce(sum(reversed_fen), 0), coalesce(sum(promised_fen), 0),
+       coalesce(sum(disbursed_fen), 0), coalesce(sum(received_fen > 0), 0), {source}
+FROM marks CROSS JOIN facts USING (source)
+WHERE evidence = ? AND campaign_id = ? AND facts.sequence <= marks.sequence
+"""
+_MISMATCHES: Final = """
+SELECT a.source, a.sequence, a.campaign_id, a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
+       b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen
+FROM facts a JOIN tops ON tops.source = a.source AND a.sequence <= tops.sequence
+LEFT JOIN facts b ON b.evidence = :other AND b.campaign_id = a.campaign_id AND b.source = a.source
+                 AND b.sequence = a.sequence
+WHERE a.evidence = :one AND (:campaign IS NULL OR a.campaign_id = :campaign)
+  AND (b.sequence IS NULL OR (a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen)
+                          <> (b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen))
+ORDER BY a.source, a.sequence
+"""
+_CONTRADICTED: Final = """
+SELECT DISTINCT r.source || ':' || r.sequence FROM repeats r LEFT JOIN events e USING (source, sequence)
+WHERE e.sequence IS NULL OR (r.kind, r.key, r.campaign_id, r.amount_fen)
+                         IS NOT (e.kind, e.key, e.campaign_id, e.amount_fen)
+ORDER BY 1
+"""
+_TWICE: Final = """
+SELECT kind || ' ' || lower(hex(key)) || ' at ' || group_concat(source || ':' || sequence, ', ')
+FROM events WHERE kind IN ('donation', 'reversal') GROUP BY kind, key HAVING count(*) > 1
+"""
+_UNBURIED: Final = """
+SELECT r.source || ':' || r.sequence FROM records r JOIN tops t ON t.source = r.source
+LEFT JOIN dead d ON d.source = r.source AND d.sequence = r.sequence
+WHERE r.kind = 'unusable' AND r.sequence <= t.sequence AND d.sequence IS NULL
+ORDER BY r.source, r.sequence
+"""
+_OVERDRAWN: Final = """
+SELECT 'donation ' || lower(hex(d.key)) || ' of ' || d.amount_fen || ' fen, back ' || sum(f.reversed_fen)
+FROM facts f JOIN events e USING (source, sequence) JOIN firsts r ON r.kind = 'reversal' AND r.key = e.key
+JOIN donations d ON d.key = r.about
+WHERE f.evidence = 'intake' AND f.reversed_fen > 0
+GROUP BY d.key HAVING sum(f.reversed_fen) > d.amount_fen
+"""
+_BEHIND: Final = """
+SELECT count(*) FROM facts LEFT JOIN marks USING (source)
+WHERE evidence IN ('intake', 'campaign_events') AND campaign_id = ?
+  AND facts.sequence > coalesce(marks.sequence, -1)
+"""
+CHECKS: Final[Mapping[str, str]] = {
+    "repeated with other content": _CONTRADICTED,
+    "counted twice": _TWICE,
+    "unusable, but not among the dead letters": _UNBURIED,
+    "more went back than was given": _OVERDRAWN,
+}
+"""What must find nothing, beside the sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a campaign's facts make together up to some positions: fen, and the number of donations."""
+
+    received_fen: int = 0
+    reversed_fen: int = 0
+    promised_fen: int = 0
+    disbursed_fen: int = 0
+    donations: int = 0
+
+    @property
+    def net_fen(self) -> int:
+        """Received less reversed."""
+        return self.received_fen - self.reversed_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A position at which two evidences don't say the same. Amounts are received, reversed, promised,
+    disbursed fen; None: it says nothing there.
+    """
+
+    source: str
+    sequence: int
+    campaign_id: str
+    expected: tuple[int, ...] | None
+    found: tuple[int, ...] | None
+
+
+class Workbook:
+    """The temporary database. Fill it in, then `decide()`, then ask."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.executescript(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    # ------------------------------------------------------------ filling in
+
+    def add_records(self, rows: Iterable[IntakeRow]) -> None:
+        """Records of the intake topics."""
+        self._insert("records", 7, rows)
+
+    def add_events(self, rows: Iterable[EventRow]) -> None:
+        """Events of donation.events, each position once."""
+        self._insert("events", 6, rows)
+
+    def add_repeats(self, rows: Iterable[EventRow]) -> None:
+        """Events whose position has come before."""
+        self._insert("repeats", 6, rows)
+
+    def add_dead(self, positions: Iterable[tuple[str, int]]) -> None:
+        """Positions of records that went to the dead letters."""
+        self._insert("dead", 2, positions)
+
+    def add_facts(self, evidence: Evidence, rows: Iterable[Sequence[Any]]) -> None:
+        """(campaign_id, source, sequence, received_fen, reversed_fen) that a place has stored."""
+        self._insert("facts", 8, ((evidence, *row, 0, 0) for row in rows))
+
+    def add_spending(self, evidence: Evidence, rows: Iterable[SpendingRow]) -> None:
+        """What was promised and paid out."""
+        self._insert(
+            "facts",
+            8,
+            (
+                (evidence, r.campaign_id, r.source, r.sequence, 0, 0, r.promised_fen, r.disbursed_fen)
+                for r in rows
+            ),
+        )
+
+    def _insert(self, table: str, columns: int, rows: Iterable[Sequence[Any]]) -> None:
+        places = ", ".join("?" * columns)
+        self._database.execute("BEGIN")
+        self._database.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)  # noqa: S608
+        self._database.execute("COMMIT")
+
+    def decide(self, tops: Mapping[str, int]) -> None:
+        """Apply the rules to what was read. `tops`: how far rows are compared one by one."""
+        self._insert("tops", 2, tops.items())
+        for rule in (_DONATIONS, _LOST, _RECEIVED, _REVERSED, _FROM_EVENTS):
+            self._database.executescript(f"BEGIN; {rule} COMMIT;")
+
+    # ------------------------------------------------------------ asking
+
+    def sums(self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]) -> Sums:
+        """What an evidence makes of a campaign up to and including these positions."""
+        self._mark(positions)
+        row = self._database.execute(_SUMS.format(source="0"), (evidence, campaign_id)).fetchone()
+        return Sums(*row[:5])
+
+    def sums_by_source(
+        self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]
+    ) -> dict[str, Sums]:
+        """The same, source by source."""
+        self._mark(positions)
+        statement = _SUMS.format(source="source") + "GROUP BY source"
+        rows = self._database.execute(statement, (evidence, campaign_id))
+        return {row[5]: Sums(*row[:5]) for row in rows}
+
+    def _mark(self, positions: Mapping[str, int]) -> None:
+        self._database.execute("DELETE FROM marks")
+        self._insert("marks", 2, positions.items())
+
+    def mismatches(
+        self, one: Evidence, other: Evidence, campaign_id: str | None, most: int
+    ) -> list[Mismatch]:
+        """Where `other` differs from `one`, at most `most` of each of: missing or other in it, only in it."""
+        asked = {"one": one, "other": other, "campaign": campaign_id}
+        found = [
+            Mismatch(row[0], row[1], row[2], tuple(row[3:7]), None if row[7] is None else tuple(row[7:11]))
+            for row in self._database.execute(_MISMATCHES, asked).fetchmany(most)
+        ]
+        asked = {"one": other, "other": one, "campaign": campaign_id}
+        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[7] is None)
+        found += [
+            Mismatch(row[0], row[1], row[2], None, tuple(row[3:7]))
+            for row, _ in zip(extra, range(most), strict=False)
+        ]
+        return found
+
+    def breaches(self, most: int) -> list[tuple[str, str]]:
+        """(check, what it found) for everything in CHECKS, at most `most` of each."""
+        return [
+            (name, row[0])
+            for name, statement in CHECKS.items()
+            for row in self._database.execute(statement).fetchmany(most)
+        ]
+
+    def behind(self, campaign_id: str, positions: Mapping[str, int]) -> int:
+        """How much that moves a campaign's money lies on the logs above these positions."""
+        self._mark(positions)
+        return int(self._database.execute(_BEHIND, (campaign_id,)).fetchone()[0])
+
+    def counts(self) -> dict[str, int]:
+        """What the logs hold, for the summary."""
+        statement = """
+            SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM events),
+                   (SELECT count(*) FROM repeats), (SELECT count(*) FROM dead),
+                   (SELECT count(*) FROM donations), (SELECT count(*) FROM events WHERE kind = 'conflict'),
+                   (SELECT count(*) FROM donations d WHERE held AND NOT EXISTS (
+                        SELECT 1 FROM usable u WHERE u.kind = 'release' AND u.key = d.key))
+        """
+        names = ("records", "events", "events_repeated", "dead_letters", "donations", "conflicts", "held")
+        return dict(zip(names, self._database.execute(statement).fetchone(), strict=True))

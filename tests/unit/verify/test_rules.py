@@ -1,0 +1,294 @@
+"""What counts, where it counts, and what is found when it doesn't: the rules of `verify` by themselves."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from deploy.verify.records import UNUSABLE, dead_position, donation_event, intake_row
+from deploy.verify.workbook import Evidence, Sums, Workbook
+from services.donation.intake import donation_id_of, reversal_id_of
+
+GALA = "gala"
+EVERYTHING = 10**6
+
+
+@dataclass
+class Story:
+    """The logs of one story, written as the channels and the worker write them."""
+
+    workbook: Workbook
+    tops: dict[str, int] = field(default_factory=dict)
+
+    def sends(self, place: str, body: dict[str, Any]) -> None:
+        """A record at `topic/partition:offset`."""
+        source, sequence = _place(place)
+        channel = source.removeprefix("intake.").partition("/")[0]
+        self.workbook.add_records([intake_row(channel, source, sequence, json.dumps(body).encode())])
+        self.tops[source] = max(sequence, self.tops.get(source, -1))
+
+    def donates(self, place: str, transaction_id: str = "a", amount_fen: int = 100, **more: Any) -> None:
+        body = {"transaction_id": transaction_id, "campaign_id": GALA, "amount_fen": amount_fen}
+        self.sends(place, {**body, "currency": "CNY", **more})
+
+    def refunds(self, place: str, transaction_id: str = "a", amount_fen: int = 30) -> None:
+        body = {"type": "reversal", "reversal_id": "r", "transaction_id": transaction_id}
+        self.sends(place, {**body, "amount_fen": amount_fen})
+
+    def announces(
+        self, place: str, kind: str = "received", *, amount_fen: int = 100, of: UUID | None = None
+    ) -> None:
+        """An event of donation.events."""
+        source, sequence = _place(place)
+        identity = of or donation_id_of("wechat", "a")
+        data = {"donation_id": str(identity), "campaign_id": GALA, "amount_fen": amount_fen}
+        if kind == "reversed":
+            data |= {"reversal_id": str(identity)}
+        event = {
+            "id": place,
+            "source": source,
+            "sequence": f"{sequence:019d}",
+            "type": f"org.shanliu.donation.{kind}.v1",
+            "data": data,
+        }
+        row, *_ = donation_event(json.dumps(event).encode())
+        assert row is not None
+        self.workbook.add_events([row])
+
+    def sums(self, **positions: int) -> Sums:
+        """What the intake log makes, up to everything unless positions are given."""
+        self.workbook.decide(self.tops)
+        where = {name.replace("_", "/"): mark for name, mark in positions.items()}
+        marks = {f"intake.{name}": mark for name, mark in where.items()}
+        return self.workbook.sums(Evidence.INTAKE, GALA, marks or dict.fromkeys(self.tops, EVERYTHING))
+
+
+def _place(text: str) -> tuple[str, int]:
+    source, _, sequence = text.rpartition(":")
+    return source, int(sequence)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with Workbook(tmp_path / "workbook") as workbook:
+        yield Story(workbook)
+
+
+REFUND = reversal_id_of("wechat", "r")
+WECHAT = donation_id_of("wechat", "a")
+
+
+def test_a_donation_counts_from_its_position_on(story: Story) -> None:
+    story.donates("intake.wechat/0:7")
+    assert story.sums(wechat_0=7) == Sums(received_fen=100, donations=1)
+    assert story.workbook.sums(Evidence.INTAKE, GALA, {"intake.wechat/0": 6}) == Sums()
+
+
+def test_of_a_repeated_key_the_first_counts_whatever_the_others_say(story: Story) -> None:
+    story.donates("intake.wechat/0:1", amount_fen=100)
+    story.donates("intake.wechat/0:2", amount_fen=100)
+    story.donates("intake.wechat/0:3", amount_fen=999)
+    assert story.sums() == Sums(received_fen=100, donations=1)
+
+
+def test_the_same_key_of_two_channels_is_two_donations(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.donates("intake.alipay/0:1")
+    assert story.sums() == Sums(received_fen=200, donations=2)
+
+
+def test_what_lies_among_the_dead_letters_does_not_count_and_its_repeat_does(story: Story) -> None:
+    story.donates("intake.wechat/0:1", amount_fen=100)
+    story.donates("intake.wechat/0:4", amount_fen=100)
+    story.workbook.add_dead([("intake.wechat/0", 1)])
+    assert story.sums(wechat_0=3) == Sums()
+    assert story.workbook.sums(Evidence.INTAKE, GALA, {"intake.wechat/0": 4}).received_fen == 100
+
+
+def test_a_key_in_two_partitions_counts_where_it_was_decided_on(story: Story) -> None:
+    """A channel that sets no key: the log alone does not say which of the two came first."""
+    story.donates("intake.wechat/0:5")
+    story.donates("intake.wechat/1:2")
+    story.announces("intake.wechat/1:2")
+    assert story.sums(wechat_0=9, wechat_1=1) == Sums()
+    assert story.workbook.sums(Evidence.INTAKE, GALA, {"intake.wechat/1": 2}).received_fen == 100
+
+
+def test_a_key_in_two_partitions_that_nobody_decided_on_waits(story: Story) -> None:
+    story.donates("intake.wechat/0:5")
+    story.donates("intake.wechat/1:2")
+    assert story.sums() == Sums()
+
+
+def test_a_key_in_two_partitions_that_was_passed_over_is_lost_and_shows(story: Story) -> None:
+    story.donates("intake.wechat/0:5")
+    story.donates("intake.wechat/1:2")
+    story.announces("intake.wechat/0:8", of=uuid4())
+    story.announces("intake.wechat/1:8", of=uuid4())
+    assert story.sums().received_fen == 100
+
+
+def test_a_held_donation_counts_from_its_release_on(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.announces("intake.wechat/0:1", "held")
+    for offset in (4, 9):
+        story.sends(f"intake.internal/2:{offset}", {"type": "release", "donation_id": str(WECHAT)})
+    assert story.sums(wechat_0=9) == Sums()
+    marks = {"intake.wechat/0": 9, "intake.internal/2": 4}
+    assert story.workbook.sums(Evidence.INTAKE, GALA, marks) == Sums(received_fen=100, donations=1)
+    assert story.workbook.counts()["held"] == 0
+
+
+def test_the_release_of_a_donation_that_was_not_held_is_nothing(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.sends("intake.internal/2:4", {"type": "release", "donation_id": str(WECHAT)})
+    assert story.sums() == Sums(received_fen=100, donations=1)
+
+
+def test_a_refund_behind_its_donation_lowers_the_net(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.refunds("intake.wechat/0:2")
+    assert story.sums(wechat_0=1).net_fen == 100
+    assert story.workbook.sums(Evidence.INTAKE, GALA, {"intake.wechat/0": 2}).net_fen == 70
+
+
+def test_a_refund_before_its_donation_waits_until_it_comes_due(story: Story) -> None:
+    story.refunds("intake.wechat/0:1")
+    story.donates("intake.wechat/0:2")
+    assert story.sums().net_fen == 100
+
+
+def test_a_refund_that_waited_counts_where_it_came_due(story: Story) -> None:
+    story.refunds("intake.wechat/0:1")
+    story.donates("intake.wechat/0:2")
+    story.sends("intake.internal/0:6", {"type": "reversal_due", "reversal_id": str(REFUND)})
+    assert story.sums(wechat_0=9).net_fen == 100
+    everything = dict.fromkeys(story.tops, EVERYTHING)
+    assert story.workbook.sums(Evidence.INTAKE, GALA, everything).net_fen == 70
+
+
+def test_a_refund_in_the_batch_of_its_donation_counts_where_the_event_says(story: Story) -> None:
+    """Donations of a batch come first, so a refund before its donation may be decided at its own place."""
+    story.refunds("intake.wechat/0:1")
+    story.donates("intake.wechat/0:2")
+    story.announces("intake.wechat/0:1", "reversed", amount_fen=30, of=REFUND)
+    assert story.sums(wechat_0=2).net_fen == 70
+
+
+def test_a_refund_that_was_refused_does_not_count(story: Story) -> None:
+    story.donates("intake.wechat/0:1", amount_fen=10)
+    story.refunds("intake.wechat/0:2", amount_fen=30)
+    story.workbook.add_dead([("intake.wechat/0", 2)])
+    assert story.sums().net_fen == 10
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "empty"),
+        (b"{", "truncated"),
+        (b"[1]", "no object"),
+        (b'{"amount_fen": 1}', "no key"),
+        (b'{"transaction_id":"a","campaign_id":"g","currency":"CNY","amount_fen":1.5}', "a float"),
+        (b'{"transaction_id":"a","campaign_id":"g","currency":"CNY","amount_fen":true}', "a truth"),
+        (b'{"transaction_id":"a","campaign_id":"g","currency":"CNY","amount_fen":0}', "nothing"),
+        (
+            b'{"transaction_id":"a","campaign_id":"g","currency":"CNY","amount_fen":10000000000001}',
+            "too much",
+        ),
+        (b'{"transaction_id":"a","campaign_id":"g","currency":"USD","amount_fen":1}', "another currency"),
+        (b'{"type":"wish","transaction_id":"a","amount_fen":1}', "another type"),
+    ],
+)
+def test_what_cannot_be_read_must_have_a_dead_letter(story: Story, body: bytes, why: str) -> None:
+    row = intake_row("wechat", "intake.wechat/0", 3, body)
+    assert row.kind == UNUSABLE, why
+    story.workbook.add_records([row])
+    story.workbook.decide({"intake.wechat/0": 3})
+    check, where = story.workbook.breaches(10)[0]
+    assert (check, where) == ("unusable, but not among the dead letters", "intake.wechat/0:3")
+
+
+def test_ids_are_derived_as_the_contract_says() -> None:
+    body = json.dumps({"transaction_id": "T-1", "campaign_id": "g", "amount_fen": 1, "currency": "CNY"})
+    row = intake_row("wechat", "intake.wechat/0", 0, body.encode())
+    assert UUID(bytes=row.key) == donation_id_of("wechat", "T-1")
+
+
+def test_a_dead_letter_names_its_record() -> None:
+    assert dead_position(b'{"topic":"intake.wechat","partition":2,"offset":41}') == ("intake.wechat/2", 41)
+    assert dead_position(b"{}") is None
+
+
+# ---------------------------------------------------------------- what is found
+
+
+def mismatches(story: Story) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
+    story.workbook.decide(story.tops)
+    found = story.workbook.mismatches(Evidence.INTAKE, Evidence.EVENTS, None, 10)
+    return [(f"{each.source}:{each.sequence}", each.expected, each.found) for each in found]
+
+
+def test_an_event_that_is_missing_is_named(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    assert mismatches(story) == [("intake.wechat/0:1", (100, 0, 0, 0), None)]
+
+
+def test_an_event_of_another_amount_is_named(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.announces("intake.wechat/0:1", amount_fen=101)
+    assert mismatches(story) == [("intake.wechat/0:1", (100, 0, 0, 0), (101, 0, 0, 0))]
+
+
+def test_an_event_that_nobody_sent_a_donation_for_is_named(story: Story) -> None:
+    story.tops["intake.wechat/0"] = 1
+    story.announces("intake.wechat/0:1")
+    assert mismatches(story) == [("intake.wechat/0:1", None, (100, 0, 0, 0))]
+
+
+def test_what_lies_beyond_the_stated_positions_is_not_compared(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.tops["intake.wechat/0"] = 0
+    assert mismatches(story) == []
+    assert story.workbook.behind(GALA, {"intake.wechat/0": 0}) == 1
+
+
+def test_a_donation_that_counted_twice_is_named(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.announces("intake.wechat/0:1")
+    story.announces("intake.wechat/0:2")
+    story.workbook.decide(story.tops)
+    assert [check for check, _ in story.workbook.breaches(10)] == ["counted twice"]
+
+
+def test_an_event_that_is_repeated_with_other_content_is_named(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    story.announces("intake.wechat/0:1")
+    other, *_ = donation_event(
+        json.dumps(
+            {
+                "id": "intake.wechat/0:1",
+                "source": "intake.wechat/0",
+                "sequence": "1",
+                "type": "org.shanliu.donation.received.v1",
+                "data": {"donation_id": str(WECHAT), "campaign_id": GALA, "amount_fen": 1},
+            }
+        ).encode()
+    )
+    assert other is not None
+    story.workbook.add_repeats([other])
+    story.workbook.decide(story.tops)
+    assert story.workbook.breaches(10) == [("repeated with other content", "intake.wechat/0:1")]
+
+
+def test_more_back_than_was_given_is_named(story: Story) -> None:
+    story.donates("intake.wechat/0:1", amount_fen=10)
+    story.refunds("intake.wechat/0:2", amount_fen=30)
+    story.announces("intake.wechat/0:1", amount_fen=10)
+    story.announces("intake.wechat/0:2", "reversed", amount_fen=30, of=REFUND)
+    story.workbook.decide(story.tops)
+    assert [check for check, _ in story.workbook.breaches(10)] == ["more went back than was given"]
