@@ -1,0 +1,262 @@
+"""`shanliu verify` on the real system: exact after an evening, and it names whatever is spoilt on purpose."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from deploy.bench.ground import Base, Ground, prepared
+from deploy.evening import Evening, Stage
+from deploy.verify.claims import digest_of
+from deploy.verify.judging import Verdict, verify
+from deploy.verify.workbook import Sums
+from tests.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+DONATIONS = 120
+PROCESSES = ("donation", "donation-worker", "campaign", "reporting-worker", "reporting")
+SETTLED_S = 20
+
+
+@dataclass
+class Played:
+    """A stack on which an evening has been played."""
+
+    ground: Ground
+    evening: Evening
+
+    @property
+    def campaign_id(self) -> str:
+        return self.evening.expected.campaign_id
+
+    async def verify(self, **options: Any) -> Verdict:
+        return await verify(self.ground.places, **options)
+
+    async def change(self, service: str, statement: str, *arguments: object) -> None:
+        """Write into a service's database behind its back."""
+        connection = await asyncpg.connect(self.ground.dsn(service))
+        try:
+            await connection.execute(statement, *arguments)
+        finally:
+            await connection.close()
+
+    async def publish(self, topic: str, value: bytes, partition: int, key: bytes | None = None) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.ground.kafka.servers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(self.ground.kafka.topic(topic), value, key=key, partition=partition)
+        finally:
+            await producer.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def played(kafka: str, postgres: str) -> AsyncIterator[Played]:
+    async with prepared(Base(kafka, postgres)) as ground, an_evening(ground) as evening:
+        await evening.prepare()
+        await evening.play(DONATIONS)
+        yield Played(ground, evening)
+
+
+@asynccontextmanager
+async def an_evening(ground: Ground) -> AsyncIterator[Evening]:
+    await ground.start(*PROCESSES)
+    tokens = ground.credentials.operators
+    stage = Stage(
+        donation=ground.wiring.url("donation"),
+        campaign=ground.wiring.url("campaign"),
+        reporting=ground.wiring.url("reporting"),
+        kafka=ground.kafka.servers,
+        kafka_namespace=ground.wiring.namespace,
+        tokens={
+            "desk": tokens["desk.lin"],
+            "approver": tokens["approver.wang"],
+            "finance": tokens["finance.chen"],
+            "administrator": tokens["administrator"],
+        },
+    )
+    evening = Evening(stage, {}, seed=1, say=lambda _: None)
+    try:
+        yield evening
+    finally:
+        await evening.close()
+
+
+def named(verdict: Verdict) -> list[tuple[str, str, str]]:
+    return [(each.place, each.where, each.what) for each in verdict.differences]
+
+
+async def test_after_an_evening_every_place_has_the_number_to_the_fen(played: Played) -> None:
+    verdict = await played.verify(wait_s=SETTLED_S)
+    assert named(verdict) == []
+    lines = verdict.campaigns[played.campaign_id]
+    expected = played.evening.expected
+    assert {line.place for line in lines} == {
+        "intake log",
+        "donation.events",
+        "donation database",
+        "reporting database",
+        "campaign database",
+        "stream",
+        "GET totals",
+    }
+    for line in lines:
+        assert line.exact
+        assert line.sums.net_fen == expected.total_fen, line.place
+        assert line.sums.donations == expected.donations, line.place
+        assert line.sums.promised_fen == expected.promised_fen, line.place
+        assert line.sums.disbursed_fen == expected.disbursed_fen, line.place
+    assert json.loads(json.dumps(verdict.as_json()))["exact"] is True
+
+
+async def test_it_is_exact_while_donations_go_on_coming(played: Played) -> None:
+    surge = asyncio.create_task(played.evening.donate_by_kafka(3_000))
+    verdicts = [await played.verify()]
+    while not surge.done():
+        verdicts.append(await played.verify())
+    await surge
+    assert [named(verdict) for verdict in verdicts] == [[]] * len(verdicts)
+    settled = await played.verify(wait_s=SETTLED_S)
+    assert settled.campaigns[played.campaign_id][0].sums.net_fen == played.evening.expected.total_fen
+
+
+Spoil = Callable[[Played], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Spoiling:
+    """A statement that spoils one place, the one that mends it, and where it must be found."""
+
+    service: str
+    spoil: str
+    mend: str
+    place: str
+    what: str
+
+
+ONE_DONATION = "(SELECT donation_id FROM donations WHERE held_reason IS NULL ORDER BY donation_id LIMIT 1)"
+ONE_TOTAL = "(SELECT ctid FROM campaign_totals WHERE received_fen > 0 ORDER BY source LIMIT 1)"
+ONE_RECEIPT = "(SELECT min(source) FROM fund_receipts WHERE donations > 0)"
+SPOILINGS = {
+    "a stored amount": Spoiling(
+        "donation",
+        f"UPDATE donations SET amount_fen = amount_fen + 1 WHERE donation_id = {ONE_DONATION}",
+        f"UPDATE donations SET amount_fen = amount_fen - 1 WHERE donation_id = {ONE_DONATION}",
+        "donation database",
+        "instead of",
+    ),
+    "a donation that is gone": Spoiling(
+        "donation",
+        "CREATE TABLE kept AS SELECT * FROM donations"
+        f" WHERE donation_id = {ONE_DONATION};"
+        "DELETE FROM donations USING kept WHERE donations.donation_id = kept.donation_id",
+        "INSERT INTO donations SELECT * FROM kept; DROP TABLE kept",
+        "donation database",
+        "is missing",
+    ),
+    "a donation that nobody sent": Spoiling(
+        "donation",
+        "INSERT INTO donations SELECT gen_random_uuid(), channel, 'made up', campaign_id, amount_fen,"
+        " fee_fen, occurred_at, received_at, donor_kind, donor_name, donor_alias, donor_display,"
+        " contact_email, message, 'intake.internal/0', 0, NULL, 'received'"
+        f" FROM donations WHERE donation_id = {ONE_DONATION};"
+        "UPDATE marks SET sequence = sequence",
+        "DELETE FROM donations WHERE transaction_id = 'made up'",
+        "donation database",
+        "nobody has sent",
+    ),
+    "a deleted event's effect": Spoiling(
+        "campaign",
+        "UPDATE fund_receipts SET received_fen = received_fen - 100, donations = donations - 1"
+        f" WHERE source = {ONE_RECEIPT}",
+        "UPDATE fund_receipts SET received_fen = received_fen + 100, donations = donations + 1"
+        f" WHERE source = {ONE_RECEIPT}",
+        "campaign database",
+        "donations is",
+    ),
+    "a total": Spoiling(
+        "reporting",
+        f"UPDATE campaign_totals SET received_fen = received_fen + 1 WHERE ctid = {ONE_TOTAL}",
+        f"UPDATE campaign_totals SET received_fen = received_fen - 1 WHERE ctid = {ONE_TOTAL}",
+        "reporting database",
+        "received_fen is",
+    ),
+    "a minute": Spoiling(
+        "reporting",
+        "UPDATE minute_totals SET donations = donations + 1"
+        " WHERE ctid = (SELECT min(ctid) FROM minute_totals)",
+        "UPDATE minute_totals SET donations = donations - 1"
+        " WHERE ctid = (SELECT max(ctid) FROM minute_totals)",
+        "reporting database",
+        "the minutes of",
+    ),
+    "a promise": Spoiling(
+        "reporting",
+        "UPDATE pledges SET amount_fen = amount_fen + 1"
+        " WHERE pledge_id = (SELECT pledge_id FROM pledges ORDER BY pledge_id LIMIT 1)",
+        "UPDATE pledges SET amount_fen = amount_fen - 1"
+        " WHERE pledge_id = (SELECT pledge_id FROM pledges ORDER BY pledge_id LIMIT 1)",
+        "reporting database",
+        "promised_fen is",
+    ),
+    "a payment": Spoiling(
+        "campaign",
+        "UPDATE disbursements SET amount_fen = amount_fen + 1",
+        "UPDATE disbursements SET amount_fen = amount_fen - 1",
+        "campaign database",
+        "disbursed_fen is",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILINGS)
+async def test_what_is_spoilt_in_a_database_is_named(played: Played, name: str) -> None:
+    spoiling = SPOILINGS[name]
+    await played.change(spoiling.service, spoiling.spoil)
+    spoilt = await played.verify()
+    await played.change(spoiling.service, spoiling.mend)
+    assert not spoilt.exact
+    assert {each.place for each in spoilt.differences} == {spoiling.place}
+    assert any(spoiling.what in each.what for each in spoilt.differences), named(spoilt)
+    assert named(await played.verify()) == []
+
+
+async def test_a_wrong_number_on_the_screen_is_named(played: Played) -> None:
+    """A state with one fen too much on the topic `totals`: stream and GET show it, the databases don't."""
+    ground, campaign_id = played.ground, played.campaign_id
+    query = "SELECT max(sequence) FROM marks"
+    assert await ground.value("reporting", query) is not None
+    state = await _newest_state(played)
+    state["amounts"]["received_fen"] += 1
+    state["as_of"] = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    sums = Sums(**{name: state["amounts"][name] for name in Sums.__dataclass_fields__})
+    state["digest"] = digest_of(campaign_id, state["positions"], sums)
+    await played.publish("totals", json.dumps(state).encode(), 0, campaign_id.encode())
+
+    async def shown() -> bool:
+        return not (await played.verify()).exact
+
+    await until(shown, deadline_s=20)
+    verdict = await played.verify()
+    assert {each.place for each in verdict.differences} == {"stream", "GET totals"}
+    # Whatever is counted next is read from the database and shown as it is there.
+    await played.evening.donate_by_http(1)
+    assert named(await played.verify(wait_s=SETTLED_S)) == []
+
+
+async def _newest_state(played: Played) -> dict[str, Any]:
+    """What the reporting worker would publish of the campaign now."""
+    from services.reporting import queries  # noqa: PLC0415 - only this test writes in a service's name
+    from shared.database import create_engine, disposing  # noqa: PLC0415
+
+    async with disposing(create_engine(played.ground.wiring.databases["reporting"], "test")) as engine:
+        states = await queries.read_states(engine, [played.campaign_id])
+    return json.loads(states[0].model_dump_json())  # type: ignore[no-any-return]
