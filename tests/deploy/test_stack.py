@@ -1,0 +1,241 @@
+"""`shanliu` as a person uses it: every command is a process of its own, on real parts."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local import launcher, layout, state
+from deploy.local.layout import Home, Ports
+from deploy.local.processes import SOURCE, Identity, wait_until
+
+pytestmark = pytest.mark.e2e
+
+COMMAND_S = 240
+GONE_S = 60
+
+
+@dataclass
+class Machine:
+    """A folder and a range of ports of the test's own, and every process ever seen in its state."""
+
+    home: Home
+    base: int
+    seen: set[Identity] = field(default_factory=set)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "SHANLIU_HOME": str(self.home.root),
+            "SHANLIU_PORT_BASE": str(self.base),
+            "PYTHONPATH": str(SOURCE),
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=COMMAND_S)
+        self.look()
+        assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.log()}"
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def log(self) -> str:
+        path = self.home.logs / "supervisor.log"
+        return path.read_text("utf-8") if path.exists() else "no supervisor.log"
+
+    def look(self) -> state.State | None:
+        found = state.read(self.home)
+        if found is not None:
+            self.seen.update(launcher.identities(found))
+        return found
+
+    def process(self, name: str) -> state.ProcessState:
+        found = self.look()
+        assert found is not None
+        return found.processes[name]
+
+    def nothing_lives(self, seconds: float = GONE_S) -> bool:
+        """True as soon as no process that was ever recorded lives, and every port is free again."""
+
+        def gone() -> bool:
+            self.look()
+            ports = Ports.from_base(self.base).named().values()
+            return not any(one.alive for one in self.seen) and all(layout.is_free(port) for port in ports)
+
+        return wait_until(gone, seconds, step_s=0.2)
+
+    def answers(self, path: str) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{self.base + 1}{path}", timeout=5).status_code == 200
+        return False
+
+
+def free_base() -> int:
+    """A base all of whose ports are free, below the range for outgoing connections."""
+    for base in random.SystemRandom().sample(range(15_000, 32_000, 100), 150):
+        if all(layout.is_free(port) for port in Ports.from_base(base).named().values()):
+            return base
+    raise AssertionError("no free range of ports")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(Home(tmp_path / "home"), free_base())
+    yield machine
+    machine.start("down").communicate(timeout=COMMAND_S)
+    assert machine.nothing_lives(), "something is left running"
+
+
+def test_up_tend_down(machine: Machine) -> None:
+    first = machine.run("up")
+    assert f"http://127.0.0.1:{machine.base + 4}/operations" in first.stderr
+    assert machine.answers("/readyz")
+    assert stat.S_IMODE(machine.home.secrets_file.stat().st_mode) == 0o600
+
+    again = machine.run("up")
+    assert "already running" in again.stderr
+
+    report = json.loads(machine.run("status", "--json").stdout)
+    assert report["phase"] == "ready"
+    assert {process["name"] for process in report["processes"]} == {
+        "kafka", "postgres", "mail", "campaign", "donation", "donation-worker", "notification",
+        "reporting", "reporting-worker",
+    }  # fmt: skip
+
+    killed = machine.process("donation")
+    os.kill(killed.pid, signal.SIGKILL)
+    assert wait_until(lambda: machine.process("donation").pid != killed.pid, 30)
+    assert wait_until(lambda: machine.answers("/readyz"), 60)
+    assert machine.process("donation").restarts >= 1
+
+    assert "donation was started again" in machine.run("logs", "supervisor").stdout
+    assert "No log of 'moon'" in machine.run("logs", "moon", code=1).stderr
+    assert "Stop it first" in machine.run("reset", "--yes", code=1).stderr
+
+    machine.run("down")
+    assert machine.nothing_lives(5)
+    machine.run("status", code=1)
+    assert "nothing was running" in machine.run("down").stderr
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_goes_on(machine: Machine) -> None:
+    machine.run("up")
+    before = machine.look()
+    assert before is not None
+
+    os.kill(before.supervisor.pid, signal.SIGKILL)
+    assert machine.nothing_lives()
+
+    machine.run("up")
+    assert machine.answers("/readyz")
+    assert (machine.home.postgres / "PG_VERSION").exists()
+
+
+def test_a_killed_broker_and_database_are_started_again(machine: Machine) -> None:
+    machine.run("up")
+    for name in ("kafka", "postgres"):
+        os.kill(machine.process(name).pid, signal.SIGKILL)
+    assert wait_until(lambda: all(machine.process(name).restarts for name in ("kafka", "postgres")), 30)
+
+    assert wait_until(lambda: machine.answers("/readyz"), 90)
+
+
+def test_the_demo_proves_one_evening_and_leaves_nothing(machine: Machine) -> None:
+    done = machine.run("demo", "--once", "--donations", "60")
+
+    assert len(done.stdout.splitlines()) == 1
+    proof = json.loads(done.stdout)
+    assert set(proof) == {"donations", "total_fen", "screen_total_fen", "lost", "double", "seconds"}
+    assert proof["donations"] >= 60
+    assert proof["screen_total_fen"] == proof["total_fen"] > 0
+    assert (proof["lost"], proof["double"]) == (0, 0)
+    assert machine.nothing_lives(5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_demo_that_is_ended_while_it_starts_leaves_nothing(
+    machine: Machine, number: signal.Signals
+) -> None:
+    demo = machine.start("demo")
+    assert wait_until(lambda: bool((found := machine.look()) and found.processes), 60), "nothing was started"
+
+    demo.send_signal(number)
+    demo.communicate(timeout=90)
+
+    assert demo.returncode != 0
+    assert machine.nothing_lives()
+
+
+def test_a_busy_port_is_one_line_and_nothing_is_started(machine: Machine) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", machine.base + 4))):
+        done = machine.run("up", code=1)
+
+    assert f"Port {machine.base + 4} (reporting) is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not machine.home.state_file.exists()
+
+
+def test_an_unreachable_registry_is_one_line(machine: Machine, tmp_path: Path) -> None:
+    environment = {
+        **machine.environment,
+        "SHANLIU_CACHE": str(tmp_path / "cache"),
+        "SHANLIU_MAVEN_REPOSITORY": "http://127.0.0.1:1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "up"],
+        env=environment, capture_output=True, text=True, timeout=COMMAND_S, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "could not be fetched" in done.stderr
+    assert "SHANLIU_MAVEN_REPOSITORY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "no Kafka answers there"),
+        ("DATABASE_URL", "postgresql://a:b@127.0.0.1:1/postgres", "doesn't let us in"),
+    ],
+)
+def test_a_server_of_ones_own_that_does_not_answer_is_one_line(
+    machine: Machine, variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    done = machine.run("up", code=1)
+
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reset_without_a_person_wants_a_word(machine: Machine) -> None:
+    machine.home.prepare()
+    assert "shanliu reset --yes" in machine.run("reset", code=1).stderr
+    assert machine.home.logs.exists()
+    machine.run("reset", "--yes")
+    assert not machine.home.root.exists()
