@@ -37,6 +37,7 @@ DONATION_WORKER_GROUP: Final = "donation-worker"
 DONATION_CAMPAIGNS_GROUP: Final = "donation-campaigns"
 CAMPAIGN_GROUP: Final = "campaign"
 NOTIFICATION_GROUP: Final = "notification"
+NOTIFICATION_CONTACTS_GROUP: Final = "notification-contacts"
 REPORTING_GROUP: Final = "reporting-worker"
 
 MAX_RECORDS: Final = 2_000

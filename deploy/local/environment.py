@@ -8,6 +8,7 @@ SETTINGS: Final = frozenset(
         "DATABASE_URL",
         "KAFKA_BOOTSTRAP_SERVERS",
         "KAFKA_NAMESPACE",
+        "KAFKA_SESSION_TIMEOUT_MS",
         "HTTP_HOST",
         "HTTP_PORT",
         "LOG_LEVEL",
@@ -18,6 +19,11 @@ SETTINGS: Final = frozenset(
         "SMTP_PORT",
         "SMTP_FROM",
         "SMTP_STARTTLS",
+        "SMTP_TLS",
+        "SMTP_CA_FILE",
+        "SMTP_USERNAME",
+        "SMTP_PASSWORD",
+        "SMTP_RATE_PER_S",
         "PARTITIONS",
     }
 )

@@ -18,6 +18,7 @@ from shared.broker import (
     CAMPAIGN_EVENTS,
     CONTACTS,
     DONATION_EVENTS,
+    NOTIFICATION_CONTACTS_GROUP,
     NOTIFICATION_EVENTS,
     NOTIFICATION_GROUP,
     Publisher,
@@ -28,9 +29,6 @@ from shared.broker import (
 from shared.outbox import Relay
 from shared.service import background
 from shared.service import create_app as create_shell
-
-CONTACTS_GROUP: Final = f"{NOTIFICATION_GROUP}-contacts"
-"""A group of its own: two subscribers of one group would rebalance each other."""
 
 CONNECTIONS_BESIDE_SENDERS: Final = 6
 """Two handlers, the relay, upkeep, and two requests of operators."""
@@ -48,7 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
     subscribe_batches(broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events)
-    subscribe_batches(broker, settings, handlers.take_contacts, group=CONTACTS_GROUP, topics=[CONTACTS])
+    subscribe_batches(
+        broker, settings, handlers.take_contacts, group=NOTIFICATION_CONTACTS_GROUP, topics=[CONTACTS]
+    )
 
     app = create_shell(
         "notification",
