@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -103,14 +102,9 @@ class Reporting:
                 stderr=log,
             )
 
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
     async def stop(self) -> None:
         """Stop it in order; it has ten seconds, also with streams open."""
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             await asyncio.wait_for(self._process.wait(), STOP_S)
         self._process = None
