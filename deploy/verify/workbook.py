@@ -161,7 +161,7 @@ GROUP BY d.key HAVING sum(f.reversed_fen) > d.amount_fen
 """
 _BEHIND: Final = """
 SELECT count(*) FROM facts LEFT JOIN marks USING (source)
-WHERE evidence IN ('intake', 'campaign_events') AND campaign_id = ?
+WHERE evidence IN ('intake', 'outbox') AND campaign_id = ?
   AND facts.sequence > coalesce(marks.sequence, -1)
 """
 CHECKS: Final[Mapping[str, str]] = {

@@ -143,6 +143,13 @@ class Spoiling:
 
 
 ONE_DONATION = "(SELECT donation_id FROM donations WHERE held_reason IS NULL ORDER BY donation_id LIMIT 1)"
+UNUSED = (
+    "(SELECT source, sequence FROM"
+    " (SELECT source, generate_series(0, max(sequence)) AS sequence FROM donations"
+    "  WHERE channel = 'ecny' GROUP BY source) AS every LEFT JOIN donations d USING (source, sequence)"
+    " WHERE d.donation_id IS NULL LIMIT 1) AS unused"
+)
+"""A position with a repeat or a bad record: nothing may count there."""
 ONE_TOTAL = "(SELECT ctid FROM campaign_totals WHERE received_fen > 0 ORDER BY source LIMIT 1)"
 ONE_RECEIPT = "(SELECT min(source) FROM fund_receipts WHERE donations > 0)"
 SPOILINGS = {
@@ -166,9 +173,8 @@ SPOILINGS = {
         "donation",
         "INSERT INTO donations SELECT gen_random_uuid(), channel, 'made up', campaign_id, amount_fen,"
         " fee_fen, occurred_at, received_at, donor_kind, donor_name, donor_alias, donor_display,"
-        " contact_email, message, 'intake.internal/0', 0, NULL, 'received'"
-        f" FROM donations WHERE donation_id = {ONE_DONATION};"
-        "UPDATE marks SET sequence = sequence",
+        f" contact_email, message, unused.source, unused.sequence, NULL, 'received' FROM {UNUSED}, donations"
+        f" WHERE donation_id = {ONE_DONATION}",
         "DELETE FROM donations WHERE transaction_id = 'made up'",
         "donation database",
         "nobody has sent",
@@ -226,7 +232,6 @@ async def test_what_is_spoilt_in_a_database_is_named(played: Played, name: str) 
     assert not spoilt.exact
     assert {each.place for each in spoilt.differences} == {spoiling.place}
     assert any(spoiling.what in each.what for each in spoilt.differences), named(spoilt)
-    assert named(await played.verify()) == []
 
 
 async def test_a_wrong_number_on_the_screen_is_named(played: Played) -> None:
