@@ -33,7 +33,7 @@ endef
 
 $(BIN)/python:
 	@python=$$($(FIND_PYTHON)); \
-	echo "Making $(VENV) with $$("$$python" --version)"; \
+	echo "Making $(VENV) with $$("$$python" --version)" >&2; \
 	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "make: $$python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
@@ -43,8 +43,8 @@ define INSTALL
 if [ "$$free_kb" -lt 1572864 ]; then \
     echo "make: less than 1.5 GB free on this disk ($$((free_kb / 1024)) MB). Make room, then run make again." >&2; exit 1; \
 fi
-@echo "Installing $(1) (the first time takes a minute or two)"
-@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) || { \
+@echo "Installing $(1) (the first time takes a minute or two)" >&2
+@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1) >&2 || { \
     echo "make: the packages of $(1) could not be installed. Is the package registry reachable? See pip's message above, then run make again." >&2; exit 1; }
 @$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --no-index --editable .
 @touch $@
