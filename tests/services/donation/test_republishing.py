@@ -1,0 +1,90 @@
+"""Republishing makes every event again from the tables, the same to the byte."""
+
+from typing import Any
+
+import pytest
+
+from services.donation import republishing
+from services.donation.intake import donation_id_of, reversal_id_of
+from services.donation.republishing import republish
+from shared.broker import CONTACTS, INTAKE_INTERNAL, Record
+from shared.events import decode_event
+from tests.services.donation.builders import MISSING, a_donation, a_donor, a_reversal, new_id
+from tests.services.donation.places import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+def same(record: Record) -> tuple[Any, ...]:
+    return record.partition, record.key, record.value, tuple(record.headers)
+
+
+async def everything_that_can_happen(place: Place) -> str:
+    """One of each kind of event and of each kind of donor, on two partitions and on our own topic."""
+    topic, campaign_id, later = await place.channel(), await place.campaign(), new_id("gala")
+    channel = topic.removeprefix("intake.")
+    first = a_donation(
+        campaign_id=campaign_id,
+        occurred_at="2026-01-01T08:00:00.123456789+08:00",
+        fee_fen=0,
+        message="加油",
+        donor=a_donor(display="alias", alias="小明", contact={"email": "a@example.cn"}),
+    )
+    held = a_donation(
+        campaign_id=later,
+        occurred_at="2026-01-01T00:00:00-11:30",
+        donor=a_donor(kind="company", contact={"email": "b@example.cn"}),
+    )
+    quiet = a_donation(campaign_id=campaign_id, donor=a_donor(display="anonymous", name=MISSING))
+    refund = a_reversal(first["transaction_id"], occurred_at="2026-01-01T10:00:00+08:00", reason="退款")
+    early = a_reversal(held["transaction_id"], kind="chargeback")
+    too_large = a_reversal(first["transaction_id"], amount_fen=10**12)
+    await place.put(topic, first, b"{", refund, {**first, "amount_fen": 1}, first, held, early)
+    await place.put(topic, quiet, {**quiet, "campaign_id": "x", "amount_fen": 3}, too_large, partition=3)
+    await place.work(topic)
+    release = {"type": "release", "donation_id": str(donation_id_of(channel, held["transaction_id"]))}
+    due = {"type": "reversal_due", "reversal_id": str(reversal_id_of(channel, early["reversal_id"]))}
+    await place.handler()(await place.internal(release, due))
+    return topic
+
+
+async def test_a_source_s_events_are_made_again_to_the_byte(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(republishing, "PAGE", 3)  # so that a page ends in the middle
+    topic = await everything_that_can_happen(place)
+    for source, count in ((f"{topic}/0", 4), (f"{topic}/3", 2), (f"{topic}/1", 0)):
+        before = await place.log.event_records(topic)
+        contacts = await place.log.records(CONTACTS)
+        assert await republish(place.engine, place.publisher, source) == count
+        once = [each for each in before if decode_event(each.value).source == source]
+        again = [each for each in await place.log.event_records(topic) if each not in before]
+        assert [same(each) for each in again] == [same(each) for each in once]
+        assert len(once) == count
+        fresh = [each for each in await place.log.records(CONTACTS) if each not in contacts]
+        assert {same(each) for each in fresh} <= {same(each) for each in contacts}
+        assert len(fresh) == (1 if source.endswith("/0") else 0)
+
+
+async def test_events_after_a_sequence_still_name_the_one_before(place: Place) -> None:
+    topic = await everything_that_can_happen(place)
+    before = await place.log.event_records(topic)
+    assert await republish(place.engine, place.publisher, f"{topic}/0", after=2) == 2
+    again = [each for each in await place.log.event_records(topic) if each not in before]
+    assert [same(each) for each in again] == [same(each) for each in before if each.partition == 0][2:]
+
+
+async def test_all_sources_are_made_again_to_the_byte(place: Place) -> None:
+    await everything_that_can_happen(place)
+    before = await place.log.event_records()
+    sent = await republish(place.engine, place.publisher, None)
+    again = [each for each in await place.log.event_records() if each not in before]
+    assert sent == len(again)
+    assert {same(each) for each in again} == {same(each) for each in before}
+    assert sent == len({same(each) for each in before}), "each once"
+    sources = {decode_event(each.value).source for each in again}
+    assert f"{INTAKE_INTERNAL}/0" in sources
+
+
+async def test_nothing_is_said_of_a_source_that_does_not_exist(place: Place) -> None:
+    assert await republish(place.engine, place.publisher, "intake.nobody/0") == 0
