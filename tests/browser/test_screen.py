@@ -1,10 +1,11 @@
 """The screen of a campaign, in a real browser, fed by a real reporting service on real Kafka."""
 
+import json
 import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Request
+from playwright.async_api import Browser, Page, Request, Route
 
 from services.reporting.proof import digest_of
 from services.reporting.totals import Amounts
@@ -170,6 +171,32 @@ async def test_a_restarted_server_is_found_again_and_the_stream_resumes(page: Pa
     asked = [re.search(r"last_event_id=(\d+)", request.url) for request in streams]
     places = [int(header) for header in resumed if header] + [int(query[1]) for query in asked if query]
     assert version in places, "it did not say which version it had"
+
+
+async def test_a_server_that_is_behind_cannot_take_the_number_back(
+    page: Page, evening: Evening, wire: Wire
+) -> None:
+    """After a reconnect the screen meets a server with an older version, as one that is still catching up."""
+    campaign, channel = "behind", evening.channel()
+    await evening.happens(evening.campaigns.launched(campaign), channel.received(5_000, campaign_id=campaign))
+    await evening.counted(campaign, 5_000)
+    await open_screen(page, wire.url, campaign)
+    await shows(page, 5_000)
+    older = await evening.totals(campaign) | {"version": 1, "received_fen": 900, "net_fen": 900, "recent": []}
+    frame = f"event: snapshot\nid: 1\ndata: {json.dumps(older)}\n\n"
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(content_type="text/event-stream", body=frame)
+
+    await page.route("**/stream*", answer)
+    wire.refuse()
+    wire.mend()
+    await state_is(page, "正在确认")
+    assert await text_of(page, "number") == "50.00"
+
+    await page.unroute("**/stream*")
+    await state_is(page, "实时")
+    await shows(page, 5_000)
 
 
 async def test_hostile_names_are_text(page: Page, evening: Evening) -> None:
