@@ -5,13 +5,14 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -21,6 +22,8 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import Counter, Histogram
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.consumer import CarefulConsumer
 
 log = structlog.get_logger(__name__)
 
@@ -301,11 +304,20 @@ async def persistently(publish: Callable[[], Awaitable[None]], *, patience_s: fl
         pause_s = min(pause_s * 2, 2.0)
 
 
+class _Broker(KafkaBroker):
+    """Its consumers are careful ones."""
+
+    async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
+        builder: Any = await super()._connect()
+        self.config.broker_config.builder = partial(CarefulConsumer, **builder.keywords)
+        return self.config.broker_config.builder
+
+
 def make_broker(settings: KafkaSettings) -> KafkaBroker:
     """The consumer side of a process. Measured against bare aiokafka: 0.8-1.0 with these settings
     (docs/decisions/0003-faststream.md); the process's own Publisher publishes.
     """
-    return KafkaBroker(
+    return _Broker(
         settings.servers,
         apply_types=False,
         logger=logging.getLogger("shanliu.consumer"),  # its own would write past our log format
@@ -315,6 +327,15 @@ def make_broker(settings: KafkaSettings) -> KafkaBroker:
         metadata_max_age_ms=10_000,
         consumer_only=True,
     )
+
+
+async def _unread(records: Records, parse: Callable[[Records], Awaitable[Any]]) -> Any:
+    """Keep FastStream from reading headers: one without a value or not in UTF-8 fails outside of the handler,
+    the batch is passed over and lost (0.7.8), and `reply_to` makes it answer to the topic that is named.
+    """
+    message = await parse((replace(records[0], headers=()),))
+    message.raw_message = records
+    return message
 
 
 async def _raw(message: Any) -> Any:
@@ -365,6 +386,8 @@ def subscribe_batches(
         max_records=max_records,
         batch_timeout_ms=20,
         ack_policy=AckPolicy.NACK_ON_ERROR,
+        no_reply=True,
+        parser=_unread,
         decoder=_raw,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=50,

@@ -1,0 +1,86 @@
+"""A consumer that loses nothing over a record it can't read.
+
+aiokafka (0.14) decodes records when they are asked for. When one can't be decoded, what `getmany` has by then
+taken from other partitions is dropped although their positions have moved on, so that the next commit passes
+over it; and the record itself is fetched again for ever. A header's name that isn't UTF-8 is enough: brokers
+take it, and clients written in C send what they are given.
+"""
+
+import time
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from prometheus_client import Counter
+
+UNREADABLE: Final = ("unreadable", b"a header's name is not UTF-8")
+"""The header of a record that stands for one that can't be read. It has no key and no value."""
+
+UNREADABLE_RECORDS = Counter(
+    "shanliu_unreadable_records_total", "Records stepped over as unreadable", ["topic"]
+)
+_STEP_MS: Final = 1_000
+
+
+class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """Gives a record that can't be read as an empty one with the header UNREADABLE, at its place: its
+    handler finds nothing to use in it and makes it a dead letter; the original stays where it lies.
+
+    For consumers that commit every batch before they ask for the next (NACK_ON_ERROR does).
+    """
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Any]]:
+        """As in aiokafka. Raises KafkaError with everything untaken when a batch is damaged."""
+        try:
+            return await self._taken(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        except (CorruptRecordException, UnsupportedCodecError):
+            await self._put_back()
+            raise
+        except UnicodeDecodeError:
+            await self._put_back()
+        for place in sorted(partitions or self.assignment()):
+            try:
+                taken = await self._taken(place, timeout_ms=_STEP_MS, max_records=max_records)
+            except UnicodeDecodeError:
+                return {place: await self._up_to_the_unreadable(place)}
+            if taken:
+                return taken
+        return {}
+
+    async def _taken(self, *places: TopicPartition, **bounds: Any) -> dict[TopicPartition, list[Any]]:
+        taken: dict[TopicPartition, list[Any]] = await super().getmany(*places, **bounds)
+        return taken
+
+    async def _put_back(self) -> None:
+        """Stand where the last commit was: nothing has been handed out since."""
+        for place in self.assignment():
+            committed = await self.committed(place)
+            if committed is None:
+                await self.seek_to_beginning(place)
+            else:
+                self.seek(place, committed)
+
+    async def _up_to_the_unreadable(self, place: TopicPartition) -> list[Any]:
+        """The readable records before it, one by one (at most those of one fetch), and what stands for it."""
+        records: list[Any] = []
+        while True:
+            try:
+                taken = await self._taken(place, timeout_ms=_STEP_MS, max_records=1)
+            except UnicodeDecodeError:
+                break
+            if not taken:
+                return records
+            records += taken[place]
+        offset = await self.position(place)
+        self.seek(place, offset + 1)
+        UNREADABLE_RECORDS.labels(place.topic).inc()
+        return [*records, _unreadable(place, offset)]
+
+
+def _unreadable(place: TopicPartition, offset: int) -> ConsumerRecord[None, None]:
+    now_ms = int(time.time() * 1000)
+    return ConsumerRecord(
+        place.topic, place.partition, offset, now_ms, 0, None, None, None, -1, -1, (UNREADABLE,)
+    )
