@@ -254,6 +254,56 @@ def topics_apply(
         raise typer.Exit(1)
 
 
+# ---------------------------------------------------------------- proof
+
+
+@app.command()
+def verify(
+    campaign_id: Annotated[str | None, typer.Argument(help="One campaign; all without it.")] = None,
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds for the services to catch up.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Recompute every campaign's number from the logs, the databases and the screen. Exit 1 unless exact."""
+    from deploy.verify.command import run as run_verify  # noqa: PLC0415 - needs the services' libraries
+
+    if not run_verify(campaign_id, wait, as_json=as_json, console=console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def republish(
+    source: Annotated[
+        str | None, typer.Argument(help="One source, such as intake.wechat/2; all without it.")
+    ] = None,
+    after: Annotated[int, typer.Option(min=-1, help="Only what lies behind this sequence.")] = -1,
+) -> None:
+    """Send donation events again from the donation service's tables: heals a gap nothing else can."""
+    from deploy.local.running import Running  # noqa: PLC0415 - needs the services' libraries
+    from deploy.republish import republish as send_again  # noqa: PLC0415
+
+    say(f"{send_again(Running.find(), source, after)} events sent again; whoever has them skips them")
+
+
+@app.command()
+def token(
+    person: Annotated[str | None, typer.Argument(help="Whose token; without a name: who there is.")] = None,
+) -> None:
+    """The people of this local stack and their bearer tokens, for the pages and APIs that ask for one."""
+    from deploy.local.credentials import PEOPLE, Credentials  # noqa: PLC0415
+
+    if person is None:
+        for name, roles in PEOPLE.items():
+            say(f"{name:<16} {', '.join(roles)}")
+        return
+    file = Home.from_environment().secrets_file
+    if not file.exists():
+        raise StackProblem("There are no tokens yet. Start the stack first: shanliu up")
+    found = Credentials.load_or_make(file).operators.get(person)
+    if found is None:
+        raise StackProblem(f"Nobody is called {person}; `shanliu token` lists who there is.")
+    sys.stdout.write(found + "\n")
+
+
 # ---------------------------------------------------------------- the demo
 
 
