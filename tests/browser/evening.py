@@ -120,13 +120,12 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._target = port
         self._server: asyncio.Server | None = None
-        self._flowing = asyncio.Event()
+        self._cuts = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.state: Literal["open", "silent", "refused"] = "open"
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._flowing.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
@@ -138,13 +137,13 @@ class Wire:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def mend(self) -> None:
+        """Let new connections through again; those that a silence has hit stay dead, as behind a new NAT."""
         self.state = "open"
-        self._flowing.set()
 
     def silence(self) -> None:
         """Let nothing through and tell nobody, like a cable that was pulled."""
         self.state = "silent"
-        self._flowing.clear()
+        self._cuts += 1
 
     def refuse(self) -> None:
         """End every connection and every new one at once, like a switch that was turned off."""
@@ -183,8 +182,10 @@ class Wire:
             far_writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cuts = self._cuts
         while data := await reader.read(65_536):
-            await self._flowing.wait()
+            if self.state == "silent" or self._cuts != cuts:
+                await asyncio.Event().wait()  # for ever: until the wire is taken away
             writer.write(data)
             await writer.drain()
 

@@ -4,6 +4,7 @@
 
 const SILENT_MS = 10_000; // design: heard nothing for 10 s → 正在确认
 const HUNG_MS = 15_000; // three missed heartbeats: the connection is not coming back by itself
+const OPENING_MS = 6_000; // a server that is there sends the first frame at once
 const WATCH_MS = 500;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 15_000;
@@ -62,7 +63,7 @@ export class Stream {
     if (silentMs >= SILENT_MS) this.setFresh(false);
     const openMs = since(this.opened);
     const dead = this.source.readyState === EventSource.CLOSED && openMs >= this.retryMs;
-    const hung = silentMs >= HUNG_MS && openMs >= Math.max(HUNG_MS, this.retryMs);
+    const hung = silentMs >= HUNG_MS && openMs >= Math.max(OPENING_MS, this.retryMs);
     if (dead || hung) {
       // The jitter keeps a hall of screens from coming back in the same instant.
       this.retryMs = Math.min(LAST_RETRY_MS, this.retryMs * (1.5 + Math.random()));
