@@ -147,7 +147,7 @@ async def donation(parts: Wired, donation_id: UUID) -> DonationView:
         row = await queries.donation_status(connection, donation_id)
     if row is not None:
         return _view(donation_id, row)
-    if donation_id in parts.intake.accepted:
+    if parts.intake.has_accepted(donation_id):
         return DonationView(donation_id=donation_id, status="accepted")
     raise Problem(404, "unknown-donation", "Not known here. If it was accepted just now, ask again shortly.")
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -35,6 +36,8 @@ from shared.problems import Problem
 
 REMEMBERED: Final = 200_000
 """How many recent requests a process remembers to answer a conflict at once (about 30 MB)."""
+BODY_S: Final = 10
+"""A body that has not come by then is not waited for."""
 _STATUS_OF: Final = {"too-large": 413, "malformed-json": 400}
 
 
@@ -70,7 +73,7 @@ class IntakeApi:
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._webhooks = Recent()
-        self.accepted = Recent()
+        self._accepted = Recent()
 
     def routes(self) -> list[Route]:
         """The intake routes, for the application's router."""
@@ -78,6 +81,10 @@ class IntakeApi:
             Route("/v1/channels/{channel}/donations", self._answering(DonationRequest), methods=["POST"]),
             Route("/v1/channels/{channel}/reversals", self._answering(ReversalRequest), methods=["POST"]),
         ]
+
+    def has_accepted(self, donation_id: UUID) -> bool:
+        """Whether this process has taken that donation lately."""
+        return ("donation_id", donation_id) in self._accepted
 
     def _answering(self, kind: type[Message]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -108,14 +115,16 @@ class IntakeApi:
         return await self._publish(channel, webhook_id, message, body)
 
     async def _publish(self, channel: Channel, webhook_id: str, message: Message, body: bytes) -> Response:
-        subject, answer, value = _addressed(channel.name, message, body)
+        id_name, subject, value = _addressed(channel.name, message, body)
         digest = _digest(message)
         if self._webhooks.differs((channel.name, webhook_id), digest):
             detail = "This webhook-id came before with another content; each message needs its own."
             raise Problem(409, "webhook-id-reused", detail)
-        if self.accepted.differs(subject, digest):
-            detail = "This transaction_id came before with other content. Nothing was booked for this one."
-            raise Problem(409, "conflict", detail, donation_id=str(subject))
+        if self._accepted.differs((id_name, subject), digest):
+            own = "transaction_id" if isinstance(message, DonationRequest) else "reversal_id"
+            detail = f"This {own} came before with other content. Nothing was booked for this one."
+            known: dict[str, Any] = {id_name: str(subject)}
+            raise Problem(409, "conflict", detail, **known)
         if self._in_flight >= self._max_in_flight:
             raise Problem(503, "busy", "Too many donations wait for the broker.", headers=_retry(1))
         self._in_flight += 1
@@ -130,8 +139,8 @@ class IntakeApi:
             self._in_flight -= 1
             IN_FLIGHT.set(self._in_flight)
         self._webhooks.note((channel.name, webhook_id), digest)
-        self.accepted.note(subject, digest)
-        return JSONResponse({**answer, "status": "accepted"}, 202)
+        self._accepted.note((id_name, subject), digest)
+        return JSONResponse({id_name: str(subject), "status": "accepted"}, 202)
 
 
 def _check_form(request: Request) -> None:
@@ -139,23 +148,25 @@ def _check_form(request: Request) -> None:
     if media_type != "application/json":
         raise Problem(415, "not-json", "Send Content-Type: application/json.")
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
         raise Problem(413, "too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
 
 
 async def _bounded_body(request: Request) -> bytes:
-    """The body, never more of it than the limit in memory; 408 when it takes over ten seconds to come."""
+    """The body, never more of it than the limit in memory; 408 when it takes longer than BODY_S to come."""
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > MAX_BODY_BYTES:
                     raise Problem(413, "too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
                 chunks.append(chunk)
     except TimeoutError:
-        raise Problem(408, "too-slow", "The body did not arrive within ten seconds.") from None
+        raise Problem(408, "too-slow", f"The body did not arrive within {BODY_S} seconds.") from None
+    except ClientDisconnect:
+        raise Problem(400, "hung-up", "The connection was closed before the body had come.") from None
     return b"".join(chunks)
 
 
@@ -175,14 +186,13 @@ def _parsed(body: bytes, kind: type[Message]) -> Message:
         raise Problem(_STATUS_OF.get(error.code, 422), error.code, error.detail, **extra) from None
 
 
-def _addressed(channel: str, message: Message, body: bytes) -> tuple[UUID, dict[str, str], bytes]:
-    """(id, what the answer says of it, the record's value)."""
+def _addressed(channel: str, message: Message, body: bytes) -> tuple[str, UUID, bytes]:
+    """(the name of the id in the answer, the id, the record's value)."""
     if isinstance(message, ReversalRequest):
-        subject = reversal_id_of(channel, message.reversal_id)
-        return subject, {"reversal_id": str(subject)}, message.model_dump_json(exclude_none=True).encode()
+        value = message.model_dump_json(exclude_none=True).encode()  # with its type, which HTTP may leave out
+        return "reversal_id", reversal_id_of(channel, message.reversal_id), value
     assert isinstance(message, DonationRequest)
-    subject = donation_id_of(channel, message.transaction_id)
-    return subject, {"donation_id": str(subject)}, body
+    return "donation_id", donation_id_of(channel, message.transaction_id), body
 
 
 def _digest(message: Message) -> bytes:

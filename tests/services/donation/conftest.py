@@ -27,7 +27,7 @@ from services.donation.settings import Settings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.services.donation.builders import PEOPLE, token
-from tests.services.donation.places import Place, Service, at_place
+from tests.services.donation.places import Channel, Place, Service, at_place
 from tests.services.donation.waiting import until
 
 in_package = pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -81,6 +81,12 @@ async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
     settings = await kafka_settings()
     async with at_place(settings) as around, serving(settings) as url, Service.at(around, url) as running:
         yield running
+
+
+@in_package
+async def one_channel(service: Service) -> Channel:
+    """A channel for tests that leave nothing behind on its topic."""
+    return await service.channel()
 
 
 class _Server(uvicorn.Server):
