@@ -237,17 +237,22 @@ def topics_apply(
     replication: Annotated[
         int, typer.Option(min=-1, max=15, help="Replicas; -1: the broker's default.")
     ] = -1,
+    alter: Annotated[
+        bool, typer.Option("--alter", help="Change the configuration of those that differ.")
+    ] = False,
 ) -> None:
-    """Make the topics that are missing, compare the others. Exit 1 when one differs; none is changed."""
+    """Make the topics that are missing, compare the others. Exit 1 when one differs."""
     from deploy.local.databases import run  # noqa: PLC0415 - 0.5 s that other commands need not pay
     from deploy.topics import apply_topics  # noqa: PLC0415
 
     servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
-    applied = run(apply_topics(servers, namespace, partitions, replication))
+    applied = run(apply_topics(servers, namespace, partitions, replication, alter=alter))
     for name in applied.created:
         say(f"made   {name}")
     for name in applied.present:
         say(f"there  {name}")
+    for change in applied.changed:
+        say(f"changed  {change}")
     for difference in applied.differences:
         console.print(f"  differs  {difference}", style="red", markup=False)
     if applied.differences:

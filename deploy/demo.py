@@ -23,6 +23,8 @@ from deploy.local.problems import StackProblem
 from deploy.local.running import Running
 from deploy.local.stack import Report
 from deploy.screen import Screen
+from deploy.verify.judging import verify
+from deploy.verify.places import Places
 
 SCREEN_S: Final = 60
 """How long the screen may take to show the exact total after the last donation was accepted."""
@@ -85,7 +87,7 @@ async def _evening(stack: Running, *, once: bool, donations: int, say: Report, b
                 sys.stdout.write(json.dumps(asdict(proof)) + "\n")
                 sys.stdout.flush()
                 return 1 if problems else 0
-            await _until_stopped(evening, say)
+            await _until_stopped(stack, evening, say)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -118,19 +120,25 @@ def _tell(proof: Proof, problems: list[str], say: Report) -> None:
             say(f"WRONG: {problem}")
     else:
         say(
-            f"{proof.donations} donations, {proof.total_fen / 100:,.2f} yuan: the screen, the services' books "
-            "and what was sent agree to the fen"
+            f"{proof.donations} donations, {proof.total_fen / 100:,.2f} yuan: the screen, the logs, "
+            "the services' books and what was sent agree to the fen"
         )
 
 
-async def _until_stopped(evening: Evening, say: Report) -> None:
+async def _until_stopped(stack: Running, evening: Evening, say: Report) -> None:
     """Keep a trickle of donations coming until Ctrl-C."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     say("a donation comes every moment; Ctrl-C stops everything")
     while not stop.is_set():
-        await evening.donate_by_http(1)
+        if launcher.running(stack.home) is None:
+            raise StackProblem(f"The stack has stopped; see {stack.home.logs / 'supervisor.log'}.")
+        try:
+            await evening.donate_by_http(1)
+        except (EveningFailed, httpx.HTTPError) as error:
+            # Somebody may try out what a killed service does: the next donation comes all the same.
+            say(f"a donation was not accepted: {error!r:.200}")
         try:
             async with asyncio.timeout(TRICKLE_S):
                 await stop.wait()
@@ -158,6 +166,8 @@ async def prove(stack: Running, expected: Expected, screen: Screen, begun: float
     if lost or double:
         problems.append(f"{lost} donations are lost, {double} are there twice")
     problems += await _compare_services(stack, expected)
+    verdict = await verify(Places.find(), expected.campaign_id, wait_s=SCREEN_S)
+    problems += [str(difference) for difference in verdict.differences]
     proof = Proof(
         donations=expected.donations,
         total_fen=expected.total_fen,

@@ -47,6 +47,7 @@ class Applied:
 
     created: list[str] = field(default_factory=list)
     present: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
 
@@ -56,17 +57,26 @@ def declared(path: Path = DECLARATION) -> dict[str, Topic]:
 
 
 async def apply_topics(
-    bootstrap: str, namespace: str = "", partitions: int = 4, replication: int = BROKERS_CHOICE
+    bootstrap: str,
+    namespace: str = "",
+    partitions: int = 4,
+    replication: int = BROKERS_CHOICE,
+    *,
+    alter: bool = False,
 ) -> Applied:
-    """Make what is missing and report what differs from the declaration; nothing that exists is changed.
+    """Make what is missing and report what differs from the declaration.
 
+    Nothing that exists is changed, but for the configuration with `alter`: then a topic that differs has
+    exactly the declared overrides, and none that somebody has added. Partitions are never changed.
     Raises StackProblem when the broker doesn't answer within 30 s or refuses.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await admin.start()
-            return await _apply(admin, namespace, partitions, replication)
+            applied = await _apply(admin, namespace, partitions, replication)
+            await _configure(admin, namespace, applied, alter=alter)
+            return applied
     except (KafkaError, TimeoutError) as error:
         raise StackProblem(
             f"The topics can't be made at Kafka {bootstrap}: {str(error) or type(error).__name__}."
@@ -99,9 +109,28 @@ async def _apply(admin: AIOKafkaAdminClient, namespace: str, partitions: int, re
         for name in applied.present
         if found[name] != partitions
     ]
-    if applied.present:
-        applied.differences += await _other_config(admin, {name: wanted[name] for name in applied.present})
     return applied
+
+
+async def _configure(admin: AIOKafkaAdminClient, namespace: str, applied: Applied, *, alter: bool) -> None:
+    """Compare the configuration of the topics that were there before, and change it with `alter`."""
+    if not applied.present:
+        return
+    topics = {name: declared()[name.removeprefix(namespace)] for name in applied.present}
+    others = await _other_config(admin, topics)
+    if not alter:
+        applied.differences += [difference for found in others.values() for difference in found]
+        return
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, topics[name].texts())
+        for name, found in others.items()
+        if found
+    ]
+    for answer in await admin.alter_configs(resources) if resources else []:
+        for code, message, _, name in answer.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+    applied.changed = [difference for found in others.values() for difference in found]
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> list[str]:
@@ -126,17 +155,18 @@ async def _visible(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str
         await asyncio.sleep(0.05)
 
 
-async def _other_config(admin: AIOKafkaAdminClient, topics: dict[str, Topic]) -> list[str]:
+async def _other_config(admin: AIOKafkaAdminClient, topics: dict[str, Topic]) -> dict[str, list[str]]:
+    """What differs, in words, by topic."""
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, name, topic.texts()) for name, topic in topics.items()
     ]
-    differences = []
+    differences: dict[str, list[str]] = {}
     for answer in await admin.describe_configs(resources):
         for code, message, _, name, entries in answer.resources:
             if code:
                 raise for_code(code)(f"{name}: {message}")
             found = {entry[0]: entry[1] for entry in entries}
-            differences += [
+            differences[name] = [
                 f"{name}: {key} is {found.get(key)} instead of {value}"
                 for key, value in topics[name].texts().items()
                 if found.get(key) != value

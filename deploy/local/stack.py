@@ -150,10 +150,14 @@ class Stack:
         else:
             require_kafka(self.bootstrap)
         begun = time.monotonic()
-        applied = databases.run(apply_topics(self.bootstrap, partitions=PARTITIONS))
+        # A broker of our own follows the declaration; on another one its people decide.
+        alter = self._kafka is not None
+        applied = databases.run(apply_topics(self.bootstrap, partitions=PARTITIONS, alter=alter))
         self._say(f"topics: {len(applied.created)} made, {len(applied.present)} there", begun)
+        for change in applied.changed:
+            self._report(f"changed: {change}")
         for difference in applied.differences:
-            self._report(f"warning: topic {difference}")
+            self._report(f"warning: {difference}")
 
     def _wiring(self, urls: dict[str, str]) -> Wiring:
         return Wiring(

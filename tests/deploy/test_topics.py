@@ -4,6 +4,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.topics import apply_topics, declared
 from shared import broker
+from tests.waiting import until
 
 
 def test_every_topic_that_the_code_names_is_declared() -> None:
@@ -44,7 +45,7 @@ async def test_another_number_of_partitions_is_told_and_not_changed(kafka: str, 
     assert len(described["partitions"]) == 3
 
 
-async def test_another_configuration_is_told(kafka: str, namespace: str) -> None:
+async def test_another_configuration_is_told_and_changed_when_asked(kafka: str, namespace: str) -> None:
     await broker.ensure_topic(
         broker.KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace, partitions=4),
         broker.CONTACTS,
@@ -53,4 +54,14 @@ async def test_another_configuration_is_told(kafka: str, namespace: str) -> None
 
     applied = await apply_topics(kafka, namespace, partitions=4)
 
-    assert f"{namespace}contacts: retention.ms is 1000 instead of 259200000" in applied.differences
+    difference = f"{namespace}contacts: retention.ms is 1000 instead of 259200000"
+    assert difference in applied.differences
+
+    altered = await apply_topics(kafka, namespace, partitions=4, alter=True)
+    assert difference in altered.changed
+    assert altered.differences == []
+
+    async def settled() -> bool:
+        return (await apply_topics(kafka, namespace, partitions=4)).differences == []
+
+    await until(settled)
