@@ -8,6 +8,8 @@ import asyncio
 import gc
 import os
 import signal
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -23,8 +25,11 @@ from shared import logs, problems
 
 log = structlog.get_logger(__name__)
 
-STOP_S: Final = 8
+STOP_S: Final = 5
+"""For open connections; what is left of the ten seconds is for the parts."""
+FORCE_S: Final = 9.5
 CHECK_S: Final = 3
+UNACKNOWLEDGED_MS: Final = 15_000
 READY = Gauge("shanliu_ready", "1 while every part this process needs has answered its last check", ["part"])
 
 Check = Callable[[], Awaitable[None]]
@@ -162,17 +167,47 @@ async def _or_stop(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def stop_process() -> None:
-    """Ask this process to stop in order; its keeper starts it again."""
+    """Stop this process in order, with exit code 1, because something in it has failed; its keeper starts it
+    again (a keeper that restarts only what has failed takes an end by SIGTERM for a wish).
+    """
+    _failed.set()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+_failed: Final = threading.Event()
+
+
+def _stop_by_force() -> None:
+    """Whatever still hangs is repeated by a successor: nothing here depends on an orderly end."""
+    log.error("stopped_by_force", after_s=FORCE_S)
+    os._exit(1)
+
+
 class _Server(uvicorn.Server):
-    """uvicorn, telling the application at the first signal, so that open streams end by themselves."""
+    """uvicorn, telling the application at the first signal, so that open streams end by themselves, and
+    ending the process when a part can't be left in time.
+    """
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         app: Any = self.config.app
-        app.state.stopping.set()
-        super().handle_exit(sig, frame)
+        if not app.state.stopping.is_set():
+            app.state.stopping.set()
+            force = threading.Timer(FORCE_S, _stop_by_force)
+            force.daemon = True
+            force.start()
+        if _failed.is_set():
+            self.should_exit = True  # uvicorn would end by the signal; `run` ends with the exit code
+        else:
+            super().handle_exit(sig, frame)
+
+
+def _bounded(listening: socket.socket) -> socket.socket:
+    """Have the kernel give up a connection whose other side has acknowledged nothing for a while; what it
+    accepts inherits the option (Linux, RFC 5482). Otherwise a screen that froze keeps its descriptor.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    return listening
 
 
 def run(name: str, create: Callable[[], FastAPI], settings: ServiceSettings) -> None:
@@ -192,6 +227,6 @@ def run(name: str, create: Callable[[], FastAPI], settings: ServiceSettings) -> 
         limit_concurrency=None,
     )
     server = _Server(config)
-    server.run()
-    if not server.started:
+    server.run(sockets=[_bounded(config.bind_socket())])
+    if _failed.is_set() or not server.started:
         raise SystemExit(1)

@@ -1,0 +1,1 @@
+"""A service's tables, for the tests of migrating."""

@@ -1,0 +1,189 @@
+"""The service shell as a process: it says what is missing, and stops within ten seconds whatever is open."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from deploy.local.layout import unused_ports
+from shared.service import CHECK_S
+from tests.waiting import until
+
+STOP_WITHIN_S: Final = 10
+
+
+class Shell:
+    """A running process of tests/services/shared/shell.py."""
+
+    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient) -> None:
+        self.process = process
+        self.client = client
+
+    async def answers(self) -> bool:
+        assert self.process.returncode is None, "the process has ended"
+        try:
+            return (await self.client.get("/livez")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def ends(self) -> tuple[int, float, list[dict[str, Any]]]:
+        """Wait for the end: exit code, seconds it took, and the log."""
+        began = time.monotonic()
+        async with asyncio.timeout(STOP_WITHIN_S + 10):
+            written, _ = await self.process.communicate()
+        assert self.process.returncode is not None
+        lines = written.decode().splitlines()
+        return self.process.returncode, time.monotonic() - began, [json.loads(line) for line in lines]
+
+    async def stop(self) -> tuple[int, float, list[dict[str, Any]]]:
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ends()
+
+
+@asynccontextmanager
+async def shell(trouble: str = "", port: int | None = None) -> AsyncIterator[Shell]:
+    port = port or unused_ports(1)[0]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.services.shared.shell",
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "HTTP_PORT": str(port),
+            "DATABASE_URL": "postgresql://nowhere/none",
+            "TROUBLE": trouble,
+        },
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield Shell(process, client)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def events(log: list[dict[str, Any]]) -> list[str]:
+    return [entry["event"] for entry in log]
+
+
+async def test_open_streams_end_by_themselves_and_the_process_stops_in_order() -> None:
+    async with shell() as running, AsyncExitStack() as streams:
+        await until(running.answers)
+        lines = []
+        for _ in range(20):
+            response = await streams.enter_async_context(running.client.stream("GET", "/stream"))
+            lines.append(response.aiter_lines())
+            assert await anext(lines[-1]) == "event: snapshot"
+        running.process.send_signal(signal.SIGTERM)
+        rest = await asyncio.gather(*(_rest(each) for each in lines))
+        code, seconds, log = await running.ends()
+    assert all("event: end" in each for each in rest)
+    assert seconds < 3
+    assert code in {0, -signal.SIGTERM}
+    assert [event for event in events(log) if event in {"started", "stopping", "part_left"}] == [
+        "started",
+        "stopping",
+        "part_left",
+    ]
+
+
+async def _rest(lines: AsyncIterator[str]) -> list[str]:
+    return [line async for line in lines]
+
+
+async def test_a_stream_that_does_not_end_is_cut_off_in_time() -> None:
+    async with shell() as running, AsyncExitStack() as streams:
+        await until(running.answers)
+        response = await streams.enter_async_context(running.client.stream("GET", "/endless"))
+        assert await anext(response.aiter_lines()) == "event: snapshot"
+        _, seconds, log = await running.stop()
+    assert seconds < STOP_WITHIN_S
+    assert "part_left" in events(log)
+
+
+async def test_a_part_that_can_not_be_left_does_not_hold_the_process() -> None:
+    async with shell("stubborn-part") as running:
+        await until(running.answers)
+        code, seconds, log = await running.stop()
+    assert seconds < STOP_WITHIN_S + 0.5
+    assert code != 0
+    assert "stopped_by_force" in events(log)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "event"),
+    [("failing-work", "background_work_failed"), ("ending-work", "background_work_ended")],
+)
+async def test_background_work_that_ends_takes_the_process_with_it(trouble: str, event: str) -> None:
+    async with shell(trouble) as running:
+        await until(running.answers)
+        await running.client.post("/trigger")
+        code, seconds, log = await running.ends()
+    assert seconds < STOP_WITHIN_S
+    assert code == 1, "a keeper that restarts what has failed must see that it has"
+    (entry,) = [entry for entry in log if entry["event"] == event]
+    assert entry["work"] == "work"
+    assert "part_left" in events(log)
+
+
+async def test_ready_is_said_when_every_part_answers() -> None:
+    async with shell() as running:
+        await until(running.answers)
+        answer = await running.client.get("/readyz")
+        metrics = (await running.client.get("/metrics")).text
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "missing": []})
+    assert 'shanliu_ready{part="broker"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(("trouble", "missing"), [("failing-check", "broker"), ("hanging-check", "database")])
+async def test_what_is_not_ready_is_named_in_time(trouble: str, missing: str) -> None:
+    async with shell(trouble) as running:
+        await until(running.answers)
+        began = time.monotonic()
+        answer = await running.client.get("/readyz")
+        seconds = time.monotonic() - began
+        metrics = (await running.client.get("/metrics")).text
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "missing": [missing]})
+    assert seconds < CHECK_S + 1
+    assert f'shanliu_ready{{part="{missing}"}} 0.0' in metrics
+
+
+async def test_a_port_that_is_taken_ends_the_process_with_an_error() -> None:
+    async with shell() as running:
+        await until(running.answers)
+        port = running.client.base_url.port
+        async with shell(port=port) as second:
+            code, seconds, log = await second.ends()
+    assert code != 0
+    assert seconds < STOP_WITHIN_S
+    assert any("in use" in entry["event"] for entry in log)
+
+
+async def test_a_mistake_is_answered_as_a_problem_and_logged_once_as_json() -> None:
+    async with shell() as running:
+        await until(running.answers)
+        answer = await running.client.get("/mistake")
+        _, _, log = await running.stop()
+    assert answer.json()["type"] == "urn:shanliu:problem:internal-error"
+    failures = [entry for entry in log if "exception" in entry]
+    assert [failure["exception"][0]["exc_type"] for failure in failures] == ["RuntimeError"]
+    assert {entry["service"] for entry in log} == {"shell"}
+
+
+async def test_nothing_is_loaded_from_elsewhere() -> None:
+    async with shell() as running:
+        await until(running.answers)
+        assert (await running.client.get("/docs")).status_code == 404
+        document = (await running.client.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert {"/livez", "/readyz", "/metrics"} <= document["paths"].keys()
