@@ -1,16 +1,17 @@
 """What operators, and channels that ask, do by HTTP: channels, dead letters, where a donation stands."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
 from services.donation.channels import Directory, SecretBox
+from services.donation.intake import Name
 from services.donation.intake_api import IntakeApi
 from services.donation.signatures import new_secret
 from shared.access import Person, require
@@ -46,15 +47,28 @@ Desk = Annotated[Person, Depends(require("desk"))]
 Viewer = Annotated[Person, Depends(require("viewer", "desk"))]
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no calendar has this time in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+CHANNEL: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
+ChannelName = Annotated[str, Path(pattern=CHANNEL)]
+TopicName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Partition = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Offset = Annotated[int, Path(ge=0, le=2**63 - 1)]
+
+
 class NewChannel(BaseModel):
     """A channel to register."""
 
     model_config = ConfigDict(extra="forbid")
 
-    channel: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="also names its topic, intake.<channel>"
-    )
-    title: str = Field(min_length=1, max_length=64)
+    channel: str = Field(pattern=CHANNEL, description="also names its topic, intake.<channel>")
+    title: Name
     limit_per_second: int = Field(default=20_000, ge=1, le=1_000_000)
 
 
@@ -127,7 +141,7 @@ async def channels(parts: Wired, _: Viewer) -> list[ChannelView]:
 @router.post("/channels/{channel}/{action}", tags=["channels"], summary="Pause or resume a channel")
 async def change(
     parts: Wired,
-    channel: str,
+    channel: ChannelName,
     action: Annotated[str, Path(pattern="^(pause|resume)$")],
     _: Administrator,
 ) -> dict[str, str]:
@@ -157,7 +171,7 @@ async def letters(
     parts: Wired,
     _: Viewer,
     shown: Annotated[Literal["open", "all"], Query(description="open: not sent again yet")] = "open",
-    before: Annotated[datetime | None, Query(description="continue a list: failed_at of its last")] = None,
+    before: Annotated[Moment | None, Query(description="continue a list: failed_at of its last")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[DeadLetterView]:
     """Without their content, which may hold personal data."""
@@ -171,7 +185,9 @@ async def letters(
 @router.post(
     "/dead-letters/{topic}/{partition}/{offset}/replay", tags=["dead letters"], summary="Send one again"
 )
-async def replay(parts: Wired, topic: str, partition: int, offset: int, person: Desk) -> dict[str, Any]:
+async def replay(
+    parts: Wired, topic: TopicName, partition: Partition, offset: Offset, person: Desk
+) -> dict[str, Any]:
     """The record goes to the end of its topic and gets a position of its own."""
     async with parts.engine.begin() as connection:
         source = f"{topic}/{partition}"

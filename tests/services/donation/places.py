@@ -159,7 +159,7 @@ class Channel:
         self._service = service
         self.name = name
         self.topic = INTAKE_PREFIX + name
-        self._secret = secret
+        self.secret = secret
         self._webhook = Webhook(secret)
 
     def signed(self, body: bytes, *, message_id: str | None = None, **headers: str | None) -> dict[str, str]:
@@ -179,7 +179,7 @@ class Channel:
             return self._webhook.sign(message_id, at, body.decode())
         except UnicodeDecodeError:  # the reference library signs text only
             signed = b".".join((message_id.encode(), str(int(at.timestamp())).encode(), body))
-            return "v1," + base64.b64encode(hmac.digest(key_of(self._secret), signed, "sha256")).decode()
+            return "v1," + base64.b64encode(hmac.digest(key_of(self.secret), signed, "sha256")).decode()
 
     async def post(
         self, path: str, body: Any, *, message_id: str | None = None, **headers: str | None
