@@ -276,6 +276,25 @@ def verify(
 
 
 @app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="pipeline, http, latency, streams, stored, memory, catchup; all without it."),
+    ] = None,
+    donations: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Size of each.")] = 200_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Measure the services against bare loops doing the same writes. Exit 1 when a total is wrong."""
+    from deploy.bench.command import BENCHMARKS, run  # noqa: PLC0415 - needs the services' libraries
+
+    for name in names or []:
+        if name not in BENCHMARKS:
+            raise StackProblem(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
+    if not run(names or [], donations, as_json=as_json, say=say):
+        raise typer.Exit(1)
+
+
+@app.command()
 def republish(
     source: Annotated[
         str | None, typer.Argument(help="One source, such as intake.wechat/2; all without it.")

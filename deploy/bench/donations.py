@@ -65,9 +65,7 @@ class Series:
         return ((self.transaction_id(n).encode(), self.body(n)) for n in range(first, first + count))
 
 
-def request_of(
-    body: bytes, *, path: str, host: str, key: bytes, message_id: str, at: datetime, close: bool = False
-) -> bytes:
+def request_of(body: bytes, *, path: str, host: str, key: bytes, message_id: str, at: datetime) -> bytes:
     """A whole signed HTTP/1.1 request (Standard Webhooks 1.0.0), ready to be written to a socket."""
     seconds = str(int(at.timestamp()))
     signed = b".".join((message_id.encode(), seconds.encode(), body))
@@ -75,6 +73,22 @@ def request_of(
     head = (
         f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\nwebhook-id: {message_id}\r\nwebhook-timestamp: {seconds}\r\n"
-        f"webhook-signature: v1,{signature}\r\n{'connection: close' if close else 'accept: */*'}\r\n\r\n"
+        f"webhook-signature: v1,{signature}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def signed_requests(series: Series, count: int, channel: str, key: bytes) -> list[bytes]:
+    """The requests that send the first `count` donations of a series; good for five minutes."""
+    now = datetime.now(UTC)
+    return [
+        request_of(
+            series.body(number),
+            path=f"/v1/channels/{channel}/donations",
+            host="127.0.0.1",
+            key=key,
+            message_id=series.transaction_id(number),
+            at=now,
+        )
+        for number in range(count)
+    ]

@@ -26,11 +26,12 @@ from deploy.bench.meters import listener
 from deploy.evening import plan
 from deploy.local import databases
 from deploy.local.credentials import Credentials
+from deploy.local.environment import own_environment
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import Ports
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
-from deploy.local.processes import Child, Command, Keeper
+from deploy.local.processes import SOURCE, Child, Command, Keeper
 from deploy.local.services import BY_NAME, Services, Wiring
 from deploy.topics import apply_topics
 from deploy.verify.places import Places
@@ -134,10 +135,17 @@ class Ground:
         self.services.start(names)
         await asyncio.to_thread(self.services.wait_ready, names)
 
-    def spawn(self, name: str, module: str, argument: str, environment: Mapping[str, str]) -> None:
-        """Start `python -m module argument` as another process of this ground."""
-        command = Command(name, [sys.executable, "-m", module, argument], environment)
+    def spawn(
+        self, name: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Child:
+        """Start `python -m module arguments…` as another process of this ground."""
+        command = Command(
+            name,
+            [sys.executable, "-m", module, *arguments],
+            environment or {**own_environment(), "PYTHONPATH": str(SOURCE)},
+        )
         self.others[name] = Child(command, self.folder / f"{name}.log", self.keeper)
+        return self.others[name]
 
     def environment(self, service: str) -> dict[str, str]:
         """What a process beside the service of this name is told."""

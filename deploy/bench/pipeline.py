@@ -127,7 +127,8 @@ async def bare(ground: Ground) -> Side:
 
     async def start() -> None:
         for part, service in LOOPS.items():
-            ground.spawn(f"bare-{part}", "deploy.bench.bare", part, ground.environment(service))
+            environment = ground.environment(service)
+            ground.spawn(f"bare-{part}", "deploy.bench.bare", part, environment=environment)
 
     return Side("bare loop", ground, start)
 

@@ -1,7 +1,8 @@
 """A fast producer: whole record batches, so that what it costs is small beside what it feeds."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -11,6 +12,7 @@ from shared.broker import KafkaSettings
 
 BATCH: Final = 500
 IN_FLIGHT: Final = 16
+TICK_S: Final = 0.002
 Record = tuple[bytes, bytes]
 
 
@@ -58,3 +60,36 @@ async def produce(
         await asyncio.gather(*sent)
     finally:
         await producer.stop()
+
+
+async def produce_at_rate(
+    settings: KafkaSettings, topic: str, records: Sequence[Record], per_second: float
+) -> list[int]:
+    """Publish record n `n / per_second` seconds after the start; when each was acknowledged
+    (time.monotonic_ns).
+    """
+    acknowledged_ns = [0] * len(records)
+
+    def note(number: int) -> Callable[[object], None]:
+        def done(_: object) -> None:
+            acknowledged_ns[number] = time.monotonic_ns()
+
+        return done
+
+    producer = AIOKafkaProducer(bootstrap_servers=settings.servers, acks="all", linger_ms=2)
+    await producer.start()
+    try:
+        begun_s = time.monotonic()
+        sent: list[asyncio.Future[object]] = []
+        while len(sent) < len(records):
+            due = min(len(records), int((time.monotonic() - begun_s) * per_second) + 1)
+            for number in range(len(sent), due):
+                key, value = records[number]
+                future = await producer.send(settings.topic(topic), value, key=key)
+                future.add_done_callback(note(number))
+                sent.append(future)
+            await asyncio.sleep(TICK_S)
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+    return acknowledged_ns

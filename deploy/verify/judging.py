@@ -51,6 +51,9 @@ class Line:
     sums: Sums
     exact: bool
     behind: int = 0
+    """What the logs have for it above its positions."""
+    late: int = 0
+    """What of that has been there since the beginning."""
 
 
 @dataclass(slots=True)
@@ -104,34 +107,44 @@ async def verify(
     """Recompute every campaign's number, or that of one. Raises StackProblem when a place can't be read.
 
     A number is compared at the positions it is stated for, so that it may go on changing meanwhile. With
-    `wait_s` everything on the event topics has to be counted everywhere by then.
+    `wait_s` everything that was on the logs at the beginning has to be counted everywhere by then.
     """
     begun_s = time.monotonic()
+    due: dict[str, int] | None = None
     while True:
         with (
             tempfile.TemporaryDirectory(prefix="shanliu-verify-") as folder,
             Workbook(Path(folder) / "workbook") as workbook,
         ):
-            verdict = await _Judge(places, campaign_id, workbook, progress).judge()
+            verdict = await _Judge(places, campaign_id, workbook, progress, due).judge()
+            due = due or workbook.heads()
+        late = sorted({line.place for lines in verdict.campaigns.values() for line in lines if line.late})
         waited_s = time.monotonic() - begun_s
-        behind = sorted({line.place for lines in verdict.campaigns.values() for line in lines if line.behind})
-        if not behind or waited_s >= wait_s:
+        if not late or waited_s >= wait_s:
             break
         await asyncio.sleep(RETRY_S)
     if wait_s:
         verdict.differences += [
-            Difference(place, "positions", f"still behind the log after {waited_s:.0f} s") for place in behind
+            Difference(place, "positions", f"still behind the logs after {waited_s:.0f} s") for place in late
         ]
     verdict.seconds = time.monotonic() - begun_s
     return verdict
 
 
 class _Judge:
-    def __init__(self, places: Places, only: str | None, workbook: Workbook, progress: Progress) -> None:
+    def __init__(
+        self,
+        places: Places,
+        only: str | None,
+        workbook: Workbook,
+        progress: Progress,
+        due: dict[str, int] | None,
+    ) -> None:
         self._places = places
         self._only = only
         self._workbook = workbook
         self._progress = progress
+        self._due = due
         self._verdict = Verdict()
 
     async def judge(self) -> Verdict:
@@ -240,9 +253,11 @@ class _Judge:
         elif claim.version not in {None, sum(sequence + 1 for sequence in claim.positions.values())}:
             wrong = ["version"]
             self._add(claim.place, "version", "is not that of its positions", claim.campaign_id)
-        return Line(
-            claim.place, claim.sums, not wrong, self._workbook.behind(claim.campaign_id, claim.positions)
-        )
+        behind = self._workbook.behind(claim.campaign_id, claim.positions)
+        late = behind
+        if behind and self._due is not None:
+            late = self._workbook.late(claim.campaign_id, claim.positions, self._due)
+        return Line(claim.place, claim.sums, not wrong, behind, late)
 
     def _where(self, claim: Claim) -> str:
         """The sources whose part is wrong, where the place has its number in parts."""

@@ -43,6 +43,7 @@ CREATE TABLE repeats (source TEXT, sequence INTEGER, kind TEXT, key BLOB, campai
 CREATE TABLE dead (source TEXT, sequence INTEGER, PRIMARY KEY (source, sequence)) WITHOUT ROWID;
 CREATE TABLE tops (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE marks (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
+CREATE TABLE due (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE facts (evidence TEXT, campaign_id TEXT, source TEXT, sequence INTEGER,
                     received_fen INTEGER, reversed_fen INTEGER, promised_fen INTEGER, disbursed_fen INTEGER,
                     PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
@@ -163,6 +164,14 @@ _BEHIND: Final = """
 SELECT count(*) FROM facts LEFT JOIN marks USING (source)
 WHERE evidence IN ('intake', 'outbox') AND campaign_id = ?
   AND facts.sequence > coalesce(marks.sequence, -1)
+"""
+_LATE: Final = """
+SELECT count(*) FROM facts JOIN due USING (source) LEFT JOIN marks USING (source)
+WHERE evidence IN ('intake', 'outbox') AND campaign_id = ?
+  AND facts.sequence > coalesce(marks.sequence, -1) AND facts.sequence <= due.sequence
+"""
+_HEADS: Final = """
+SELECT source, max(sequence) FROM facts WHERE evidence IN ('intake', 'outbox') GROUP BY source
 """
 CHECKS: Final[Mapping[str, str]] = {
     "repeated with other content": _CONTRADICTED,
@@ -310,10 +319,21 @@ class Workbook:
             for row in self._database.execute(statement).fetchmany(most)
         ]
 
+    def heads(self) -> dict[str, int]:
+        """The furthest position of each source that moves money."""
+        return dict(self._database.execute(_HEADS).fetchall())
+
     def behind(self, campaign_id: str, positions: Mapping[str, int]) -> int:
         """How much that moves a campaign's money lies on the logs above these positions."""
         self._mark(positions)
         return int(self._database.execute(_BEHIND, (campaign_id,)).fetchone()[0])
+
+    def late(self, campaign_id: str, positions: Mapping[str, int], due: Mapping[str, int]) -> int:
+        """How much of that lies no further than `due`."""
+        self._mark(positions)
+        self._database.execute("DELETE FROM due")
+        self._insert("due", 2, due.items())
+        return int(self._database.execute(_LATE, (campaign_id,)).fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """What the logs hold, for the summary."""
