@@ -31,11 +31,13 @@ echo "make: Python 3.11 or newer with its venv module is needed, found $$found. 
 exit 1
 endef
 
+# Also made anew when its Python is gone, as after an upgrade of the system.
 $(BIN)/python:
 	@python=$$($(FIND_PYTHON)); \
 	echo "Making $(VENV) with $$("$$python" --version)" >&2; \
-	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
-	    echo "make: $$python could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	"$$python" -m venv --clear $(VENV) || { \
+	    echo "make: $$python could not make a virtual environment in $(VENV). On Debian: apt-get install python3-venv" >&2; \
+	    exit 1; }
 
 # The stamps are the lock's: the same lock installs once.
 define INSTALL
