@@ -130,7 +130,7 @@ def test_a_refused_row_is_logged_without_the_row(written: Log) -> None:
         raise error
     except IntegrityError:
         structlog.get_logger().exception("batch_failed", error=repr(error), text=str(error))
-        logging.getLogger("faststream.kafka").exception("%s: %s", type(error).__name__, error)
+        logging.getLogger("shanliu.consumer").exception("%s: %s", type(error).__name__, error)
     assert DONOR not in written.text
     assert len(written.entries) == 2
     assert all("donations_amount" in json.dumps(entry["exception"]) for entry in written.entries)
