@@ -162,6 +162,10 @@ class Channel:
         self.secret = secret
         self._webhook = Webhook(secret)
 
+    def at(self, service: "Service") -> "Channel":
+        """The same channel, sending to another place."""
+        return Channel(service, self.name, self.secret)
+
     def signed(self, body: bytes, *, message_id: str | None = None, **headers: str | None) -> dict[str, str]:
         """The headers of a request; a header named here replaces its own, None leaves it out."""
         message_id, now = message_id or new_id("msg"), datetime.now(UTC)
