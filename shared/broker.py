@@ -416,10 +416,13 @@ async def consuming(broker: KafkaBroker) -> AsyncIterator[KafkaBroker]:
 
 
 async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str, str] | None = None) -> bool:
-    """Make a topic with the common number of partitions unless it is there; True when it was made."""
+    """Make a topic with the common number of partitions unless it is there; True when it was made.
+
+    Raises KafkaError: retriable when no broker answers.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.servers, request_timeout_ms=10_000)
-    await admin.start()
     try:
+        await admin.start()
         wanted = NewTopic(
             name=settings.topic(topic),
             num_partitions=settings.partitions,

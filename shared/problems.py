@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
+from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -93,50 +94,61 @@ def unprocessable(errors: Sequence[Any]) -> Problem:
     return Problem(422, "invalid-field", f"{first['field']}: {first['message']}", errors=fields)
 
 
+async def _on_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.to_response()
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return Problem(
+        error.status_code, code, str(error.detail), headers=dict(error.headers or {})
+    ).to_response()
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if any(each["type"] == "json_invalid" for each in error.errors()):
+        return Problem(400, "malformed-json", "The body is not JSON.").to_response()
+    return unprocessable(
+        [{**each, "loc": each["loc"][1:] or each["loc"]} for each in error.errors()]
+    ).to_response()
+
+
+async def _on_unavailable(_: Request, error: Exception) -> Response:
+    log.warning("unavailable", error=repr(error)[:300])
+    detail = "A part this needs does not answer at the moment. Send the same request again."
+    return Problem(503, "unavailable", detail, headers={"Retry-After": "2"}).to_response()
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if is_temporary(error):
+        return await _on_unavailable(request, error)
+    raise error
+
+
+async def _on_kafka(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KafkaError)
+    if error.retriable:
+        return await _on_unavailable(request, error)
+    raise error
+
+
+async def _on_mistake(_: Request, __: Exception) -> Response:
+    # The server logs it with its traceback; the caller can only tell us.
+    detail = "A mistake of ours, now in our log. The same request may be sent again: nothing is done twice."
+    return Problem(500, "internal-error", detail).to_response()
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of this application with a problem document."""
-
-    async def on_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return error.to_response()
-
-    async def on_http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return Problem(
-            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
-        ).to_response()
-
-    async def on_invalid(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        if any(each["type"] == "json_invalid" for each in error.errors()):
-            return Problem(400, "malformed-json", "The body is not JSON.").to_response()
-        return unprocessable(
-            [{**each, "loc": each["loc"][1:] or each["loc"]} for each in error.errors()]
-        ).to_response()
-
-    async def on_unavailable(_: Request, error: Exception) -> Response:
-        log.warning("unavailable", error=repr(error)[:300])
-        detail = "A part this needs does not answer at the moment. Send the same request again."
-        return Problem(503, "unavailable", detail, headers={"Retry-After": "2"}).to_response()
-
-    async def on_database(request: Request, error: Exception) -> Response:
-        assert isinstance(error, DBAPIError)
-        if is_temporary(error):
-            return await on_unavailable(request, error)
-        raise error
-
-    async def on_mistake(_: Request, __: Exception) -> Response:
-        # The server logs it with its traceback; the caller can only tell us.
-        detail = (
-            "A mistake of ours, now in our log. The same request may be sent again: nothing is done twice."
-        )
-        return Problem(500, "internal-error", detail).to_response()
-
-    app.add_exception_handler(Exception, on_mistake)
-    app.add_exception_handler(DBAPIError, on_database)
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, _on_mistake)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(KafkaError, _on_kafka)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
     for kind in (PoolTimeoutError, PublishFailed, ConnectionError, TimeoutError):
-        app.add_exception_handler(kind, on_unavailable)
+        app.add_exception_handler(kind, _on_unavailable)

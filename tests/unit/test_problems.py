@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka.errors import InvalidConfigurationError, KafkaConnectionError
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -173,6 +174,7 @@ async def test_an_unknown_path_is_a_document(client: httpx.AsyncClient) -> None:
         database_error("25006"),  # read-only: a standby that is not promoted yet
         PoolTimeoutError("no connection free"),
         PublishFailed("no broker answers"),
+        KafkaConnectionError("no broker answers"),
         ConnectionRefusedError("no database"),
         TimeoutError(),
     ],
@@ -193,6 +195,7 @@ async def test_a_part_that_does_not_answer_is_503_with_a_time_to_come_back(
         database_error("23514", IntegrityError),
         database_error("22003"),
         database_error("42P01"),
+        InvalidConfigurationError("unknown topic config"),
     ],
     ids=str,
 )

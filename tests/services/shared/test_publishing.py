@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+from aiokafka.errors import InvalidConfigurationError, KafkaConnectionError
 
 from deploy.local.kafka import LocalKafka
 from deploy.topics import declared
@@ -193,6 +194,24 @@ async def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up_w
         async with nothing_left_behind():
             waited = await asyncio.gather(*(attempt() for _ in range(20)))
     assert max(waited) < TIMEOUT_S + 1
+
+
+async def test_a_topic_can_not_be_made_without_a_broker_and_that_is_temporary(nowhere: KafkaSettings) -> None:
+    began = time.monotonic()
+    async with nothing_left_behind():
+        with pytest.raises(KafkaConnectionError) as failed:
+            await ensure_topic(nowhere, TOPIC)
+    assert failed.value.retriable
+    assert time.monotonic() - began < 12
+
+
+async def test_a_topic_is_made_once_with_what_is_asked_of_it(settings: KafkaSettings) -> None:
+    assert await ensure_topic(settings, TOPIC) is True
+    assert await ensure_topic(settings, TOPIC) is False
+    with pytest.raises(InvalidConfigurationError):
+        await ensure_topic(settings, "totals", configs={"no.such.setting": "1"})
+    async with Publisher(settings) as publisher:
+        assert (await publisher.send(TOPIC, b"x", partition=PARTITIONS - 1)).offset == 0
 
 
 async def test_a_frozen_broker_is_given_up_within_the_bound_and_used_again_when_it_wakes(
