@@ -131,11 +131,22 @@ class Relay:
                 by_partition.setdefault(_partition(row.source), []).append(
                     (row.key.encode(), bytes(row.value))
                 )
-            for partition, records in by_partition.items():
-                await self._publisher.send_in_order(self._topic, partition, records, [CONTENT_TYPE_HEADER])
+            await self._send(by_partition)
             if rows:
                 await connection.execute(_DONE, {"ids": [row.id for row in rows]})
             return len(rows)
+
+    async def _send(self, by_partition: dict[int, list[tuple[bytes | None, bytes]]]) -> None:
+        """All partitions at once: one after the other, a slow broker could take longer than the session may
+        be idle, and nothing would ever be marked. Waits for every one, then raises the first failure.
+        """
+        sends = [
+            self._publisher.send_in_order(self._topic, partition, records, [CONTENT_TYPE_HEADER])
+            for partition, records in by_partition.items()
+        ]
+        for result in await asyncio.gather(*sends, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
 
 def _partition(source: str) -> int:

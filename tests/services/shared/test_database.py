@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.postgres import LocalPostgres
-from shared.database import LOCK_TIMEOUT_MS, check, create_engine, is_temporary, migrate
+from shared.database import check, create_engine, is_temporary, migrate
 from tests.waiting import until
 
 PACKAGE = "tests.services.shared.migrated"
@@ -72,18 +71,6 @@ async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str, b
     async with bare.connect() as connection:
         query = text("SELECT count(*) FROM pg_class WHERE relname = 'alembic_version'")
         assert (await connection.execute(query)).scalar_one() == 0
-
-
-async def test_a_lock_is_waited_for_no_longer_than_its_bound(bare: AsyncEngine) -> None:
-    async with bare.connect() as holder, bare.connect() as other:
-        await holder.execute(text("CREATE TABLE held (n int)"))
-        await holder.commit()
-        await holder.execute(text("LOCK TABLE held"))
-        began = time.monotonic()
-        with pytest.raises(DBAPIError) as refused:
-            await other.execute(text("SELECT * FROM held"))
-        assert is_temporary(refused.value)
-        assert time.monotonic() - began < LOCK_TIMEOUT_MS / 1000 + 2
 
 
 async def test_a_statement_is_bounded_and_its_end_is_temporary(bare: AsyncEngine) -> None:

@@ -193,6 +193,46 @@ async def test_of_two_relays_one_publishes_and_nothing_is_sent_twice(
     assert await published(settings) == by_source(announced)
 
 
+class Together(Publisher):
+    """Sends nothing before every partition's events have been handed over."""
+
+    everybody: asyncio.Barrier
+
+    async def send_in_order(self, *args: Any, **kwargs: Any) -> None:
+        await asyncio.wait_for(self.everybody.wait(), 2)
+        await super().send_in_order(*args, **kwargs)
+
+
+async def test_partitions_do_not_wait_for_each_other(
+    engine: AsyncEngine, settings: KafkaSettings, topic: None
+) -> None:
+    """One after the other, a slow broker could take longer than the session may be idle, for ever."""
+    announced = await announce_many(engine, 20)
+    async with Together(settings) as publisher:
+        publisher.everybody = asyncio.Barrier(PARTITIONS)
+        assert await Relay(engine, publisher, CAMPAIGN_EVENTS).publish_waiting() == 20
+    assert await published(settings) == by_source(announced)
+
+
+async def test_one_partition_that_fails_leaves_all_to_be_repeated(
+    engine: AsyncEngine, settings: KafkaSettings, publisher: Publisher
+) -> None:
+    class FailsForOne(Publisher):
+        async def send_in_order(self, topic: str, partition: int, *args: Any, **kwargs: Any) -> None:
+            if partition == 0:
+                raise PublishFailed("no leader")
+            await super().send_in_order(topic, partition, *args, **kwargs)
+
+    announced = await announce_many(engine, 20)
+    async with FailsForOne(settings) as failing:
+        with pytest.raises(PublishFailed):
+            await Relay(engine, failing, CAMPAIGN_EVENTS).publish_waiting()
+    assert await waiting(engine) == 20
+    await Relay(engine, publisher, CAMPAIGN_EVENTS).publish_waiting()
+    lying = await published(settings)
+    assert all(sift({}, lying[source]) == (events, []) for source, events in by_source(announced).items())
+
+
 class DiesAfter(Publisher):
     """Publishes, and then its process is gone before the rows are marked."""
 
