@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donation import api, republishing
+from services.donation import api, intake_openapi, republishing
 from services.donation.channels import Directory, SecretBox
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     if settings.has_role("api"):
         app.router.routes[:0] = intake.routes()  # before the others: theirs is the hot path
+        intake_openapi.document(app)
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.parts = api.Parts(settings, engine, publisher, box, directory, intake)
     return app

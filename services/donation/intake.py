@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -65,8 +66,17 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 CampaignId = Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
 AmountFen = Annotated[int, Field(ge=1, le=MAX_AMOUNT_FEN)]
 Time = Annotated[datetime, BeforeValidator(_read_time)]
-Name = Annotated[str, StringConstraints(max_length=64, pattern=_SHOWABLE, strip_whitespace=True)]
-Words = Annotated[str, StringConstraints(max_length=200, pattern=_SHOWABLE, strip_whitespace=True)]
+# The pattern is not one of JSON Schema's dialect: what is told of it is the length.
+Name = Annotated[
+    str,
+    StringConstraints(max_length=64, pattern=_SHOWABLE, strip_whitespace=True),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64}),
+]
+Words = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=_SHOWABLE, strip_whitespace=True),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200}),
+]
 Email = Annotated[
     str,
     StringConstraints(
