@@ -330,8 +330,8 @@ def make_broker(settings: KafkaSettings) -> KafkaBroker:
 
 
 async def _unread(records: Records, parse: Callable[[Records], Awaitable[Any]]) -> Any:
-    """Keep FastStream from reading headers: one without a value or not in UTF-8 fails outside of the handler,
-    the batch is passed over and lost (0.7.8), and `reply_to` makes it answer to the topic that is named.
+    """Keep FastStream from reading headers: one without a value or not in UTF-8 fails outside of the handler
+    and the batch is passed over; `reply_to` makes it answer (docs/decisions/0003-faststream.md).
     """
     message = await parse((replace(records[0], headers=()),))
     message.raw_message = records
