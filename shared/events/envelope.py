@@ -95,4 +95,4 @@ class UnknownEvent(Event):
     """An event of a type this release does not know: its mark moves, it has no effect here."""
 
     TYPE = ""
-    data: dict[str, Any]
+    data: Any = None

@@ -81,6 +81,15 @@ def test_an_event_of_a_type_not_known_yet_keeps_its_position() -> None:
     assert (event.source, event.sequence, event.previous) == ("intake.wechat/2", 1041, 1038)
 
 
+@pytest.mark.parametrize("data", [None, [1, 2], "text", 7], ids=repr)
+def test_an_event_not_known_yet_may_have_any_data_or_none(data: object) -> None:
+    """Its mark has to move: those after it name it as the one before them."""
+    assert read(wire(type="org.shanliu.receipt.issued.v1", data=data)).sequence == 1041
+    without = wire(type="org.shanliu.receipt.issued.v1")
+    del without["data"]
+    assert read(without).sequence == 1041
+
+
 def test_a_later_version_of_a_known_type_is_an_unknown_event() -> None:
     assert isinstance(read(wire(type="org.shanliu.donation.received.v2")), UnknownEvent)
 
