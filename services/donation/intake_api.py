@@ -34,8 +34,9 @@ from services.donation.signatures import NotSigned, verify
 from shared.broker import INTAKE_PREFIX, Publisher, PublishFailed
 from shared.problems import Problem
 
-REMEMBERED: Final = 200_000
-"""How many recent requests a process remembers to answer a conflict at once (about 30 MB)."""
+REMEMBERED: Final = 100_000
+"""How many recent requests a process remembers to answer a conflict at once: 55 MB (measured), which at 2,000
+requests a second is the last 50 s."""
 BODY_S: Final = 10
 """A body that has not come by then is not waited for."""
 _STATUS_OF: Final = {"too-large": 413, "malformed-json": 400}
@@ -84,7 +85,7 @@ class IntakeApi:
 
     def has_accepted(self, donation_id: UUID) -> bool:
         """Whether this process has taken that donation lately."""
-        return ("donation_id", donation_id) in self._accepted
+        return _key("donation_id", donation_id) in self._accepted
 
     def _answering(self, kind: type[Message]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -117,10 +118,11 @@ class IntakeApi:
     async def _publish(self, channel: Channel, webhook_id: str, message: Message, body: bytes) -> Response:
         id_name, subject, value = _addressed(channel.name, message, body)
         digest = _digest(message)
-        if self._webhooks.differs((channel.name, webhook_id), digest):
+        webhook, accepted = f"{channel.name}\n{webhook_id}", _key(id_name, subject)
+        if self._webhooks.differs(webhook, digest):
             detail = "This webhook-id came before with another content; each message needs its own."
             raise Problem(409, "webhook-id-reused", detail)
-        if self._accepted.differs((id_name, subject), digest):
+        if self._accepted.differs(accepted, digest):
             own = "transaction_id" if isinstance(message, DonationRequest) else "reversal_id"
             detail = f"This {own} came before with other content. Nothing was booked for this one."
             known: dict[str, Any] = {id_name: str(subject)}
@@ -138,8 +140,8 @@ class IntakeApi:
         finally:
             self._in_flight -= 1
             IN_FLIGHT.set(self._in_flight)
-        self._webhooks.note((channel.name, webhook_id), digest)
-        self._accepted.note((id_name, subject), digest)
+        self._webhooks.note(webhook, digest)
+        self._accepted.note(accepted, digest)
         return JSONResponse({id_name: str(subject), "status": "accepted"}, 202)
 
 
@@ -193,6 +195,11 @@ def _addressed(channel: str, message: Message, body: bytes) -> tuple[str, UUID, 
         return "reversal_id", reversal_id_of(channel, message.reversal_id), value
     assert isinstance(message, DonationRequest)
     return "donation_id", donation_id_of(channel, message.transaction_id), body
+
+
+def _key(id_name: str, subject: UUID) -> bytes:
+    """What an id is remembered under: 17 bytes, where the id itself would take 200."""
+    return id_name[:1].encode() + subject.bytes
 
 
 def _digest(message: Message) -> bytes:
