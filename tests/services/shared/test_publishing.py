@@ -244,7 +244,7 @@ async def test_a_killed_broker_is_given_up_and_used_again_and_no_producer_is_lef
         running = len(asyncio.all_tasks())
         await asyncio.to_thread(own_broker.kill)
         with pytest.raises(PublishFailed):
-            await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch), patience_s=6)
+            await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch), patience_s=3)
         assert len(asyncio.all_tasks()) <= running
         with pytest.raises(PublishFailed):
             await publisher.check()
