@@ -15,11 +15,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 from deploy.local import launcher, state
-from deploy.local.jars import Progress as Told
+from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import StackProblem
 from deploy.local.processes import LOG_BYTES
-from deploy.local.stack import logs_of
 
 KAFKA_BYTES: Final = 56_500_000
 """About what the jars of kafka.lock weigh; only the bar's length depends on it."""
@@ -179,7 +178,7 @@ def logs(
     ] = 20,
 ) -> None:
     """Show the last lines of a process's log, or of all logs."""
-    known = logs_of(Home.from_environment())
+    known = Home.from_environment().logs_by_name()
     if name is not None and name not in known:
         raise StackProblem(f"No log of {name!r}. There are: {', '.join(known) or 'none yet'}.")
     chosen = {name: known[name]} if name is not None else known

@@ -19,9 +19,8 @@ from deploy.local import launcher
 from deploy.local.credentials import Credentials
 from deploy.local.databases import parse_url
 from deploy.local.layout import Home, Ports
-from deploy.local.problems import StackProblem
+from deploy.local.problems import Report, StackProblem
 from deploy.local.running import Running
-from deploy.local.stack import Report
 from deploy.screen import Screen
 from deploy.verify.judging import verify
 from deploy.verify.places import Places

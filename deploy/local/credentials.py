@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deploy.local.databases import SERVICES
+from deploy.local.layout import SERVICES
 from deploy.local.problems import StackProblem
 
 PEOPLE: Final = {

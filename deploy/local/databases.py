@@ -10,9 +10,9 @@ import asyncpg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from deploy.local.layout import SERVICES
 from deploy.local.problems import StackProblem
 
-SERVICES: Final = ("donation", "campaign", "notification", "reporting")
 CONNECT_S: Final = 5
 
 T = TypeVar("T")

@@ -14,23 +14,26 @@ from typing import Final
 
 import psutil
 
-from deploy.local import jars, postgres, state
+from deploy.local import state
+from deploy.local.external import external_kafka, external_postgres, own_ports
 from deploy.local.layout import Home, Ports, require_free
-from deploy.local.problems import StackProblem
+from deploy.local.postgres_programs import find_programs
+from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Identity, end_all, wait_until
-from deploy.local.stack import Report, external_kafka, external_postgres, own_ports
 
 READY_S: Final = 300
 STOP_S: Final = 60
 """Services, PostgreSQL and Kafka may take 15 s each."""
 KEEPER_S: Final = 45
 
-Meter = Callable[[int], AbstractContextManager[jars.Progress]]
+Progress = Callable[[int], None]
+"""Told how many bytes have come in since the last call."""
+Meter = Callable[[int], AbstractContextManager[Progress]]
 """Shows the fetching of so many files: a context with a function that is told of bytes."""
 
 
 @contextlib.contextmanager
-def silent(_files: int) -> Iterator[jars.Progress]:
+def silent(_files: int) -> Iterator[Progress]:
     """Show nothing."""
     yield lambda _: None
 
@@ -66,8 +69,10 @@ def prepare(home: Home, ports: Ports, report: Report, meter: Meter = silent) -> 
     clean_up(home, report)
     require_free(own_ports(ports))
     if not external_postgres():
-        postgres.find_programs()
+        find_programs()
     if not external_kafka():
+        from deploy.local import jars  # noqa: PLC0415 - 0.2 s that `shanliu status` need not pay
+
         wanted = len(jars.missing(jars.library()))
         if wanted:
             with meter(wanted) as progress:

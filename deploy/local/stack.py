@@ -1,12 +1,10 @@
 """The whole system on one machine: what is started in which order, watched, and stopped."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
 from typing import Final
 
@@ -14,10 +12,12 @@ from deploy.local import databases, state
 from deploy.local.backoff import Backoff
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.environment import own_environment
+from deploy.local.external import external_kafka, external_postgres
 from deploy.local.kafka import LocalKafka, answers
 from deploy.local.layout import LOOPBACK, Home, Ports, is_free, require_disk
+from deploy.local.layout import SERVICES as SERVICE_NAMES
 from deploy.local.postgres import LocalPostgres
-from deploy.local.problems import StackProblem
+from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
 from deploy.local.services import SERVICES, Services, Wiring
 from deploy.topics import apply_topics
@@ -26,29 +26,6 @@ from shared import database
 PARTITIONS: Final = 4
 ROTATE_EVERY_S: Final = 5.0
 DISK_WARNING_BYTES: Final = 500_000_000
-
-Report = Callable[[str], None]
-"""Takes one line of progress."""
-
-
-def external_kafka() -> str | None:
-    """The broker that KAFKA_BOOTSTRAP_SERVERS names: used, never started or stopped."""
-    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
-
-
-def external_postgres() -> str | None:
-    """The server that DATABASE_URL names: used, never started or stopped."""
-    return os.environ.get("DATABASE_URL") or None
-
-
-def own_ports(ports: Ports) -> dict[str, int]:
-    """The ports that this stack itself will listen on."""
-    named = ports.named()
-    if external_kafka():
-        del named["kafka"], named["kafka_controller"]
-    if external_postgres():
-        del named["postgres"]
-    return named
 
 
 @dataclass(slots=True)
@@ -135,7 +112,7 @@ class Stack:
             )
             self._say("PostgreSQL as DATABASE_URL says", begun)
         begun = time.monotonic()
-        for service in databases.SERVICES:
+        for service in SERVICE_NAMES:
             self._check_stop()
             databases.run(database.migrate(urls[service], f"services.{service}"))
         self._say("databases migrated", begun)
@@ -300,8 +277,3 @@ def require_kafka(bootstrap: str) -> None:
         if port.isdecimal() and answers(host, int(port), timeout_s=5):
             return
     raise StackProblem(f"KAFKA_BOOTSTRAP_SERVERS is {bootstrap}, and no Kafka answers there.")
-
-
-def logs_of(home: Home) -> dict[str, Path]:
-    """The log files by process name."""
-    return {path.stem: path for path in sorted(home.logs.glob("*.log"))}

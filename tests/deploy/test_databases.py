@@ -3,7 +3,8 @@
 import asyncpg
 import pytest
 
-from deploy.local.databases import SERVICES, create_service_databases, drop_database, parse_url, run
+from deploy.local.databases import create_service_databases, drop_database, parse_url, run
+from deploy.local.layout import SERVICES
 from deploy.local.problems import StackProblem
 
 

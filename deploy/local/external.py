@@ -1,0 +1,25 @@
+"""Servers of one's own in place of those we would start."""
+
+import os
+
+from deploy.local.layout import Ports
+
+
+def external_kafka() -> str | None:
+    """The broker that KAFKA_BOOTSTRAP_SERVERS names: used, never started or stopped."""
+    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
+
+
+def external_postgres() -> str | None:
+    """The server that DATABASE_URL names: used, never started or stopped."""
+    return os.environ.get("DATABASE_URL") or None
+
+
+def own_ports(ports: Ports) -> dict[str, int]:
+    """The ports that a stack of ours itself listens on, by name."""
+    named = ports.named()
+    if external_kafka():
+        del named["kafka"], named["kafka_controller"]
+    if external_postgres():
+        del named["postgres"]
+    return named
