@@ -69,6 +69,10 @@ class CpuMeter:
     def end(self) -> dict[str, float]:
         """Cores by process (1.0: one core, all of the time), and `other`: what this machine did besides."""
         passed_s = max(time.monotonic() - self._begun_s, 1e-6)
+        return {name: round(seconds / passed_s, 2) for name, seconds in self.seconds().items()}
+
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds since `begin`, by process, and `other`."""
         used = {
             name: max(0.0, _seconds(process) - self._before[name])
             for name, process in self._processes.items()
@@ -78,7 +82,7 @@ class CpuMeter:
             sum(now) - now.idle - now.iowait - sum(self._machine) + self._machine.idle + self._machine.iowait
         )
         used["other"] = max(0.0, busy - sum(used.values()))
-        return {name: round(seconds / passed_s, 2) for name, seconds in used.items()}
+        return used
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -51,6 +51,8 @@ class Side:
     start: Callable[[], Awaitable[None]]
     rates: list[float] = field(default_factory=list)
     cpu: list[dict[str, float]] = field(default_factory=list)
+    cost_us: list[dict[str, float]] = field(default_factory=list)
+    """What a donation cost each process, CPU microseconds: less disturbed by others than the rate."""
     donations: int = 0
     total_fen: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -59,6 +61,12 @@ class Side:
     def rate(self) -> float:
         """Donations a second, the median of its rounds."""
         return statistics.median(self.rates)
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """CPU microseconds of a donation by process, the median of the rounds."""
+        rounds = self.cost_us
+        return {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]}
 
     async def round(self, count: int) -> None:
         """Start the processes, send `count` donations, wait until both totals have them, stop."""
@@ -74,6 +82,7 @@ class Side:
         meter.begin()
         self.rates.append(count / await self._run(batches))
         self.cpu.append(meter.end())
+        self.cost_us.append({name: 1e6 * used / count for name, used in meter.seconds().items()})
         await self.ground.stop()
 
     async def _run(self, batches: Batches) -> float:
@@ -151,7 +160,11 @@ async def measure(base: Base, donations: int, rounds: int) -> Result:
     ]
     result.wrong += one.wrong + other.wrong
     result.details = {
-        side.name: {"rates": [round(rate) for rate in side.rates], "cpu_cores": side.cpu}
+        side.name: {
+            "rates": [round(rate) for rate in side.rates],
+            "cpu_cores": side.cpu,
+            "cpu_us_per_donation": side.cost,
+        }
         for side in (one, other)
     }
     for side in (one, other):
