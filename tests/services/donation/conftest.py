@@ -19,6 +19,7 @@ from secrets import token_hex
 import pytest
 import pytest_asyncio
 import uvicorn
+from httpx import AsyncClient
 from pydantic import SecretStr
 
 from deploy.topics import apply_topics
@@ -27,7 +28,7 @@ from services.donation.settings import Settings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.services.donation.builders import PEOPLE, token
-from tests.services.donation.places import Channel, Place, Service, at_place
+from tests.services.donation.places import Channel, Place, Service, at_place, registered
 from tests.services.donation.waiting import until
 
 in_package = pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -79,8 +80,10 @@ async def place(kafka_settings: SettingsMaker) -> AsyncIterator[Place]:
 @in_package
 async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
     settings = await kafka_settings()
-    async with at_place(settings) as around, serving(settings) as url, Service.at(around, url) as running:
-        yield running
+    async with at_place(settings) as around:
+        channels = await registered(around, 80)
+        async with serving(settings) as url, AsyncClient(base_url=url, timeout=20) as http:
+            yield Service(around, http, channels)
 
 
 @in_package

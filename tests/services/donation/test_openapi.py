@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 BOUNDED = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     database=None,
     derandomize=True,

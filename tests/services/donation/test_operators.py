@@ -47,7 +47,7 @@ async def test_each_route_asks_for_its_role(
 
 
 async def test_a_channel_s_secret_is_shown_once_and_stored_sealed(service: Service) -> None:
-    channel = await service.channel()
+    channel = await service.channel(title="微信支付")
     listed = (await service.http.get("/v1/channels", headers=bearer("viewer"))).json()
     (view,) = [each for each in listed if each["channel"] == channel.name]
     assert view.keys() == {"channel", "title", "limit_per_second", "state", "created_at"}
@@ -102,7 +102,7 @@ async def test_a_channel_can_not_be_registered_wrong(
 
 
 async def test_the_broker_s_clock_says_when_a_channel_s_donation_came(service: Service) -> None:
-    channel = await service.channel()
+    channel = await service.channel(title="微信支付")
     await service.place.put(channel.topic, Put(as_json(a_donation()), timestamp_ms=1))
     (record,) = await service.place.batch(channel.topic)
     assert record.timestamp > 1_700_000_000_000
