@@ -101,7 +101,7 @@ async def _evening_on(stack: Running, say: Report) -> AsyncIterator[Evening]:
         campaign=stack.urls["campaign"],
         reporting=stack.urls["reporting"],
         kafka=stack.kafka.split(","),
-        kafka_namespace="",
+        kafka_namespace=stack.namespace,
         tokens={role: stack.token(role) for role in ("desk", "approver", "finance", "administrator")},
     )
     evening = Evening(stage, credentials.channels, seed=secrets.randbits(32), say=say)

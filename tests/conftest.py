@@ -75,7 +75,7 @@ def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka | None]:
     if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         yield None
         return
-    broker = LocalKafka(workplace / "kafka", keeper=keeper)
+    broker = LocalKafka(workplace / "kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
     broker.stop()

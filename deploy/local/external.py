@@ -15,6 +15,11 @@ def external_postgres() -> str | None:
     return os.environ.get("DATABASE_URL") or None
 
 
+def namespace() -> str:
+    """What KAFKA_NAMESPACE puts before every topic and group of ours, on a broker shared with others."""
+    return os.environ.get("KAFKA_NAMESPACE", "")
+
+
 def own_ports(ports: Ports) -> dict[str, int]:
     """The ports that a stack of ours itself listens on, by name."""
     named = ports.named()

@@ -22,6 +22,8 @@ class Running:
     home: Home
     kafka: str
     """Bootstrap servers."""
+    namespace: str
+    """Put before each topic."""
     urls: Mapping[str, str]
     """Base URL by service: donation, campaign, notification, reporting."""
     databases: Mapping[str, str]
@@ -45,6 +47,7 @@ class Running:
         return cls(
             home=home,
             kafka=found.kafka,
+            namespace=found.namespace,
             urls={service: found.addresses[f"{service} API"] for service in SERVICES},
             databases={
                 service: admin.set(

@@ -12,7 +12,7 @@ from deploy.local import databases, state
 from deploy.local.backoff import Backoff
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.environment import own_environment
-from deploy.local.external import external_kafka, external_postgres
+from deploy.local.external import external_kafka, external_postgres, namespace
 from deploy.local.kafka import LocalKafka, answers
 from deploy.local.layout import LOOPBACK, Home, Ports, is_free, require_disk
 from deploy.local.layout import SERVICES as SERVICE_NAMES
@@ -35,6 +35,8 @@ class Watched:
     name: str
     child: Callable[[], Child | None]
     start: Callable[[], None]
+    may_start: Callable[[], bool] = lambda: True
+    """False while something it needs is away: it would only end again, and wait longer each time."""
     backoff: Backoff = field(default_factory=Backoff)
 
 
@@ -129,7 +131,7 @@ class Stack:
         begun = time.monotonic()
         # A broker of our own follows the declaration; on another one its people decide.
         alter = self._kafka is not None
-        applied = databases.run(apply_topics(self.bootstrap, partitions=PARTITIONS, alter=alter))
+        applied = databases.run(apply_topics(self.bootstrap, namespace(), PARTITIONS, alter=alter))
         self._say(f"topics: {len(applied.created)} made, {len(applied.present)} there", begun)
         for change in applied.changed:
             self._report(f"changed: {change}")
@@ -144,6 +146,7 @@ class Stack:
             operators_file=self._home.operators_file,
             channel_key=self._credentials.channel_key,
             smtp_port=self._ports.smtp,
+            namespace=namespace(),
             partitions=PARTITIONS,
         )
 
@@ -173,10 +176,24 @@ class Stack:
         )
 
     def _watch_service(self, services: Services, name: str) -> None:
-        self._watch(name, lambda: services.children.get(name), lambda: services.start([name]))
+        self._watch(
+            name, lambda: services.children.get(name), lambda: services.start([name]), self._servers_answer
+        )
 
-    def _watch(self, name: str, child: Callable[[], Child | None], start: Callable[[], None]) -> None:
-        watched = Watched(name, child, start)
+    def _servers_answer(self) -> bool:
+        """True when the broker and the database that are ours take requests."""
+        return (self._kafka is None or self._kafka.answers()) and (
+            self._postgres is None or self._postgres.answers()
+        )
+
+    def _watch(
+        self,
+        name: str,
+        child: Callable[[], Child | None],
+        start: Callable[[], None],
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
+        watched = Watched(name, child, start, may_start)
         watched.backoff.started_at = time.monotonic()
         self._watched.append(watched)
 
@@ -209,7 +226,7 @@ class Stack:
                 child.ended()
             self._report(f"{watched.name} ended (exit code {code}); it is started again in {pause_s:.1f} s")
             return True
-        if not watched.backoff.due(now):
+        if not watched.backoff.due(now) or not watched.may_start():
             return False
         try:
             require_disk(self._home.root, DISK_WARNING_BYTES)
@@ -225,6 +242,7 @@ class Stack:
     def describe(self, into: state.State) -> None:
         """Write what runs into the state."""
         into.kafka = self.bootstrap
+        into.namespace = namespace()
         keeper = self._keeper.identity
         into.keeper = state.state_of(keeper) if keeper else None
         into.addresses = self.addresses() if self._services else {}

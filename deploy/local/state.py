@@ -38,6 +38,8 @@ class State(BaseModel):
     keeper: ProcessState | None = None
     kafka: str | None = None
     """Bootstrap servers."""
+    namespace: str = ""
+    """Put before each topic."""
     addresses: dict[str, str] = Field(default_factory=dict)
     processes: dict[str, ProcessState] = Field(default_factory=dict)
 

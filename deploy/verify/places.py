@@ -41,7 +41,7 @@ class Places:
         given = [name for name in wanted if os.environ.get(name)]
         if not given:
             stack = Running.find()
-            return cls(stack.kafka, stack.databases, stack.urls["reporting"])
+            return cls(stack.kafka, stack.databases, stack.urls["reporting"], stack.namespace)
         missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if not os.environ.get(name)]
         if missing:
             raise StackProblem(f"{given[0]} is set, but not {', '.join(missing)}: set all of them, or none.")

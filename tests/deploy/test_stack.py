@@ -17,8 +17,10 @@ import httpx
 import pytest
 
 from deploy.local import launcher, layout, state
+from deploy.local.databases import create_service_databases, run
 from deploy.local.layout import Home, Ports
 from deploy.local.processes import SOURCE, Identity, wait_until
+from deploy.topics import apply_topics
 
 pytestmark = pytest.mark.e2e
 
@@ -145,6 +147,24 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     machine.run("down")
     assert machine.nothing_lives(5)
     assert "nothing was running" in machine.run("down").stderr
+
+
+def test_servers_of_ones_own_are_used_and_left_alone(
+    machine: Machine, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("KAFKA_NAMESPACE", namespace)
+    monkeypatch.setenv("DATABASE_URL", postgres)
+
+    done = machine.run("demo", "--once", "--donations", "40")
+
+    proof = json.loads(done.stdout)
+    assert proof["screen_total_fen"] == proof["total_fen"] > 0
+    assert (proof["lost"], proof["double"]) == (0, 0)
+    assert not machine.home.kafka.exists()
+    assert not machine.home.postgres.exists()
+    assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
+    assert set(create_service_databases(postgres)) == set(layout.SERVICES), "the database has gone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
