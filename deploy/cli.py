@@ -294,6 +294,27 @@ def bench(
 
 
 @app.command()
+def rehearse(
+    *,
+    rate: Annotated[int, typer.Option(min=1, max=50_000, help="Donations a second.")] = 2_000,
+    minutes: Annotated[float, typer.Option(min=0.05, max=4, help="How long.")] = 2,
+    kafka: Annotated[
+        float, typer.Option(min=0, max=1, help="The part of them that goes straight into Kafka.")
+    ] = 0,
+    screens: Annotated[int, typer.Option(min=1, max=5_000, help="Open streams.")] = 50,
+    fault: Annotated[
+        str, typer.Option(help="kill-worker,kill-broker,freeze-reporting-worker,… in this order.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Replay a surge on the running stack, with faults on request. Exit 1 unless nothing is lost or double."""
+    from deploy.rehearse import run as play  # noqa: PLC0415 - needs the services' libraries
+
+    if not play(rate, minutes, kafka, screens, fault, as_json=as_json, say=say):
+        raise typer.Exit(1)
+
+
+@app.command()
 def republish(
     source: Annotated[
         str | None, typer.Argument(help="One source, such as intake.wechat/2; all without it.")

@@ -1,11 +1,15 @@
 """A fast producer: whole record batches, so that what it costs is small beside what it feeds."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from shared.broker import KafkaSettings
@@ -13,6 +17,7 @@ from shared.broker import KafkaSettings
 BATCH: Final = 500
 IN_FLIGHT: Final = 16
 TICK_S: Final = 0.002
+PATIENCE_S: Final = 60.0
 Record = tuple[bytes, bytes]
 
 
@@ -66,30 +71,46 @@ async def produce_at_rate(
     settings: KafkaSettings, topic: str, records: Sequence[Record], per_second: float
 ) -> list[int]:
     """Publish record n `n / per_second` seconds after the start; when each was acknowledged
-    (time.monotonic_ns).
+    (time.monotonic_ns). What the broker did not take is sent again, as a careful channel does; what it has
+    not taken PATIENCE_S after the last one's time stays 0.
     """
     acknowledged_ns = [0] * len(records)
+    again: deque[int] = deque()
 
-    def note(number: int) -> Callable[[object], None]:
-        def done(_: object) -> None:
+    def note(number: int, sent: "asyncio.Future[object]") -> None:
+        if sent.cancelled() or sent.exception() is not None:
+            again.append(number)
+        else:
             acknowledged_ns[number] = time.monotonic_ns()
 
-        return done
-
-    producer = AIOKafkaProducer(bootstrap_servers=settings.servers, acks="all", linger_ms=2)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.servers, acks="all", linger_ms=2, request_timeout_ms=5_000
+    )
     await producer.start()
     try:
         begun_s = time.monotonic()
-        sent: list[asyncio.Future[object]] = []
-        while len(sent) < len(records):
+        waiting: deque[int] = deque()
+        seen = 0
+        while (
+            not all(acknowledged_ns) and time.monotonic() - begun_s < len(records) / per_second + PATIENCE_S
+        ):
             due = min(len(records), int((time.monotonic() - begun_s) * per_second) + 1)
-            for number in range(len(sent), due):
+            waiting.extend(range(seen, due))
+            seen = due
+            while again:
+                waiting.append(again.popleft())
+            while waiting:
+                number = waiting.popleft()
                 key, value = records[number]
-                future = await producer.send(settings.topic(topic), value, key=key)
-                future.add_done_callback(note(number))
-                sent.append(future)
-            await asyncio.sleep(TICK_S)
-        await asyncio.gather(*sent)
+                try:
+                    sent = await producer.send(settings.topic(topic), value, key=key)
+                except KafkaError:
+                    again.append(number)
+                    break
+                sent.add_done_callback(partial(note, number))
+            await asyncio.sleep(TICK_S if seen < len(records) else 0.05)
     finally:
-        await producer.stop()
+        with contextlib.suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(5):
+                await producer.stop()
     return acknowledged_ns

@@ -63,11 +63,11 @@ class Result:
 def show(console: Console, results: Sequence[Result], machine: Mapping[str, Any]) -> None:
     """Print the results as a table."""
     title = "{cores} cores, {memory_gb} GB, {cpu}, Python {python}".format(**machine)
-    table = Table(title=title, title_justify="left", title_style="dim")
-    for heading in ("benchmark", "figure"):
-        table.add_column(heading)
+    table = Table(title=title, title_justify="left", title_style="dim", box=None, padding=(0, 1))
+    for heading in ("", "figure"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("measured", "goal"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for result in results:
         for index, figure in enumerate(result.figures):
@@ -80,7 +80,7 @@ def show(console: Console, results: Sequence[Result], machine: Mapping[str, Any]
                 + (f" [dim]{figure.note}[/]" if figure.note else ""),
             )
         verdict = "[green]exact[/]" if result.correct else "[bold red]WRONG[/]"
-        table.add_row("", "totals to the fen", verdict, "", "", end_section=True)
+        table.add_row("", "totals to the fen", verdict, "", "")
     console.print(table)
     for result in results:
         for line in result.wrong:
@@ -90,13 +90,14 @@ def show(console: Console, results: Sequence[Result], machine: Mapping[str, Any]
 
 
 def _digits(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+    value = float(value)
+    return f"{value:,.0f}" if abs(value) >= 100 or value.is_integer() else f"{value:.2f}"
 
 
 def _goal(figure: Figure) -> str:
     if figure.goal is None:
         return ""
-    return f"{'≥' if figure.better == 'higher' else '≤'} {_digits(figure.goal)} {figure.unit}"
+    return f"{'≥' if figure.better == 'higher' else '≤'} {_digits(figure.goal)}"
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
