@@ -307,7 +307,7 @@ def rehearse(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Replay a surge on the running stack, with faults on request. Exit 1 unless nothing is lost or double."""
+    """Replay a surge on the running stack, with faults on request. Exit 1 unless all is counted once."""
     from deploy.rehearse import run as play  # noqa: PLC0415 - needs the services' libraries
 
     if not play(rate, minutes, kafka, screens, fault, as_json=as_json, say=say):
