@@ -60,9 +60,9 @@ def show(console: Console, verdict: Verdict) -> None:
     for campaign_id, lines in verdict.campaigns.items():
         table = Table(title=campaign_id, title_justify="left", title_style="bold", box=None, padding=(0, 1))
         table.add_column("place", no_wrap=True)
+        table.add_column("", no_wrap=True)
         for heading in ("received ¥", "reversed ¥", "net ¥", "donations", "behind"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("")
         for line in lines:
             table.add_row(*_cells(line))
         console.print(table)
@@ -79,10 +79,10 @@ def show(console: Console, verdict: Verdict) -> None:
 def _cells(line: Line) -> tuple[str, ...]:
     return (
         line.place,
+        "[green]exact[/]" if line.exact else "[bold red]differs[/]",
         format_yuan(line.sums.received_fen),
         format_yuan(line.sums.reversed_fen),
         format_yuan(line.sums.net_fen),
         f"{line.sums.donations:,}",
         f"{line.behind:,}" if line.behind else "",
-        "[green]exact[/]" if line.exact else "[bold red]differs[/]",
     )

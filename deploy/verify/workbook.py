@@ -97,7 +97,8 @@ CREATE TABLE places AS
     UNION ALL SELECT key, source, sequence, 1 FROM usable WHERE kind = 'due';
 CREATE INDEX places_key ON places (key);
 CREATE TABLE reversals AS
-    SELECT f.key, f.amount_fen, d.campaign_id, p.source, p.sequence, p.due,
+    SELECT f.key, f.amount_fen, f.about, d.amount_fen AS given_fen, d.campaign_id,
+           p.source, p.sequence, p.due,
            d.source = p.source AND d.sequence < p.sequence AND NOT d.held AS behind_its_donation,
            coalesce(e.kind = 'reversal' AND e.key = f.key, 0) AS decided
     FROM firsts f JOIN places p USING (key) JOIN donations d ON d.key = f.about
@@ -154,11 +155,10 @@ WHERE r.kind = 'unusable' AND r.sequence <= t.sequence AND d.sequence IS NULL
 ORDER BY r.source, r.sequence
 """
 _OVERDRAWN: Final = """
-SELECT 'donation ' || lower(hex(d.key)) || ' of ' || d.amount_fen || ' fen, back ' || sum(f.reversed_fen)
-FROM facts f JOIN events e USING (source, sequence) JOIN firsts r ON r.kind = 'reversal' AND r.key = e.key
-JOIN donations d ON d.key = r.about
+SELECT 'donation ' || lower(hex(about)) || ' of ' || given_fen || ' fen, back ' || sum(f.reversed_fen)
+FROM reversals CROSS JOIN facts f USING (campaign_id, source, sequence)
 WHERE f.evidence = 'intake' AND f.reversed_fen > 0
-GROUP BY d.key HAVING sum(f.reversed_fen) > d.amount_fen
+GROUP BY about HAVING sum(f.reversed_fen) > given_fen
 """
 _BEHIND: Final = """
 SELECT count(*) FROM facts LEFT JOIN marks USING (source)
