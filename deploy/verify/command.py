@@ -58,7 +58,9 @@ def run(campaign_id: str | None, wait_s: float, *, as_json: bool, console: Conso
 def show(console: Console, verdict: Verdict) -> None:
     """Print each campaign's number as every place has it, then the differences."""
     for campaign_id, lines in verdict.campaigns.items():
-        table = Table(title=campaign_id, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+        table = Table(
+            title=campaign_id, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0)
+        )
         table.add_column("place", no_wrap=True)
         table.add_column("", no_wrap=True)
         for heading in ("received ¥", "reversed ¥", "net ¥", "donations", "behind"):
