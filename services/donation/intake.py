@@ -29,6 +29,9 @@ from shared.events.fields import CAMPAIGN_ID
 from shared.money import MAX_AMOUNT_FEN
 
 MAX_BODY_BYTES: Final = 16 * 1024
+MAX_BRACKETS: Final = 600
+"""More than all texts of a message can have; less than any Python's parser takes nested in each other, so
+that every version refuses the same bodies in the same words."""
 MAX_ERRORS: Final = 20
 MAX_SKEW: Final = timedelta(minutes=5)
 """How far ahead of our clock a channel's may be."""
@@ -206,6 +209,8 @@ def read_json(body: bytes) -> dict[str, Any]:
     """
     if len(body) > MAX_BODY_BYTES:
         raise Unusable("too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+        raise Unusable("malformed-json", "The body is nested too deeply.")
     try:
         members = _json.decode(body.decode())
     except _Refused as refusal:
