@@ -50,6 +50,8 @@ async def measure(
         await fill(full_ground, stored)
         full, empty = await pipeline.ours(full_ground), await pipeline.ours(empty_ground)
         full.name, empty.name = f"{stored:,} stored", "none stored"
+        for side in (full, empty):
+            await side.warm_up(donations // 5)
         for number in range(rounds):
             for side in (full, empty) if number % 2 == 0 else (empty, full):
                 await side.round(donations)
