@@ -1,6 +1,7 @@
 """A record that can't be used goes whole to the dead letters; the batch around it goes through."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -74,6 +75,16 @@ async def test_a_record_of_any_time_stops_nothing(place: Place) -> None:
     assert [record.timestamp for record in batch] == times_ms
     assert [letter.offset for letter in await place.letters(topic)] == [0, 1], "given before it was given"
     assert [event.sequence for event in await place.log.events(topic)] == [2]
+
+
+async def test_the_log_takes_what_another_clock_has_answered_202(place: Place) -> None:
+    """The API's clock let it in; the broker's is minutes behind, and must not refuse it afterwards."""
+    topic, campaign_id = await place.channel(), await place.campaign()
+    ahead = [(datetime.now(UTC) + timedelta(minutes=minutes)).isoformat() for minutes in (9, 11)]
+    await place.put(topic, *(a_donation(campaign_id=campaign_id, occurred_at=each) for each in ahead))
+    await place.work(topic)
+    assert [event.sequence for event in await place.log.events(topic)] == [0]
+    assert [letter.offset for letter in await place.letters(topic)] == [1]
 
 
 async def test_a_channel_can_not_release_or_make_due(place: Place) -> None:

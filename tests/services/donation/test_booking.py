@@ -1,10 +1,12 @@
 """What becomes of a batch: new donations, replays, repeats, conflicts, each at its position."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.donation.intake import donation_id_of
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
@@ -210,6 +212,36 @@ async def test_the_same_donations_from_two_paths_at_once_count_once(place: Place
     assert_chained(events)
     stored = await place.rows("SELECT source, sequence FROM donations WHERE campaign_id = :c", c=campaign_id)
     assert sorted(positions(events)) == sorted(stored)
+
+
+async def test_two_workers_with_the_same_donations_never_wait_in_a_ring(place: Place) -> None:
+    """One has them from the first to the last, the other from the last to the first; both are stopped at the
+    one in the middle. In a ring the database would have to end one of them.
+    """
+    topic, campaign_id = await place.channel(), await place.campaign()
+    channel = topic.removeprefix("intake.")
+    bodies = sorted(
+        (a_donation(campaign_id=campaign_id) for _ in range(3)),
+        key=lambda body: donation_id_of(channel, body["transaction_id"]),
+    )
+    await place.put(topic, *bodies, partition=0)
+    await place.put(topic, *reversed(bodies), partition=1)
+    batch = await place.batch(topic)
+    middle = donation_id_of(channel, bodies[1]["transaction_id"])
+    async with place.engine.connect() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO donations VALUES (:id, 'c', 't', 'g', 1, NULL, now(), now(), 'person', NULL, NULL,"
+                " 'anonymous', NULL, NULL, 's', 1, NULL, 'received')"
+            ),
+            {"id": middle},
+        )
+        paths = [tuple(record for record in batch if record.partition == n) for n in (0, 1)]
+        workers = [asyncio.create_task(place.handler()(path)) for path in paths]
+        await place.blocked(2)
+        await connection.rollback()
+    await asyncio.gather(*workers)
+    assert len(await place.log.events(topic)) == 3
 
 
 async def test_one_partition_in_two_hands_at_once_makes_the_same_bytes(place: Place) -> None:
