@@ -231,8 +231,8 @@ async def test_two_workers_with_the_same_donations_never_wait_in_a_ring(place: P
     async with place.engine.connect() as connection:
         await connection.execute(
             text(
-                "INSERT INTO donations VALUES (:id, 'c', 't', 'g', 1, NULL, now(), now(), 'person', NULL, NULL,"
-                " 'anonymous', NULL, NULL, 's', 1, NULL, 'received')"
+                "INSERT INTO donations VALUES (:id, 'c', 't', 'g', 1, NULL, now(), now(), 'person',"
+                " NULL, NULL, 'anonymous', NULL, NULL, 's', 1, NULL, 'received')"
             ),
             {"id": middle},
         )
