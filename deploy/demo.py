@@ -27,6 +27,7 @@ from deploy.verify.places import Places
 
 SCREEN_S: Final = 60
 """How long the screen may take to show the exact total after the last donation was accepted."""
+SHOWN_DIFFERENCES: Final = 5
 TRICKLE_S: Final = 1.5
 """Pause between the donations that keep the screen alive until Ctrl-C."""
 
@@ -76,6 +77,7 @@ async def _evening(stack: Running, *, once: bool, donations: int, say: Report, b
         if not once:
             for what, address in stack.addresses.items():
                 say(f"{what:<17} {address}")
+            say("the operations page asks for a token: shanliu token desk.lin")
         screen = Screen(f"{stack.urls['reporting']}/v1/campaigns/{evening.expected.campaign_id}/stream")
         following = asyncio.create_task(screen.follow())
         try:
@@ -85,12 +87,12 @@ async def _evening(stack: Running, *, once: bool, donations: int, say: Report, b
             if once:
                 sys.stdout.write(json.dumps(asdict(proof)) + "\n")
                 sys.stdout.flush()
-                return 1 if problems else 0
-            await _until_stopped(stack, evening, say)
+            else:
+                await _until_stopped(stack, evening, say)
+            return 1 if problems else 0
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-    return 0
 
 
 @asynccontextmanager
@@ -115,8 +117,10 @@ async def _evening_on(stack: Running, say: Report) -> AsyncIterator[Evening]:
 
 def _tell(proof: Proof, problems: list[str], say: Report) -> None:
     if problems:
-        for problem in problems:
-            say(f"WRONG: {problem}")
+        say(f"NOT PROVED: {len(problems)} differences, the first of them:")
+        for problem in problems[:SHOWN_DIFFERENCES]:
+            say(f"  {problem}")
+        say("`shanliu verify` lists them all")
     else:
         say(
             f"{proof.donations} donations, {proof.total_fen / 100:,.2f} yuan: the screen, the logs, "

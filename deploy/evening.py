@@ -14,10 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import httpx
 from aiokafka import AIOKafkaProducer
 
+from services.donation.intake import donation_id_of
+
+HALL_TIME: Final = ZoneInfo("Asia/Shanghai")
 CONCURRENT: Final = 40
 ANSWER_TIMEOUT_S: Final = 20.0
 
@@ -130,11 +134,11 @@ def plan(campaign_id: str, now: datetime) -> dict[str, Any]:
     return {
         "campaign_id": campaign_id,
         "kind": "gala",
-        "title": "2027新年慈善晚会",
-        "title_en": "New Year Charity Gala 2027",
+        "title": f"2027新年慈善晚会（{now.astimezone(HALL_TIME):%H:%M} 场）",
+        "title_en": f"New Year Charity Gala 2027 ({now.astimezone(HALL_TIME):%H:%M})",
         "organisation": "姑苏市慈善总会（示例）",
         "licence": "慈募证第 0000 号（示例）",
-        "goal_fen": 5_000_000,
+        "goal_fen": 100_000_000,
         "milestone_percents": [25, 50, 75, 100],
         "purpose": "助医、助学、助老、助残",
         "window_start": (now - timedelta(hours=1)).isoformat(),
@@ -193,7 +197,7 @@ class Evening:
         refund, placards, and money going out by two persons' hands.
         """
         self._say("some donations come before the launch and are held")
-        await self.donate_by_http(max(1, donations // 20))
+        await self._held(await self.donate_by_http(max(1, donations // 20)))
         await self.launch()
         self._say("the campaign is launched; donations come by HTTP and straight into Kafka")
         by_http = donations * 6 // 10
@@ -216,6 +220,15 @@ class Evening:
             _must(answer, 202)
         self._count(bodies)
         return bodies
+
+    async def _held(self, bodies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Wait until the donation service says of each that it is held."""
+        for channel, body in bodies:
+            donation = donation_id_of(channel, body["transaction_id"])
+            url = f"{self._stage.donation}/v1/donations/{donation}"
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                while (await self._http.get(url)).json().get("status") != "held":
+                    await asyncio.sleep(0.1)
 
     async def donate_by_kafka(self, count: int) -> None:
         """Publish donations to the channel's own topic, every twentieth twice, and one bad record."""

@@ -196,7 +196,7 @@ class LogReader:
     def _take_intake(self, page: Iterable[Record]) -> None:
         self._workbook.add_records(
             intake_row(
-                topic := record.topic.removeprefix(self._places.namespace),
+                (topic := record.topic.removeprefix(self._places.namespace)).removeprefix(INTAKE_PREFIX),
                 f"{topic}/{record.partition}",
                 record.offset,
                 record.value,
