@@ -133,6 +133,7 @@ conflicts = Table(
     Column(
         "differs", JSONB, nullable=False, comment="the names of the fields that differ, not their content"
     ),
+    Index("conflicts_donation", "donation_id"),
 )
 
 dead_letters = Table(
@@ -147,4 +148,5 @@ dead_letters = Table(
     Column("replayed_at", DateTime(timezone=True)),
     Column("replayed_by", Text),
     CheckConstraint("(replayed_at IS NULL) = (replayed_by IS NULL)", name="dead_letters_replayed"),
+    Index("dead_letters_by_time", "failed_at"),
 )

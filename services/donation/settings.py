@@ -1,9 +1,9 @@
 """What a donation process is told by its environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
@@ -19,6 +19,14 @@ class Settings(ServiceSettings, KafkaSettings):
     operators_file: Path | None = None
     http_linger_ms: int = Field(default=2, ge=0, le=50, description="how long HTTP intake gathers a batch")
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
+
+    @field_validator("roles")
+    @classmethod
+    def _known(cls, roles: str) -> str:
+        """A role that is misspelt must not leave a process that does nothing."""
+        if unknown := set(roles.split(",")) - set(get_args(Role)):
+            raise ValueError(f"{', '.join(sorted(unknown))}: not a role; ROLES is api, worker or api,worker")
+        return roles
 
     def has_role(self, role: Role) -> bool:
         """Whether this process plays a role."""

@@ -93,6 +93,7 @@ CREATE TABLE conflicts (
     differs jsonb NOT NULL,
     PRIMARY KEY (source, sequence)
 );
+CREATE INDEX conflicts_donation ON conflicts (donation_id);
 COMMENT ON COLUMN conflicts.differs IS 'the names of the fields that differ, not their content';
 CREATE TABLE dead_letters (
     source text NOT NULL,
@@ -106,6 +107,7 @@ CREATE TABLE dead_letters (
     PRIMARY KEY (source, sequence),
     CONSTRAINT dead_letters_replayed CHECK ((replayed_at IS NULL) = (replayed_by IS NULL))
 );
+CREATE INDEX dead_letters_by_time ON dead_letters (failed_at);
 COMMENT ON COLUMN dead_letters.letter IS 'the dead letter as it lies on its topic';
 """
 

@@ -1,21 +1,28 @@
-"""While the broker is away nothing is promised: 503 in good time, and never a 202 in doubt."""
+"""A broker that is away: nothing is promised, 503 in good time, never a 202 in doubt.
+A database that is away: intake goes on.
+"""
 
 import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
-from services.donation.app import PUBLISH_TIMEOUT_S
+from services.donation.app import PUBLISH_TIMEOUT_S, create_app
 from services.donation.channels import Directory, SecretBox
 from services.donation.intake_api import IntakeApi
+from shared import problems
 from shared.broker import Publisher
-from tests.services.donation.builders import a_donation
+from shared.database import create_engine, disposing
+from tests.services.donation.builders import a_donation, bearer, new_id
 from tests.services.donation.places import Channel, Service
+from tests.services.donation.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -101,3 +108,56 @@ async def test_what_was_not_confirmed_is_not_remembered_as_accepted(
         channel = one_channel.at(intake)
         assert_not_confirmed(await channel.give(body, message_id="msg_1"))
         assert_not_confirmed(await channel.give({**body, "amount_fen": 1}, message_id="msg_1"))
+
+
+@asynccontextmanager
+async def api_at(service: Service, **changes: str) -> AsyncIterator[AsyncClient]:
+    """The whole API with another broker or database; its background work does not run."""
+    app = create_app(service.place.settings.model_copy(update=changes))
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://donation", timeout=20) as http:
+        yield http
+    await app.state.parts.engine.dispose()
+
+
+def assert_unavailable(answer: Response) -> None:
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["type"] == "urn:shanliu:problem:unavailable"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_operators_are_told_when_the_broker_is_away(service: Service, closed_port: str) -> None:
+    channel = await service.channel()
+    await service.place.put(channel.topic, b"{")
+    (letter,) = await until(lambda: service.place.letters(channel.topic))
+    path = f"/v1/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}/replay"
+    new = {"channel": new_id("ch"), "title": "微信支付"}
+    async with api_at(service, kafka_bootstrap_servers=closed_port) as http:
+        assert_unavailable(await http.post("/v1/channels", json=new, headers=bearer("admin")))
+        assert_unavailable(await http.post(path, headers=bearer("desk")))
+    assert (await service.http.post("/v1/channels", json=new, headers=bearer("admin"))).status_code == 201
+    assert (await service.http.post(path, headers=bearer("desk"))).status_code == 200, "not marked as sent"
+
+
+async def test_intake_goes_on_while_the_database_is_away(service: Service, closed_port: str) -> None:
+    channel, unknown = await service.channel(), Channel(service, "nobody", "whsec_" + "A" * 44)
+    settings = service.place.settings
+    away = create_engine(f"postgresql+asyncpg://nobody:x@{closed_port}/nowhere", "tests")
+    directory = Directory(service.place.engine, SecretBox(settings.channel_key.get_secret_value()))
+    await directory.refresh()
+    directory._engine = away
+    directory._read_at_s = float("-inf")
+    app = FastAPI(routes=[*IntakeApi(directory, service.place.publisher, 10).routes()])
+    problems.install(app)
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with disposing(away), AsyncClient(transport=transport, base_url="http://donation") as http:
+        intake = Service(service.place, http)
+        assert (await channel.at(intake).give(a_donation())).status_code == 202
+        assert_unavailable(await unknown.at(intake).give(a_donation()))
+
+
+async def test_readers_are_told_when_the_database_is_away(service: Service, closed_port: str) -> None:
+    url = f"postgresql+asyncpg://nobody:x@{closed_port}/nowhere"
+    async with api_at(service, database_url=url) as http:
+        for path in (f"/v1/donations/{uuid4()}", "/v1/dead-letters", "/v1/channels"):
+            assert_unavailable(await http.get(path, headers=bearer("viewer")))
