@@ -227,7 +227,7 @@ class Evening:
             donation = donation_id_of(channel, body["transaction_id"])
             url = f"{self._stage.donation}/v1/donations/{donation}"
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                while (await self._http.get(url)).json().get("status") != "held":
+                while (await self._http.get(url)).json().get("status") != "held":  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(0.1)
 
     async def donate_by_kafka(self, count: int) -> None:
