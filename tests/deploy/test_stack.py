@@ -172,7 +172,7 @@ def test_a_demo_that_is_ended_while_it_starts_leaves_nothing(
     machine: Machine, number: signal.Signals
 ) -> None:
     demo = machine.start("demo")
-    assert wait_until(lambda: bool((found := machine.look()) and found.processes), 60), "nothing was started"
+    assert wait_until(lambda: bool((found := machine.look()) and found.processes), 120), "nothing was started"
 
     demo.send_signal(number)
     demo.communicate(timeout=90)
