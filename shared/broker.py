@@ -356,7 +356,8 @@ def subscribe_batches(
 ) -> None:
     """Give `handler` batches of at most `max_records` records, each partition's in order.
 
-    The offsets are committed when the handler returns. When it raises, the batch comes again after a pause
+    A record of a producer's transaction comes when that is committed, and never when it is aborted; those
+    behind it in its partition wait so long. The offsets are committed when the handler returns. When it raises, the batch comes again after a pause
     that grows from 0.1 to 5 s (FastStream itself would repeat at once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within 10 s.
     """
@@ -390,6 +391,7 @@ def subscribe_batches(
         parser=_unread,
         decoder=_raw,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
         fetch_max_wait_ms=50,
         max_partition_fetch_bytes=1 << 20,
         session_timeout_ms=settings.kafka_session_timeout_ms,

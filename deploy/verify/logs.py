@@ -72,6 +72,7 @@ class LogReader:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",  # as the services read: what was aborted was never sent
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=4 << 20,
             request_timeout_ms=20_000,

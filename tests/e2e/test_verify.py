@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from deploy.bench.ground import Base, Ground, prepared
-from deploy.evening import Evening, Stage
+from deploy.evening import KAFKA_CHANNEL, Evening, Stage, some_donation
 from deploy.verify.claims import digest_of
 from deploy.verify.judging import Verdict, verify
 from deploy.verify.workbook import Sums
@@ -126,6 +127,24 @@ async def test_it_is_exact_while_donations_go_on_coming(played: Played) -> None:
     assert [named(verdict) for verdict in verdicts] == [[]] * len(verdicts)
     settled = await played.verify(wait_s=SETTLED_S)
     assert settled.campaigns[played.campaign_id][0].sums.net_fen == played.evening.expected.total_fen
+
+
+async def test_a_donation_whose_channel_aborted_its_transaction_is_nowhere(played: Played) -> None:
+    """It lies on the log all the same: whoever reads it must pass it by, the proof too."""
+    topic = played.ground.kafka.topic(f"intake.{KAFKA_CHANNEL}")
+    aborted = some_donation(random.Random(7), played.campaign_id, "aborted")
+    channel = AIOKafkaProducer(bootstrap_servers=played.ground.kafka.servers, transactional_id=topic)
+    async with channel:
+        await channel.begin_transaction()
+        for partition in range(played.ground.wiring.partitions):
+            await channel.send_and_wait(topic, json.dumps(aborted).encode(), partition=partition)
+        await channel.abort_transaction()
+    await played.evening.donate_by_kafka(20)
+    verdict = await played.verify(wait_s=SETTLED_S)
+    assert named(verdict) == []
+    assert verdict.campaigns[played.campaign_id][0].sums.donations == played.evening.expected.donations
+    known = "SELECT EXISTS (SELECT FROM donations WHERE transaction_id = 'aborted')"
+    assert await played.ground.value("donation", known) is False
 
 
 Spoil = Callable[[Played], Awaitable[None]]

@@ -262,6 +262,36 @@ async def test_a_header_whose_name_is_not_text_stops_nothing_and_loses_nothing(
     assert handler.values - Counter({None: 6}) == sent
 
 
+@pytest.mark.parametrize("ends", ["committed", "aborted"])
+async def test_what_a_channel_sends_in_a_transaction_comes_when_it_is_committed(
+    settings: KafkaSettings, ends: str
+) -> None:
+    """An aborted donation was never sent. What is sent meanwhile comes afterwards, in the log's order."""
+    await ensure_topic(settings, TOPIC)
+    topic = settings.topic(TOPIC)
+    handler, broker = Handler(), make_broker(settings)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC])
+    channel = AIOKafkaProducer(
+        bootstrap_servers=settings.servers, transactional_id=topic, transaction_timeout_ms=30_000
+    )
+    async with consuming(broker), Publisher(settings) as publisher, channel:
+        await publisher.send(TOPIC, b"before", partition=0)
+        await until(lambda: handler.has(1))
+        await channel.begin_transaction()
+        await channel.send_and_wait(topic, b"in a transaction", partition=0)
+        await publisher.send(TOPIC, b"meanwhile", partition=0)
+        await publisher.send(TOPIC, b"elsewhere", partition=1)
+        await until(lambda: handler.has(2))
+        assert [record.value for record in handler.done] == [b"before", b"elsewhere"]
+        await (channel.commit_transaction() if ends == "committed" else channel.abort_transaction())
+        await publisher.send(TOPIC, b"after", partition=0)
+        wanted = [b"before", b"meanwhile", b"after"]
+        if ends == "committed":
+            wanted.insert(1, b"in a transaction")
+        await until(lambda: handler.has(len(wanted) + 1))
+    assert [record.value for record in handler.done if record.partition == 0] == wanted
+
+
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 async def test_a_channel_may_compress_as_it_likes(settings: KafkaSettings, codec: str) -> None:
     await ensure_topic(settings, TOPIC)
