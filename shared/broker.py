@@ -357,8 +357,9 @@ def subscribe_batches(
     """Give `handler` batches of at most `max_records` records, each partition's in order.
 
     A record of a producer's transaction comes when that is committed, and never when it is aborted; those
-    behind it in its partition wait so long. The offsets are committed when the handler returns. When it raises, the batch comes again after a pause
-    that grows from 0.1 to 5 s (FastStream itself would repeat at once, 300 times a second).
+    behind it in its partition wait so long. The offsets are committed when the handler returns. When it
+    raises, the batch comes again after a pause that grows from 0.1 to 5 s (FastStream itself would repeat at
+    once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within 10 s.
     """
     failures = 0
