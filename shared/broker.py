@@ -138,12 +138,12 @@ class Publisher:
     when the broker is gone (aiokafka#1101), hence the time-outs around each.
     """
 
-    def __init__(self, settings: KafkaSettings, *, linger_ms: int = 0, timeout_s: float = 5.0) -> None:
+    def __init__(self, settings: KafkaSettings, *, timeout_s: float = 5.0) -> None:
         self._settings = settings
-        self._linger_ms = linger_ms
         self._timeout_s = timeout_s
         self._producer: AIOKafkaProducer | None = None
         self._opening: asyncio.Task[AIOKafkaProducer] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._ready()
@@ -156,7 +156,8 @@ class Publisher:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._producer is not None:
-            await self._give_up(self._producer)
+            self._give_up(self._producer)
+        await asyncio.gather(*self._ending)
 
     async def _ready(self) -> AIOKafkaProducer:
         """The producer, started by the first who asks; those who ask meanwhile share that attempt and its
@@ -172,7 +173,7 @@ class Publisher:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.servers,
             acks="all",
-            linger_ms=self._linger_ms,
+            linger_ms=0,
             request_timeout_ms=int(self._timeout_s * 1000),
             max_batch_size=MAX_RECORD_BYTES - 1024,
             max_request_size=MAX_LETTER_BYTES,
@@ -200,11 +201,15 @@ class Publisher:
             PUBLISH_FAILURES.labels(topic).inc()
             raise
 
-    async def _give_up(self, producer: AIOKafkaProducer) -> None:
-        """Stop a producer that failed; the next caller starts another. Who fails late leaves that one be."""
+    def _give_up(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer that failed, behind the caller's back, who has waited long enough; the next caller
+        starts another. Who fails late leaves that one be.
+        """
         if self._producer is producer:
             self._producer = None
-        await _stop_quietly(producer)
+            ending = asyncio.create_task(_stop_quietly(producer))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     async def send(
         self,
@@ -247,7 +252,7 @@ class Publisher:
                     rest = await self._send_batch(producer, name, partition, rest, headers)
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.labels(topic).inc()
-            await self._give_up(producer)
+            self._give_up(producer)
             raise PublishFailed(f"{topic}/{partition}: {error!r}") from error
 
     async def _send_batch(

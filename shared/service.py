@@ -19,7 +19,10 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from shared import logs, problems
 
@@ -47,16 +50,39 @@ class ServiceSettings(BaseSettings):
     log_level: str = "info"
 
 
+class Application(FastAPI):
+    """FastAPI with plain Starlette routes ahead of it, for hot paths: what FastAPI puts around each request
+    (telemetry, limits, exit stacks, its router) costs an intake request a tenth of its time. The answers to
+    errors are the same.
+    """
+
+    def __init__(self, ahead: Sequence[Route], **given: Any) -> None:
+        super().__init__(**given)
+        problems.install(self)
+        self._ahead = Starlette(routes=ahead, exception_handlers=self.exception_handlers)
+        self._ahead.router.redirect_slashes = False
+        self._ahead.router.default = super().__call__
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection, as ASGI has it."""
+        if scope["type"] == "http" and self._ahead.routes:
+            await self._ahead(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(
     name: str,
     *,
+    ahead: Sequence[Route] = (),
     parts: Sequence[AbstractAsyncContextManager[Any]] = (),
     checks: Mapping[str, Check] | None = None,
     routers: Sequence[APIRouter] = (),
     description: str = "",
 ) -> FastAPI:
-    """Make a service's application. `parts` are entered in order and left in reverse; `checks` are what
-    /readyz asks. `app.state.stopping` is an asyncio.Event, set as soon as the process is told to stop.
+    """Make a service's application. `ahead` are routes for hot paths; `parts` are entered in order and left
+    in reverse; `checks` are what /readyz asks. `app.state.stopping` is an asyncio.Event, set as soon as the
+    process is told to stop.
     """
 
     @asynccontextmanager
@@ -71,7 +97,8 @@ def create_app(
             app.state.started = False
             log.info("stopping")
 
-    app = FastAPI(
+    app = Application(
+        ahead,
         title=f"Shanliu {name}",
         version="1",
         description=description,
@@ -85,7 +112,6 @@ def create_app(
     )
     app.state.started = False
     app.state.stopping = asyncio.Event()
-    problems.install(app)
     app.include_router(_health(app, dict(checks or {})))
     for router in routers:
         app.include_router(router)
@@ -220,6 +246,7 @@ def run(name: str, create: Callable[[], FastAPI], settings: ServiceSettings) -> 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who called: channels sign, people have tokens
         timeout_graceful_shutdown=STOP_S,
         timeout_keep_alive=30,
         backlog=4096,

@@ -1,7 +1,10 @@
 """shared/ on the real broker and database: an empty database with the shared tables, topics of one's own."""
 
+import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +22,7 @@ from shared.broker import KafkaSettings, Record
 from shared.database import create_engine
 from shared.outbox import outbox_table
 from shared.positions import marks_table
+from tests.waiting import until
 
 PARTITIONS: Final = 2
 METADATA: Final = MetaData()
@@ -84,6 +88,47 @@ def own_server(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
 def settings(kafka: str, namespace: str) -> KafkaSettings:
     """The broker in a namespace of the test's own."""
     return KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace, partitions=PARTITIONS)
+
+
+@pytest.fixture
+def far(own_broker: LocalKafka, namespace: str) -> KafkaSettings:
+    """A broker that may be frozen or killed."""
+    return KafkaSettings(
+        kafka_bootstrap_servers=own_broker.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
+    )
+
+
+@contextmanager
+def frozen(broker: LocalKafka) -> Iterator[None]:
+    """The broker stands still: connections stay open and nothing is answered."""
+    assert broker.child is not None
+    broker.child.freeze()
+    try:
+        yield
+    finally:
+        broker.child.thaw()
+
+
+async def at_most(tasks: int) -> bool:
+    """Whether no more tasks run."""
+    return len(asyncio.all_tasks()) <= tasks
+
+
+@asynccontextmanager
+async def nothing_left_behind() -> AsyncIterator[None]:
+    """Afterwards there are no more tasks than before: a producer that was given up has ended."""
+    before = len(asyncio.all_tasks())
+    yield
+    await until(lambda: at_most(before), deadline_s=5)
+
+
+@pytest.fixture
+def nowhere() -> KafkaSettings:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    return KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{port}")
 
 
 async def lying_on(settings: KafkaSettings, topic: str, partition: int = 0) -> list[Record]:

@@ -1,0 +1,105 @@
+"""Publishing records that come one by one: as many at once as came while the last were on their way.
+
+A record sent alone costs aiokafka and its caller 50 µs (a future of its own, a shield, a time-out, a look at
+the metadata); gathered it costs a quarter of that.
+"""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import structlog
+from aiokafka.partitioner import murmur2
+
+from shared.broker import Publisher, PublishFailed
+
+log = structlog.get_logger(__name__)
+
+_Record: TypeAlias = tuple[bytes | None, bytes]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What waits for one partition; one batch of it at a time is on its way."""
+
+    records: list[_Record] = field(default_factory=list)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    sending: asyncio.Task[None] | None = None
+
+    def take(self) -> tuple[list[_Record], list[asyncio.Future[None]]]:
+        """All that waits now."""
+        taken = self.records, self.waiters
+        self.records, self.waiters = [], []
+        return taken
+
+
+class Gatherer:
+    """Gathers what many callers send. Its callers bound how many of them wait at once.
+
+    A record's partition follows from its key as every Kafka client's default has it (murmur2), so that what
+    a channel sends by HTTP and what it publishes itself lie together.
+    """
+
+    def __init__(self, publisher: Publisher, partitions: int, linger_ms: int) -> None:
+        self._publisher = publisher
+        self._partitions = partitions
+        self._linger_s = linger_ms / 1000
+        self._lanes: defaultdict[tuple[str, int], _Lane] = defaultdict(_Lane)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """What is on its way is waited for: the publisher's time-outs bound it."""
+        await asyncio.gather(*(lane.sending for lane in self._lanes.values() if lane.sending))
+
+    async def send(self, topic: str, value: bytes, key: bytes) -> None:
+        """Publish one record and wait for all replicas. Raises PublishFailed when they don't answer in time;
+        it may have arrived all the same.
+        """
+        partition = (murmur2(key) & 0x7FFFFFFF) % self._partitions
+        lane = self._lanes[topic, partition]
+        waiter = asyncio.get_running_loop().create_future()
+        lane.records.append((key, value))
+        lane.waiters.append(waiter)
+        if lane.sending is None:
+            lane.sending = asyncio.create_task(self._send_all(lane, topic, partition))
+        await waiter
+
+    async def _send_all(self, lane: _Lane, topic: str, partition: int) -> None:
+        try:
+            await asyncio.sleep(self._linger_s)
+            while lane.records:
+                records, waiters = lane.take()
+                failure = await self._failure(topic, partition, records)
+                if failure is not None:
+                    # Whoever came meanwhile would wait for a second time-out behind this one.
+                    waiters += lane.take()[1]
+                _tell(waiters, failure)
+        finally:
+            lane.sending = None
+
+    async def _failure(self, topic: str, partition: int, records: list[_Record]) -> PublishFailed | None:
+        """Why a batch was not acknowledged; None: it was."""
+        try:
+            await self._publisher.send_in_order(topic, partition, records)
+        except PublishFailed as error:
+            return error
+        except Exception as error:  # whatever it was, nobody may be left waiting
+            log.exception("gathered_batch_failed", topic=topic, partition=partition)
+            return PublishFailed(f"{topic}/{partition}: {error!r}")
+        return None
+
+
+def _tell(waiters: list[asyncio.Future[None]], failure: PublishFailed | None) -> None:
+    for waiter in waiters:
+        if waiter.done():
+            continue  # its caller has gone
+        if failure is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(failure)
