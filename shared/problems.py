@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from shared.broker import PublishFailed
 from shared.database import is_temporary
+from shared.refusals import Refused
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,14 @@ class Problem(Exception):
         return _ProblemResponse(body, self.status, headers=self.headers)
 
 
+def problem_of(refused: Refused) -> Problem:
+    """The problem document of a refusal, each field with the reason, as for every other bad input."""
+    members: dict[str, Any] = dict(refused.facts)
+    if refused.fields:
+        members["errors"] = [{"field": field, "message": refused.detail} for field in refused.fields]
+    return Problem(refused.status, refused.code, refused.detail, title=refused.title, **members)
+
+
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Pydantic's errors as {"field", "message"}: which field and which rule, never the value sent."""
     return [
@@ -97,6 +106,11 @@ def unprocessable(errors: Sequence[Any]) -> Problem:
 async def _on_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.to_response()
+
+
+async def _on_refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem_of(error).to_response()
 
 
 async def _on_http(_: Request, error: Exception) -> Response:
@@ -148,6 +162,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DBAPIError, _on_database)
     app.add_exception_handler(KafkaError, _on_kafka)
     app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     for kind in (PoolTimeoutError, PublishFailed, ConnectionError, TimeoutError):

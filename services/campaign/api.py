@@ -26,11 +26,10 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.campaign import commands, idempotency, queries, versions
+from services.campaign import commands, queries
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.lifecycle import State
-from services.campaign.run_once import Answer, Command, Runner
 from services.campaign.schemas import (
     Balance,
     Campaign,
@@ -45,9 +44,11 @@ from services.campaign.schemas import (
     PledgeBody,
     PledgePage,
 )
-from services.campaign.strict_json import StrictJsonRoute
+from shared import idempotency, versions
 from shared.access import Person, Role, require
 from shared.events.fields import CAMPAIGN_ID
+from shared.run_once import Answer, Command, Runner
+from shared.strict_json import StrictJsonRoute
 
 READERS: Final[tuple[Role, ...]] = ("viewer", "desk", "finance", "approver")
 

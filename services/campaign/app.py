@@ -1,13 +1,11 @@
 """The campaign service put together: the only place where its parts meet."""
 
-from fastapi import FastAPI, Request
-from starlette.responses import Response
+from fastapi import FastAPI
 
 from services.campaign import api
 from services.campaign.announcements import Announcer
 from services.campaign.handlers import DonationEvents
-from services.campaign.refusals import Refused
-from services.campaign.run_once import Runner, problem_of
+from services.campaign.models import idempotency_keys
 from services.campaign.settings import Settings
 from shared import database
 from shared.access import Operators
@@ -21,6 +19,7 @@ from shared.broker import (
     subscribe_batches,
 )
 from shared.outbox import Relay
+from shared.run_once import Runner
 from shared.service import background
 from shared.service import create_app as create_service
 
@@ -54,11 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=api.__doc__ or "",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.books = api.Books(commands_engine, Runner(commands_engine, relay.wake), announcer)
-
-    async def on_refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Refused)
-        return problem_of(error).to_response()
-
-    app.add_exception_handler(Refused, on_refused)
+    app.state.books = api.Books(
+        commands_engine, Runner(commands_engine, idempotency_keys, relay.wake), announcer
+    )
     return app

@@ -20,13 +20,11 @@ from services.campaign import (
     plan,
     pledges,
     queries,
-    versions,
 )
 from services.campaign.announcements import Announcer
 from services.campaign.disbursements import DisbursementState
 from services.campaign.identifiers import new_id
 from services.campaign.lifecycle import Action, State
-from services.campaign.refusals import Refused
 from services.campaign.schemas import (
     Campaign,
     CampaignBody,
@@ -36,6 +34,8 @@ from services.campaign.schemas import (
     Pledge,
     PledgeBody,
 )
+from shared import versions
+from shared.refusals import Refused
 
 
 class CampaignExists(Refused):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from services.campaign.lifecycle import State
-from services.campaign.refusals import Refused
+from shared.refusals import Refused
 
 
 class DisbursementState(StrEnum):

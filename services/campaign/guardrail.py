@@ -7,7 +7,7 @@ the balance below zero: the fund is then overdrawn, and nothing more is approved
 
 from dataclasses import dataclass
 
-from services.campaign.refusals import Refused
+from shared.refusals import Refused
 
 
 @dataclass(frozen=True, slots=True)

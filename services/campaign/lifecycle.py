@@ -10,8 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from services.campaign.refusals import Refused
 from shared.events.campaigns import CampaignKind
+from shared.refusals import Refused
 
 LATE_FILING: Final = timedelta(days=10)
 """Charity Law art. 73: how long after its launch an emergency appeal may file."""

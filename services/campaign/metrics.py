@@ -12,14 +12,3 @@ BATCH_SECONDS: Final = Histogram(
 THRESHOLDS_REACHED: Final = Counter(
     "campaign_thresholds_reached_total", "Goals and milestones that were announced", ["kind"]
 )
-COMMANDS: Final = Counter(
-    "campaign_commands_total",
-    "Commands by what became of them: done, refused, repeated (answered from its Idempotency-Key)",
-    ["command", "outcome"],
-)
-COMMAND_SECONDS: Final = Histogram(
-    "campaign_command_seconds",
-    "Time of one command, from its first statement to its commit, in seconds",
-    ["command"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)

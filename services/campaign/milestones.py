@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.campaign.refusals import Refused
 from shared.money import MAX_AMOUNT_FEN
+from shared.refusals import Refused
 
 DEFAULT_PERCENTS: Final = (25, 50, 75, 100)
 MAX_MILESTONES: Final = 20

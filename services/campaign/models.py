@@ -10,7 +10,6 @@ from typing import Final, get_args
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -19,22 +18,20 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON
 
 from services.campaign.disbursements import DisbursementState
 from services.campaign.lifecycle import State
 from services.campaign.milestones import ThresholdKind
 from services.campaign.plan import REQUIRED_FIELDS
 from shared.events.campaigns import BeneficiaryUnit, CampaignKind
+from shared.idempotency import idempotency_keys_table
 from shared.money import MAX_AMOUNT_FEN
 from shared.outbox import outbox_table
 from shared.positions import marks_table
@@ -214,21 +211,6 @@ disbursements: Final = Table(
     Index("disbursements_spent", "fund_id", "state", postgresql_include=["amount_fen"]),
 )
 
-idempotency_keys: Final = Table(
-    "idempotency_keys",
-    metadata,
-    Column("person", Text, primary_key=True),
-    Column("idempotency_key", Text, primary_key=True),
-    Column("request_hash", LargeBinary, nullable=False),
-    Column("refused", Boolean, nullable=False),
-    Column("status", SmallInteger, nullable=False),
-    Column("answer", JSON, nullable=False),
-    Column("created_at", UTC_TIME, nullable=False),
-    CheckConstraint("octet_length(request_hash) = 32", name="idempotency_keys_hash"),
-    CheckConstraint("status BETWEEN 200 AND 499", name="idempotency_keys_status"),
-    Index("idempotency_keys_age", "created_at"),
-)
-"""The answer that was given to each command; kept for idempotency.KEPT."""
-
+idempotency_keys: Final = idempotency_keys_table(metadata)
 outbox: Final = outbox_table(metadata)
 marks: Final = marks_table(metadata)

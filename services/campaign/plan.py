@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from services.campaign.refusals import Refused
+from shared.refusals import Refused
 
 PLAN_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from services.campaign.lifecycle import State
-from services.campaign.refusals import Refused
+from shared.refusals import Refused
 
 Display = Literal["name", "alias", "anonymous"]
 

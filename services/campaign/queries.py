@@ -15,8 +15,8 @@ from services.campaign.fund_receipts import ReceiptSums
 from services.campaign.guardrail import FundFigures
 from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
-from services.campaign.refusals import NotFound
 from services.campaign.schemas import Balance, Campaign, Disbursement, Pledge
+from shared.refusals import NotFound
 
 # ---------------------------------------------------------------- campaigns
 

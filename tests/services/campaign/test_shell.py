@@ -22,14 +22,14 @@ async def test_its_metrics_have_units_and_help_and_no_value_from_a_request(servi
     exposed = (await service.client.get("/metrics")).text
     for name in (
         "campaign_batch_seconds",
-        "campaign_command_seconds",
-        "campaign_commands_total",
+        "shanliu_command_seconds",
+        "shanliu_commands_total",
         "campaign_thresholds_reached_total",
         "shanliu_events_total",
         "shanliu_outbox_oldest_seconds",
     ):
         assert f"# HELP {name} " in exposed, name
-    assert 'campaign_commands_total{command="launch_campaign",outcome="refused"}' in exposed
+    assert 'shanliu_commands_total{command="launch_campaign",outcome="refused"}' in exposed
     assert campaign_id not in exposed
 
 

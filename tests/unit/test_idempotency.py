@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.campaign.idempotency import (
+from shared.idempotency import (
     KeyMissing,
     KeyReused,
     KeyUnusable,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.campaign.versions import (
+from shared.versions import (
     VersionChanged,
     VersionRequired,
     VersionUnusable,

@@ -1,4 +1,4 @@
-"""What every rule of this service raises when it says no."""
+"""What every rule of a service raises when it says no; `problems` makes the answer of it."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class NotFound(Refused):
-    """A campaign or disbursement that is not there."""
+    """Something that is not there."""
 
     code = "not-found"
     title = "Not found"

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from services.campaign.refusals import Refused
+from shared.refusals import Refused
 
 _TAG: Final = re.compile(r'"(\d{1,18})"')
 

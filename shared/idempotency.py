@@ -10,12 +10,44 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from services.campaign.refusals import Refused
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSON
+
+from shared.refusals import Refused
 
 KEPT: Final = timedelta(days=30)
 """How long an answer is kept. A repeat after that is a new command."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def idempotency_keys_table(metadata: MetaData) -> Table:
+    """The answer that was given to each command of a service; kept for KEPT."""
+    return Table(
+        "idempotency_keys",
+        metadata,
+        Column("person", Text, primary_key=True),
+        Column("idempotency_key", Text, primary_key=True),
+        Column("request_hash", LargeBinary, nullable=False),
+        Column("refused", Boolean, nullable=False),
+        Column("status", SmallInteger, nullable=False),
+        Column("answer", JSON, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False),
+        CheckConstraint("octet_length(request_hash) = 32", name="idempotency_keys_hash"),
+        CheckConstraint("status BETWEEN 200 AND 499", name="idempotency_keys_status"),
+        Index("idempotency_keys_age", "created_at"),
+    )
 
 
 class KeyMissing(Refused):
