@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -81,10 +81,16 @@ def recorded_at(record: Record) -> datetime:
     """When a record was written, in UTC, as its producer says: a channel may say anything, even what no
     calendar has, and then the first day of the nearest year that exists is given back.
     """
+    return _moment(record.timestamp)
+
+
+@lru_cache(maxsize=1024)
+def _moment(timestamp_ms: int) -> datetime:
+    """Records that the broker took together have one time."""
     try:
-        return _EPOCH + timedelta(milliseconds=record.timestamp)
+        return _EPOCH + timedelta(milliseconds=timestamp_ms)
     except OverflowError:
-        year = MINYEAR if record.timestamp < 0 else MAXYEAR
+        year = MINYEAR if timestamp_ms < 0 else MAXYEAR
         return datetime(year, 1, 1, tzinfo=UTC)
 
 

@@ -7,11 +7,12 @@ transaction, so a batch that is read again after a crash makes the same events a
   same key, other position     the same content: a repeat, no event; other content: a conflict
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -49,6 +50,7 @@ from shared.events.donations import (
 )
 
 M = TypeVar("M", bound=Message)
+LIKELY_AT_ONCE: Final = 200
 _DONATION_FIELDS = (
     "campaign_id",
     "amount_fen",
@@ -63,8 +65,7 @@ _DONATION_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Intake(Generic[M]):
+class Intake(NamedTuple, Generic[M]):
     """A usable record of an intake topic and its position. `received_at`: when the broker took it (UTC)."""
 
     source: str
@@ -81,8 +82,7 @@ class Intake(Generic[M]):
         return self.source, self.sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event to be, and the contact that goes ahead of it on its own topic."""
 
     source: str
@@ -106,7 +106,8 @@ class Refusal:
 
 def only(intakes: Iterable[Intake[Any]], kind: type[M]) -> list[Intake[M]]:
     """The intakes whose message is of a kind."""
-    return [intake for intake in intakes if isinstance(intake.message, kind)]
+    # Not isinstance: pydantic's metaclass makes that a call into Python, 0.5 µs, four times a record.
+    return [intake for intake in intakes if type(intake.message) is kind]
 
 
 async def book(
@@ -162,7 +163,11 @@ async def _book_donations(connection: AsyncConnection, intakes: list[Intake[Dona
     for donation_id, intake in keyed:
         if donation_id not in rows:
             rows[donation_id] = _row(donation_id, intake, states)
-    new = await queries.insert_donations(connection, list(rows.values()))
+    inserting = asyncio.create_task(queries.insert_donations(connection, list(rows.values())))
+    try:
+        likely = await _likely(keyed, rows)
+    finally:
+        new = await inserting
     known = await _known(connection, keyed, rows, new)
     entries: list[Entry] = []
     conflicts: list[dict[str, Any]] = []
@@ -181,10 +186,27 @@ async def _book_donations(connection: AsyncConnection, intakes: list[Intake[Dona
         else:
             _count(intake, "repeated")
             continue
-        entries.append(_held(donation_id, intake, reason) if reason else _received(donation_id, intake))
+        _count(intake, "held" if reason else "received")
+        made = likely.get(intake.position) if reason is None else None
+        entries.append(made or _taken(donation_id, intake, reason))
     if conflicts:
         await queries.insert_conflicts(connection, conflicts)
     return entries
+
+
+async def _likely(
+    keyed: Sequence[tuple[UUID, Intake[DonationRequest]]], rows: Mapping[UUID, tuple[Any, ...]]
+) -> dict[tuple[str, int], Entry]:
+    """What most donations come to, by their position: new and counting. Made while the database inserts them,
+    which takes as long, and put aside where it turns out otherwise.
+    """
+    likely: dict[tuple[str, int], Entry] = {}
+    for start in range(0, len(keyed), LIKELY_AT_ONCE):
+        await asyncio.sleep(0)  # what is being sent to the database goes on
+        for donation_id, intake in keyed[start : start + LIKELY_AT_ONCE]:
+            if rows[donation_id][-2] is None:
+                likely[intake.position] = _received(donation_id, intake)
+    return likely
 
 
 async def _known(
@@ -260,7 +282,6 @@ def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
 
 def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
     message = intake.message
-    _count(intake, "received")
     donor = message.donor
     contact = None
     if donor.contact:
@@ -288,8 +309,11 @@ def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
     return _entry(intake, DonationReceived, donation_id, data, contact)
 
 
+def _taken(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> Entry:
+    return _held(donation_id, intake, reason) if reason else _received(donation_id, intake)
+
+
 def _held(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> Entry:
-    _count(intake, "held")
     message = intake.message
     data = DonationHeldData(
         donation_id=donation_id,

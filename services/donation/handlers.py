@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -83,19 +85,19 @@ def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any
     """Decode records one by one, so that a bad one takes nothing with it."""
     intakes: list[Intake[Any]] = []
     letters: list[DeadLetter] = []
-    for record in records:
-        topic = settings.plain(record.topic)
-        received_at = recorded_at(record)
-        try:
-            kinds = INTERNAL if topic == INTAKE_INTERNAL else FROM_CHANNELS
-            message = parse(record.value or b"", received_at, kinds, max_skew=LOG_SKEW)
-        except Unusable as error:
-            OUTCOMES.labels(topic.removeprefix(INTAKE_PREFIX), "dead").inc()
-            letters.append(bury(settings, SERVICE, record, error.code, error.detail))
-            continue
-        source = source_of(topic, record.partition)
-        channel = topic.removeprefix(INTAKE_PREFIX)
-        intakes.append(Intake(source, record.offset, record.partition, channel, received_at, message, record))
+    for (name, partition), group in groupby(records, attrgetter("topic", "partition")):
+        topic = settings.plain(name)
+        source, channel = source_of(topic, partition), topic.removeprefix(INTAKE_PREFIX)
+        kinds = INTERNAL if topic == INTAKE_INTERNAL else FROM_CHANNELS
+        for record in group:
+            received_at = recorded_at(record)
+            try:
+                message = parse(record.value or b"", received_at, kinds, max_skew=LOG_SKEW)
+            except Unusable as error:
+                OUTCOMES.labels(channel, "dead").inc()
+                letters.append(bury(settings, SERVICE, record, error.code, error.detail))
+                continue
+            intakes.append(Intake(source, record.offset, partition, channel, received_at, message, record))
     return intakes, letters
 
 

@@ -138,6 +138,25 @@ async def test_a_release_counts_once_at_the_position_of_its_own_record(place: Pl
     assert await place.snapshot() == before
 
 
+@pytest.mark.parametrize(("then", "now"), [("paused", "launched"), ("launched", "paused")])
+async def test_a_donation_read_again_is_what_it_was_whatever_its_campaign_is_now(
+    place: Place, then: str, now: str
+) -> None:
+    """A worker that died before it published leaves this to its successor, who knows of the change."""
+    topic, campaign_id = await place.channel(), await place.campaign(then)
+    await place.put(topic, a_donation(campaign_id=campaign_id))
+    await place.work(topic)
+    before = await place.snapshot()
+    await place.set_campaign(campaign_id, now)
+    await place.work(topic)
+    first, again = await place.log.events(topic)
+    assert type(first) is (DonationHeld if then == "paused" else DonationReceived)
+    assert first.to_bytes() == again.to_bytes()
+    assert {table: rows for table, rows in (await place.snapshot()).items() if table != "campaigns"} == {
+        table: rows for table, rows in before.items() if table != "campaigns"
+    }
+
+
 async def test_a_release_of_what_is_not_held_is_nothing(place: Place) -> None:
     topic, campaign_id = await place.channel(), await place.campaign()
     body = a_donation(campaign_id=campaign_id)
