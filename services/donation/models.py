@@ -22,10 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.idempotency import idempotency_keys_table
 from shared.positions import marks_table
 
 metadata = MetaData()
 marks = marks_table(metadata)
+idempotency_keys = idempotency_keys_table(metadata)
 
 channels = Table(
     "channels",
