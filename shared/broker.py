@@ -105,6 +105,8 @@ class KafkaSettings(BaseSettings):
     kafka_namespace: str = ""
     kafka_session_timeout_ms: int = Field(default=6_000, ge=1_000, le=300_000)
     """A worker that is silent for so long is taken for dead, and its partitions are given to others."""
+    kafka_metadata_max_age_ms: int = Field(default=10_000, ge=100, le=300_000)
+    """So often the list of topics is asked for: a new channel's topic is read from within this time."""
     partitions: int = 4
 
     @property
@@ -183,7 +185,7 @@ class Publisher:
             request_timeout_ms=int(self._timeout_s * 1000),
             max_batch_size=MAX_RECORD_BYTES - 1024,
             max_request_size=MAX_LETTER_BYTES,
-            metadata_max_age_ms=10_000,
+            metadata_max_age_ms=self._settings.kafka_metadata_max_age_ms,
         )
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -335,7 +337,7 @@ def make_broker(settings: KafkaSettings) -> KafkaBroker:
         allow_auto_create_topics=False,
         graceful_timeout=8,
         request_timeout_ms=10_000,
-        metadata_max_age_ms=10_000,
+        metadata_max_age_ms=settings.kafka_metadata_max_age_ms,
         consumer_only=True,
     )
 
@@ -371,7 +373,8 @@ def subscribe_batches(
     behind it in its partition wait so long. The offsets are committed when the handler returns. When it
     raises, the batch comes again after a pause that grows from 0.1 to 5 s (FastStream itself would repeat at
     once, 300 times a second).
-    `pattern` is a regular expression of topic names without the namespace; new topics are seen within 10 s.
+    `pattern` is a regular expression of topic names without the namespace; new topics are seen within
+    `kafka_metadata_max_age_ms`.
     """
     failures = 0
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: one engine per process, and the migrations of a service.
+"""PostgreSQL: one engine per process.
 
 Every connection carries bounds, so that a process frozen inside a transaction can't hold its successor
 (measured in docs/decisions/0002-positions.md).
@@ -7,12 +7,9 @@ Every connection carries bounds, so that a process frozen inside a transaction c
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
-from typing import Any, Final
+from typing import Final
 
-from alembic import command, context
-from alembic.config import Config
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -82,32 +79,3 @@ async def check(engine: AsyncEngine) -> None:
     """Ask the database for an answer within two seconds; raises when there is none."""
     async with asyncio.timeout(2), engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
-
-
-async def migrate(url: str, package: str) -> None:
-    """Bring a service's database to the newest version; `package` is e.g. "services.campaign".
-
-    Safe when several processes do it at once: they queue on an advisory lock.
-    """
-    engine = create_async_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('shanliu.migrate'))"))
-            await connection.run_sync(_upgrade, package)
-    finally:
-        await engine.dispose()
-
-
-def _upgrade(connection: Connection, package: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files(package) / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def run_migrations(metadata: MetaData) -> None:
-    """What a service's migrations/env.py calls: run on the connection that `migrate` has opened."""
-    connection: Any = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata)
-    with context.begin_transaction():
-        context.run_migrations()

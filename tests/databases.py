@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.engine import URL
 
 from deploy.local import databases
-from shared import database
+from shared.migrations import migrate
 
 
 class Databases:
@@ -28,7 +28,7 @@ class Databases:
     async def _fresh(self, service: str) -> str:
         template = self._template(service)
         if service not in self._migrated:
-            await database.migrate(template.render_as_string(hide_password=False), f"services.{service}")
+            await migrate(template.render_as_string(hide_password=False), f"services.{service}")
             self._migrated.add(service)
         name = f"{template.database}_{next(self._numbers)}"
         connection = await databases.connect(self._admin)

@@ -35,8 +35,8 @@ from deploy.local.processes import SOURCE, Child, Command, Keeper
 from deploy.local.services import BY_NAME, Services, Wiring
 from deploy.topics import apply_topics
 from deploy.verify.places import Places
-from shared import database
 from shared.broker import KafkaSettings
+from shared.migrations import migrate
 
 ANSWER_S = 15.0
 
@@ -233,7 +233,7 @@ async def _ground(base: Base, name: str, folder: Path, keeper: Keeper, partition
     operators.write_text(credentials.operators_json(), "utf-8")
     urls = databases.create_service_databases(base.admin_url, name, credentials.databases)
     for service, url in urls.items():
-        await database.migrate(url, f"services.{service}")
+        await migrate(url, f"services.{service}")
     await apply_topics(base.servers, f"{name}.", partitions)
     ports = Ports.unused().named()
     wiring = Wiring(

@@ -9,6 +9,7 @@ SETTINGS: Final = frozenset(
         "KAFKA_BOOTSTRAP_SERVERS",
         "KAFKA_NAMESPACE",
         "KAFKA_SESSION_TIMEOUT_MS",
+        "KAFKA_METADATA_MAX_AGE_MS",
         "HTTP_HOST",
         "HTTP_PORT",
         "LOG_LEVEL",

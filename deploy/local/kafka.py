@@ -72,6 +72,10 @@ num.partitions=4
 log.retention.ms=-1
 log.retention.bytes=-1
 
+# a broker that was killed is let in again when its last session has run out: 6 s after its start, not 14
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+
 # no second consumer to wait for on one machine
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000

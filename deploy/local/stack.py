@@ -21,7 +21,7 @@ from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
 from deploy.local.services import SERVICES, Services, Wiring
 from deploy.topics import apply_topics
-from shared import database
+from shared.migrations import migrate
 
 PARTITIONS: Final = 4
 ROTATE_EVERY_S: Final = 5.0
@@ -116,7 +116,7 @@ class Stack:
         begun = time.monotonic()
         for service in SERVICE_NAMES:
             self._check_stop()
-            databases.run(database.migrate(urls[service], f"services.{service}"))
+            databases.run(migrate(urls[service], f"services.{service}"))
         self._say("databases migrated", begun)
         return urls
 

@@ -85,7 +85,7 @@ class TotalsFollower:
             enable_auto_commit=False,
             auto_offset_reset="latest",
             fetch_max_wait_ms=500,
-            metadata_max_age_ms=10_000,
+            metadata_max_age_ms=self._settings.kafka_metadata_max_age_ms,
             request_timeout_ms=10_000,
         )
         try:

@@ -13,7 +13,7 @@ from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
 from deploy.local.services import Services, Wiring
 from deploy.topics import apply_topics
-from shared import database
+from shared.migrations import migrate
 from tests.faults.system import System
 
 NAMESPACE = "faults."
@@ -36,7 +36,7 @@ async def system(
     operators.write_text(credentials.operators_json())
     databases = local_postgres.create_service_databases("faults", credentials.databases)
     for service, url in databases.items():
-        await database.migrate(url, f"services.{service}")
+        await migrate(url, f"services.{service}")
     await apply_topics(local_kafka.bootstrap, NAMESPACE, PARTITIONS)
     ports = Ports.unused().named()
     wiring = Wiring(

@@ -1,6 +1,6 @@
-"""Alembic's way in: shared.database has opened the connection."""
+"""Alembic's way in: shared.migrations has opened the connection."""
 
 from services.campaign.models import metadata
-from shared.database import run_migrations
+from shared.migrations import run_migrations
 
 run_migrations(metadata)

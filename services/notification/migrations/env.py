@@ -1,6 +1,6 @@
 """Alembic's entry: the tables are in services.notification.models."""
 
 from services.notification.models import metadata
-from shared.database import run_migrations
+from shared.migrations import run_migrations
 
 run_migrations(metadata)

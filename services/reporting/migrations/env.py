@@ -1,4 +1,4 @@
 from services.reporting.models import metadata
-from shared.database import run_migrations
+from shared.migrations import run_migrations
 
 run_migrations(metadata)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.campaign.models import metadata
 from services.campaign.plan import REQUIRED_FIELDS
-from shared import database
+from shared.migrations import migrate
 from tests.services.campaign.builders import DESK, FINANCE, a_disbursement, launched
 from tests.services.campaign.conftest import Service
 
@@ -109,5 +109,5 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
-    await database.migrate(service.settings.database_url, "services.campaign")
+    await migrate(service.settings.database_url, "services.campaign")
     assert await service.rows("SELECT version_num FROM alembic_version") == [("0001",)]

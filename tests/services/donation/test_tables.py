@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 import services.donation.receipts.models  # noqa: F401 - its tables are of the same metadata
 from services.donation.models import metadata
-from shared import database
+from shared.migrations import migrate
 from tests.services.donation.builders import a_donation, a_reversal
 from tests.services.donation.places import Place
 
@@ -75,7 +75,7 @@ async def test_the_migrations_make_the_tables_of_the_models(place: Place) -> Non
 
 async def test_migrating_again_changes_nothing(place: Place) -> None:
     before = await place.snapshot()
-    await database.migrate(place.settings.database_url, "services.donation")
+    await migrate(place.settings.database_url, "services.donation")
     assert await place.rows("SELECT version_num FROM alembic_version") == [("0002",)]
     assert await place.snapshot() == before
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.postgres import LocalPostgres
-from shared.database import check, create_engine, is_temporary, migrate
+from shared.database import check, create_engine, is_temporary
+from shared.migrations import migrate
 from tests.waiting import until
 
 PACKAGE = "tests.services.shared.migrated"
@@ -34,7 +35,9 @@ async def made(engine: AsyncEngine) -> int:
 
 
 async def test_two_processes_that_migrate_at_once_both_succeed(database_url: str, bare: AsyncEngine) -> None:
-    program = "import asyncio, sys; from shared.database import migrate; asyncio.run(migrate(*sys.argv[1:]))"
+    program = (
+        "import asyncio, sys; from shared.migrations import migrate; asyncio.run(migrate(*sys.argv[1:]))"
+    )
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, database_url, PACKAGE, stderr=asyncio.subprocess.PIPE

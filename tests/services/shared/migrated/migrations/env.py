@@ -1,5 +1,5 @@
 from sqlalchemy import MetaData
 
-from shared.database import run_migrations
+from shared.migrations import run_migrations
 
 run_migrations(MetaData())
