@@ -7,6 +7,7 @@ in a temporary folder and stopped at the end, also when pytest is killed.
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ from tests.databases import Databases
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
+
+
+def pytest_configure() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, and so would every process of the tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
