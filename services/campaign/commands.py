@@ -24,6 +24,8 @@ from services.campaign import (
 from services.campaign.announcements import Announcer
 from services.campaign.disbursements import DisbursementState
 from services.campaign.identifiers import new_id
+from services.campaign.ledger import bookkeeping
+from services.campaign.ledger.entries import of_disbursement
 from services.campaign.lifecycle import Action, State
 from services.campaign.schemas import (
     Campaign,
@@ -267,13 +269,20 @@ async def approve_disbursement(
 async def pay_disbursement(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID
 ) -> Disbursement:
-    """Note that the money has gone out. Raises PastHeld when refunds have taken it meanwhile."""
+    """Note that the money has gone out, in the ledger too. Raises PastHeld when refunds have taken it
+    meanwhile.
+    """
+    now = datetime.now(UTC)
     approved = await queries.disbursement(connection, disbursement_id, lock=True)
     versions.require_version(approved.version, actor.expected_version)
     disbursements.require_payable(approved.state)
     guardrail.require_held(await queries.lock_fund(connection, approved.campaign_id), approved.amount_fen)
     paid = await queries.change_disbursement(
-        connection, approved, state=DisbursementState.PAID, paid_by=actor.person, paid_at=datetime.now(UTC)
+        connection, approved, state=DisbursementState.PAID, paid_by=actor.person, paid_at=now
     )
+    entry = of_disbursement(
+        paid.disbursement_id, paid.campaign_id, paid.amount_fen, paid_by=actor.person, paid_at=now
+    )
+    await bookkeeping.book(connection, [entry])
     await announcer.funds_disbursed(connection, paid)
     return paid

@@ -1,16 +1,19 @@
-"""What comes from Kafka: donation events, added up per fund, and what their sums reach."""
+"""What comes from Kafka: donation events, added up per fund, booked in the ledger, and what they reach."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.campaign import metrics, queries
 from services.campaign.announcements import Announcer
-from services.campaign.fund_receipts import ReceiptSums, sum_by_fund
+from services.campaign.fund_receipts import sum_by_fund
+from services.campaign.ledger import bookkeeping
+from services.campaign.ledger.entries import of_donations
 from services.campaign.milestones import Threshold, reached
 from shared import dead_letters
 from shared.broker import KafkaSettings, Publisher, Records
+from shared.events import Event
 from shared.outbox import Relay
 from shared.positions import admit
 
@@ -28,25 +31,28 @@ class DonationEvents:
     relay: Relay
 
     async def take(self, records: Records) -> None:
-        """Decode, count each event once, add up, announce what is reached: one transaction a batch."""
+        """Decode, count each event once, book, announce what is reached: one transaction a batch."""
         events, letters = dead_letters.usable_events(self.kafka, SERVICE, records)
         for letter in letters:
             await dead_letters.publish(self.publisher, letter)
         with metrics.BATCH_SECONDS.time():
             async with self.engine.begin() as connection:
-                sums = sum_by_fund(await admit(connection, events))
-                announced = await book(connection, self.announcer, sums) if sums else []
+                announced = await book(connection, self.announcer, await admit(connection, events))
         for threshold in announced:
             metrics.THRESHOLDS_REACHED.labels(threshold.kind).inc()
         if announced:
             self.relay.wake()
 
 
-async def book(
-    connection: AsyncConnection, announcer: Announcer, sums: Mapping[tuple[str, str], ReceiptSums]
-) -> list[Threshold]:
-    """Add sums to the funds and announce the goal and milestones they reach, each once for ever."""
+async def book(connection: AsyncConnection, announcer: Announcer, events: Sequence[Event]) -> list[Threshold]:
+    """Add admitted events to the funds and to the ledger, and announce the goal and milestones they reach,
+    each once for ever.
+    """
+    sums = sum_by_fund(events)
+    if not sums:
+        return []
     await queries.add_receipts(connection, sums)
+    await bookkeeping.book(connection, of_donations(events))
     waiting = await queries.lock_waiting_thresholds(connection, sorted({campaign for campaign, _ in sums}))
     if not waiting:
         return []

@@ -41,7 +41,8 @@ metadata: Final = MetaData()
 UTC_TIME: Final = DateTime(timezone=True)
 
 
-def _one_of(column: str, values: Iterable[str]) -> str:
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of the values."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"
 
@@ -81,8 +82,8 @@ campaigns: Final = Table(
     Column("filed_at", UTC_TIME),
     Column("first_launched_at", UTC_TIME),
     Column("closed_at", UTC_TIME),
-    CheckConstraint(_one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
-    CheckConstraint(_one_of("state", State), name="campaigns_state"),
+    CheckConstraint(one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
+    CheckConstraint(one_of("state", State), name="campaigns_state"),
     CheckConstraint("version >= 1", name="campaigns_version"),
     CheckConstraint(_amount("goal_fen"), name="campaigns_goal"),
     CheckConstraint(_amount("cost_fen", 0), name="campaigns_cost"),
@@ -114,7 +115,7 @@ campaign_changes: Final = Table(
     Column("state", Text, nullable=False),
     Column("person", Text, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
-    CheckConstraint(_one_of("state", State), name="campaign_changes_state"),
+    CheckConstraint(one_of("state", State), name="campaign_changes_state"),
 )
 """Who brought a campaign to which version: the record that an audit asks for."""
 
@@ -150,7 +151,7 @@ thresholds: Final = Table(
     Column("kind", Text, primary_key=True),
     Column("threshold_fen", BigInteger, primary_key=True),
     Column("reached_at", UTC_TIME),
-    CheckConstraint(_one_of("kind", ThresholdKind), name="thresholds_kind"),
+    CheckConstraint(one_of("kind", ThresholdKind), name="thresholds_kind"),
     CheckConstraint(_amount("threshold_fen"), name="thresholds_amount"),
     Index("thresholds_one_goal", "campaign_id", unique=True, postgresql_where=text("kind = 'goal'")),
 )
@@ -193,10 +194,10 @@ disbursements: Final = Table(
     ForeignKeyConstraint(
         ["campaign_id", "fund_id"], ["funds.campaign_id", "funds.fund_id"], name="disbursements_fund"
     ),
-    CheckConstraint(_one_of("state", DisbursementState), name="disbursements_state"),
+    CheckConstraint(one_of("state", DisbursementState), name="disbursements_state"),
     CheckConstraint("version >= 1", name="disbursements_version"),
     CheckConstraint(_amount("amount_fen"), name="disbursements_amount"),
-    CheckConstraint(_one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
+    CheckConstraint(one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
     CheckConstraint("beneficiaries BETWEEN 1 AND 2000000000", name="disbursements_beneficiaries"),
     CheckConstraint("approved_by <> requested_by", name="disbursements_two_people"),
     CheckConstraint(

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from services.campaign.announcements import Announcer
-from services.campaign.fund_receipts import sum_by_fund
 from services.campaign.handlers import book
 from services.campaign.milestones import ThresholdKind
 from shared.events import Event
@@ -73,10 +72,10 @@ async def test_two_workers_that_cross_a_milestone_together_announce_it_once(serv
     """Each alone stays below the goal, and neither sees the other's sum before it is committed."""
     campaign_id = await launched(service.operator(DESK), goal_fen=1000, milestones_fen=[])
     announcer = Announcer(partitions=4)
-    sums = [sum_by_fund([Source(partition).received(campaign_id, 600)]) for partition in range(2)]
+    batches = [[Source(partition).received(campaign_id, 600)] for partition in range(2)]
     async with service.engine.connect() as one, service.engine.connect() as two:
-        assert await book(one, announcer, sums[0]) == []
-        second = asyncio.create_task(book(two, announcer, sums[1]))
+        assert await book(one, announcer, batches[0]) == []
+        second = asyncio.create_task(book(two, announcer, batches[1]))
         await until(service.somebody_waits_for_a_lock)
         assert not second.done()
         await one.commit()
@@ -90,10 +89,10 @@ async def test_two_workers_that_cross_a_milestone_together_announce_it_once(serv
 async def test_of_two_workers_past_a_milestone_only_the_first_announces_it(service: Service) -> None:
     campaign_id = await launched(service.operator(DESK), goal_fen=1000, milestones_fen=[])
     announcer = Announcer(partitions=4)
-    sums = [sum_by_fund([Source(partition).received(campaign_id, 1000)]) for partition in range(2)]
+    batches = [[Source(partition).received(campaign_id, 1000)] for partition in range(2)]
     async with service.engine.connect() as one, service.engine.connect() as two:
-        assert len(await book(one, announcer, sums[0])) == 1
-        second = asyncio.create_task(book(two, announcer, sums[1]))
+        assert len(await book(one, announcer, batches[0])) == 1
+        second = asyncio.create_task(book(two, announcer, batches[1]))
         await until(service.somebody_waits_for_a_lock)
         await one.commit()
         assert await second == []
@@ -110,7 +109,7 @@ async def test_many_workers_at_once_announce_each_milestone_once_and_none_twice(
         source = Source(partition)
         for _ in range(25):
             async with service.engine.begin() as connection:
-                await book(connection, announcer, sum_by_fund([source.received(campaign_id, 20)]))
+                await book(connection, announcer, [source.received(campaign_id, 20)])
 
     await asyncio.gather(*(worker(partition) for partition in range(4)))
     assert reached(await service.outbox(campaign_id)) == [

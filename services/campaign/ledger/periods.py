@@ -1,0 +1,90 @@
+"""Accounting periods (会计期间): months in Asia/Shanghai, open → closing → closed, never reopened. Pure.
+
+Closing a month closes every month before it as well. One person of finance asks, another confirms.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from services.campaign.ledger.entries import day_of
+from shared.refusals import Refused
+
+
+class PeriodState(StrEnum):
+    """Where a month stands; one that nobody has asked to close is open and has no row."""
+
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class MonthNotOver(Refused):
+    """Closing a month in which something can still happen."""
+
+    code = "ledger-month-not-over"
+    title = "The month is not over"
+
+
+class MonthClosed(Refused):
+    """A month that is closed, by itself or with a later one."""
+
+    code = "ledger-month-closed"
+    title = "The month is closed"
+
+
+class NotClosing(Refused):
+    """Confirming what nobody has asked for."""
+
+    code = "ledger-month-not-closing"
+    title = "Nobody has asked to close the month"
+
+
+class SamePerson(Refused):
+    """One person who tries to take both steps of what two people decide."""
+
+    code = "same-person"
+    title = "Another person has to confirm"
+    status = 403
+
+
+def month_of(day: date) -> date:
+    """The first day of a day's month."""
+    return day.replace(day=1)
+
+
+def next_month(month: date) -> date:
+    """The first day of the month after."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def booking_day(event_on: date, closed: date | None) -> date:
+    """The day an event is booked on: its own, or the first day of the first open month.
+
+    `closed` is the last closed month, None when none is.
+    """
+    return event_on if closed is None else max(event_on, next_month(closed))
+
+
+def require_closable(month: date, *, closed: date | None, now: datetime) -> None:
+    """Raise MonthClosed or MonthNotOver unless the month is over and not closed yet."""
+    if closed is not None and month <= closed:
+        raise MonthClosed(
+            f"Everything up to {closed:%Y-%m} is closed and stays so.", closed=f"{closed:%Y-%m}"
+        )
+    if month >= month_of(day_of(now)):
+        raise MonthNotOver("Close it when it is over in Asia/Shanghai.", month=f"{month:%Y-%m}")
+
+
+def require_open_day(day: date, *, closed: date | None) -> None:
+    """Raise MonthClosed when a day that a person has chosen lies in a closed month."""
+    if closed is not None and day < next_month(closed):
+        raise MonthClosed(
+            f"Everything up to {closed:%Y-%m} is closed. Choose a day from {next_month(closed)} on.",
+            fields=["day"],
+            closed=f"{closed:%Y-%m}",
+        )
+
+
+def require_another(person: str, first: str) -> None:
+    """Raise SamePerson unless the second step is taken by another person than the first."""
+    if person == first:
+        raise SamePerson("Whoever has taken the first step can't take the second; somebody else has to.")
