@@ -146,8 +146,14 @@ class Launcher:
 
 def up(home: Home, report: Report, meter: Meter = silent) -> state.State:
     """Start everything in the background unless it runs; return when it is ready. Raises StackProblem."""
+    ports = Ports.from_environment()
     found = running(home)
     if found is not None:
+        if found.ports != ports.named():
+            raise StackProblem(
+                f"The stack of {home.root} runs on other ports than SHANLIU_PORT_BASE asks for (see `shanliu"
+                " status`). Stop it first: shanliu down. For a second stack beside it, set SHANLIU_HOME too."
+            )
         if not wait_until(lambda: (running(home) or found).phase != "starting", READY_S, step_s=0.2):
             raise StackProblem("Somebody else's start does not come to an end; `shanliu down` stops it.")
         ready = running(home)
@@ -155,7 +161,7 @@ def up(home: Home, report: Report, meter: Meter = silent) -> state.State:
             raise StackProblem("The stack is stopping; try again in a minute.")
         report("already running")
         return ready
-    prepare(home, Ports.from_environment(), report, meter)
+    prepare(home, ports, report, meter)
     launcher = Launcher(home, report)
     try:
         return launcher.wait_ready()

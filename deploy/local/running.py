@@ -8,7 +8,7 @@ from deploy.local.credentials import Credentials
 from deploy.local.databases import parse_url
 from deploy.local.external import external_postgres
 from deploy.local.launcher import running
-from deploy.local.layout import LOOPBACK, SERVICES, Home, Ports
+from deploy.local.layout import LOOPBACK, SERVICES, Home
 from deploy.local.postgres import ADMIN
 from deploy.local.problems import StackProblem
 
@@ -40,9 +40,10 @@ class Running:
         found = running(home)
         if found is None or found.phase != "ready" or found.kafka is None:
             raise StackProblem("Nothing is ready here. Start it first: shanliu up")
-        ports = Ports.from_environment().named()
         credentials = Credentials.load_or_make(home.secrets_file)
-        local = f"postgresql://{ADMIN}:{credentials.postgres_admin}@{LOOPBACK}:{ports['postgres']}/postgres"
+        local = (
+            f"postgresql://{ADMIN}:{credentials.postgres_admin}@{LOOPBACK}:{found.ports['postgres']}/postgres"
+        )
         admin = parse_url(external_postgres() or local)
         return cls(
             home=home,

@@ -40,6 +40,8 @@ class State(BaseModel):
     """Bootstrap servers."""
     namespace: str = ""
     """Put before each topic."""
+    ports: dict[str, int] = Field(default_factory=dict)
+    """By name, as in layout.Ports."""
     addresses: dict[str, str] = Field(default_factory=dict)
     processes: dict[str, ProcessState] = Field(default_factory=dict)
 

@@ -48,7 +48,7 @@ class Supervisor:
         self._stop_asked = threading.Event()
         identity = Identity.of(os.getpid())
         assert identity is not None
-        self._state = state.State(supervisor=state.state_of(identity))
+        self._state = state.State(supervisor=state.state_of(identity), ports=ports.named())
         self._state.write(home)
         self._stack = Stack(home, ports, self._report, self._stop_asked)
 

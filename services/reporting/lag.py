@@ -15,8 +15,10 @@ from services.reporting.partitions import partitions_where
 from services.reporting.schemas import GroupLag
 from shared.broker import (
     CAMPAIGN_GROUP,
+    DONATION_CAMPAIGNS_GROUP,
     DONATION_WORKER_GROUP,
     INTAKE_PREFIX,
+    NOTIFICATION_CONTACTS_GROUP,
     NOTIFICATION_GROUP,
     REPORTING_GROUP,
     KafkaSettings,
@@ -24,7 +26,14 @@ from shared.broker import (
 
 log = structlog.get_logger(__name__)
 
-GROUPS: Final = (DONATION_WORKER_GROUP, CAMPAIGN_GROUP, NOTIFICATION_GROUP, REPORTING_GROUP)
+GROUPS: Final = (
+    DONATION_WORKER_GROUP,
+    DONATION_CAMPAIGNS_GROUP,
+    CAMPAIGN_GROUP,
+    NOTIFICATION_GROUP,
+    NOTIFICATION_CONTACTS_GROUP,
+    REPORTING_GROUP,
+)
 ASK_S: Final = 2.0
 ANSWER_S: Final = 10.0
 LAG_RECORDS: Final = Gauge(

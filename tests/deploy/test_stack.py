@@ -1,6 +1,7 @@
 """`shanliu` as a person uses it: every command is a process of its own, on real parts."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -118,6 +119,8 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
 
     again = machine.run("up")
     assert "already running" in again.stderr
+    elsewhere = dataclasses.replace(machine, base=machine.base + 100)
+    assert "runs on other ports" in elsewhere.run("up", code=1).stderr
 
     report = json.loads(machine.run("status", "--json").stdout)
     assert report["phase"] == "ready"
