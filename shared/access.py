@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field, TypeAdapter
 
 from shared.problems import Problem
@@ -37,6 +38,10 @@ class Person:
 
 
 _FILE: Final = TypeAdapter(list[Operator])
+_BEARER: Final = HTTPBearer(
+    auto_error=False, scheme_name="operator", description="An operator's token; each route asks for a role."
+)
+"""For the API's own description; `require` reads the header itself, to answer in its own words."""
 
 
 class Operators:
@@ -60,14 +65,14 @@ class Operators:
         return found
 
 
-def require(*roles: Role) -> Callable[[Request], Person]:
+def require(*roles: Role) -> Callable[..., Person]:
     """A dependency: the person behind the bearer token (RFC 6750), who must have one of `roles`.
 
     The application keeps its Operators in `app.state.operators`. 401 without a known token, 403 without
     the role. An administrator may do what everybody may, but two-person rules still hold for them.
     """
 
-    def person(request: Request) -> Person:
+    def person(request: Request, _: Annotated[object, Security(_BEARER)] = None) -> Person:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         found = request.app.state.operators.find(token) if scheme.lower() == "bearer" and token else None
         if found is None:

@@ -19,7 +19,7 @@ PART_S: Final = 10.0
 STREAMS: Final = 50
 MOST_MB: Final = 200.0
 GROWTH_MB_PER_MINUTE: Final = 2.0
-"""Less than this is the allocator's noise on so short a run; ten minutes (--seconds 600) tell more."""
+"""Less than this is the allocator's noise on so short a run; ten minutes (--donations 2000000) tell more."""
 
 
 async def measure(base: Base, seconds: float = SECONDS, rate: int = RATE) -> Result:

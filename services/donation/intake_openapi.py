@@ -13,6 +13,25 @@ _HEADERS: Final = {
     "webhook-timestamp": "Seconds since 1970-01-01 UTC, at most five minutes off",
     "webhook-signature": "v1,<base64 of HMAC-SHA256(secret, id.timestamp.body)>; several, parted by spaces",
 }
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "donation": {
+        "transaction_id": "4200002026112312345",
+        "campaign_id": "gala-2027",
+        "amount_fen": 12345,
+        "currency": "CNY",
+        "occurred_at": "2027-01-01T20:15:00+08:00",
+        "donor": {"kind": "person", "display": "alias", "name": "王小明", "alias": "爱心人士"},
+        "message": "新年快乐",
+    },
+    "reversal": {
+        "reversal_id": "refund-1",
+        "transaction_id": "4200002026112312345",
+        "kind": "refund",
+        "amount_fen": 345,
+        "occurred_at": "2027-01-02T09:00:00+08:00",
+        "reason": "donor asked",
+    },
+}
 _REFUSALS: Final = {
     "400": "Not JSON",
     "401": "Not signed by this channel, or more than five minutes ago",
@@ -62,7 +81,12 @@ def _operation(what: str, model: str) -> dict[str, Any]:
         "parameters": names + headers,
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}},
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": f"#/components/schemas/{model}"},
+                    "example": _EXAMPLES[what],
+                }
+            },
         },
         "responses": {
             "202": {

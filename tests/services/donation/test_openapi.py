@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
+from services.donation.intake import FROM_CHANNELS, parse
 from shared.problems import MEDIA_TYPE
 from tests.services.donation.builders import bearer
 from tests.services.donation.places import Channel, Service
@@ -61,6 +63,18 @@ def drive(operation: Any, send: Callable[[Case[Any]], httpx.Response]) -> None:
 
         with contextlib.suppress(Unsatisfiable):  # without a parameter nothing can be wrong
             answered()
+
+
+async def test_the_description_says_who_is_let_in_and_shows_a_donation_that_fits(service: Service) -> None:
+    document = (await service.http.get("/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["operator"]["scheme"] == "bearer"
+    assert document["paths"]["/v1/dead-letters"]["get"]["security"] == [{"operator": []}]
+    for kind, name in (("donations", "donation"), ("reversals", "reversal")):
+        operation = document["paths"]["/v1/channels/{channel}/" + kind]["post"]
+        example = operation["requestBody"]["content"]["application/json"]["example"]
+        parsed = parse(json.dumps(example).encode(), datetime(2027, 1, 3, tzinfo=UTC), FROM_CHANNELS, name)
+        assert type(parsed) is FROM_CHANNELS[name]
+        assert "security" not in operation, "signed, not with a token"
 
 
 async def test_every_operation_answers_whatever_it_is_sent(service: Service) -> None:
