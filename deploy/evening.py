@@ -273,6 +273,7 @@ class Evening:
         self.expected.refunded_fen += amount_fen
 
     async def _pledge(self) -> None:
+        """Three placards, entered by one person, read back and confirmed by another."""
         for company, amount_fen in zip(_COMPANIES[:3], (100_000_000, 50_000_000, 30_000_000), strict=True):
             pledge = {
                 "company": f"苏州{company}有限公司",
@@ -281,7 +282,10 @@ class Evening:
                 "due_on": f"{datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
             }
             path = f"/v1/campaigns/{self.expected.campaign_id}/pledges"
-            await self._as("desk", "campaign", path, pledge)
+            entered = await self._as("desk", "campaign", path, pledge)
+            confirm = f"/v1/pledges/{entered['pledge_id']}/confirm"
+            read_back = {"amount_fen": amount_fen}
+            await self._as("finance", "campaign", confirm, read_back, version=entered["version"])
             self.expected.promised_fen += amount_fen
 
     async def _disburse(self) -> None:
@@ -337,16 +341,19 @@ class Evening:
                 await asyncio.sleep(pause_s)
                 pause_s *= 2
 
-    async def _as(self, role: str, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a command as the person with a role; raises EveningFailed unless it is a success."""
-        answer = await self._http.post(
-            getattr(self._stage, service) + path,
-            json=body,
-            headers={
-                "authorization": f"Bearer {self._stage.tokens[role]}",
-                "idempotency-key": uuid.uuid4().hex,
-            },
-        )
+    async def _as(
+        self, role: str, service: str, path: str, body: dict[str, Any], *, version: int | None = None
+    ) -> dict[str, Any]:
+        """Send a command as the person with a role, who has seen `version` of what it is about; raises
+        EveningFailed unless it is a success.
+        """
+        headers = {
+            "authorization": f"Bearer {self._stage.tokens[role]}",
+            "idempotency-key": uuid.uuid4().hex,
+        }
+        if version is not None:
+            headers["if-match"] = f'"{version}"'
+        answer = await self._http.post(getattr(self._stage, service) + path, json=body, headers=headers)
         _must(answer, answer.status_code if answer.is_success else 200)
         return answer.json()  # type: ignore[no-any-return]
 

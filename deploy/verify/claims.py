@@ -141,7 +141,8 @@ FROM campaigns c
 """
 _CAMPAIGN_SPENDING: Final = """
 SELECT c.campaign_id,
-       coalesce((SELECT sum(amount_fen) FROM pledges p WHERE p.campaign_id = c.campaign_id), 0)::bigint,
+       coalesce((SELECT sum(amount_fen) FROM pledges p
+                 WHERE p.campaign_id = c.campaign_id AND p.state IN ('confirmed', 'released')), 0)::bigint,
        coalesce((SELECT sum(amount_fen) FROM disbursements d
                  WHERE d.campaign_id = c.campaign_id AND d.state = 'paid'), 0)::bigint
 FROM campaigns c

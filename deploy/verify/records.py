@@ -27,6 +27,7 @@ _EVENT_KINDS: Final = {
     "org.shanliu.donation.conflicted.v1": CONFLICT,
 }
 _PLEDGE: Final = "org.shanliu.pledge.made.v1"
+_CORRECTED: Final = "org.shanliu.pledge.corrected.v1"
 _PAID: Final = "org.shanliu.disbursement.paid.v1"
 
 
@@ -133,7 +134,7 @@ def donation_event(value: bytes | None) -> tuple[EventRow | None, str, int, int]
 
 
 class SpendingRow(NamedTuple):
-    """What a campaign event adds to what was promised or paid out, in fen."""
+    """What a campaign event adds to what was promised or paid out, in fen; a correction may take away."""
 
     source: str
     sequence: int
@@ -148,10 +149,12 @@ def campaign_event(value: bytes | None) -> tuple[SpendingRow | None, str, int, i
         event = json.loads(value or b"")
         source, sequence, kind, data = event["source"], int(event["sequence"]), event["type"], event["data"]
         previous = int(event.get("previous", -1))
-        if kind not in {_PLEDGE, _PAID}:
+        if kind not in {_PLEDGE, _CORRECTED, _PAID}:
             return None, source, sequence, previous
         amount_fen = data["amount_fen"]
-        promised_fen, disbursed_fen = (amount_fen, 0) if kind == _PLEDGE else (0, amount_fen)
+        promised_fen, disbursed_fen = (0, amount_fen) if kind == _PAID else (amount_fen, 0)
+        if kind == _CORRECTED:
+            promised_fen -= data["previous_amount_fen"]
         row = SpendingRow(source, sequence, data["campaign_id"], promised_fen, disbursed_fen)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadEvent(type(error).__name__) from error

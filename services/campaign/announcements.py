@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
-from services.campaign.schemas import Campaign, Disbursement, Pledge
+from services.campaign.schemas import Campaign, Disbursement
 from shared import outbox
 from shared.events import (
     CampaignClosed,
@@ -24,7 +24,6 @@ from shared.events import (
     FundsDisbursed,
     GoalReached,
     MilestoneReached,
-    PledgeMade,
 )
 from shared.events.campaigns import (
     CampaignData,
@@ -32,7 +31,6 @@ from shared.events.campaigns import (
     FundsDisbursedData,
     GoalReachedData,
     MilestoneReachedData,
-    PledgeMadeData,
 )
 
 AREA: Final = "campaign"
@@ -61,7 +59,7 @@ class Announcer:
         # A closed campaign that files late stays closed since it was closed.
         changed_at = campaign.closed_at or campaign.changed_at
         data = CampaignData.model_validate({**campaign.model_dump(), "changed_at": changed_at})
-        await self._append(connection, event_class, campaign.campaign_id, campaign.campaign_id, data)
+        await self.append(connection, event_class, campaign.campaign_id, campaign.campaign_id, data)
 
     async def threshold_reached(
         self, connection: AsyncConnection, threshold: Threshold, received_fen: int
@@ -70,39 +68,28 @@ class Announcer:
         campaign_id, fen = threshold.campaign_id, threshold.threshold_fen
         if threshold.kind is ThresholdKind.GOAL:
             goal = GoalReachedData(campaign_id=campaign_id, goal_fen=fen, received_fen=received_fen)
-            await self._append(connection, GoalReached, campaign_id, campaign_id, goal)
+            await self.append(connection, GoalReached, campaign_id, campaign_id, goal)
         else:
             reached = MilestoneReachedData(
                 campaign_id=campaign_id, milestone_fen=fen, received_fen=received_fen
             )
-            await self._append(connection, MilestoneReached, campaign_id, campaign_id, reached)
-
-    async def pledge_made(self, connection: AsyncConnection, pledge: Pledge) -> None:
-        """PledgeMade, with the name that the company agreed to show."""
-        data = PledgeMadeData(
-            pledge_id=pledge.pledge_id,
-            campaign_id=pledge.campaign_id,
-            company=pledge.shown_name,
-            amount_fen=pledge.amount_fen,
-            due_on=pledge.due_on,
-        )
-        await self._append(connection, PledgeMade, pledge.campaign_id, pledge.pledge_id, data)
+            await self.append(connection, MilestoneReached, campaign_id, campaign_id, reached)
 
     async def disbursement_approved(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
         """DisbursementApproved: the amount is reserved."""
         data = DisbursementApprovedData.model_validate(disbursement.model_dump())
-        await self._append(
+        await self.append(
             connection, DisbursementApproved, disbursement.campaign_id, disbursement.disbursement_id, data
         )
 
     async def funds_disbursed(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
         """FundsDisbursed: the amount has gone out to its use; the payee is not published."""
         data = FundsDisbursedData.model_validate(disbursement.model_dump())
-        await self._append(
+        await self.append(
             connection, FundsDisbursed, disbursement.campaign_id, disbursement.disbursement_id, data
         )
 
-    async def _append(
+    async def append(
         self,
         connection: AsyncConnection,
         event_class: type[Event],
@@ -110,6 +97,7 @@ class Announcer:
         subject: str | UUID,
         data: EventData,
     ) -> None:
+        """Write one event of a campaign; `subject` is the id of what it is about."""
         await outbox.append(
             connection,
             AREA,

@@ -1,9 +1,9 @@
-"""What comes by HTTP: campaigns, pledges, disbursements, balances.
+"""What comes by HTTP: campaigns, disbursements, balances; pledges have an api.py of their own.
 
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read everything here |
-| desk | create, rewrite a draft's plan, file, launch, pause, close, note a pledge |
+| desk | create, rewrite a draft's plan, file, launch, pause, close |
 | desk, finance | request a disbursement |
 | approver | approve a disbursement that another person has requested |
 | finance | pay an approved disbursement |
@@ -11,8 +11,9 @@
 
 Every POST needs an `Idempotency-Key` (1 … 128 visible ASCII characters, new for each new command): sent again
 with the same request it gives the same answer, a refusal as well, and has one effect; with another request it
-is refused with 422. Answers about one campaign or disbursement carry an `ETag`; sent back as `If-Match` it
-refuses a command (412) that was decided on an older version. Errors are RFC 9457 problem details.
+is refused with 422. Answers about one campaign, disbursement or pledge carry an `ETag`; sent back as
+`If-Match` it refuses a command (412) that was decided on an older version. Errors are RFC 9457 problem
+details.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,9 +41,6 @@ from services.campaign.schemas import (
     DisbursementPage,
     FilingBody,
     PlanBody,
-    Pledge,
-    PledgeBody,
-    PledgePage,
 )
 from shared import idempotency, versions
 from shared.access import Person, Role, require
@@ -154,7 +152,7 @@ async def rewrite_plan(
     actor = Actor(person.name, versions.expected_version(versions.require_if_match(if_match)))
     async with books.engine.begin() as connection:
         campaign = await commands.rewrite_plan(connection, actor, campaign_id, body)
-    return _tagged(campaign, campaign.version)
+    return tagged(campaign, campaign.version)
 
 
 @router.post(
@@ -236,7 +234,7 @@ async def list_campaigns(
     """Part by part: send `next` as `after` until it is null."""
     async with books.engine.connect() as connection:
         items = await queries.list_campaigns(connection, state=state, after=after, limit=limit)
-    return CampaignPage(items=items, next=_next([item.campaign_id for item in items], limit))
+    return CampaignPage(items=items, next=next_after([item.campaign_id for item in items], limit))
 
 
 @router.get(
@@ -250,7 +248,7 @@ async def read_campaign(campaign_id: CampaignPath, books: BooksHere) -> Response
     """With its version as the ETag."""
     async with books.engine.connect() as connection:
         campaign = await queries.campaign(connection, campaign_id)
-    return _tagged(campaign, campaign.version)
+    return tagged(campaign, campaign.version)
 
 
 @router.get(
@@ -264,46 +262,6 @@ async def read_balance(campaign_id: CampaignPath, books: BooksHere) -> Balance:
     async with books.engine.connect() as connection:
         one_moment = await connection.execution_options(isolation_level="REPEATABLE READ")
         return await queries.balance(one_moment, campaign_id)
-
-
-# ---------------------------------------------------------------- pledges
-
-
-@router.post(
-    "/v1/campaigns/{campaign_id}/pledges",
-    status_code=201,
-    response_model=Pledge,
-    tags=["pledges"],
-    summary="Note a pledge (认捐)",
-)
-async def make_pledge(
-    campaign_id: CampaignPath,
-    body: PledgeBody,
-    sent: Annotated[Sent, Depends(sent("make_pledge", "desk"))],
-) -> Response:
-    """A promise made in public, to a launched campaign; never counted as received. → PledgeMade"""
-    return await sent.run(
-        lambda connection: commands.make_pledge(
-            connection, sent.books.announcer, sent.actor, campaign_id, body
-        ),
-        201,
-    )
-
-
-@router.get(
-    "/v1/campaigns/{campaign_id}/pledges",
-    tags=["pledges"],
-    summary="List a campaign's pledges, oldest first",
-    dependencies=[Depends(require(*READERS))],
-)
-async def list_pledges(
-    campaign_id: CampaignPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
-) -> PledgePage:
-    """Part by part: send `next` as `after` until it is null."""
-    async with books.engine.connect() as connection:
-        await queries.campaign(connection, campaign_id)
-        items = await queries.list_pledges(connection, campaign_id, after=after, limit=limit)
-    return PledgePage(items=items, next=_next([str(item.pledge_id) for item in items], limit))
 
 
 # ---------------------------------------------------------------- disbursements
@@ -376,7 +334,9 @@ async def list_disbursements(
     async with books.engine.connect() as connection:
         await queries.campaign(connection, campaign_id)
         items = await queries.list_disbursements(connection, campaign_id, after=after, limit=limit)
-    return DisbursementPage(items=items, next=_next([str(item.disbursement_id) for item in items], limit))
+    return DisbursementPage(
+        items=items, next=next_after([str(item.disbursement_id) for item in items], limit)
+    )
 
 
 @router.get(
@@ -390,13 +350,14 @@ async def read_disbursement(disbursement_id: UUID, books: BooksHere) -> Response
     """With its version as the ETag."""
     async with books.engine.connect() as connection:
         disbursement = await queries.disbursement(connection, disbursement_id)
-    return _tagged(disbursement, disbursement.version)
+    return tagged(disbursement, disbursement.version)
 
 
-def _tagged(model: BaseModel, version: int) -> Response:
+def tagged(model: BaseModel, version: int) -> Response:
+    """The answer that shows a model, with its version as the ETag."""
     return JSONResponse(model.model_dump(mode="json"), headers={"ETag": versions.etag(version)})
 
 
-def _next(ids: Sequence[str], limit: int) -> str | None:
+def next_after(ids: Sequence[str], limit: int) -> str | None:
     """Where the next part begins; a part that isn't full is the last."""
     return ids[-1] if len(ids) == limit else None

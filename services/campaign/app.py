@@ -6,6 +6,8 @@ from services.campaign import api
 from services.campaign.announcements import Announcer
 from services.campaign.handlers import DonationEvents
 from services.campaign.models import idempotency_keys
+from services.campaign.pledges import api as pledges_api
+from services.campaign.pledges.reminders import Reminders
 from services.campaign.settings import Settings
 from shared import database
 from shared.access import Operators
@@ -46,11 +48,12 @@ def create_app(settings: Settings) -> FastAPI:
             database.disposing(books_engine),
             publisher,
             background("outbox-relay", relay.run),
+            background("pledge-reminders", Reminders(books_engine, announcer, relay).run),
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},
-        routers=[api.router],
-        description=api.__doc__ or "",
+        routers=[api.router, pledges_api.router],
+        description=f"{api.__doc__}\n{pledges_api.__doc__}",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -18,7 +18,6 @@ from services.campaign import (
     lifecycle,
     milestones,
     plan,
-    pledges,
     queries,
 )
 from services.campaign.announcements import Announcer
@@ -33,8 +32,6 @@ from services.campaign.schemas import (
     Disbursement,
     DisbursementBody,
     PlanBody,
-    Pledge,
-    PledgeBody,
 )
 from shared import versions
 from shared.refusals import Refused
@@ -197,32 +194,6 @@ async def _locked(connection: AsyncConnection, actor: Actor, campaign_id: str) -
     campaign = await queries.campaign(connection, campaign_id, lock=True)
     versions.require_version(campaign.version, actor.expected_version)
     return campaign
-
-
-# ---------------------------------------------------------------- pledges
-
-
-async def make_pledge(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: PledgeBody
-) -> Pledge:
-    """Write a promise. Raises PledgesNotTaken, DueDateRefused or AliasMissing."""
-    now = datetime.now(UTC)
-    campaign = await queries.campaign(connection, campaign_id, lock=True)
-    pledges.require_open_for_pledges(campaign.state)
-    pledges.require_due_date(body.due_on, now)
-    values = {
-        "pledge_id": new_id(),
-        "campaign_id": campaign_id,
-        "company": body.company,
-        "shown_name": pledges.name_to_show(body.company, body.display, body.alias),
-        "amount_fen": body.amount_fen,
-        "due_on": body.due_on,
-        "made_by": actor.person,
-        "made_at": now,
-    }
-    pledge = await queries.add_pledge(connection, values)
-    await announcer.pledge_made(connection, pledge)
-    return pledge
 
 
 # ---------------------------------------------------------------- disbursements

@@ -11,6 +11,8 @@ from services.campaign.fund_receipts import sum_by_fund
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_donations
 from services.campaign.milestones import Threshold, reached
+from services.campaign.pledges import booking
+from services.campaign.pledges.fulfilment import payments_in
 from shared import dead_letters
 from shared.broker import KafkaSettings, Publisher, Records
 from shared.events import Event
@@ -37,10 +39,14 @@ class DonationEvents:
             await dead_letters.publish(self.publisher, letter)
         with metrics.BATCH_SECONDS.time():
             async with self.engine.begin() as connection:
-                announced = await book(connection, self.announcer, await admit(connection, events))
+                fresh = await admit(connection, events)
+                pledges = await booking.book(connection, payments_in(fresh))
+                announced = await book(connection, self.announcer, fresh)
+                for pledge in pledges:
+                    await booking.announce_if_fulfilled(connection, self.announcer, pledge)
         for threshold in announced:
             metrics.THRESHOLDS_REACHED.labels(threshold.kind).inc()
-        if announced:
+        if announced or pledges:
             self.relay.wake()
 
 

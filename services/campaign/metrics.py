@@ -12,3 +12,6 @@ BATCH_SECONDS: Final = Histogram(
 THRESHOLDS_REACHED: Final = Counter(
     "campaign_thresholds_reached_total", "Goals and milestones that were announced", ["kind"]
 )
+PLEDGES_DUE: Final = Counter(
+    "campaign_pledges_due_total", "Pledges announced as due, by days after their due date", ["stage"]
+)

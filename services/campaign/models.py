@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -47,7 +46,8 @@ def one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({listed})"
 
 
-def _amount(column: str, least: int = 1) -> str:
+def amount(column: str, least: int = 1) -> str:
+    """A condition: the column is an amount in fen, `least` or more."""
     return f"{column} BETWEEN {least} AND {MAX_AMOUNT_FEN}"
 
 
@@ -85,8 +85,8 @@ campaigns: Final = Table(
     CheckConstraint(one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
     CheckConstraint(one_of("state", State), name="campaigns_state"),
     CheckConstraint("version >= 1", name="campaigns_version"),
-    CheckConstraint(_amount("goal_fen"), name="campaigns_goal"),
-    CheckConstraint(_amount("cost_fen", 0), name="campaigns_cost"),
+    CheckConstraint(amount("goal_fen"), name="campaigns_goal"),
+    CheckConstraint(amount("cost_fen", 0), name="campaigns_cost"),
     CheckConstraint("window_end > window_start", name="campaigns_window"),
     CheckConstraint("(filing_number IS NULL) = (filed_at IS NULL)", name="campaigns_filed"),
     CheckConstraint(
@@ -152,25 +152,10 @@ thresholds: Final = Table(
     Column("threshold_fen", BigInteger, primary_key=True),
     Column("reached_at", UTC_TIME),
     CheckConstraint(one_of("kind", ThresholdKind), name="thresholds_kind"),
-    CheckConstraint(_amount("threshold_fen"), name="thresholds_amount"),
+    CheckConstraint(amount("threshold_fen"), name="thresholds_amount"),
     Index("thresholds_one_goal", "campaign_id", unique=True, postgresql_where=text("kind = 'goal'")),
 )
 """Goal and milestones of launched campaigns, and when each was announced."""
-
-pledges: Final = Table(
-    "pledges",
-    metadata,
-    Column("pledge_id", Uuid, primary_key=True),
-    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), nullable=False),
-    Column("company", Text, nullable=False),
-    Column("shown_name", Text, nullable=False),
-    Column("amount_fen", BigInteger, nullable=False),
-    Column("due_on", Date, nullable=False),
-    Column("made_by", Text, nullable=False),
-    Column("made_at", UTC_TIME, nullable=False),
-    CheckConstraint(_amount("amount_fen"), name="pledges_amount"),
-    Index("pledges_of_campaign", "campaign_id", "pledge_id"),
-)
 
 disbursements: Final = Table(
     "disbursements",
@@ -196,7 +181,7 @@ disbursements: Final = Table(
     ),
     CheckConstraint(one_of("state", DisbursementState), name="disbursements_state"),
     CheckConstraint("version >= 1", name="disbursements_version"),
-    CheckConstraint(_amount("amount_fen"), name="disbursements_amount"),
+    CheckConstraint(amount("amount_fen"), name="disbursements_amount"),
     CheckConstraint(one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
     CheckConstraint("beneficiaries BETWEEN 1 AND 2000000000", name="disbursements_beneficiaries"),
     CheckConstraint("approved_by <> requested_by", name="disbursements_two_people"),

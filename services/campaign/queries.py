@@ -15,7 +15,8 @@ from services.campaign.fund_receipts import ReceiptSums
 from services.campaign.guardrail import FundFigures
 from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
-from services.campaign.schemas import Balance, Campaign, Disbursement, Pledge
+from services.campaign.pledges import queries as pledges
+from services.campaign.schemas import Balance, Campaign, Disbursement
 from shared.refusals import NotFound
 
 # ---------------------------------------------------------------- campaigns
@@ -199,17 +200,14 @@ _FIGURES: Final = text(
     " CAST(coalesce(spent.reserved_fen, 0) AS bigint) AS reserved_fen,"
     " CAST(coalesce(spent.disbursed_fen, 0) AS bigint) AS disbursed_fen,"
     " CAST(coalesce(received.donations, 0) AS bigint) AS donations,"
-    " CAST(coalesce(received.reversals, 0) AS bigint) AS reversals,"
-    " CAST(coalesce(promised.promised_fen, 0) AS bigint) AS promised_fen, promised.pledges"
+    " CAST(coalesce(received.reversals, 0) AS bigint) AS reversals"
     " FROM (SELECT sum(received_fen) AS received_fen, sum(reversed_fen) AS reversed_fen,"
     "  sum(donations) AS donations, sum(reversals) AS reversals"
     "  FROM fund_receipts WHERE campaign_id = :campaign_id) AS received,"
     " (SELECT sum(amount_fen) FILTER (WHERE state = 'approved') AS reserved_fen,"
     "  sum(amount_fen) FILTER (WHERE state = 'paid') AS disbursed_fen"
     "  FROM disbursements"
-    "  WHERE fund_id = (SELECT fund_id FROM funds WHERE campaign_id = :campaign_id)) AS spent,"
-    " (SELECT sum(amount_fen) AS promised_fen, count(*) AS pledges"
-    "  FROM pledges WHERE campaign_id = :campaign_id) AS promised"
+    "  WHERE fund_id = (SELECT fund_id FROM funds WHERE campaign_id = :campaign_id)) AS spent"
 )
 
 
@@ -243,6 +241,7 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
     await campaign(connection, campaign_id)
     row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
     figures = FundFigures(row.received_fen, row.reversed_fen, row.reserved_fen, row.disbursed_fen)
+    promised = await pledges.promised(connection, campaign_id)
     positions = {mark.source: mark.sequence for mark in await connection.execute(_POSITIONS)}
     return Balance(
         campaign_id=campaign_id,
@@ -252,10 +251,11 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
         disbursed_fen=figures.disbursed_fen,
         balance_fen=figures.balance_fen,
         overdrawn=figures.overdrawn,
-        promised_fen=row.promised_fen,
+        promised_fen=promised.promised_fen,
+        promised_released_fen=promised.released_fen,
         donations=row.donations,
         reversals=row.reversals,
-        pledges=row.pledges,
+        pledges=promised.pledges,
         positions=positions,
     )
 
@@ -304,23 +304,3 @@ async def list_disbursements(
     if after is not None:
         statement = statement.where(table.c.disbursement_id > after)
     return [Disbursement.model_validate(row) for row in await connection.execute(statement.limit(limit))]
-
-
-# ---------------------------------------------------------------- pledges
-
-
-async def add_pledge(connection: AsyncConnection, values: Mapping[str, Any]) -> Pledge:
-    """Write a pledge."""
-    statement = insert(models.pledges).values(**values).returning(*models.pledges.c)
-    return Pledge.model_validate((await connection.execute(statement)).one())
-
-
-async def list_pledges(
-    connection: AsyncConnection, campaign_id: str, *, after: UUID | None, limit: int
-) -> list[Pledge]:
-    """At most `limit` pledges of a campaign in the order of their ids, beginning behind `after`."""
-    table = models.pledges
-    statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.pledge_id)
-    if after is not None:
-        statement = statement.where(table.c.pledge_id > after)
-    return [Pledge.model_validate(row) for row in await connection.execute(statement.limit(limit))]

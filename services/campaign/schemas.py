@@ -21,7 +21,6 @@ from services.campaign import lifecycle
 from services.campaign.disbursements import DisbursementState
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
-from services.campaign.pledges import Display
 from shared.events.campaigns import BeneficiaryUnit, CampaignKind
 from shared.events.fields import CAMPAIGN_ID
 from shared.money import MAX_AMOUNT_FEN
@@ -70,6 +69,7 @@ def _text(max_length: int) -> StringConstraints:
     return StringConstraints(min_length=1, max_length=max_length, strict=True)
 
 
+Short = Annotated[str, BeforeValidator(_plain_text), _text(20)]
 Line = Annotated[str, BeforeValidator(_plain_text), _text(200)]
 Paragraph = Annotated[str, BeforeValidator(_plain_text), _text(2000)]
 Fen = Annotated[int, Field(strict=True, ge=1, le=MAX_AMOUNT_FEN, description="Amount in fen of CNY")]
@@ -131,16 +131,6 @@ class FilingBody(Body):
     filing_number: Line = Field(description="备案编号")
 
 
-class PledgeBody(Body):
-    """A promise made in public (认捐, 举牌)."""
-
-    company: Line = Field(description="The company that promises; stays in this service")
-    display: Display = Field(description="What it agreed to show: its name, an alias, or nothing (anonymous)")
-    alias: Line | None = Field(None, description="Shown instead of the name, with display alias")
-    amount_fen: Fen = Field(description="Promised, in fen; never counted as received")
-    due_on: Day = Field(description="When it is to be paid, a date in Asia/Shanghai")
-
-
 class DisbursementBody(Body):
     """A request to spend from a campaign's fund (拨付申请)."""
 
@@ -196,21 +186,6 @@ class Campaign(BaseModel):
         )
 
 
-class Pledge(BaseModel):
-    """A pledge as this service knows it."""
-
-    model_config = ConfigDict(frozen=True, from_attributes=True)
-
-    pledge_id: UUID
-    campaign_id: str
-    company: str
-    shown_name: str
-    amount_fen: int
-    due_on: date
-    made_by: str
-    made_at: datetime
-
-
 class Disbursement(BaseModel):
     """A disbursement and who did what with it. Times are UTC."""
 
@@ -246,7 +221,8 @@ class Balance(BaseModel):
     disbursed_fen: int
     balance_fen: int = Field(description="Below zero: overdrawn by a refund that came after an approval")
     overdrawn: bool
-    promised_fen: int = Field(description="Pledges, apart from everything else")
+    promised_fen: int = Field(description="Confirmed pledges, apart from everything else")
+    promised_released_fen: int = Field(description="Of promised_fen, no longer asked for (art. 41)")
     donations: int
     reversals: int
     pledges: int
@@ -260,13 +236,6 @@ class CampaignPage(BaseModel):
     """A part of the list of campaigns, in the order of their ids."""
 
     items: list[Campaign]
-    next: Next
-
-
-class PledgePage(BaseModel):
-    """A part of a campaign's pledges."""
-
-    items: list[Pledge]
     next: Next
 
 

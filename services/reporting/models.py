@@ -157,6 +157,7 @@ pledges: Final = Table(
     Column("amount_fen", BigInteger, CheckConstraint("amount_fen > 0"), nullable=False),
     Column("due_on", Date, nullable=False),
     Column("promised_at", UTC_TIME, nullable=False),
+    _count("released_fen"),
     Index("pledges_by_campaign", "campaign_id", postgresql_include=["amount_fen"]),
 )
 """Promised in public (art. 41). Never added to what was received."""

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting.proof import digest_of, version_of
-from services.reporting.tally import CampaignEvent, MinuteKey, Sums, Tally, minute_start
+from services.reporting.tally import CampaignEvent, MinuteKey, PledgeEvent, Sums, Tally, minute_start
 from services.reporting.totals import (
     RECENT_SHOWN,
     Amounts,
@@ -19,7 +19,15 @@ from services.reporting.totals import (
     ChannelTotal,
 )
 from shared.dead_letters import DeadLetter
-from shared.events import DonationReceived, Event, FundsDisbursed, MilestoneReached, PledgeMade
+from shared.events import (
+    DonationReceived,
+    Event,
+    FundsDisbursed,
+    MilestoneReached,
+    PledgeCorrected,
+    PledgeMade,
+    PledgeReleased,
+)
 
 ARRIVALS_KEPT: Final = timedelta(days=2)
 
@@ -192,6 +200,12 @@ _PUT_PLEDGE = text(
     "INSERT INTO pledges (pledge_id, campaign_id, company, amount_fen, due_on, promised_at)"
     " VALUES (:pledge_id, :campaign_id, :company, :amount_fen, :due_on, :promised_at) ON CONFLICT DO NOTHING"
 )
+_PLEDGE_COLUMNS: Final = ("pledge_id", "campaign_id", "company", "amount_fen", "due_on")
+_CORRECT_PLEDGE = text(
+    "UPDATE pledges SET company = :company, amount_fen = :amount_fen, due_on = :due_on"
+    " WHERE pledge_id = :pledge_id AND campaign_id = :campaign_id"
+)
+_RELEASE_PLEDGE = text("UPDATE pledges SET released_fen = :released_fen WHERE pledge_id = :pledge_id")
 _PUT_DISBURSEMENT = text(
     "INSERT INTO disbursements"
     " (disbursement_id, campaign_id, amount_fen, use, beneficiaries, beneficiary_unit, paid_at) VALUES"
@@ -212,8 +226,17 @@ async def _write_milestone(connection: AsyncConnection, event: MilestoneReached)
     await connection.execute(_PUT_MILESTONE, {**data, "reached_at": event.time})
 
 
-async def _write_pledge(connection: AsyncConnection, event: PledgeMade) -> None:
-    await connection.execute(_PUT_PLEDGE, {**event.data.model_dump(), "promised_at": event.time})
+async def _write_pledge(connection: AsyncConnection, event: PledgeEvent) -> None:
+    """Promised, promised otherwise, or no longer asked for, which lowers nothing (art. 41)."""
+    match event:
+        case PledgeMade(data=made):
+            terms = made.model_dump(include=set(_PLEDGE_COLUMNS))
+            await connection.execute(_PUT_PLEDGE, {**terms, "promised_at": event.time})
+        case PledgeCorrected(data=corrected):
+            await connection.execute(_CORRECT_PLEDGE, corrected.model_dump(include=set(_PLEDGE_COLUMNS)))
+        case PledgeReleased(data=released):
+            amount = released.model_dump(include={"pledge_id", "released_fen"})
+            await connection.execute(_RELEASE_PLEDGE, amount)
 
 
 async def _write_disbursement(connection: AsyncConnection, event: FundsDisbursed) -> None:
@@ -277,6 +300,8 @@ SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequenc
            AS milestone_fen,
        (SELECT coalesce(sum(amount_fen), 0)::bigint
         FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_fen,
+       (SELECT coalesce(sum(released_fen), 0)::bigint
+        FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_released_fen,
        (SELECT coalesce(sum(amount_fen), 0)::bigint
         FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS disbursed_fen,
        statement_timestamp() AS as_of
@@ -335,6 +360,7 @@ def _state(row: RowMapping) -> CampaignState:
     return CampaignState(
         plan=plan,
         amounts=amounts,
+        promised_released_fen=row["promised_released_fen"],
         channels=channels,
         recent=json.loads(row["donors"]),
         positions=positions,

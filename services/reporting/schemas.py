@@ -32,6 +32,7 @@ class Totals(BaseModel):
     net_fen: int
     donations: int
     promised_fen: int
+    promised_released_fen: int
     disbursed_fen: int
     channels: list[ChannelTotal]
     positions: dict[str, int]
@@ -45,6 +46,7 @@ class Totals(BaseModel):
         return cls(
             **state.plan.model_dump(include=cls.model_fields.keys() & type(state.plan).model_fields.keys()),
             **state.amounts.model_dump(),
+            promised_released_fen=state.promised_released_fen,
             net_fen=state.amounts.net_fen,
             channels=list(state.channels),
             positions=state.positions,

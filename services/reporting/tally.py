@@ -23,7 +23,9 @@ from shared.events import (
     Event,
     FundsDisbursed,
     MilestoneReached,
+    PledgeCorrected,
     PledgeMade,
+    PledgeReleased,
 )
 
 _STATUS: Final[dict[type[Event], CampaignStatus]] = {
@@ -32,6 +34,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
     CampaignPaused: "paused",
     CampaignClosed: "closed",
 }
+PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
 CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,7 +78,8 @@ class Tally:
     donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
     campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
     milestones: list[MilestoneReached] = field(default_factory=list)
-    pledges: list[PledgeMade] = field(default_factory=list)
+    pledges: list[PledgeEvent] = field(default_factory=list)
+    """In their order: a correction stands behind what it corrects."""
     disbursements: list[FundsDisbursed] = field(default_factory=list)
     oldest_received_at: datetime | None = None
     """Of the donations received here, except those that had been held and were released later; the first of
@@ -180,7 +184,7 @@ def _others(result: Tally, event: Event) -> None:
             result.campaigns[event.data.campaign_id] = (event, _STATUS[type(event)])
         case MilestoneReached():
             result.milestones.append(event)
-        case PledgeMade():
+        case PledgeMade() | PledgeCorrected() | PledgeReleased():
             result.pledges.append(event)
         case FundsDisbursed():
             result.disbursements.append(event)

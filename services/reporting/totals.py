@@ -82,6 +82,8 @@ class CampaignState(Frozen):
 
     plan: CampaignPlan
     amounts: Amounts
+    promised_released_fen: int = 0
+    """Of what was promised, no longer asked for (art. 41); it stays promised, and so out of the proof."""
     channels: tuple[ChannelTotal, ...]
     recent: tuple[RecentDonor, ...]
     """Newest first, RECENT_SHOWN at most."""

@@ -17,7 +17,11 @@ from shared.events.campaigns import (
     FundsDisbursed,
     GoalReached,
     MilestoneReached,
+    PledgeCorrected,
+    PledgeDue,
+    PledgeFulfilled,
     PledgeMade,
+    PledgeReleased,
 )
 from shared.events.donations import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.envelope import CONTENT_TYPE, CONTENT_TYPE_HEADER, Event, EventData, UnknownEvent
@@ -44,7 +48,11 @@ __all__ = [
     "MilestoneReached",
     "NotificationDelivered",
     "NotificationFailed",
+    "PledgeCorrected",
+    "PledgeDue",
+    "PledgeFulfilled",
     "PledgeMade",
+    "PledgeReleased",
     "UnknownEvent",
     "UnusableEvent",
     "decode_event",
@@ -62,6 +70,10 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     GoalReached,
     MilestoneReached,
     PledgeMade,
+    PledgeCorrected,
+    PledgeFulfilled,
+    PledgeDue,
+    PledgeReleased,
     DisbursementApproved,
     FundsDisbursed,
     NotificationDelivered,
@@ -82,6 +94,10 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | GoalReached
         | MilestoneReached
         | PledgeMade
+        | PledgeCorrected
+        | PledgeFulfilled
+        | PledgeDue
+        | PledgeReleased
         | DisbursementApproved
         | FundsDisbursed
         | NotificationDelivered

@@ -1,14 +1,19 @@
 """Events of the campaign service. Their source is `campaign/<partition>`, their sequence the outbox row."""
 
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from shared.events.envelope import Event, EventData
 from shared.events.fields import AmountFen, Count, Moment, TotalFen
 
 CampaignKind = Literal["gala", "annual_drive", "emergency_appeal", "programme", "employer_drive"]
 BeneficiaryUnit = Literal["person_times", "households", "schools"]
+ValueBasis = Literal["invoice", "appraisal", "agreed"]
+DueDays = Annotated[int, Field(strict=True, ge=-366, le=3660)]
+"""Days after a due date; below 0: before it."""
 
 
 class CampaignData(EventData):
@@ -43,14 +48,78 @@ class MilestoneReachedData(EventData):
     received_fen: TotalFen
 
 
+class PledgedGoods(EventData):
+    """Goods that were promised. `basis` says what their stated value rests on."""
+
+    description: str
+    quantity: Count
+    unit: str
+    basis: ValueBasis
+
+
 class PledgeMadeData(EventData):
-    """A promise made in public (art. 41): never counted as received. `company` agreed to be shown."""
+    """A promise made in public (art. 41): never counted as received. `company` agreed to be shown.
+
+    With `goods`, `amount_fen` is their stated value.
+    """
 
     pledge_id: UUID
     campaign_id: str
     company: str
     amount_fen: AmountFen
     due_on: date
+    placard: str | None = None
+    goods: PledgedGoods | None = None
+
+
+class PledgeCorrectedData(EventData):
+    """A confirmed pledge as it stands after a recorded correction.
+
+    The promised total moves by `amount_fen` − `previous_amount_fen`.
+    """
+
+    pledge_id: UUID
+    campaign_id: str
+    company: str
+    amount_fen: AmountFen
+    previous_amount_fen: AmountFen
+    due_on: date
+    placard: str | None = None
+    goods: PledgedGoods | None = None
+
+
+class PledgeFulfilledData(EventData):
+    """What was promised has come in for the first time. A later reversal says nothing here."""
+
+    pledge_id: UUID
+    campaign_id: str
+    company: str
+    amount_fen: AmountFen
+    fulfilled_fen: TotalFen
+
+
+class PledgeDueData(EventData):
+    """A pledge that is still open `days_after_due` days after its date (below 0: before it)."""
+
+    pledge_id: UUID
+    campaign_id: str
+    company: str
+    amount_fen: AmountFen
+    open_fen: AmountFen
+    due_on: date
+    days_after_due: DueDays
+
+
+class PledgeReleasedData(EventData):
+    """What is no longer asked for after the report of art. 41. The promised total stays as it is."""
+
+    pledge_id: UUID
+    campaign_id: str
+    company: str
+    amount_fen: AmountFen
+    released_fen: AmountFen
+    report_reference: str
+    public_statement: str
 
 
 class DisbursementApprovedData(EventData):
@@ -111,6 +180,30 @@ class PledgeMade(Event):
     TYPE: ClassVar[str] = "org.shanliu.pledge.made.v1"
     type: Literal["org.shanliu.pledge.made.v1"]
     data: PledgeMadeData
+
+
+class PledgeCorrected(Event):
+    TYPE: ClassVar[str] = "org.shanliu.pledge.corrected.v1"
+    type: Literal["org.shanliu.pledge.corrected.v1"]
+    data: PledgeCorrectedData
+
+
+class PledgeFulfilled(Event):
+    TYPE: ClassVar[str] = "org.shanliu.pledge.fulfilled.v1"
+    type: Literal["org.shanliu.pledge.fulfilled.v1"]
+    data: PledgeFulfilledData
+
+
+class PledgeDue(Event):
+    TYPE: ClassVar[str] = "org.shanliu.pledge.due.v1"
+    type: Literal["org.shanliu.pledge.due.v1"]
+    data: PledgeDueData
+
+
+class PledgeReleased(Event):
+    TYPE: ClassVar[str] = "org.shanliu.pledge.released.v1"
+    type: Literal["org.shanliu.pledge.released.v1"]
+    data: PledgeReleasedData
 
 
 class DisbursementApproved(Event):

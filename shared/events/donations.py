@@ -12,7 +12,10 @@ DonorKind = Literal["person", "company"]
 
 
 class DonationReceivedData(EventData):
-    """Money came in. `shown_name` is what the donor agreed to show; None: anonymous (art. 82)."""
+    """Money came in. `shown_name` is what the donor agreed to show; None: anonymous (art. 82).
+
+    `pledge_id`: the promise that the donor says this fulfils.
+    """
 
     donation_id: UUID
     channel: str
@@ -25,6 +28,7 @@ class DonationReceivedData(EventData):
     shown_name: str | None = None
     has_contact: bool = False
     released: bool = False
+    pledge_id: UUID | None = None
 
 
 class DonationHeldData(EventData):
@@ -50,7 +54,10 @@ class DonationConflictedData(EventData):
 
 
 class DonationReversedData(EventData):
-    """Money of a received donation went back, wholly or in part. `amount_fen` is what went back."""
+    """Money of a received donation went back, wholly or in part. `amount_fen` is what went back.
+
+    `pledge_id`: as in the donation's own event.
+    """
 
     reversal_id: UUID
     donation_id: UUID
@@ -60,6 +67,7 @@ class DonationReversedData(EventData):
     amount_fen: AmountFen
     occurred_at: Moment
     donation_occurred_at: Moment
+    pledge_id: UUID | None = None
 
 
 class DonationReceived(Event):

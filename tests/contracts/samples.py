@@ -22,7 +22,11 @@ from shared.events import (
     MilestoneReached,
     NotificationDelivered,
     NotificationFailed,
+    PledgeCorrected,
+    PledgeDue,
+    PledgeFulfilled,
     PledgeMade,
+    PledgeReleased,
 )
 from shared.events.campaigns import (
     CampaignData,
@@ -30,7 +34,12 @@ from shared.events.campaigns import (
     FundsDisbursedData,
     GoalReachedData,
     MilestoneReachedData,
+    PledgeCorrectedData,
+    PledgedGoods,
+    PledgeDueData,
+    PledgeFulfilledData,
     PledgeMadeData,
+    PledgeReleasedData,
 )
 from shared.events.donations import (
     DonationConflictedData,
@@ -127,6 +136,41 @@ _DATA: dict[type[Event], EventData] = {
         company="某某有限公司",
         amount_fen=200_000_000,
         due_on=date(2024, 3, 31),
+    ),
+    PledgeCorrected: PledgeCorrectedData(
+        pledge_id=OTHER,
+        campaign_id=GALA,
+        company="某某有限公司",
+        amount_fen=20_000_000,
+        previous_amount_fen=200_000_000,
+        due_on=date(2024, 3, 31),
+        placard="17",
+        goods=PledgedGoods(description="药品", quantity=1_000, unit="箱", basis="invoice"),
+    ),
+    PledgeFulfilled: PledgeFulfilledData(
+        pledge_id=OTHER,
+        campaign_id=GALA,
+        company="某某有限公司",
+        amount_fen=20_000_000,
+        fulfilled_fen=20_000_001,
+    ),
+    PledgeDue: PledgeDueData(
+        pledge_id=OTHER,
+        campaign_id=GALA,
+        company="某某有限公司",
+        amount_fen=20_000_000,
+        open_fen=5_000_000,
+        due_on=date(2024, 3, 31),
+        days_after_due=-7,
+    ),
+    PledgeReleased: PledgeReleasedData(
+        pledge_id=OTHER,
+        campaign_id=GALA,
+        company="某某有限公司",
+        amount_fen=20_000_000,
+        released_fen=5_000_000,
+        report_reference="民慈报〔2024〕1号",
+        public_statement="https://charity.example/statements/1",
     ),
     DisbursementApproved: DisbursementApprovedData(
         disbursement_id=OTHER, campaign_id=GALA, amount_fen=167_000_000, use="助学圆梦"

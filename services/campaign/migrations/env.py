@@ -1,6 +1,7 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
-import services.campaign.ledger.models  # noqa: F401 - puts its tables on the metadata
+import services.campaign.ledger.models
+import services.campaign.pledges.models  # noqa: F401 - the same
 from services.campaign.models import metadata
 from shared.migrations import run_migrations
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from httpx import AsyncClient, Response
 
+from services.campaign.pledges.rules import DONOR_TIME
 from shared.events import DonationReceived, DonationReversed, Event
 from shared.events.donations import DonationReceivedData, DonationReversedData
 
@@ -19,6 +20,7 @@ SECOND_APPROVER = "qian"
 FINANCE_AND_APPROVER = "sun"
 ADMINISTRATOR = "zhou"
 VIEWER = "wu"
+SECOND_DESK = "chen"
 
 ROLES: dict[str, list[str]] = {
     DESK: ["desk"],
@@ -28,6 +30,7 @@ ROLES: dict[str, list[str]] = {
     FINANCE_AND_APPROVER: ["finance", "approver"],
     ADMINISTRATOR: ["administrator"],
     VIEWER: ["viewer"],
+    SECOND_DESK: ["desk"],
 }
 
 
@@ -83,6 +86,30 @@ def a_pledge(amount_fen: int = 100, **changes: Any) -> dict[str, Any]:
     return {"company": "某某公司", "display": "name", "amount_fen": amount_fen, "due_on": due_on} | changes
 
 
+def some_goods(quantity: int) -> dict[str, Any]:
+    return {"description": "药品", "quantity": quantity, "unit": "箱", "basis": "invoice"}
+
+
+def a_delivery(quantity: int, value_fen: int, **changes: Any) -> dict[str, Any]:
+    today = datetime.now(DONOR_TIME).date().isoformat()
+    return {
+        "quantity": quantity,
+        "value_fen": value_fen,
+        "delivered_on": today,
+        "reason": "送货单 1",
+    } | changes
+
+
+def a_release(**changes: Any) -> dict[str, Any]:
+    return {
+        "report_reference": "民慈报〔2026〕1号",
+        "reported_to": "某某县民政局",
+        "reported_on": "2026-01-05",
+        "reason": "经营状况显著恶化",
+        "public_statement": "https://charity.example/statements/1",
+    } | changes
+
+
 class Operator:
     """Sends commands as one person, each with a key of its own unless a test names one."""
 
@@ -130,7 +157,7 @@ class Source:
         self.partition = partition
         self._sequence = -1
 
-    def received(self, campaign_id: str, amount_fen: int) -> Event:
+    def received(self, campaign_id: str, amount_fen: int, pledge_id: str | None = None) -> Event:
         data = DonationReceivedData(
             donation_id=uuid4(),
             channel="test",
@@ -139,12 +166,13 @@ class Source:
             occurred_at=AT,
             received_at=AT,
             donor_kind="person",
+            pledge_id=None if pledge_id is None else UUID(pledge_id),
         )
         return DonationReceived.at(
             self.name, *self._next(), subject=str(data.donation_id), time=AT, data=data
         )
 
-    def reversed(self, campaign_id: str, amount_fen: int) -> Event:
+    def reversed(self, campaign_id: str, amount_fen: int, pledge_id: str | None = None) -> Event:
         data = DonationReversedData(
             reversal_id=uuid4(),
             donation_id=uuid4(),
@@ -154,6 +182,7 @@ class Source:
             amount_fen=amount_fen,
             occurred_at=AT,
             donation_occurred_at=AT,
+            pledge_id=None if pledge_id is None else UUID(pledge_id),
         )
         return DonationReversed.at(
             self.name, *self._next(), subject=str(data.reversal_id), time=AT, data=data

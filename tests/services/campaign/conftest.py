@@ -22,7 +22,7 @@ from shared import database
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, Publisher, ensure_topic
 from shared.events import CONTENT_TYPE_HEADER, Event, decode_event
 from tests.databases import Databases
-from tests.services.campaign.builders import DESK, ROLES, VIEWER, Operator, a_pledge, token
+from tests.services.campaign.builders import DESK, ROLES, SECOND_DESK, VIEWER, Operator, a_pledge, token
 from tests.services.campaign.waiting import until
 
 
@@ -55,9 +55,21 @@ class Service:
         balance: dict[str, Any] = answer.json()
         return balance
 
-    async def pledge(self, campaign_id: str, amount_fen: int) -> None:
-        answer = await self.operator(DESK).post(f"/campaigns/{campaign_id}/pledges", a_pledge(amount_fen))
+    async def entered(self, campaign_id: str, amount_fen: int = 100, **changes: Any) -> str:
+        """The id of a pledge that waits for its second person."""
+        body = a_pledge(amount_fen, **changes)
+        answer = await self.operator(DESK).post(f"/campaigns/{campaign_id}/pledges", body)
         assert answer.status_code == 201, answer.text
+        pledge_id: str = answer.json()["pledge_id"]
+        return pledge_id
+
+    async def pledge(self, campaign_id: str, amount_fen: int = 100, **changes: Any) -> str:
+        """The id of a pledge that one person has entered and another confirmed."""
+        pledge_id = await self.entered(campaign_id, amount_fen, **changes)
+        path, read = f"/pledges/{pledge_id}/confirm", {"amount_fen": amount_fen}
+        answer = await self.operator(SECOND_DESK).post(path, read, if_match='"1"')
+        assert answer.status_code == 200, answer.text
+        return pledge_id
 
     async def publish(self, events: Sequence[Event], partition: int = 0) -> None:
         """Put donation events on Kafka, as the donation service does."""

@@ -29,7 +29,7 @@ async def test_the_same_command_again_gives_the_same_answer_and_has_one_effect(s
     first = await desk.post(f"/campaigns/{campaign_id}/pledges", a_pledge(), key=key)
     again = await desk.post(f"/campaigns/{campaign_id}/pledges", a_pledge(), key=key)
     assert (again.status_code, again.content) == (first.status_code, first.content) == (201, first.content)
-    assert (await service.announced(campaign_id)).count("pledge.made") == 1
+    assert len((await desk.get(f"/campaigns/{campaign_id}/pledges")).json()["items"]) == 1
 
 
 async def test_an_answer_is_repeated_with_its_etag_also_after_things_went_on(service: Service) -> None:
@@ -78,7 +78,7 @@ async def test_the_key_of_another_request_is_refused_and_changes_nothing(service
             422,
             "urn:shanliu:problem:idempotency-key-reused",
         )
-    assert (await service.announced(campaign_id)).count("pledge.made") == 1
+    assert len((await desk.get(f"/campaigns/{campaign_id}/pledges")).json()["items"]) == 1
     assert (await desk.get(f"/campaigns/{campaign_id}")).json()["state"] == "launched"
 
 
@@ -113,7 +113,7 @@ async def test_the_same_command_many_times_at_once_has_one_effect(service: Servi
     answers = await asyncio.gather(*(desk.post(path, a_pledge(), key=key) for _ in range(8)))
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
     assert (await desk.get(path)).json()["items"] == [answers[0].json()]
-    assert (await service.announced(campaign_id)).count("pledge.made") == 1
+    assert len((await desk.get(f"/campaigns/{campaign_id}/pledges")).json()["items"]) == 1
 
 
 async def test_an_old_answer_is_forgotten_when_new_commands_come(service: Service) -> None:

@@ -36,6 +36,7 @@ async def test_received_and_reversed_are_summed_and_the_positions_are_stated(ser
         "balance_fen": 1000,
         "overdrawn": False,
         "promised_fen": 0,
+        "promised_released_fen": 0,
         "donations": 2,
         "reversals": 1,
         "pledges": 0,

@@ -49,7 +49,14 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
             for parameter in operation.get("parameters", []):
                 described = parameter.get("description") or parameter["schema"].get("description")
                 assert described or "_id" in parameter["name"] or parameter["name"] == "state", place
-    for name in ("CampaignBody", "PledgeBody", "DisbursementBody", "FilingBody"):
+    for name in (
+        "CampaignBody",
+        "PledgeBody",
+        "ReleaseBody",
+        "DeliveryBody",
+        "DisbursementBody",
+        "FilingBody",
+    ):
         for field, schema in contract["components"]["schemas"][name]["properties"].items():
             assert schema.get("description"), f"{name}.{field}"
 

@@ -17,9 +17,18 @@ from shared.events import (
     Event,
     FundsDisbursed,
     MilestoneReached,
+    PledgeCorrected,
     PledgeMade,
+    PledgeReleased,
 )
-from shared.events.campaigns import CampaignData, FundsDisbursedData, MilestoneReachedData, PledgeMadeData
+from shared.events.campaigns import (
+    CampaignData,
+    FundsDisbursedData,
+    MilestoneReachedData,
+    PledgeCorrectedData,
+    PledgeMadeData,
+    PledgeReleasedData,
+)
 from shared.events.donations import (
     DonationConflictedData,
     DonationHeldData,
@@ -151,6 +160,25 @@ class CampaignSource(Source):
             due_on=date(2026, 6, 30),
         )
         event: PledgeMade = self._place(PledgeMade, data, data.pledge_id, EVENING)
+        return event
+
+    def corrected(self, made: PledgeMade, amount_fen: int) -> PledgeCorrected:
+        data = PledgeCorrectedData(
+            **made.data.model_dump(exclude={"amount_fen"}),
+            amount_fen=amount_fen,
+            previous_amount_fen=made.data.amount_fen,
+        )
+        event: PledgeCorrected = self._place(PledgeCorrected, data, data.pledge_id, EVENING)
+        return event
+
+    def freed(self, made: PledgeMade, released_fen: int) -> PledgeReleased:
+        data = PledgeReleasedData(
+            **made.data.model_dump(include={"pledge_id", "campaign_id", "company", "amount_fen"}),
+            released_fen=released_fen,
+            report_reference="民慈报〔2026〕1号",
+            public_statement="https://charity.example/statements/1",
+        )
+        event: PledgeReleased = self._place(PledgeReleased, data, data.pledge_id, EVENING)
         return event
 
     def disbursed(self, amount_fen: int, campaign_id: str = GALA) -> FundsDisbursed:

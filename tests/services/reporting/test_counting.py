@@ -119,6 +119,22 @@ async def test_promised_received_and_disbursed_are_never_added_together(engine: 
     assert amounts.net_fen == 2
 
 
+async def test_a_corrected_promise_moves_the_promised_total_by_the_difference(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    wrong, other = campaign.pledged(50_000), campaign.pledged(700)
+    right = campaign.corrected(wrong, 5_000)
+    await counted(engine, [wrong, other, right], [wrong, right])
+    assert (await state_of(engine)).amounts.promised_fen == 5_700
+
+
+async def test_a_released_promise_is_shown_apart_and_lowers_nothing(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    promise = campaign.pledged(5_000)
+    await counted(engine, [promise, campaign.freed(promise, 1_200)])
+    state = await state_of(engine)
+    assert (state.amounts.promised_fen, state.promised_released_fen) == (5_000, 1_200)
+
+
 async def test_donations_read_before_their_campaign_are_there_when_it_is(engine: AsyncEngine) -> None:
     await counted(engine, [Source().received(100)])
     assert await queries.read_states(engine) == []

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.campaign.lifecycle import State
-from services.campaign.pledges import (
+from services.campaign.pledges.rules import (
     LATEST_DUE,
     UNNAMED_COMPANY,
     AliasMissing,

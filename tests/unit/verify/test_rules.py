@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.verify.records import UNUSABLE, dead_position, donation_event, intake_row
+from deploy.verify.records import UNUSABLE, campaign_event, dead_position, donation_event, intake_row
 from deploy.verify.workbook import Evidence, Sums, Workbook
 from services.donation.intake import donation_id_of, reversal_id_of
 
@@ -283,6 +283,17 @@ def test_an_event_that_is_repeated_with_other_content_is_named(story: Story) -> 
     story.workbook.add_repeats([other])
     story.workbook.decide(story.tops)
     assert story.workbook.breaches(10) == [("repeated with other content", "intake.wechat/0:1")]
+
+
+def test_a_corrected_promise_counts_by_its_difference() -> None:
+    def promised(kind: str, **data: int) -> int:
+        event = {"source": "campaign/1", "sequence": "1", "type": f"org.shanliu.pledge.{kind}.v1"}
+        row, *_ = campaign_event(json.dumps({**event, "data": {"campaign_id": GALA, **data}}).encode())
+        return 0 if row is None else row.promised_fen
+
+    assert promised("made", amount_fen=500) == 500
+    assert promised("corrected", amount_fen=50, previous_amount_fen=500) == -450
+    assert promised("released", amount_fen=50, released_fen=50) == 0
 
 
 def test_more_back_than_was_given_is_named(story: Story) -> None:
