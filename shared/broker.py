@@ -23,8 +23,10 @@ from prometheus_client import Counter, Histogram
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import connections
 from shared.consumer import CarefulConsumer
 
+connections.repair()
 log = structlog.get_logger(__name__)
 
 INTAKE_PREFIX: Final = "intake."

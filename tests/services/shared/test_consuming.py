@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import uvloop
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.util import calc_crc32c
 
 from shared.broker import (
@@ -320,3 +323,28 @@ async def test_a_record_of_the_largest_size_is_handed_on(settings: KafkaSettings
     async with consuming(broker):
         await until(lambda: handler.has(3))
     assert [record.value for record in handler.done] == [b"before", large, b"after"]
+
+
+def test_a_connection_cut_while_it_is_written_to_stops_no_consumer(settings: KafkaSettings) -> None:
+    """On uvloop, as the services run: writing to it is an error that aiokafka is ready for."""
+
+    async def scenario() -> None:
+        await ensure_topic(settings, TOPIC)
+        handler, broker = Handler(), make_broker(settings)
+        subscribe_batches(broker, settings, handler, group=GROUP, pattern=r"intake[.].+")
+        async with consuming(broker), Publisher(settings) as publisher:
+            await publisher.send(TOPIC, b"before", partition=0)
+            await until(lambda: handler.has(1))
+            (subscriber,) = broker.subscribers
+            client = subscriber.consumer._client  # type: ignore[attr-defined]
+            for connection in list(client._conns.values()):
+                connection._writer.transport.abort()
+                await asyncio.sleep(0)  # uvloop has closed it, aiokafka has not yet heard of it
+                with pytest.raises(KafkaConnectionError):
+                    connection.send(MetadataRequest([]))
+            async with asyncio.timeout(10):
+                assert await client.force_metadata_update()
+            await publisher.send(TOPIC, b"after", partition=0)
+            await until(lambda: handler.has(2))
+
+    uvloop.run(scenario())
