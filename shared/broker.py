@@ -40,6 +40,7 @@ DEAD_LETTER: Final = "dead-letter"
 
 DONATION_WORKER_GROUP: Final = "donation-worker"
 DONATION_CAMPAIGNS_GROUP: Final = "donation-campaigns"
+DONATION_RECEIPTS_GROUP: Final = "donation-receipts"
 CAMPAIGN_GROUP: Final = "campaign"
 NOTIFICATION_GROUP: Final = "notification"
 NOTIFICATION_CONTACTS_GROUP: Final = "notification-contacts"

@@ -68,10 +68,15 @@ class Problem(Exception):
         self.headers = headers
         self.members = members
 
+    @property
+    def type(self) -> str:
+        """The document's `type`."""
+        return f"urn:shanliu:problem:{self.code}"
+
     def to_response(self) -> JSONResponse:
         """The problem document with its status and headers."""
         body = {
-            "type": f"urn:shanliu:problem:{self.code}",
+            "type": self.type,
             "title": self.title,
             "status": self.status,
             "detail": self.detail,

@@ -26,6 +26,7 @@ SETTINGS: Final = frozenset(
         "SMTP_PASSWORD",
         "SMTP_RATE_PER_S",
         "PARTITIONS",
+        "PUBLIC_URL",
     }
 )
 """The services' settings: a child has exactly those it is given."""

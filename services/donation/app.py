@@ -10,6 +10,11 @@ from services.donation import api, intake_openapi, republishing
 from services.donation.channels import Directory, SecretBox
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
+from services.donation.models import idempotency_keys
+from services.donation.receipts import api as receipts_api
+from services.donation.receipts.campaigns import ReceiptCampaigns
+from services.donation.receipts.checking import checking_router
+from services.donation.receipts.issuing import Office
 from services.donation.releasing import Releaser
 from services.donation.settings import Settings
 from shared import database
@@ -17,6 +22,7 @@ from shared.access import Operators
 from shared.broker import (
     CAMPAIGN_EVENTS,
     DONATION_CAMPAIGNS_GROUP,
+    DONATION_RECEIPTS_GROUP,
     DONATION_WORKER_GROUP,
     Publisher,
     consuming,
@@ -24,6 +30,7 @@ from shared.broker import (
     subscribe_batches,
 )
 from shared.gathering import Gatherer
+from shared.run_once import Runner
 from shared.service import background
 from shared.service import create_app as create_service
 
@@ -39,7 +46,10 @@ def create_app(settings: Settings) -> FastAPI:
     directory = Directory(engine, box)
     gatherer = Gatherer(publisher, settings.partitions, settings.http_linger_ms)
     intake = IntakeApi(directory, gatherer, settings.max_in_flight)
+    # Apart, so that commands that queue for a series' lock can't hold up the booking of donations.
+    receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
     parts: list[AbstractAsyncContextManager[Any]] = [database.disposing(engine), publisher]
+    parts.append(database.disposing(receipts_engine))
     if settings.has_role("api"):
         parts += [gatherer, background("channels", directory.keep_fresh)]
     if settings.has_role("worker"):
@@ -53,13 +63,17 @@ def create_app(settings: Settings) -> FastAPI:
         ahead=intake.routes() if settings.has_role("api") else [],
         parts=parts,
         checks={"database": database_answers, "broker": publisher.check},
-        routers=[api.router] if settings.has_role("api") else [],
+        routers=[api.router, checking_router(receipts_engine), receipts_api.router]
+        if settings.has_role("api")
+        else [],
         description="Intake of donations and reversals, and the books of what came in.",
     )
     if settings.has_role("api"):
         intake_openapi.document(app)
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.parts = api.Parts(settings, engine, publisher, box, directory, intake)
+    runner = Runner(receipts_engine, idempotency_keys)
+    app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app
 
 
@@ -72,6 +86,8 @@ def _worker(
     campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
     subscribe_batches(broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
     subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
+    receipts = ReceiptCampaigns(settings, engine)
+    subscribe_batches(broker, settings, receipts, group=DONATION_RECEIPTS_GROUP, topics=[CAMPAIGN_EVENTS])
     return [consuming(broker), background("releasing", releaser.run)]
 
 

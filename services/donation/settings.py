@@ -17,6 +17,11 @@ class Settings(ServiceSettings, KafkaSettings):
     roles: str = "api,worker"
     channel_key: SecretStr = Field(description="32 bytes in base64: encrypts the channels' secrets at rest")
     operators_file: Path | None = None
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        description="where anyone reaches this API: stands on receipts; empty: HTTP_HOST and HTTP_PORT",
+    )
     http_linger_ms: int = Field(default=2, ge=0, le=50, description="how long HTTP intake gathers a batch")
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
 
@@ -27,6 +32,11 @@ class Settings(ServiceSettings, KafkaSettings):
         if unknown := set(roles.split(",")) - set(get_args(Role)):
             raise ValueError(f"{', '.join(sorted(unknown))}: not a role; ROLES is api, worker or api,worker")
         return roles
+
+    @property
+    def address(self) -> str:
+        """Where anyone reaches this API, without a slash at the end."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
 
     def has_role(self, role: Role) -> bool:
         """Whether this process plays a role."""

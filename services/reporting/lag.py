@@ -16,6 +16,7 @@ from services.reporting.schemas import GroupLag
 from shared.broker import (
     CAMPAIGN_GROUP,
     DONATION_CAMPAIGNS_GROUP,
+    DONATION_RECEIPTS_GROUP,
     DONATION_WORKER_GROUP,
     INTAKE_PREFIX,
     NOTIFICATION_CONTACTS_GROUP,
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 GROUPS: Final = (
     DONATION_WORKER_GROUP,
     DONATION_CAMPAIGNS_GROUP,
+    DONATION_RECEIPTS_GROUP,
     CAMPAIGN_GROUP,
     NOTIFICATION_GROUP,
     NOTIFICATION_CONTACTS_GROUP,

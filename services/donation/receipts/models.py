@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -174,7 +175,7 @@ receipt_files: Final = Table(
 receipt_waivers: Final = Table(
     "receipt_waivers",
     metadata,
-    Column("waiver_id", Uuid, primary_key=True),
+    Column("waiver_id", BigInteger, Identity(), primary_key=True),
     Column("donation_id", Uuid, ForeignKey("donations.donation_id"), nullable=False),
     Column("waived_on", Date, nullable=False),
     Column("note", Text, nullable=False, comment="how the donor said so"),

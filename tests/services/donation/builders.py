@@ -72,6 +72,26 @@ def bearer(person: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token(person)}"}
 
 
+def campaign_data(campaign_id: str, **changes: Any) -> CampaignData:
+    """A filed gala as its events show it."""
+    values: dict[str, Any] = {
+        "campaign_id": campaign_id,
+        "kind": "gala",
+        "title": "慈善晚会",
+        "organisation": "苏州市慈善总会",
+        "licence": "53320500509190000A",
+        "filing_number": "53320500509190000A27001",
+        "purpose": "助学",
+        "goal_fen": 1_000_000,
+        "window_start": OCCURRED_AT - timedelta(days=1),
+        "window_end": OCCURRED_AT + timedelta(days=1),
+        "contact": "0512-00000000",
+        "query_method": "慈善中国",
+        "changed_at": OCCURRED_AT,
+    }
+    return CampaignData.model_validate(values | changes)
+
+
 class Campaigns:
     """Makes campaign events as the campaign service does: one source, its sequences without gaps."""
 
@@ -79,23 +99,15 @@ class Campaigns:
         self.source = f"campaign/{partition}"
         self._sequence = 0
 
-    def event(self, event_class: type[Event], campaign_id: str, changed_at: datetime = OCCURRED_AT) -> Event:
+    def event(
+        self,
+        event_class: type[Event],
+        campaign_id: str,
+        changed_at: datetime = OCCURRED_AT,
+        **changes: Any,
+    ) -> Event:
         self._sequence += 1
-        data = CampaignData(
-            campaign_id=campaign_id,
-            kind="gala",
-            title="慈善晚会",
-            organisation="苏州市慈善总会",
-            licence="53320500509190000A",
-            filing_number="53320500509190000A27001",
-            purpose="助学",
-            goal_fen=1_000_000,
-            window_start=OCCURRED_AT - timedelta(days=1),
-            window_end=OCCURRED_AT + timedelta(days=1),
-            contact="0512-00000000",
-            query_method="慈善中国",
-            changed_at=changed_at,
-        )
+        data = campaign_data(campaign_id, changed_at=changed_at, **changes)
         previous = self._sequence - 1 or None
         return event_class.at(
             self.source, self._sequence, previous, subject=campaign_id, time=changed_at, data=data

@@ -1,0 +1,147 @@
+"""Anyone may check a receipt: by its number and its check code, as JSON and on a page of its own.
+
+What is told names no donor without consent (Charity Law art. 82). A wrong code and an unknown number get the
+same answer by the same way, so numbers can't be tried out. 75 random bits can't be guessed; the limits keep
+the database for others.
+"""
+
+import hmac
+from collections import OrderedDict
+from pathlib import Path as FilePath
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.responses import Response
+
+from services.donation.channels import Bucket
+from services.donation.receipts import queries
+from services.donation.receipts.capitals import in_capitals
+from services.donation.receipts.check_codes import NotACode, read_check_code
+from services.donation.receipts.issuing import CHECK_PAGE
+from services.donation.receipts.numbering import ACCOUNTING_TIME, Number
+from services.donation.receipts.schemas import Check, state_of
+from shared.money import format_yuan
+from shared.problems import Problem
+
+CHECKS_PER_SECOND: Final = 100
+"""Of one process."""
+CHECKS_OF_ONE_PER_SECOND: Final = 5
+"""Of one address. Behind a proxy that hides the addresses this is the limit of all: have the proxy limit."""
+ADDRESSES: Final = 10_000
+"""Addresses remembered, the newest; one forgotten begins anew."""
+MAX_TYPED: Final = 64
+
+PAGES: Final = FilePath(__file__).parent / "pages"
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # the address has the code
+    "Cache-Control": "no-store",
+}
+_NO_CODE: Final = "0" * 19
+
+
+class Limiter:
+    """How often may be checked: by one address, and by all."""
+
+    def __init__(self) -> None:
+        self._all = Bucket(CHECKS_PER_SECOND)
+        self._of_one: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, address: str) -> bool:
+        """Whether this address may check now."""
+        bucket = self._of_one.pop(address, None) or Bucket(CHECKS_OF_ONE_PER_SECOND)
+        self._of_one[address] = bucket
+        if len(self._of_one) > ADDRESSES:
+            self._of_one.popitem(last=False)
+        return bucket.take() and self._all.take()
+
+
+async def check(engine: AsyncEngine, number: str, code: str) -> Check:
+    """What may be told of a receipt. Raises Problem 422 for what can't be a number or a code (a slip of the
+    pen), 404 when there is no receipt of this number with this code.
+    """
+    parsed = Number.parse(number.strip().upper())
+    if parsed is None:
+        detail = "A number is like SZCS-2027-0000123. Look at the receipt again."
+        raise Problem(422, "not-a-number", detail, errors=[{"field": "number", "message": detail}])
+    try:
+        typed = read_check_code(code)
+    except NotACode:
+        detail = "A letter of the check code is wrong or missing. Look at the receipt again."
+        raise Problem(422, "not-a-code", detail, errors=[{"field": "code", "message": detail}]) from None
+    async with engine.connect() as connection:
+        row = await queries.receipt(connection, str(parsed))
+    same = hmac.compare_digest(row.check_code if row else _NO_CODE, typed)
+    if row is None or not same:
+        raise Problem(404, "unknown-receipt", "No receipt has this number and this check code.")
+    state = state_of(row)
+    return Check(
+        number=row.number,
+        state="overstated" if state == "valid" and row.overstated_fen else state,
+        organisation=row.organisation,
+        licence=row.licence,
+        purpose=row.purpose,
+        amount_fen=row.amount_fen,
+        issued_on=row.issued_at.astimezone(ACCOUNTING_TIME).date(),
+        donor=row.shown_name,
+        replaced_by=row.replaced_by,
+    )
+
+
+def checking_router(engine: AsyncEngine) -> APIRouter:
+    """The routes of the check: JSON, page, style sheet."""
+    router = APIRouter()
+    limiter = Limiter()
+    templates = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
+    templates.globals |= {"yuan": format_yuan, "in_capitals": in_capitals, "page": CHECK_PAGE}
+    page = templates.get_template("check.html")
+    style = (PAGES / "check.css").read_bytes()
+
+    def admit(request: Request) -> None:
+        if not limiter.take(request.client.host if request.client else ""):
+            detail = "Too many checks at once. Try again in a moment."
+            raise Problem(429, "too-many", detail, headers={"Retry-After": "1"})
+
+    @router.get("/v1/receipts/check/{number}", tags=["receipts"], summary="Check a receipt (查验)")
+    async def check_receipt(
+        request: Request,
+        response: Response,
+        number: Annotated[str, Path(max_length=MAX_TYPED)],
+        code: Annotated[str, Query(max_length=MAX_TYPED, description="The check code on the receipt")],
+    ) -> Check:
+        """Public. 404 unless both are of one receipt; 422 for a slip of the pen; 429 for too many."""
+        admit(request)
+        response.headers["Cache-Control"] = "no-store"
+        return await check(engine, number, code)
+
+    @router.get(CHECK_PAGE, include_in_schema=False)
+    async def check_page(
+        request: Request,
+        number: str = "",
+        code: str = "",
+        lang: Literal["zh", "en"] = "zh",
+    ) -> Response:
+        number, code = number[:MAX_TYPED], code[:MAX_TYPED]
+        found, problem = None, None
+        if number or code:
+            try:
+                admit(request)
+                found = await check(engine, number, code)
+            except Problem as refused:
+                problem = refused
+        context = {"number": number, "code": code, "lang": lang, "found": found, "problem": problem}
+        status, headers = (problem.status, problem.headers or {}) if problem else (200, {})
+        return HTMLResponse(page.render(context), status, headers=PAGE_HEADERS | headers)
+
+    @router.get(f"{CHECK_PAGE}.css", include_in_schema=False)
+    async def check_style() -> Response:
+        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+        return Response(style, media_type="text/css", headers=headers)
+
+    return router
