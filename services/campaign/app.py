@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.campaign import api
 from services.campaign.announcements import Announcer
 from services.campaign.handlers import DonationEvents
+from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
 from services.campaign.pledges import api as pledges_api
 from services.campaign.pledges.reminders import Reminders
@@ -52,8 +53,10 @@ def create_app(settings: Settings) -> FastAPI:
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},
-        routers=[api.router, pledges_api.router],
-        description=f"{api.__doc__}\n{pledges_api.__doc__}",
+        routers=[api.router, pledges_api.router, ledger_api.router],
+        description=f"{api.__doc__}
+{pledges_api.__doc__}
+{ledger_api.__doc__}",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -58,8 +58,7 @@ async def book(connection: AsyncConnection, entries: Sequence[Entry]) -> list[Pl
     """
     if not entries:
         return []
-    await connection.execute(_SHARE_PERIODS)
-    heads, closed = await _locked(connection, sorted({entry.journal for entry in entries}))
+    heads, closed = await lock(connection, sorted({entry.journal for entry in entries}))
     now = datetime.now(UTC)
     places: list[Place] = []
     rows: list[dict[str, Any]] = []
@@ -84,9 +83,14 @@ async def book(connection: AsyncConnection, entries: Sequence[Entry]) -> list[Pl
     return places
 
 
-async def _locked(
+async def lock(
     connection: AsyncConnection, journals: list[str]
 ) -> tuple[dict[str, tuple[int, bytes]], date | None]:
+    """Lock journals until the end of the transaction: (sequence and hash of each head, last closed month).
+
+    Whoever asks the journal before booking calls it first, and what they then read stays so.
+    """
+    await connection.execute(_SHARE_PERIODS)
     wanted = {"journals": journals, "number": len(journals)}
     rows = (await connection.execute(_LOCK_HEADS, wanted)).all()
     if not rows:

@@ -31,6 +31,13 @@ class MonthClosed(Refused):
     title = "The month is closed"
 
 
+class ClosingAlready(Refused):
+    """Asking a second time."""
+
+    code = "ledger-month-closing"
+    title = "Somebody has asked to close the month"
+
+
 class NotClosing(Refused):
     """Confirming what nobody has asked for."""
 
@@ -74,17 +81,13 @@ def require_closable(month: date, *, closed: date | None, now: datetime) -> None
         raise MonthNotOver("Close it when it is over in Asia/Shanghai.", month=f"{month:%Y-%m}")
 
 
-def require_open_day(day: date, *, closed: date | None) -> None:
-    """Raise MonthClosed when a day that a person has chosen lies in a closed month."""
-    if closed is not None and day < next_month(closed):
-        raise MonthClosed(
-            f"Everything up to {closed:%Y-%m} is closed. Choose a day from {next_month(closed)} on.",
-            fields=["day"],
-            closed=f"{closed:%Y-%m}",
-        )
-
-
 def require_another(person: str, first: str) -> None:
     """Raise SamePerson unless the second step is taken by another person than the first."""
     if person == first:
         raise SamePerson("Whoever has taken the first step can't take the second; somebody else has to.")
+
+
+def require_not_asked(asked_by: str | None) -> None:
+    """Raise ClosingAlready when somebody has asked to close the month; `asked_by` is that person."""
+    if asked_by is not None:
+        raise ClosingAlready(f"{asked_by} has asked; another person of finance confirms.", asked_by=asked_by)

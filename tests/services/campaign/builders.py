@@ -18,6 +18,7 @@ FINANCE = "wang"
 APPROVER = "zhao"
 SECOND_APPROVER = "qian"
 FINANCE_AND_APPROVER = "sun"
+SECOND_FINANCE = "feng"
 ADMINISTRATOR = "zhou"
 VIEWER = "wu"
 SECOND_DESK = "chen"
@@ -28,6 +29,7 @@ ROLES: dict[str, list[str]] = {
     APPROVER: ["approver"],
     SECOND_APPROVER: ["approver"],
     FINANCE_AND_APPROVER: ["finance", "approver"],
+    SECOND_FINANCE: ["finance"],
     ADMINISTRATOR: ["administrator"],
     VIEWER: ["viewer"],
     SECOND_DESK: ["desk"],
@@ -157,14 +159,16 @@ class Source:
         self.partition = partition
         self._sequence = -1
 
-    def received(self, campaign_id: str, amount_fen: int, pledge_id: str | None = None) -> Event:
+    def received(
+        self, campaign_id: str, amount_fen: int, at: datetime = AT, *, pledge_id: str | None = None
+    ) -> Event:
         data = DonationReceivedData(
             donation_id=uuid4(),
             channel="test",
             campaign_id=campaign_id,
             amount_fen=amount_fen,
-            occurred_at=AT,
-            received_at=AT,
+            occurred_at=at,
+            received_at=at,
             donor_kind="person",
             pledge_id=None if pledge_id is None else UUID(pledge_id),
         )
@@ -172,7 +176,9 @@ class Source:
             self.name, *self._next(), subject=str(data.donation_id), time=AT, data=data
         )
 
-    def reversed(self, campaign_id: str, amount_fen: int, pledge_id: str | None = None) -> Event:
+    def reversed(
+        self, campaign_id: str, amount_fen: int, at: datetime = AT, *, pledge_id: str | None = None
+    ) -> Event:
         data = DonationReversedData(
             reversal_id=uuid4(),
             donation_id=uuid4(),
@@ -180,8 +186,8 @@ class Source:
             campaign_id=campaign_id,
             kind="refund",
             amount_fen=amount_fen,
-            occurred_at=AT,
-            donation_occurred_at=AT,
+            occurred_at=at,
+            donation_occurred_at=at,
             pledge_id=None if pledge_id is None else UUID(pledge_id),
         )
         return DonationReversed.at(

@@ -144,6 +144,11 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
     """One namespace and one database: the tests differ by their campaigns and sources."""
+    return await new_settings(kafka, databases, operators_file)
+
+
+async def new_settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
+    """A namespace and a database that nobody else has."""
     made = Settings(
         database_url=await asyncio.to_thread(databases.fresh, "campaign"),
         kafka_bootstrap_servers=kafka,
@@ -173,4 +178,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(settings: Settings) -> AsyncIterator[Service]:
     async with running(settings) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def apart(kafka: str, databases: Databases, operators_file: Path) -> AsyncIterator[Service]:
+    """A service with everything of its own, for what concerns all campaigns at once."""
+    async with running(await new_settings(kafka, databases, operators_file)) as started:
         yield started
