@@ -54,9 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         ],
         checks={"database": database_answers, "kafka": publisher.check},
         routers=[api.router, pledges_api.router, ledger_api.router],
-        description=f"{api.__doc__}
-{pledges_api.__doc__}
-{ledger_api.__doc__}",
+        description=f"{api.__doc__}\n{pledges_api.__doc__}\n{ledger_api.__doc__}",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -204,7 +204,7 @@ async def read_trial_balance(
 
 @router.get("/accounts/{number}/statement", summary="An account's postings (明细账)", dependencies=reading)
 async def read_statement(
-    number: str,
+    number: Annotated[str, Path(max_length=10, description="A number of the chart")],
     books: BooksHere,
     *,
     campaign_id: CampaignQuery = None,

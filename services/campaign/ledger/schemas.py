@@ -30,8 +30,8 @@ class PostingBody(Body):
 
     account: AccountNumber
     campaign_id: CampaignId | None = Field(None, description="Not with net assets, income and expense")
-    side: Side
-    amount_fen: Annotated[int, Field(strict=True, ge=1, le=POSTING_MAX_FEN)]
+    side: Side = Field(description="debit 借 or credit 贷")
+    amount_fen: Annotated[int, Field(strict=True, ge=1, le=POSTING_MAX_FEN, description="In fen")]
 
 
 class VoucherBody(Body):
@@ -39,14 +39,16 @@ class VoucherBody(Body):
 
     day: Day = Field(description="The day it happened, in Asia/Shanghai")
     note: Paragraph = Field(description="摘要: what it is, and which paper shows it")
-    postings: Annotated[list[PostingBody], Field(min_length=2, max_length=100)]
+    postings: Annotated[
+        list[PostingBody], Field(min_length=2, max_length=100, description="Its lines, in their order")
+    ]
 
 
 class ReversalBody(Body):
     """What is to be reversed, and why."""
 
-    journal: Annotated[str, Field(min_length=1, max_length=200)]
-    sequence: Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+    journal: Annotated[str, Field(min_length=1, max_length=200, description="The entry's journal: books")]
+    sequence: Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="Its place there")]
     note: Paragraph = Field(description="The reason; it stays in the ledger")
 
 
