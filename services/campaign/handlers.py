@@ -13,6 +13,7 @@ from services.campaign.ledger.entries import of_donations
 from services.campaign.milestones import Threshold, reached
 from services.campaign.pledges import booking
 from services.campaign.pledges.fulfilment import payments_in
+from services.campaign.pledges.schemas import Pledge
 from shared import dead_letters
 from shared.broker import KafkaSettings, Publisher, Records
 from shared.events import Event
@@ -39,15 +40,25 @@ class DonationEvents:
             await dead_letters.publish(self.publisher, letter)
         with metrics.BATCH_SECONDS.time():
             async with self.engine.begin() as connection:
-                fresh = await admit(connection, events)
-                pledges = await booking.book(connection, payments_in(fresh))
-                announced = await book(connection, self.announcer, fresh)
-                for pledge in pledges:
-                    await booking.announce_if_fulfilled(connection, self.announcer, pledge)
+                announced, pledges = await count(connection, self.announcer, events)
         for threshold in announced:
             metrics.THRESHOLDS_REACHED.labels(threshold.kind).inc()
         if announced or pledges:
             self.relay.wake()
+
+
+async def count(
+    connection: AsyncConnection, announcer: Announcer, events: Sequence[Event]
+) -> tuple[list[Threshold], list[Pledge]]:
+    """Move the marks, and do what the events that count now do. Gives the thresholds that were announced and
+    the pledges that were paid for. Pledges are locked before funds, and the outbox last.
+    """
+    fresh = await admit(connection, events)
+    pledges = await booking.book(connection, payments_in(fresh))
+    announced = await book(connection, announcer, fresh)
+    for pledge in pledges:
+        await booking.announce_if_fulfilled(connection, announcer, pledge)
+    return announced, pledges
 
 
 async def book(connection: AsyncConnection, announcer: Announcer, events: Sequence[Event]) -> list[Threshold]:

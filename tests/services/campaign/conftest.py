@@ -44,6 +44,11 @@ class Service:
         async with self.engine.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(statement), values)]
 
+    async def rows_changed(self, statement: str, **values: Any) -> None:
+        """Change rows by hand."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement), values)
+
     async def outbox(self, campaign_id: str) -> list[Any]:
         """The events of a campaign, in their order."""
         rows = await self.rows("SELECT value FROM outbox WHERE key = :key ORDER BY id", key=campaign_id)
