@@ -1,13 +1,16 @@
 """Receipts on the real database: numbers without gaps, one valid receipt a donation, nothing edited."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -16,7 +19,7 @@ from services.donation.receipts.numbering import Number
 from shared import versions
 from shared.refusals import NotFound, Refused
 from tests.services.donation.places import Place
-from tests.services.donation.receipt_books import FINANCE, HANDLER, receipt_books
+from tests.services.donation.receipt_books import FINANCE, HANDLER, ReceiptBooks, receipt_books
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -366,3 +369,122 @@ async def test_the_newest_word_on_a_campaign_counts(place: Place) -> None:
     assert (await books.receipt(number)).purpose == "慈善晚会（改）"
     await books.know(books.campaign_id, 4, title="慈善晚会（再改）")
     assert (await books.receipt(number)).purpose == "慈善晚会（改）"
+
+
+# ---------------------------------------------------------------- any interleaving
+
+Step = tuple[str, tuple[int, ...]]
+_donation = st.integers(0, 5)
+_steps = st.one_of(
+    st.tuples(st.just("issue"), st.lists(_donation, min_size=1, max_size=3, unique=True).map(tuple)),
+    st.tuples(st.just("issue_each"), st.lists(_donation, min_size=1, max_size=6, unique=True).map(tuple)),
+    st.tuples(st.just("refund"), st.tuples(_donation, st.sampled_from([1, 5_000, 10_000]))),
+    st.tuples(st.just("void"), st.tuples(st.integers(0, 9))),
+    st.tuples(st.just("reissue"), st.tuples(st.integers(0, 9), st.integers(0, 1))),
+    st.tuples(st.just("waive"), st.tuples(_donation)),
+    st.tuples(st.just("break_off"), st.tuples(_donation)),
+)
+_rounds = st.lists(st.lists(_steps, min_size=1, max_size=4), min_size=1, max_size=5)
+"""Each round's steps start at the same moment; the next round begins when all have ended."""
+
+
+class Broken(Exception):
+    """The process died before its transaction was committed."""
+
+
+class Play:
+    """Six donations of one organisation, and what happens to them."""
+
+    def __init__(self, books: ReceiptBooks, ids: list[UUID]) -> None:
+        self.books = books
+        self.ids = ids
+        self.left_fen = dict.fromkeys(ids, 10_000)
+
+    async def do(self, step: Step) -> None:
+        """One step; a refusal is as good an answer as any."""
+        name, asked = step
+        with contextlib.suppress(Refused, Broken):
+            await getattr(self, f"_{name}")(*asked)
+
+    async def _issue(self, *donations: int) -> None:
+        await self.books.issue(*(self.ids[each] for each in donations))
+
+    async def _issue_each(self, *donations: int) -> None:
+        await self.books.issue_each([self.ids[each] for each in donations])
+
+    async def _refund(self, donation: int, amount_fen: int) -> None:
+        donation_id = self.ids[donation]
+        amount_fen = min(amount_fen, self.left_fen[donation_id])
+        if amount_fen:
+            self.left_fen[donation_id] -= amount_fen
+            await self.books.refund(donation_id, amount_fen)
+
+    async def _number(self, place: int) -> str:
+        year = datetime.now(UTC).year
+        return str(Number(self.books.code, year, place + 1))
+
+    async def _void(self, place: int) -> None:
+        await self.books.void(await self._number(place))
+
+    async def _reissue(self, place: int, is_void: int) -> None:
+        await self.books.reissue(await self._number(place), None if is_void else "写错")
+
+    async def _waive(self, donation: int) -> None:
+        await self.books.waive(self.ids[donation])
+
+    async def _break_off(self, donation: int) -> None:
+        async with self.books.place.engine.begin() as connection:
+            await self.books.office.issue(connection, FINANCE, [self.ids[donation]], handler=HANDLER)
+            raise Broken
+
+
+_BOOKS = """
+    SELECT r.number, r.serial, r.valid, r.amount_fen, r.donations, r.replaces,
+           array_agg(i.donation_id) AS ids, sum(i.amount_fen) AS items_fen
+    FROM receipts r JOIN receipt_items i USING (number) WHERE r.code = :code
+    GROUP BY r.number ORDER BY r.serial
+"""
+
+
+@settings(max_examples=60, deadline=None, database=None, print_blob=True)
+@given(rounds=_rounds)
+async def test_whatever_happens_at_the_same_moment_the_books_are_right(
+    place: Place, rounds: list[list[Step]]
+) -> None:
+    """No number twice or missing, no donation on two valid receipts, each sum that of its donations, never
+    more than was left, and no waived donation with a valid receipt.
+    """
+    books = await receipt_books(place)
+    play = Play(books, await books.donations(6))
+    for steps in rounds:
+        await asyncio.gather(*(play.do(step) for step in steps))
+    rows = await place.rows(_BOOKS, code=books.code)
+    assert [serial for _, serial, *_ in rows] == list(range(1, len(rows) + 1))
+    valid = [donation for _, _, is_valid, _, _, _, ids, _ in rows if is_valid for donation in ids]
+    assert len(valid) == len(set(valid))
+    for _, _, _, amount_fen, donations, _, ids, items_fen in rows:
+        assert (amount_fen, donations) == (items_fen, len(ids))
+    replaced = [replaces for *_, replaces, _, _ in rows if replaces]
+    assert len(replaced) == len(set(replaced))
+    assert not {number for number, _, is_valid, *_ in rows if is_valid} & set(replaced)
+    await _compare_overstated(books, play, {row[0]: row for row in rows})
+    waived = await place.rows(
+        "SELECT donation_id FROM receipt_waivers WHERE donation_id = ANY(:ids) AND withdrawn_at IS NULL",
+        ids=play.ids,
+    )
+    assert not {donation for (donation,) in waived} & set(valid)
+
+
+async def _compare_overstated(books: ReceiptBooks, play: Play, rows: dict[str, tuple[Any, ...]]) -> None:
+    """What finance is told to mend is what states more than is left."""
+    async with books.place.engine.connect() as connection:
+        wanted = queries.Filter(code=books.code, state="overstated")
+        listed = await queries.list_receipts(connection, wanted, after=None, rows=200)
+    told = {row.number: row.overstated_fen for row in listed}
+    left = {
+        number: amount_fen - sum(play.left_fen[donation] for donation in ids)
+        for number, (_, _, is_valid, amount_fen, _, _, ids, _) in rows.items()
+        if is_valid
+    }
+    assert told == {number: fen for number, fen in left.items() if fen}
+    assert all(fen >= 0 for fen in left.values())
