@@ -61,10 +61,12 @@ async def test_a_pledge_is_kept_by_several_donations_and_stands_apart_from_them(
     campaign_id = await launched(service.operator(DESK))
     pledge_id = await service.pledge(campaign_id, 1_000)
     source = Source()
-    await service.book([source.received(campaign_id, 400, pledge_id), source.received(campaign_id, 7)])
+    await service.book(
+        [source.received(campaign_id, 400, pledge_id=pledge_id), source.received(campaign_id, 7)]
+    )
     pledge = await read(service, pledge_id)
     assert (pledge["fulfilled_fen"], pledge["open_fen"], pledge["fulfilled_at"]) == (400, 600, None)
-    await service.book([source.received(campaign_id, 700, pledge_id)])
+    await service.book([source.received(campaign_id, 700, pledge_id=pledge_id)])
     pledge = await read(service, pledge_id)
     assert (pledge["fulfilled_fen"], pledge["open_fen"], pledge["overpaid_fen"]) == (1_100, 0, 100)
     assert pledge["version"] == 2, "the promise itself has not changed"
@@ -91,12 +93,12 @@ async def test_a_reversal_opens_the_pledge_again_and_announces_nothing(service: 
     campaign_id = await launched(service.operator(DESK))
     pledge_id = await service.pledge(campaign_id, 1_000)
     source = Source()
-    await service.book([source.received(campaign_id, 1_000, pledge_id)])
-    await service.book([source.reversed(campaign_id, 300, pledge_id)])
+    await service.book([source.received(campaign_id, 1_000, pledge_id=pledge_id)])
+    await service.book([source.reversed(campaign_id, 300, pledge_id=pledge_id)])
     pledge = await read(service, pledge_id)
     assert (pledge["paid_fen"], pledge["returned_fen"], pledge["open_fen"]) == (1_000, 300, 300)
     assert pledge["fulfilled_at"] is not None
-    await service.book([source.received(campaign_id, 300, pledge_id)])
+    await service.book([source.received(campaign_id, 300, pledge_id=pledge_id)])
     assert (await read(service, pledge_id))["open_fen"] == 0
     assert len(await announced(service, campaign_id, "fulfilled")) == 1
 
@@ -104,9 +106,9 @@ async def test_a_reversal_opens_the_pledge_again_and_announces_nothing(service: 
 async def test_a_reversal_that_is_read_before_its_donation_ends_at_the_same_amount(service: Service) -> None:
     campaign_id = await launched(service.operator(DESK))
     pledge_id = await service.pledge(campaign_id, 1_000)
-    await service.book([Source(1).reversed(campaign_id, 300, pledge_id)])
+    await service.book([Source(1).reversed(campaign_id, 300, pledge_id=pledge_id)])
     assert (await read(service, pledge_id))["fulfilled_fen"] == -300
-    await service.book([Source(0).received(campaign_id, 500, pledge_id)])
+    await service.book([Source(0).received(campaign_id, 500, pledge_id=pledge_id)])
     assert (await read(service, pledge_id))["fulfilled_fen"] == 200
 
 
@@ -114,10 +116,13 @@ async def test_replays_change_nothing(service: Service) -> None:
     campaign_id = await launched(service.operator(DESK))
     pledge_id = await service.pledge(campaign_id, 1_000)
     source = Source()
-    events = [source.received(campaign_id, 400, pledge_id), source.reversed(campaign_id, 100, pledge_id)]
+    events = [
+        source.received(campaign_id, 400, pledge_id=pledge_id),
+        source.reversed(campaign_id, 100, pledge_id=pledge_id),
+    ]
     await service.book(events)
     await service.publish(events)
-    await service.book([source.received(campaign_id, 5, pledge_id)])
+    await service.book([source.received(campaign_id, 5, pledge_id=pledge_id)])
     pledge = await read(service, pledge_id)
     assert (pledge["paid_fen"], pledge["returned_fen"]) == (405, 100)
 
@@ -130,7 +135,9 @@ async def test_a_pledge_id_that_means_nothing_here_does_not_stop_the_money(servi
     unknown = str(uuid4())
     source = Source()
     named = (unknown, foreign, cancelled)
-    await service.book([source.received(campaign_id, 10 + at, each) for at, each in enumerate(named)])
+    await service.book(
+        [source.received(campaign_id, 10 + at, pledge_id=each) for at, each in enumerate(named)]
+    )
     assert (await service.balance(campaign_id))["received_fen"] == 33
     assert (await read(service, foreign))["fulfilled_fen"] == 0
     path = f"/campaigns/{campaign_id}/pledge-payments-to-look-at"
@@ -149,7 +156,7 @@ async def test_money_that_is_quicker_than_the_second_person_is_not_lost(service:
     desk = service.operator(DESK)
     campaign_id = await launched(desk)
     pledge_id = await service.entered(campaign_id, 1_000)
-    await service.book([Source().received(campaign_id, 1_000, pledge_id)])
+    await service.book([Source().received(campaign_id, 1_000, pledge_id=pledge_id)])
     assert await announced(service, campaign_id, "fulfilled") == []
     refused = await desk.post(f"/pledges/{pledge_id}/cancel", {"reason": "写重了"})
     assert (refused.status_code, refused.json()["fulfilled_fen"]) == (409, 1_000)
@@ -162,7 +169,7 @@ async def test_a_correction_down_to_what_came_in_fulfils(service: Service) -> No
     desk = service.operator(DESK)
     campaign_id = await launched(desk)
     pledge_id = await service.pledge(campaign_id, 1_000)
-    await service.book([Source().received(campaign_id, 100, pledge_id)])
+    await service.book([Source().received(campaign_id, 100, pledge_id=pledge_id)])
     path = f"/pledges/{pledge_id}/correction"
     await desk.post(path, {**a_pledge(100), "reason": "多写一个零"})
     await service.operator(FINANCE).post(f"{path}/confirm", if_match='"3"')
@@ -174,17 +181,17 @@ async def test_a_release_covers_what_is_open_and_late_money_still_counts(service
     campaign_id = await launched(desk)
     pledge_id = await service.pledge(campaign_id, 1_000)
     source = Source()
-    await service.book([source.received(campaign_id, 400, pledge_id)])
+    await service.book([source.received(campaign_id, 400, pledge_id=pledge_id)])
     await desk.post(f"/pledges/{pledge_id}/release", a_release())
     released = await approver.post(f"/pledges/{pledge_id}/release/approve", if_match='"3"')
     assert (released.json()["released_fen"], released.json()["open_fen"]) == (600, 0)
-    await service.book([source.reversed(campaign_id, 100, pledge_id)])
+    await service.book([source.reversed(campaign_id, 100, pledge_id=pledge_id)])
     assert (await read(service, pledge_id))["open_fen"] == 100, "only what was open has been released"
-    await service.book([source.received(campaign_id, 700, pledge_id)])
+    await service.book([source.received(campaign_id, 700, pledge_id=pledge_id)])
     assert (await read(service, pledge_id))["fulfilled_fen"] == 1_000
     assert len(await announced(service, campaign_id, "fulfilled")) == 1
     kept = await service.pledge(campaign_id, 5)
-    await service.book([source.received(campaign_id, 5, kept)])
+    await service.book([source.received(campaign_id, 5, pledge_id=kept)])
     refused = await desk.post(f"/pledges/{kept}/release", a_release())
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:shanliu:problem:pledge-nothing-open")
 
@@ -254,7 +261,7 @@ async def test_two_workers_that_fulfil_a_pledge_together_announce_it_once(servic
     """Each alone stays below the amount; the second waits for the first one's commit."""
     campaign_id = await launched(service.operator(DESK))
     pledge_id = await service.pledge(campaign_id, 1_000)
-    events = [Source(at).received(campaign_id, 600, pledge_id) for at in range(2)]
+    events = [Source(at).received(campaign_id, 600, pledge_id=pledge_id) for at in range(2)]
     async with service.engine.connect() as one, service.engine.connect() as two:
         await count(one, ANNOUNCER, events[:1])
         second = asyncio.create_task(count(two, ANNOUNCER, events[1:]))
@@ -276,7 +283,7 @@ async def test_workers_and_people_at_once_never_lock_each_other_out(service: Ser
         source = Source(at)
         for _ in range(5):
             order = pledges if at % 2 else pledges[::-1]
-            await counted(service, [source.received(campaign_id, 5, each) for each in order])
+            await counted(service, [source.received(campaign_id, 5, pledge_id=each) for each in order])
 
     async def confirms(pledge_id: str) -> None:
         await second.post(f"/pledges/{pledge_id}/confirm", {"amount_fen": 100}, if_match='"1"')
@@ -306,7 +313,7 @@ async def test_what_is_due_is_listed_by_its_date_with_the_days_in_shanghai(servi
     late = await service.pledge(campaign_id, 100, **due(3))
     await service.rows_changed("UPDATE pledges SET due_on = due_on - 43 WHERE pledge_id = :id", id=UUID(late))
     await service.entered(campaign_id, 100, **due(1))
-    await service.book([Source().received(campaign_id, 1, kept)])
+    await service.book([Source().received(campaign_id, 1, pledge_id=kept)])
 
     async def listed(**query: Any) -> list[tuple[str, int]]:
         found = await desk.get("/pledges/due", campaign_id=campaign_id, **query)
@@ -338,7 +345,7 @@ async def test_each_stage_is_announced_once_however_often_it_is_asked(service: S
     assert await stages_after(-1) == [-7]
     assert await stages_after(0) == [-7, 0]
     assert await stages_after(29) == [-7, 0, 7], "seven days after, also when it is looked at late"
-    await service.book([Source().received(campaign_id, 40, pledge_id)])
+    await service.book([Source().received(campaign_id, 40, pledge_id=pledge_id)])
     assert await stages_after(30) == [-7, 0, 7, 30]
     assert (await announced(service, campaign_id, "due"))[-1].data.open_fen == 60
     assert await stages_after(400) == [-7, 0, 7, 30]
@@ -349,7 +356,7 @@ async def test_after_a_standstill_only_the_stage_that_has_come_is_announced(serv
     day = today_of(datetime.now(UTC)) + timedelta(days=500)
     await service.pledge(campaign_id, 100, due_on=day.isoformat())
     kept = await service.pledge(campaign_id, 1, due_on=day.isoformat())
-    await service.book([Source().received(campaign_id, 1, kept)])
+    await service.book([Source().received(campaign_id, 1, pledge_id=kept)])
     reminders = Reminders(
         service.engine, ANNOUNCER, Relay(service.engine, service.publisher, CAMPAIGN_EVENTS)
     )
