@@ -111,6 +111,7 @@ def _row(partition: TopicPartition, record: ConsumerRecord[bytes, bytes]) -> tup
         donor["display"],
         contact["email"] if contact else None,
         body.get("message"),
+        body.get("pledge_id"),
         f"intake.{CHANNEL}/{partition.partition}",
         record.offset,
         None,
@@ -135,13 +136,13 @@ def _event(row: tuple[Any, ...]) -> bytes:
     }
     event = {
         "specversion": "1.0",
-        "id": f"{row[14]}:{row[15]}",
-        "source": row[14],
+        "id": f"{row[15]}:{row[16]}",
+        "source": row[15],
         "type": "org.shanliu.donation.received.v1",
         "subject": str(row[0]),
         "time": received_at,
         "datacontenttype": "application/json",
-        "sequence": f"{row[15]:019d}",
+        "sequence": f"{row[16]:019d}",
         "data": data,
     }
     return json.dumps(event, ensure_ascii=False).encode()
@@ -151,7 +152,7 @@ async def _publish(settings: KafkaSettings, producer: AIOKafkaProducer, rows: li
     topic = settings.topic(DONATION_EVENTS)
     lists: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
     for row in rows:
-        lists[int(row[14].rpartition("/")[2])].append((str(row[0]).encode(), _event(row)))
+        lists[int(row[15].rpartition("/")[2])].append((str(row[0]).encode(), _event(row)))
     sent = []
     for partition, records in lists.items():
         batch = producer.create_batch()

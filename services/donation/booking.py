@@ -62,6 +62,7 @@ _DONATION_FIELDS = (
     "donor_display",
     "contact_email",
     "message",
+    "pledge_id",
 )
 
 
@@ -255,6 +256,7 @@ def _row(
         donor.display,
         donor.contact.email if donor.contact else None,
         message.message,
+        message.pledge_id,
         intake.source,
         intake.sequence,
         reason,
@@ -276,6 +278,7 @@ def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
         "donor_display": donor.display,
         "contact_email": donor.contact.email if donor.contact else None,
         "message": message.message,
+        "pledge_id": message.pledge_id,
     }
     return [field for field in _DONATION_FIELDS if row[field] != said[field]]
 
@@ -305,6 +308,7 @@ def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
         donor_kind=donor.kind,
         shown_name=donor.shown_name,
         has_contact=contact is not None,
+        pledge_id=message.pledge_id,
     )
     return _entry(intake, DonationReceived, donation_id, data, contact)
 
@@ -416,6 +420,7 @@ def received_data(row: Any, *, released: bool) -> DonationReceivedData:
         shown_name={"name": row.donor_name, "alias": row.donor_alias}.get(row.donor_display),
         has_contact=row.contact_email is not None,
         released=released,
+        pledge_id=row.pledge_id,
     )
 
 
@@ -570,6 +575,7 @@ def reversed_data(reversal: Mapping[str, Any], donation: Any) -> DonationReverse
         amount_fen=reversal["amount_fen"],
         occurred_at=reversal["occurred_at"],
         donation_occurred_at=donation.occurred_at,
+        pledge_id=donation.pledge_id,
     )
 
 

@@ -48,6 +48,7 @@ _ALLOWED: Final = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\x{200C}\x{200D}\x{E0020}-\x
 _INK: Final = r"[[\p{L}\p{N}\p{P}\p{S}]--[\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]]"
 _SHOWABLE: Final = f"^{_ALLOWED}*{_INK}{_ALLOWED}*$"
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 _IN_THE_FUTURE: Final = "is in the future"
@@ -63,6 +64,12 @@ def _read_time(value: object) -> datetime:
         return time.astimezone(UTC)  # as the database gives it back: an event made again is the same bytes
     except OverflowError:
         raise ValueError(_IN_THE_FUTURE) from None
+
+
+def _read_pledge(value: object) -> uuid.UUID:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise ValueError("not the id of a pledge, such as 0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d")
+    return uuid.UUID(value)
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
@@ -122,7 +129,10 @@ class Donor(_Strict):
 
 
 class DonationRequest(_Strict):
-    """A donation as a channel reports it. Amounts in fen, times RFC 3339."""
+    """A donation as a channel reports it. Amounts in fen, times RFC 3339.
+
+    `pledge_id`: the promise that it fulfils. Whether there is such a one is not asked here: money is money.
+    """
 
     type: Literal["donation"] = "donation"
     transaction_id: Identifier
@@ -133,6 +143,7 @@ class DonationRequest(_Strict):
     donor: Donor
     message: Words | None = None
     fee_fen: Annotated[int, Field(ge=0, le=MAX_AMOUNT_FEN)] | None = None
+    pledge_id: Annotated[uuid.UUID, BeforeValidator(_read_pledge)] | None = None
 
     @field_validator("fee_fen")
     @classmethod

@@ -75,6 +75,7 @@ donations = Table(
     ),
     Column("contact_email", Text),
     Column("message", Text),
+    Column("pledge_id", Uuid, comment="the promise it fulfils, as the donor says"),
     Column("source", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("held_reason", Text, comment="why it was held when it came in; stays after the release"),

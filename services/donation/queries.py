@@ -29,6 +29,7 @@ COLUMNS: Final = {
     "donor_display": "text",
     "contact_email": "text",
     "message": "text",
+    "pledge_id": "uuid",
     "source": "text",
     "sequence": "bigint",
     "held_reason": "text",

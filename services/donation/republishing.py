@@ -50,6 +50,7 @@ _ROWS: Final = {
     ),
     "reversal": text(
         "SELECT d.donation_id, d.channel, d.campaign_id, d.occurred_at AS donation_occurred_at,"
+        " d.pledge_id,"
         " r.reversal_id, r.kind, r.amount_fen, r.occurred_at, r.sequence, r.applied_at"
         " FROM reversals r JOIN donations d USING (donation_id)"
         " WHERE r.source = :source AND r.sequence = ANY(:sequences)"

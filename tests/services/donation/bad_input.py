@@ -53,6 +53,7 @@ BAD: list[Bad] = [
     _field("more than the bound", "amount_fen", amount_fen=10**13 + 1),
     _field("more than 64 bits", "amount_fen", amount_fen=2**64),
     _field("a fee above the amount", "fee_fen", fee_fen=10_001),
+    _field("a pledge that is none", "pledge_id", pledge_id="placard 17"),
     _field("another currency", "currency", currency="USD"),
     _field("the far future", "occurred_at", occurred_at="9999-12-31T23:59:59Z"),
     _field("tomorrow", "occurred_at", occurred_at=(datetime.now(UTC) + timedelta(days=1)).isoformat()),

@@ -76,6 +76,7 @@ class ReceiptBooks:
             "donor_display": "name",
             "contact_email": "wang@example.org",
             "message": None,
+            "pledge_id": None,
             "source": f"intake.{self.code}/0",
             "sequence": next(_sequences),
             "held_reason": None,

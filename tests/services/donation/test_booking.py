@@ -4,13 +4,21 @@ import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from services.donation.intake import donation_id_of
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
-from shared.events import DonationConflicted, DonationHeld, DonationReceived, Event, decode_event
+from shared.events import (
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    Event,
+    decode_event,
+)
 from tests.services.donation.builders import MISSING, OCCURRED_AT, a_donation, a_donor, a_reversal, new_id
 from tests.services.donation.places import Place, together
 from tests.services.donation.waiting import until
@@ -61,6 +69,7 @@ async def test_a_donation_is_booked_and_announced_at_its_position(place: Place) 
         "shown_name": "王小明",
         "has_contact": True,
         "released": False,
+        "pledge_id": None,
     }
     assert event.time.timestamp() * 1000 == record.timestamp
     (written,) = await place.log.event_records(topic)
@@ -72,6 +81,19 @@ async def test_a_donation_is_booked_and_announced_at_its_position(place: Place) 
         " WHERE donation_id = :donation_id",
         donation_id=donation_id,
     ) == [(f"{topic}/3", offset, "received", 12_345, "加油", "wang@example.cn")]
+
+
+async def test_the_pledge_that_a_donation_names_goes_with_what_comes_in_and_what_goes_back(
+    place: Place,
+) -> None:
+    topic, campaign_id = await place.channel(), await place.campaign()
+    pledge_id = uuid4()
+    body = a_donation(campaign_id=campaign_id, pledge_id=str(pledge_id).upper())
+    await place.put(topic, body, {**body, "pledge_id": str(pledge_id)}, a_reversal(body["transaction_id"]))
+    await place.work(topic)
+    received, reversed_ = await place.log.events(topic)
+    assert (type(received), received.data.pledge_id) == (DonationReceived, pledge_id)
+    assert (type(reversed_), reversed_.data.pledge_id) == (DonationReversed, pledge_id)
 
 
 async def test_a_batch_that_comes_again_makes_the_same_bytes_and_changes_nothing(place: Place) -> None:
@@ -148,6 +170,7 @@ async def test_another_content_under_a_known_key_moves_no_money(place: Place) ->
         "donor_kind": {"donor": a_donor(kind="company")},
         "donor_display": {"donor": a_donor(display="anonymous")},
         "contact_email": {"donor": a_donor(contact={"email": "w@example.cn"})},
+        "pledge_id": {"pledge_id": str(uuid4())},
     }
     topic, campaign_id = await place.channel(), await place.campaign()
     bodies = [a_donation(campaign_id=campaign_id) for _ in changes]

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -106,7 +107,13 @@ async def test_a_campaign_s_events_move_its_state_and_nothing_else_does(place: P
 async def test_a_release_counts_once_at_the_position_of_its_own_record(place: Place) -> None:
     topic, campaign_id = await place.channel(), new_id("gala")
     email = f"{new_id()}@example.cn"
-    body = a_donation(campaign_id=campaign_id, fee_fen=5, donor=a_donor(contact={"email": email}))
+    pledge_id = uuid4()
+    body = a_donation(
+        campaign_id=campaign_id,
+        fee_fen=5,
+        pledge_id=str(pledge_id),
+        donor=a_donor(contact={"email": email}),
+    )
     await place.put(topic, body, partition=2)
     await place.work(topic)
     release = {"type": "release", "donation_id": id_in(topic, body)}
@@ -126,7 +133,7 @@ async def test_a_release_counts_once_at_the_position_of_its_own_record(place: Pl
         True,
         True,
     )
-    assert data.occurred_at == OCCURRED_AT
+    assert (data.occurred_at, data.pledge_id) == (OCCURRED_AT, pledge_id)
     contacts = [each for each in await place.log.records(CONTACTS) if email.encode() in (each.value or b"")]
     assert {each.key for each in contacts} == {id_in(topic, body).encode()}, "only when it counts"
 

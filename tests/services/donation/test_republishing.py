@@ -1,6 +1,7 @@
 """Republishing makes every event again from the tables, the same to the byte."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -34,12 +35,14 @@ async def everything_that_can_happen(place: Place) -> str:
         occurred_at="2026-01-01T08:00:00.123456789+08:00",
         fee_fen=0,
         message="加油",
+        pledge_id=str(uuid4()),
         donor=a_donor(display="alias", alias="小明", contact={"email": "a@example.cn"}),
     )
     held = a_donation(
         campaign_id=later,
         occurred_at="2026-01-01T00:00:00-11:30",
         donor=a_donor(kind="company", contact={"email": "b@example.cn"}),
+        pledge_id=str(uuid4()),
     )
     quiet = a_donation(campaign_id=campaign_id, donor=a_donor(display="anonymous", name=MISSING))
     refund = a_reversal(first["transaction_id"], occurred_at="2026-01-01T10:00:00+08:00", reason="退款")

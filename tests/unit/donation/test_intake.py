@@ -98,7 +98,7 @@ def test_only_what_the_donor_agreed_to_is_shown(donor: dict[str, Any], shown: st
     assert read_donation(donor=donor).donor.shown_name == shown
 
 
-@pytest.mark.parametrize("field", ["message", "fee_fen"])
+@pytest.mark.parametrize("field", ["message", "fee_fen", "pledge_id"])
 def test_an_optional_field_may_be_null_or_absent(field: str) -> None:
     without = donation(**{field: MISSING})
     assert read(body_of(without)) == read(body_of({**without, field: None}))
@@ -108,6 +108,11 @@ def test_an_optional_field_may_be_null_or_absent(field: str) -> None:
 def test_an_optional_field_of_the_donor_may_be_null_or_absent(name: str) -> None:
     without = donation(donor=a_donor(**{name: MISSING}))
     assert read(body_of(without)) == read(body_of({**without, "donor": a_donor(**{name: None})}))
+
+
+def test_the_id_of_a_pledge_is_read_in_either_case() -> None:
+    assert read_donation(pledge_id=A_UUID).pledge_id == UUID(A_UUID)
+    assert read_donation(pledge_id=A_UUID.upper()).pledge_id == UUID(A_UUID)
 
 
 def test_a_body_without_a_type_is_a_donation() -> None:
@@ -282,6 +287,21 @@ WRONG: list[tuple[str, Any]] = [
     *(("occurred_at", value) for value in [MISSING, None, True, 1767268800, 1.5, [], {}, *BAD_TIME]),
     *(("message", value) for value in [True, 0, 1.5, [], {}, *BAD_TEXT, "字" * 201]),
     *(("fee_fen", value) for value in [True, "1", 1.0, [], {}, -1, MAX_AMOUNT_FEN + 1, 10_001, HUGE_INTEGER]),
+    *(
+        ("pledge_id", value)
+        for value in [
+            True,
+            1,
+            [],
+            {},
+            "",
+            "17",
+            A_UUID[:-1],
+            f"{A_UUID} ",
+            f"urn:uuid:{A_UUID}",
+            f"{{{A_UUID}}}",
+        ]
+    ),
     *(("donor", value) for value in [MISSING, None, True, 1, "王小明", [], [a_donor()]]),
 ]
 WRONG_DONOR: list[tuple[str, Any]] = [
