@@ -374,7 +374,7 @@ def subscribe_batches(
 
     A record of a producer's transaction comes when that is committed, and never when it is aborted; those
     behind it in its partition wait so long. The offsets are committed when the handler returns. When it
-    raises, the batch comes again after a pause that grows from 0.1 to 5 s (FastStream itself would repeat at
+    raises, the batch comes again after a pause that grows from 0.2 to 2 s (FastStream itself would repeat at
     once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within
     `kafka_metadata_max_age_ms`.
@@ -389,7 +389,7 @@ def subscribe_batches(
         except Exception:
             failures += 1
             BATCH_FAILURES.labels(group).inc()
-            pause_s = min(0.1 * 2 ** min(failures, 6), 5.0)
+            pause_s = min(0.1 * 2 ** min(failures, 6), 2.0)
             log.exception(
                 "batch_failed", group=group, records=len(records), failures=failures, pause_s=pause_s
             )

@@ -100,7 +100,7 @@ def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | 
     if os.environ.get("DATABASE_URL"):
         yield None
         return
-    server = LocalPostgres(workplace / "postgres", keeper=keeper)
+    server = LocalPostgres(workplace / "postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
     server.stop()

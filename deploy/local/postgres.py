@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,11 @@ log_parameter_max_length_on_error = 0
 log_error_verbosity = terse
 jit = off
 """
+# After a crash the data are flushed as a whole, not file by file (1.5 s instead of 13 with 16 databases); only
+# Linux can.
+QUICK_RECOVERY: Final = "recovery_init_sync_method = syncfs\n" if sys.platform == "linux" else ""
+# Outlives its own crash, not the machine's.
+UNFLUSHED: Final = "fsync = off\n"
 ACCESS: Final = """\
 host all all {host}/32 scram-sha-256
 """
@@ -102,7 +108,8 @@ class Account:
 class LocalPostgres:
     """A PostgreSQL server of our own: its data in `folder`, its output in `log`.
 
-    start() makes the cluster once (1-2 s) and returns when the server takes connections.
+    start() makes the cluster once (1-2 s) and returns when the server takes connections. `short_lived` is for
+    tests: nothing of it has to outlive a crash of the machine.
     """
 
     def __init__(
@@ -113,9 +120,11 @@ class LocalPostgres:
         admin_password: str | None = None,
         log: Path | None = None,
         keeper: Keeper | None = None,
+        short_lived: bool = False,
     ) -> None:
         self.folder = folder
         self.port = port or unused_ports(1)[0]
+        self._options: Final = QUICK_RECOVERY + (UNFLUSHED if short_lived else "")
         self.log = log or folder.with_name(folder.name + ".log")
         self._password = admin_password or secrets.token_urlsafe(24)
         self._keeper = keeper
@@ -156,7 +165,7 @@ class LocalPostgres:
             self._initialise()
         self._require_same_version()
         (self.folder / "postgresql.auto.conf").touch()
-        self._write("shanliu.conf", CONFIGURATION.format(host=LOOPBACK, port=self.port))
+        self._write("shanliu.conf", CONFIGURATION.format(host=LOOPBACK, port=self.port) + self._options)
         self._child = Child(
             Command(
                 name="postgres",

@@ -1,10 +1,15 @@
 """Who may read what on the PostgreSQL of a local stack."""
 
+import asyncio
+import sys
+from pathlib import Path
+
 import asyncpg
 import pytest
 
 from deploy.local.databases import create_service_databases, drop_database, parse_url, run
 from deploy.local.layout import SERVICES
+from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
 
 
@@ -48,11 +53,26 @@ async def test_a_role_may_make_neither_roles_nor_databases(urls: dict[str, str])
     await connection.close()
 
 
-async def test_acknowledged_means_on_the_disk(postgres: str) -> None:
-    connection = await asyncpg.connect(_plain(postgres))
-    settings = [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")]
-    await connection.close()
-    assert settings == ["on", "on"]
+async def test_acknowledged_means_on_the_disk_and_a_crash_is_recovered_from_soon(workplace: Path) -> None:
+    """The server of `shanliu up`: the suite's own does without the flushing."""
+    server = LocalPostgres(workplace / "lasting-postgres")
+    await asyncio.to_thread(server.start)
+    try:
+        connection = await asyncpg.connect(_plain(server.admin_url))
+        settings = [
+            await connection.fetchval(f"SHOW {name}")
+            for name in ("fsync", "synchronous_commit", "recovery_init_sync_method")
+        ]
+        await connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+        await connection.close()
+        await asyncio.to_thread(server.stop, "immediate")
+        await asyncio.to_thread(server.start)
+        connection = await asyncpg.connect(_plain(server.admin_url))
+        assert await connection.fetchval("SELECT one FROM kept") == 1
+        await connection.close()
+    finally:
+        await asyncio.to_thread(server.stop)
+    assert settings == ["on", "on", "syncfs" if sys.platform == "linux" else "fsync"]
 
 
 async def test_making_them_again_keeps_what_is_in_them(

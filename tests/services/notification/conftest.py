@@ -152,6 +152,7 @@ def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Set
         database_url=databases.fresh("notification"),
         kafka_bootstrap_servers=kafka,
         kafka_namespace=namespace,
+        kafka_session_timeout_ms=2_000,
         partitions=PARTITIONS,
         operators_file=operators_file,
         smtp_rate_per_s=1000,

@@ -78,7 +78,7 @@ def own_broker(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
 @pytest.fixture(scope="session")
 def own_server(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
     """A database server that a test may stop; it has to be running again at the test's end."""
-    server = LocalPostgres(workplace / "own-postgres", keeper=keeper)
+    server = LocalPostgres(workplace / "own-postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
     server.stop()

@@ -18,7 +18,11 @@ from deploy.local.layout import unused_ports
 from shared.service import CHECK_S, STOP_S
 from tests.waiting import until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 STOP_WITHIN_S: Final = 10
+Ended = tuple[int, float, list[dict[str, Any]]]
+"""Exit code, seconds it took, and the log."""
 
 
 class Shell:
@@ -35,8 +39,8 @@ class Shell:
         except httpx.TransportError:
             return False
 
-    async def ends(self) -> tuple[int, float, list[dict[str, Any]]]:
-        """Wait for the end: exit code, seconds it took, and the log."""
+    async def ends(self) -> Ended:
+        """Wait for the end."""
         began = time.monotonic()
         async with asyncio.timeout(STOP_WITHIN_S + 10):
             written, _ = await self.process.communicate()
@@ -53,7 +57,7 @@ class Shell:
                 if field in entry:
                     return entry
 
-    async def stop(self) -> tuple[int, float, list[dict[str, Any]]]:
+    async def stop(self) -> Ended:
         self.process.send_signal(signal.SIGTERM)
         return await self.ends()
 
@@ -80,6 +84,21 @@ async def shell(trouble: str = "", port: int | None = None) -> AsyncIterator[She
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def stubborn() -> AsyncIterator[asyncio.Task[Ended]]:
+    """A process with a part that can't be left, told to stop: its ten seconds pass beside the other tests."""
+
+    async def told_to_stop() -> Ended:
+        async with shell("stubborn-part") as running:
+            await until(running.answers)
+            return await running.stop()
+
+    task = asyncio.create_task(told_to_stop())
+    yield task
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def events(log: list[dict[str, Any]]) -> list[str]:
@@ -121,15 +140,6 @@ async def test_a_stream_that_does_not_end_is_cut_off_in_time() -> None:
     assert "part_left" in events(log)
 
 
-async def test_a_part_that_can_not_be_left_does_not_hold_the_process() -> None:
-    async with shell("stubborn-part") as running:
-        await until(running.answers)
-        code, seconds, log = await running.stop()
-    assert seconds < STOP_WITHIN_S + 1
-    assert code != 0
-    assert "stopped_by_force" in events(log)
-
-
 @pytest.mark.parametrize(
     ("trouble", "event"),
     [("failing-work", "background_work_failed"), ("ending-work", "background_work_ended")],
@@ -160,7 +170,6 @@ async def test_what_is_not_ready_is_named_in_time(trouble: str, missing: str) ->
 
 
 # ------------------------------------------------------------ one process for what leaves it as it was
-shared_loop = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -170,7 +179,6 @@ async def healthy() -> AsyncIterator[Shell]:
         yield running
 
 
-@shared_loop
 async def test_ready_is_said_when_every_part_answers(healthy: Shell) -> None:
     answer = await healthy.client.get("/readyz")
     metrics = (await healthy.client.get("/metrics")).text
@@ -178,7 +186,6 @@ async def test_ready_is_said_when_every_part_answers(healthy: Shell) -> None:
     assert 'shanliu_ready{part="broker"} 1.0' in metrics
 
 
-@shared_loop
 async def test_a_port_that_is_taken_ends_the_process_with_an_error(healthy: Shell) -> None:
     async with shell(port=healthy.client.base_url.port) as second:
         code, _, log = await second.ends()
@@ -186,7 +193,6 @@ async def test_a_port_that_is_taken_ends_the_process_with_an_error(healthy: Shel
     assert any("in use" in entry["event"] for entry in log)
 
 
-@shared_loop
 async def test_a_mistake_is_answered_as_a_problem_and_logged_as_json(healthy: Shell) -> None:
     answer = await healthy.client.get("/mistake")
     assert answer.json()["type"] == "urn:shanliu:problem:internal-error"
@@ -194,9 +200,16 @@ async def test_a_mistake_is_answered_as_a_problem_and_logged_as_json(healthy: Sh
     assert (entry["service"], entry["exception"][0]["exc_type"]) == ("shell", "RuntimeError")
 
 
-@shared_loop
 async def test_nothing_is_loaded_from_elsewhere(healthy: Shell) -> None:
     assert (await healthy.client.get("/docs")).status_code == 404
     document = (await healthy.client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     assert {"/livez", "/readyz", "/metrics"} <= document["paths"].keys()
+
+
+# ------------------------------------------------------------ last, because it has taken its time
+async def test_a_part_that_can_not_be_left_does_not_hold_the_process(stubborn: asyncio.Task[Ended]) -> None:
+    code, seconds, log = await stubborn
+    assert seconds < STOP_WITHIN_S + 1
+    assert code != 0
+    assert "stopped_by_force" in events(log)
