@@ -51,7 +51,7 @@ log_parameter_max_length_on_error = 0
 log_error_verbosity = terse
 jit = off
 """
-# After a crash the data are flushed as a whole, not file by file (1.5 s instead of 13 with 16 databases); only
+# After a crash the data are flushed as a whole, not file by file (1.5 s, not 13, with 16 databases); only
 # Linux can.
 QUICK_RECOVERY: Final = "recovery_init_sync_method = syncfs\n" if sys.platform == "linux" else ""
 # Outlives its own crash, not the machine's.
