@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.database import CONNECT_TIMEOUT_S
 
 
-async def migrate(url: str, package: str) -> None:
-    """Bring a service's database to the newest version; `package` is e.g. "services.campaign".
+async def migrate(url: str, package: str, revision: str = "head") -> None:
+    """Bring a service's database to the newest version, or to the one named; `package` is e.g.
+    "services.campaign".
 
     Safe when several processes do it at once: they queue on an advisory lock.
     """
@@ -22,16 +23,16 @@ async def migrate(url: str, package: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('shanliu.migrate'))"))
-            await connection.run_sync(_upgrade, package)
+            await connection.run_sync(_upgrade, package, revision)
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, package: str) -> None:
+def _upgrade(connection: Connection, package: str, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(resources.files(package) / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def run_migrations(metadata: MetaData) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
 import asyncpg
@@ -12,12 +12,14 @@ import httpx
 
 from deploy.local.problems import StackProblem
 from deploy.screen import frames
+from deploy.verify.ledger import read_ledger
 from deploy.verify.places import Places
 from deploy.verify.records import campaign_event
 from deploy.verify.workbook import Evidence, Sums, Workbook
 
 REPORTING: Final = "reporting database"
 CAMPAIGN: Final = "campaign database"
+LEDGER: Final = "ledger"
 TOTALS: Final = "GET totals"
 STREAM: Final = "stream"
 ANSWER_S: Final = 10.0
@@ -29,7 +31,8 @@ STATEMENT_S: Final = 300.0
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One campaign's number at one place. `by_source`: the parts it is the sum of, where the place has them;
-    `spending`: the evidence that what it says of promised and disbursed is compared with.
+    `spending`: the evidence that what it says of promised and disbursed is compared with; `unsaid`: the names
+    of amounts that it does not have.
     """
 
     place: str
@@ -38,6 +41,7 @@ class Claim:
     positions: Mapping[str, int]
     by_source: Mapping[str, Sums] = field(default_factory=dict)
     spending: Evidence = Evidence.CAMPAIGN_EVENTS
+    unsaid: frozenset[str] = frozenset()
     digest: str | None = None
     version: int | None = None
 
@@ -195,14 +199,27 @@ async def reporting_claims(places: Places) -> tuple[list[Claim], list[str], list
     return claims, sorted(spending), uneven
 
 
-async def campaign_claims(places: Places, workbook: Workbook) -> list[Claim]:
-    """The campaign service's number of every campaign; its outbox goes into the workbook."""
+async def campaign_claims(places: Places, workbook: Workbook) -> tuple[list[Claim], list[tuple[str, str]]]:
+    """The campaign service's number of every campaign, and its ledger's; where and what does not hold in the
+    ledger itself. The outbox goes into the workbook.
+    """
     async with Books(places, "campaign") as books:
         positions = await _positions(books, _MARKS) | await _positions(books, _OUTBOX_HEADS)
         sums = [tuple(row) for row in await books.fetch(_CAMPAIGN_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_SPENDING)}
         await _read_outbox(books, workbook)
-    return _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
+        ledger = await read_ledger(books)
+    claims = _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
+    posted = [
+        (campaign_id, source, *astuple(part))
+        for campaign_id, parts in ledger.parts.items()
+        for source, part in parts.items()
+    ]
+    every = {claim.campaign_id for claim in claims} | ledger.spent_fen.keys()
+    spent = {campaign_id: (0, ledger.spent_fen.get(campaign_id, 0)) for campaign_id in every}
+    booked = _claims(LEDGER, posted, spent, positions, Evidence.OUTBOX)
+    claims += [replace(claim, unsaid=frozenset({"promised_fen"})) for claim in booked]
+    return claims, ledger.broken
 
 
 async def _positions(books: "asyncpg.Connection[asyncpg.Record]", statement: str) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.verify.claims import (
+    LEDGER,
     Claim,
     Silent,
     campaign_claims,
@@ -151,7 +152,8 @@ class _Judge:
         """Take every claim first and read the logs afterwards: what a claim counts is on the log by then."""
         reporting, shown, uneven = await reporting_claims(self._places)
         shown = self._mine(shown)
-        claims = [*reporting, *await campaign_claims(self._places, self._workbook)]
+        campaign, broken = await campaign_claims(self._places, self._workbook)
+        claims = [*reporting, *campaign]
         claims = [claim for claim in claims if claim.campaign_id in self._mine([claim.campaign_id])]
         answers = await screen_claims(self._places, shown)
         claims += [answer for answer in answers if isinstance(answer, Claim)]
@@ -161,6 +163,8 @@ class _Judge:
         self._workbook.decide(_tops(claims))
         self._differ("reporting database", "minute_totals", uneven)
         self._differ("donation database", "status", wrong_status)
+        for where, what in broken[:SHOWN]:
+            self._add(LEDGER, where, what)
         for silent in (answer for answer in answers if isinstance(answer, Silent)):
             self._add(silent.place, "the answer", silent.reason, silent.campaign_id)
         self._judge_logs(logs)
@@ -243,7 +247,7 @@ class _Judge:
         wrong = [
             f"{name} is {getattr(claim.sums, name)} instead of {getattr(expected, name)}"
             for name in _AMOUNTS
-            if getattr(claim.sums, name) != getattr(expected, name)
+            if name not in claim.unsaid and getattr(claim.sums, name) != getattr(expected, name)
         ]
         if wrong:
             self._add(claim.place, self._where(claim), "; ".join(wrong), claim.campaign_id)
