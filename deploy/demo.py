@@ -82,6 +82,7 @@ async def _evening(stack: Running, *, once: bool, donations: int, say: Report, b
         following = asyncio.create_task(screen.follow())
         try:
             await evening.play(donations)
+            say(f"receipt           {evening.check_address}")
             proof, problems = await prove(stack, evening.expected, screen, begun)
             _tell(proof, problems, say)
             if once:

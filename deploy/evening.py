@@ -23,6 +23,8 @@ from services.donation.intake import donation_id_of
 
 HALL_TIME: Final = ZoneInfo("Asia/Shanghai")
 CONCURRENT: Final = 40
+RECEIPT_CODE: Final = "GSCS"
+"""Begins the numbers of the sample organisation's receipts."""
 ANSWER_TIMEOUT_S: Final = 20.0
 
 HTTP_CHANNELS: Final = {"wechat": "微信支付", "alipay": "支付宝"}
@@ -156,7 +158,10 @@ def plan(campaign_id: str, now: datetime) -> dict[str, Any]:
 
 
 class Evening:
-    """One campaign from its filing to its first disbursement. `secrets`: channel → signing secret."""
+    """One campaign from its filing to its first disbursement and receipt.
+
+    `secrets`: channel → signing secret.
+    """
 
     def __init__(self, stage: Stage, secrets: dict[str, str], seed: int, say: Callable[[str], None]) -> None:
         self._stage = stage
@@ -169,6 +174,8 @@ class Evening:
             timeout=ANSWER_TIMEOUT_S, limits=httpx.Limits(max_connections=CONCURRENT)
         )
         self._numbers = iter(range(1, 10**9))
+        self.check_address = ""
+        """Where the evening's receipt can be checked, once it is issued."""
         self.expected = Expected(f"gala-{datetime.now(UTC):%Y%m%d}-{self._run}")
 
     async def close(self) -> None:
@@ -194,10 +201,10 @@ class Evening:
 
     async def play(self, donations: int) -> None:
         """The whole evening: early donations that are held, the launch, the surge with its troubles, a
-        refund, placards, and money going out by two persons' hands.
+        refund, placards, money going out by two persons' hands, and a receipt.
         """
         self._say("some donations come before the launch and are held")
-        await self._held(await self.donate_by_http(max(1, donations // 20)))
+        await self._until("held", await self.donate_by_http(max(1, donations // 20)))
         await self.launch()
         self._say("the campaign is launched; donations come by HTTP and straight into Kafka")
         by_http = donations * 6 // 10
@@ -209,6 +216,8 @@ class Evening:
         await self._refund(bodies[1], 1)
         await self._pledge()
         await self._disburse()
+        named = [each for each in bodies[2:] if each[1]["donor"]["display"] == "name"]
+        await self._receipt((named or bodies)[0])
 
     async def donate_by_http(self, count: int) -> list[tuple[str, dict[str, Any]]]:
         """Send donations over HTTP, every twentieth twice; gives back (channel, body) of each."""
@@ -221,13 +230,13 @@ class Evening:
         self._count(bodies)
         return bodies
 
-    async def _held(self, bodies: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Wait until the donation service says of each that it is held."""
+    async def _until(self, status: str, bodies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Wait until the donation service says of each that it has this status."""
         for channel, body in bodies:
             donation = donation_id_of(channel, body["transaction_id"])
             url = f"{self._stage.donation}/v1/donations/{donation}"
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                while (await self._http.get(url)).json().get("status") != "held":  # noqa: ASYNC110 - asked over HTTP
+                while (await self._http.get(url)).json().get("status") != status:  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(0.1)
 
     async def donate_by_kafka(self, count: int) -> None:
@@ -306,8 +315,31 @@ class Evening:
         await self._as("finance", "campaign", f"/v1/disbursements/{disbursement}/pay", {})
         self.expected.disbursed_fen += amount_fen
 
+    async def _receipt(self, donation: tuple[str, dict[str, Any]]) -> None:
+        """Issue the receipt of a donation, and open the page where anyone can check it."""
+        channel, body = donation
+        await self._until("received", [donation])
+        organisation = plan(self.expected.campaign_id, datetime.now(UTC))["organisation"]
+        registration = {"organisation": organisation, "code": RECEIPT_CODE}
+        try:
+            await self._as("administrator", "donation", "/v1/receipt-organisations", registration)
+        except EveningFailed as error:
+            if "409" not in str(error):  # an evening before this one registered it
+                raise
+        donation_id = donation_id_of(channel, body["transaction_id"])
+        asked = {"donation_ids": [str(donation_id)], "handler": "陈会计（示例）"}
+
+        async def issue() -> None:
+            receipt = await self._as("finance", "donation", "/v1/receipts", asked)
+            self.check_address = receipt["check_address"]
+
+        await self._eventually(issue)
+        _must(await self._http.get(self.check_address), 200)
+
     async def _eventually(self, attempt: Callable[[], Awaitable[Any]]) -> None:
-        """The fund's balance follows the donations by a moment: an approval may come too early."""
+        """The fund's balance follows the donations by a moment, and what receipts know of a campaign follows
+        its launch: an approval or a receipt may come too early.
+        """
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             while True:
                 try:

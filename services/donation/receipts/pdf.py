@@ -7,6 +7,7 @@ same (receipt_files), because a library that is renewed may write other bytes.
 import string
 import tempfile
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ _MM_PER_POINT: Final = 25.4 / 72
 _WEIGHTS: Final = {"": 400, "B": 700}
 _LABELS: Final = (
     "捐赠票据号码人种类及数量日期项目（用途）金额小写大写货币资金人民币笔至年月日匿名明细序渠道交易元合计换开替代"
-    "接受单位章公募格经办具查验扫描二维码或凭与可真伪。，¥·表字库未收录的" + fonts.MISSING
+    "接受单位章公募格经办具查验扫描二维码或凭与可真伪。，¥·表字库未收录的第页共附后" + fonts.MISSING
 )
 """The letters of everything that is printed on each receipt."""
 
@@ -62,12 +63,17 @@ def _fields(receipt: Receipt) -> list[tuple[str, str, str]]:
     donated = days[0] if days[0] == days[1] else f"{days[0]} 至 {days[1]}"
     return [
         ("捐赠人", "Donor", receipt.donor_name or "匿名捐赠 (anonymous)"),
-        ("捐赠种类及数量", "Kind, quantity", f"货币资金（人民币） {len(receipt.donations)} 笔"),
+        ("捐赠种类及数量", "Kind, quantity", _kind(receipt)),
         ("捐赠日期", "Donated on", donated),
         ("捐赠项目（用途）", "Purpose", receipt.purpose),
         ("金额（小写）", "Amount", f"¥{format_yuan(receipt.amount_fen)}"),
         ("金额（大写）", "In words", receipt.amount_in_capitals),
     ]
+
+
+def _kind(receipt: Receipt) -> str:
+    count = len(receipt.donations)
+    return f"货币资金（人民币） {count} 笔{'，明细附后' if count > 1 else ''}"
 
 
 def _said_elsewhere(receipt: Receipt) -> list[str]:
@@ -136,6 +142,10 @@ class _Sheet:
 
     def _page(self, subtitle: str = "Donation Receipt") -> None:
         self._pdf.add_page()
+        donations = len(self._receipt.donations)
+        of = 1 + (ceil(donations / _LIST_ROWS) if donations > 1 else 0)
+        at = f"第 {self._pdf.page_no()} 页，共 {of} 页"
+        self._text(_LEFT, 138, at, 7, color=_QUIET, width=_WIDTH, align=Align.R)
         self._pdf.set_draw_color(*_LINE)
         self._pdf.set_line_width(0.25)
         self._pdf.set_fill_color(*_ACCENT)

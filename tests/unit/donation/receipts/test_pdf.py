@@ -97,7 +97,9 @@ def test_an_anonymous_gift_has_no_name_on_the_paper() -> None:
 def test_a_receipt_of_many_lists_each_donation_and_their_sum() -> None:
     receipt = a_receipt(40, replaces="SZCS-2026-0000007")
     front, *lists = texts(pdf.draw(receipt))
-    assert "40笔" in front
+    assert "40笔，明细附后" in front
+    for number, said in enumerate([front, *lists], start=1):
+        assert f"第{number}页，共4页" in said
     assert "replacesSZCS-2026-0000007" in front
     assert len(lists) == 3
     for number, item in enumerate(receipt.donations):
