@@ -136,6 +136,7 @@ class Office:
         found = await queries.lock_candidates(connection, ids)
         left = [found[each] for each in ids if found[each].net_fen > 0] or list(found.values())
         draft = eligibility.draft(left, anonymous=anonymous, replacing=number)
+        # The number first: who holds the series' last receipt and waits for the series waits in a ring.
         (new,) = await self._numbered(connection, actor, [draft], handler=handler, replaces=number)
         old = await _locked(connection, actor, number)
         if old.replaced_by is not None:

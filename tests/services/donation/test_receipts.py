@@ -256,6 +256,24 @@ async def test_reissues_and_issues_at_the_same_moment_never_wait_for_each_other_
     assert len(refused) >= 8
 
 
+async def test_a_reissue_of_the_last_receipt_waits_for_an_issue_without_holding_it_up(place: Place) -> None:
+    """The next receipt of a series refers to the last one: a reissue that held that while it waits for its
+    number would wait in a ring with who has the number and needs the receipt.
+    """
+    books = await receipt_books(place)
+    last = await books.issue(await books.donation())
+    fresh = await books.donation()
+    async with place.engine.connect() as connection:
+        statement = text("SELECT 1 FROM receipt_series WHERE code = :code FOR UPDATE")
+        await connection.execute(statement, {"code": books.code})
+        issued = asyncio.create_task(books.issue(fresh))
+        await place.blocked(1)
+        reissued = asyncio.create_task(books.reissue(last))
+        await place.blocked(2)
+        await connection.rollback()
+    assert [await issued, await reissued] == [f"{last[:-1]}2", f"{last[:-1]}3"]
+
+
 async def test_a_command_decided_on_an_older_version_is_refused(place: Place) -> None:
     books = await receipt_books(place)
     number = await books.issue(await books.donation())
