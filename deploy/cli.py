@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -34,6 +34,8 @@ app = typer.Typer(
 topics_app = typer.Typer(help="The Kafka topics that deploy/topics.yaml declares.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 console = Console(stderr=True, highlight=False)
+answers = Console(highlight=False)
+"""For what was asked for, so that it can be piped; `console` is for progress and problems."""
 
 
 def main() -> None:
@@ -50,6 +52,11 @@ def main() -> None:
 def say(line: str) -> None:
     """One line of progress."""
     console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def answer(line: str) -> None:
+    """One line of what was asked for."""
+    answers.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -95,10 +102,10 @@ def up() -> None:
     say(f"up after {time.monotonic() - begun:.1f} s; `shanliu down` stops everything")
 
 
-def show_addresses(found: state.State) -> None:
+def show_addresses(found: state.State, tell: Callable[[str], None] = say) -> None:
     """Print where a person looks."""
     for what, address in found.addresses.items():
-        say(f"{what:<17} {address}")
+        tell(f"{what:<17} {address}")
 
 
 @app.command()
@@ -157,8 +164,8 @@ def _print_status(found: state.State, rows: list[dict[str, Any]]) -> None:
             str(row["memory_mb"]),
             str(row["restarts"]),
         )
-    console.print(table)
-    show_addresses(found)
+    answers.print(table)
+    show_addresses(found, answer)
 
 
 def _tell_of_survivors(home: Home) -> None:
@@ -303,7 +310,10 @@ def rehearse(
     ] = 0,
     screens: Annotated[int, typer.Option(min=1, max=5_000, help="Open streams.")] = 50,
     fault: Annotated[
-        str, typer.Option(help="kill-worker,kill-broker,freeze-reporting-worker,… in this order.")
+        str,
+        typer.Option(
+            help="In this order, with commas: kill- or freeze- and a process (kill-broker,freeze-donation)."
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -337,11 +347,11 @@ def token(
 
     if person is None:
         for name, roles in PEOPLE.items():
-            say(f"{name:<16} {', '.join(roles)}")
+            answer(f"{name:<16} {', '.join(roles)}")
         return
     file = Home.from_environment().secrets_file
     if not file.exists():
-        raise StackProblem("There are no tokens yet. Start the stack first: shanliu up")
+        raise StackProblem(f"There are no tokens in {file.parent}. Start the stack first: shanliu up")
     found = Credentials.load_or_make(file).operators.get(person)
     if found is None:
         raise StackProblem(f"Nobody is called {person}; `shanliu token` lists who there is.")

@@ -118,12 +118,18 @@ async def _on_refused(_: Request, error: Exception) -> Response:
     return problem_of(error).to_response()
 
 
+_NO_SUCH_ROUTE: Final = {
+    404: "There is nothing at this address; GET /openapi.json lists what there is.",
+    405: "This address does not take this method; GET /openapi.json lists which it takes.",
+}
+
+
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return Problem(
-        error.status_code, code, str(error.detail), headers=dict(error.headers or {})
-    ).to_response()
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = _NO_SUCH_ROUTE.get(error.status_code, error.detail) if error.detail == phrase else error.detail
+    code = phrase.lower().replace(" ", "-")
+    return Problem(error.status_code, code, detail, headers=dict(error.headers or {})).to_response()
 
 
 async def _on_invalid(_: Request, error: Exception) -> Response:

@@ -129,6 +129,10 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
         "reporting", "reporting-worker",
     }  # fmt: skip
 
+    told = machine.run("status").stdout  # what was asked for is on stdout, so that it can be piped
+    assert "donation-worker" in told
+    assert f"http://127.0.0.1:{machine.base + 4}/operations" in told
+
     killed = {name: machine.process(name) for name in ("donation", "kafka", "postgres")}
     for process in killed.values():
         os.kill(process.pid, signal.SIGKILL)

@@ -152,7 +152,9 @@ async def test_the_frameworks_refusals_are_documents_too(
 
 
 async def test_an_unknown_path_is_a_document(client: httpx.AsyncClient) -> None:
-    assert document(await client.get("/nothing"))["type"] == "urn:shanliu:problem:not-found"
+    unknown = document(await client.get("/nothing"))
+    assert unknown["type"] == "urn:shanliu:problem:not-found"
+    assert "GET /openapi.json" in unknown["detail"]
     assert document(await client.get("/donations"))["type"] == "urn:shanliu:problem:method-not-allowed"
 
 
