@@ -240,7 +240,9 @@ class Evening:
                     await asyncio.sleep(0.1)
 
     async def donate_by_kafka(self, count: int) -> None:
-        """Publish donations to the channel's own topic, every twentieth twice, and one bad record."""
+        """Publish donations to the channel's own topic, every twentieth twice, one again with another amount
+        (a conflict: a person has to look), and one bad record.
+        """
         bodies = [(KAFKA_CHANNEL, self._donation()) for _ in range(count)]
         topic = f"{self._stage.kafka_namespace}intake.{KAFKA_CHANNEL}"
         producer = AIOKafkaProducer(bootstrap_servers=list(self._stage.kafka), acks="all", linger_ms=5)
@@ -250,6 +252,10 @@ class Evening:
             for _, body in bodies + bodies[::20]:
                 value = json.dumps(body, ensure_ascii=False).encode()
                 sends.append(await producer.send(topic, value, key=body["transaction_id"].encode()))
+            other = {**bodies[0][1], "amount_fen": bodies[0][1]["amount_fen"] + 1}
+            sends.append(
+                await producer.send(topic, json.dumps(other).encode(), key=other["transaction_id"].encode())
+            )
             sends.append(await producer.send(topic, b'{"amount_fen": 1.5, "note": "a bad record"}'))
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await asyncio.gather(*sends)
