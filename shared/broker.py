@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
@@ -13,7 +14,6 @@ from typing import Any, Final, Self, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -48,6 +48,8 @@ REPORTING_GROUP: Final = "reporting-worker"
 
 MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
+SMALL_BATCH: Final = 500
+"""Fewer records are no backlog: the consumer keeps up, and may wait for more to come together."""
 MAX_RECORD_BYTES: Final = 1 << 20
 MAX_LETTER_BYTES: Final = 8 << 20
 """Bytes of a dead letter at most, as deploy/topics.yaml has it too: base64 makes four of three, and a record
@@ -367,8 +369,8 @@ def subscribe_batches(
     group: str,
     topics: Sequence[str] = (),
     pattern: str | None = None,
-    listener: ConsumerRebalanceListener | None = None,
     max_records: int = MAX_RECORDS,
+    pace_s: float = 0.0,
 ) -> None:
     """Give `handler` batches of at most `max_records` records, each partition's in order.
 
@@ -377,12 +379,14 @@ def subscribe_batches(
     raises, the batch comes again after a pause that grows from 0.2 to 2 s (FastStream itself would repeat at
     once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within
-    `kafka_metadata_max_age_ms`.
+    `kafka_metadata_max_age_ms`. With `pace_s` a batch is given at least so long after one of fewer than
+    SMALL_BATCH records, so that more comes together; one comes at once after a quiet moment.
     """
     failures = 0
 
     async def handle(records: Records) -> None:
         nonlocal failures
+        begun_s = time.monotonic()
         BATCH_RECORDS.labels(group).observe(len(records))
         try:
             await handler(records)
@@ -396,6 +400,8 @@ def subscribe_batches(
             await asyncio.sleep(pause_s)
             raise
         failures = 0
+        if len(records) < SMALL_BATCH:
+            await asyncio.sleep(max(0.0, begun_s + pace_s - time.monotonic()))
 
     broker.subscriber(
         *(settings.topic(name) for name in topics),
@@ -416,7 +422,6 @@ def subscribe_batches(
         heartbeat_interval_ms=settings.kafka_session_timeout_ms // 4,
         max_poll_interval_ms=300_000,
         partition_assignment_strategy=(RangePartitionAssignor,),
-        listener=listener,
     )(handle)
 
 

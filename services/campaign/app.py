@@ -1,5 +1,7 @@
 """The campaign service put together: the only place where its parts meet."""
 
+from typing import Final
+
 from fastapi import FastAPI
 
 from services.campaign import api
@@ -26,6 +28,9 @@ from shared.run_once import Runner
 from shared.service import background
 from shared.service import create_app as create_service
 
+PACE_S: Final = 0.2
+"""Batches: a milestone may be known a fifth of a second later, the screens' number does not wait for it."""
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The application: HTTP for operators, donation.events in, campaign.events out."""
@@ -37,7 +42,9 @@ def create_app(settings: Settings) -> FastAPI:
     announcer = Announcer(settings.partitions)
     broker = make_broker(settings)
     takes = DonationEvents(books_engine, settings, publisher, announcer, relay)
-    subscribe_batches(broker, settings, takes.take, group=CAMPAIGN_GROUP, topics=[DONATION_EVENTS])
+    subscribe_batches(
+        broker, settings, takes.take, group=CAMPAIGN_GROUP, topics=[DONATION_EVENTS], pace_s=PACE_S
+    )
 
     async def database_answers() -> None:
         await database.check(books_engine)

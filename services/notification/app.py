@@ -30,6 +30,8 @@ from shared.outbox import Relay
 from shared.service import background
 from shared.service import create_app as create_shell
 
+PACE_S: Final = 0.2
+"""Batches: nobody waits for a mail as for a screen."""
 CONNECTIONS_BESIDE_SENDERS: Final = 6
 """Two handlers, the relay, upkeep, and two requests of operators."""
 
@@ -45,9 +47,16 @@ def create_app(settings: Settings) -> FastAPI:
     handlers = Handlers(settings, engine, publisher, sender.wake)
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
-    subscribe_batches(broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events)
     subscribe_batches(
-        broker, settings, handlers.take_contacts, group=NOTIFICATION_CONTACTS_GROUP, topics=[CONTACTS]
+        broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events, pace_s=PACE_S
+    )
+    subscribe_batches(
+        broker,
+        settings,
+        handlers.take_contacts,
+        group=NOTIFICATION_CONTACTS_GROUP,
+        topics=[CONTACTS],
+        pace_s=PACE_S,
     )
 
     app = create_shell(

@@ -41,6 +41,8 @@ from shared.service import Check
 
 log = structlog.get_logger(__name__)
 
+PACE_S: Final = 0.01
+"""Batches of the worker: on the way to the screens, as in the donation service."""
 PRUNE_S: Final = 3_600.0
 
 
@@ -82,7 +84,7 @@ def _worker(settings: Settings, engine: AsyncEngine) -> Role:
     broker = make_broker(settings)
     counting = Counting(settings, engine, publisher, totals)
     topics = [DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER]
-    subscribe_batches(broker, settings, counting.handle, group=REPORTING_GROUP, topics=topics)
+    subscribe_batches(broker, settings, counting.handle, group=REPORTING_GROUP, topics=topics, pace_s=PACE_S)
     return Role(
         parts=[
             publisher,

@@ -17,6 +17,7 @@ from aiokafka.record.util import calc_crc32c
 
 from shared.broker import (
     BATCH_FAILURES,
+    SMALL_BATCH,
     KafkaSettings,
     Publisher,
     Record,
@@ -117,6 +118,24 @@ async def test_a_batch_that_fails_comes_again_after_a_pause_and_nothing_is_lost(
     assert all(pause >= wanted for pause, wanted in zip(pauses, [0.2, 0.4, 0.8, 1.6], strict=True)), pauses
     first = set(places(handler.batches[0]))
     assert all(first & set(places(again)) for again in handler.batches[1:5])
+
+
+async def test_few_records_are_waited_for_and_a_backlog_is_not(settings: KafkaSettings) -> None:
+    """After a small batch the next begins at the pace, after a large one at once."""
+    await ensure_topic(settings, TOPIC)
+    handler, broker = Handler(), make_broker(settings)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], pace_s=1.0)
+    async with Publisher(settings) as publisher, consuming(broker):
+        for number in range(3):
+            await publisher.send(TOPIC, b"%d" % number, partition=0)
+            await until(lambda: handler.has(1))  # the others come while the consumer waits
+        await until(lambda: handler.has(3))
+        assert handler.times[1] - handler.times[0] >= 1.0
+        await fill(settings, 3 * SMALL_BATCH)
+        await until(lambda: handler.has(3 + 3 * SMALL_BATCH * PARTITIONS))
+    large = [n for n, batch in enumerate(handler.batches[:-1]) if len(batch) >= SMALL_BATCH]
+    assert large
+    assert all(handler.times[n + 1] - handler.times[n] < 1.0 for n in large)
 
 
 async def test_what_a_consumer_did_not_finish_is_given_to_the_next(settings: KafkaSettings) -> None:
