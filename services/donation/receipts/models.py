@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from services.donation.models import metadata
+from shared.money import MAX_AMOUNT_FEN
 
 UTC_TIME: Final = DateTime(timezone=True)
 MAX_SERIAL: Final = 9_999_999
@@ -117,7 +118,7 @@ receipts: Final = Table(
     Column("voided_at", UTC_TIME),
     CheckConstraint(f"serial BETWEEN 1 AND {MAX_SERIAL}", name="receipts_serial"),
     CheckConstraint("donor_kind IN ('person', 'company')", name="receipts_donor_kind"),
-    CheckConstraint("amount_fen BETWEEN 1 AND 10000000000000", name="receipts_amount"),
+    CheckConstraint(f"amount_fen BETWEEN 1 AND {MAX_AMOUNT_FEN}", name="receipts_amount"),
     CheckConstraint("donations BETWEEN 1 AND 100", name="receipts_donations"),
     UniqueConstraint("code", "year", "serial", name="receipts_in_series"),
     ForeignKeyConstraint(
@@ -152,7 +153,7 @@ receipt_items: Final = Table(
     Column("donation_id", Uuid, ForeignKey("donations.donation_id"), primary_key=True),
     Column("valid", Boolean, nullable=False, comment="follows the receipt"),
     Column("amount_fen", BigInteger, nullable=False, comment="given less what had gone back by then"),
-    CheckConstraint("amount_fen BETWEEN 1 AND 10000000000000", name="receipt_items_amount"),
+    CheckConstraint(f"amount_fen BETWEEN 1 AND {MAX_AMOUNT_FEN}", name="receipt_items_amount"),
     ForeignKeyConstraint(
         ["number", "valid"],
         ["receipts.number", "receipts.valid"],
