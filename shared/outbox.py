@@ -106,13 +106,13 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled. The database or the broker away: wait and go on."""
         while True:
+            self._wake.clear()  # before the look: who commits during it wakes us for the next one
             try:
                 while await self.publish_waiting() == MAX_ROWS:
                     pass
             except (SQLAlchemyError, OSError, PublishFailed) as error:
                 log.warning("outbox_waits", error=repr(error))
                 await asyncio.sleep(0.5)
-            self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             except TimeoutError:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -175,6 +175,35 @@ async def test_the_relay_looks_at_once_when_it_is_woken(
         for _ in range(5):
             await announce_many(engine, 1)
             relay.wake()
+            await until(lambda: _none(engine))
+
+
+class Interrupted(Publisher):
+    """While it publishes for the first time, another event is committed and its writer wakes the relay."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None
+
+    async def send_in_order(self, *args: Any, **kwargs: Any) -> None:
+        await super().send_in_order(*args, **kwargs)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+
+
+async def test_a_wake_while_the_relay_is_at_work_is_not_lost(
+    engine: AsyncEngine, settings: KafkaSettings, topic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "POLL_S", 3600.0)
+    async with Interrupted(settings) as publisher:
+        relay = Relay(engine, publisher, CAMPAIGN_EVENTS)
+
+        async def announce_and_wake() -> None:
+            await announce_many(engine, 1)
+            relay.wake()
+
+        publisher.meanwhile = announce_and_wake
+        await announce_many(engine, 1)
+        async with running(relay):
             await until(lambda: _none(engine))
 
 
