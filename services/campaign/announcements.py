@@ -11,24 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
-from services.campaign.schemas import Campaign, Disbursement
+from services.campaign.schemas import Campaign
 from shared import outbox
 from shared.events import (
     CampaignClosed,
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
-    DisbursementApproved,
     Event,
     EventData,
-    FundsDisbursed,
     GoalReached,
     MilestoneReached,
 )
 from shared.events.campaigns import (
     CampaignData,
-    DisbursementApprovedData,
-    FundsDisbursedData,
     GoalReachedData,
     MilestoneReachedData,
 )
@@ -74,20 +70,6 @@ class Announcer:
                 campaign_id=campaign_id, milestone_fen=fen, received_fen=received_fen
             )
             await self.append(connection, MilestoneReached, campaign_id, campaign_id, reached)
-
-    async def disbursement_approved(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
-        """DisbursementApproved: the amount is reserved."""
-        data = DisbursementApprovedData.model_validate(disbursement.model_dump())
-        await self.append(
-            connection, DisbursementApproved, disbursement.campaign_id, disbursement.disbursement_id, data
-        )
-
-    async def funds_disbursed(self, connection: AsyncConnection, disbursement: Disbursement) -> None:
-        """FundsDisbursed: the amount has gone out to its use; the payee is not published."""
-        data = FundsDisbursedData.model_validate(disbursement.model_dump())
-        await self.append(
-            connection, FundsDisbursed, disbursement.campaign_id, disbursement.disbursement_id, data
-        )
 
     async def append(
         self,

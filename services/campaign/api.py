@@ -1,12 +1,9 @@
-"""What comes by HTTP: campaigns, disbursements, balances; pledges have an api.py of their own.
+"""What comes by HTTP: campaigns and balances; each capability beside them has an api.py of its own.
 
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read everything here |
 | desk | create, rewrite a draft's plan, file, launch, pause, close |
-| desk, finance | request a disbursement |
-| approver | approve a disbursement that another person has requested |
-| finance | pay an approved disbursement |
 | administrator | all of it; the two-person rule holds for them as well |
 
 Every POST needs an `Idempotency-Key` (1 … 128 visible ASCII characters, new for each new command): sent again
@@ -36,9 +33,6 @@ from services.campaign.schemas import (
     Campaign,
     CampaignBody,
     CampaignPage,
-    Disbursement,
-    DisbursementBody,
-    DisbursementPage,
     FilingBody,
     PlanBody,
 )
@@ -262,95 +256,6 @@ async def read_balance(campaign_id: CampaignPath, books: BooksHere) -> Balance:
     async with books.engine.connect() as connection:
         one_moment = await connection.execution_options(isolation_level="REPEATABLE READ")
         return await queries.balance(one_moment, campaign_id)
-
-
-# ---------------------------------------------------------------- disbursements
-
-
-@router.post(
-    "/v1/campaigns/{campaign_id}/disbursements",
-    status_code=201,
-    response_model=Disbursement,
-    tags=["disbursements"],
-    summary="Request a disbursement (拨付申请)",
-)
-async def request_disbursement(
-    campaign_id: CampaignPath,
-    body: DisbursementBody,
-    sent: Annotated[Sent, Depends(sent("request_disbursement", "desk", "finance"))],
-) -> Response:
-    """Nothing is reserved before another person approves."""
-    return await sent.run(
-        lambda connection: commands.request_disbursement(connection, sent.actor, campaign_id, body), 201
-    )
-
-
-@router.post(
-    "/v1/disbursements/{disbursement_id}/approve",
-    response_model=Disbursement,
-    tags=["disbursements"],
-    summary="Approve and reserve",
-)
-async def approve_disbursement(
-    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("approve_disbursement", "approver"))]
-) -> Response:
-    """By another person than the requester (403). Past the fund's balance: 409 with `remaining_fen`.
-    → DisbursementApproved
-    """
-    return await sent.run(
-        lambda connection: commands.approve_disbursement(
-            connection, sent.books.announcer, sent.actor, disbursement_id
-        )
-    )
-
-
-@router.post(
-    "/v1/disbursements/{disbursement_id}/pay",
-    response_model=Disbursement,
-    tags=["disbursements"],
-    summary="Note the payment",
-)
-async def pay_disbursement(
-    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("pay_disbursement", "finance"))]
-) -> Response:
-    """Of what is approved. 409 when refunds have taken the money meanwhile. → FundsDisbursed"""
-    return await sent.run(
-        lambda connection: commands.pay_disbursement(
-            connection, sent.books.announcer, sent.actor, disbursement_id
-        )
-    )
-
-
-@router.get(
-    "/v1/campaigns/{campaign_id}/disbursements",
-    tags=["disbursements"],
-    summary="List a campaign's disbursements, oldest first",
-    dependencies=[Depends(require(*READERS))],
-)
-async def list_disbursements(
-    campaign_id: CampaignPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
-) -> DisbursementPage:
-    """Part by part: send `next` as `after` until it is null."""
-    async with books.engine.connect() as connection:
-        await queries.campaign(connection, campaign_id)
-        items = await queries.list_disbursements(connection, campaign_id, after=after, limit=limit)
-    return DisbursementPage(
-        items=items, next=next_after([str(item.disbursement_id) for item in items], limit)
-    )
-
-
-@router.get(
-    "/v1/disbursements/{disbursement_id}",
-    response_model=Disbursement,
-    tags=["disbursements"],
-    summary="Read a disbursement",
-    dependencies=[Depends(require(*READERS))],
-)
-async def read_disbursement(disbursement_id: UUID, books: BooksHere) -> Response:
-    """With its version as the ETag."""
-    async with books.engine.connect() as connection:
-        disbursement = await queries.disbursement(connection, disbursement_id)
-    return tagged(disbursement, disbursement.version)
 
 
 def tagged(model: BaseModel, version: int) -> Response:

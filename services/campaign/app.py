@@ -12,6 +12,7 @@ from services.campaign.models import idempotency_keys
 from services.campaign.pledges import api as pledges_api
 from services.campaign.pledges.reminders import Reminders
 from services.campaign.settings import Settings
+from services.campaign.spending import api as spending_api
 from shared import database
 from shared.access import Operators
 from shared.broker import (
@@ -60,8 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},
-        routers=[api.router, pledges_api.router, ledger_api.router],
-        description=f"{api.__doc__}\n{pledges_api.__doc__}\n{ledger_api.__doc__}",
+        routers=[api.router, pledges_api.router, spending_api.router, ledger_api.router],
+        description=f"{api.__doc__}\n{pledges_api.__doc__}\n{spending_api.__doc__}\n{ledger_api.__doc__}",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -1,7 +1,7 @@
 """The tables of the campaign service. A state that must not exist can't be written.
 
-Amounts are BIGINT fen, times are UTC. The constraints repeat the rules of lifecycle.py, plan.py and
-disbursements.py on purpose: a repair by hand is held to them as well.
+Amounts are BIGINT fen, times are UTC. The constraints repeat the rules of lifecycle.py and plan.py on
+purpose: a repair by hand is held to them as well.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
-    Integer,
     MetaData,
     Table,
     Text,
@@ -25,11 +23,10 @@ from sqlalchemy import (
     text,
 )
 
-from services.campaign.disbursements import DisbursementState
 from services.campaign.lifecycle import State
 from services.campaign.milestones import ThresholdKind
 from services.campaign.plan import REQUIRED_FIELDS
-from shared.events.campaigns import BeneficiaryUnit, CampaignKind
+from shared.events.campaigns import CampaignKind
 from shared.idempotency import idempotency_keys_table
 from shared.money import MAX_AMOUNT_FEN
 from shared.outbox import outbox_table
@@ -156,46 +153,6 @@ thresholds: Final = Table(
     Index("thresholds_one_goal", "campaign_id", unique=True, postgresql_where=text("kind = 'goal'")),
 )
 """Goal and milestones of launched campaigns, and when each was announced."""
-
-disbursements: Final = Table(
-    "disbursements",
-    metadata,
-    Column("disbursement_id", Uuid, primary_key=True),
-    Column("campaign_id", Text, nullable=False),
-    Column("fund_id", Uuid, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("amount_fen", BigInteger, nullable=False),
-    Column("use", Text, nullable=False),
-    Column("payee", Text, nullable=False),
-    Column("beneficiaries", Integer, nullable=False),
-    Column("beneficiary_unit", Text, nullable=False),
-    Column("requested_by", Text, nullable=False),
-    Column("requested_at", UTC_TIME, nullable=False),
-    Column("approved_by", Text),
-    Column("approved_at", UTC_TIME),
-    Column("paid_by", Text),
-    Column("paid_at", UTC_TIME),
-    ForeignKeyConstraint(
-        ["campaign_id", "fund_id"], ["funds.campaign_id", "funds.fund_id"], name="disbursements_fund"
-    ),
-    CheckConstraint(one_of("state", DisbursementState), name="disbursements_state"),
-    CheckConstraint("version >= 1", name="disbursements_version"),
-    CheckConstraint(amount("amount_fen"), name="disbursements_amount"),
-    CheckConstraint(one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
-    CheckConstraint("beneficiaries BETWEEN 1 AND 2000000000", name="disbursements_beneficiaries"),
-    CheckConstraint("approved_by <> requested_by", name="disbursements_two_people"),
-    CheckConstraint(
-        "(state = 'requested') = (approved_by IS NULL) AND (approved_by IS NULL) = (approved_at IS NULL)",
-        name="disbursements_approved",
-    ),
-    CheckConstraint(
-        "(state = 'paid') = (paid_by IS NOT NULL) AND (paid_by IS NULL) = (paid_at IS NULL)",
-        name="disbursements_paid",
-    ),
-    Index("disbursements_of_campaign", "campaign_id", "disbursement_id"),
-    Index("disbursements_spent", "fund_id", "state", postgresql_include=["amount_fen"]),
-)
 
 idempotency_keys: Final = idempotency_keys_table(metadata)
 outbox: Final = outbox_table(metadata)

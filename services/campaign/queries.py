@@ -16,7 +16,7 @@ from services.campaign.guardrail import FundFigures
 from services.campaign.lifecycle import State
 from services.campaign.milestones import Threshold, ThresholdKind
 from services.campaign.pledges import queries as pledges
-from services.campaign.schemas import Balance, Campaign, Disbursement
+from services.campaign.schemas import Balance, Campaign
 from shared.refusals import NotFound
 
 # ---------------------------------------------------------------- campaigns
@@ -190,7 +190,7 @@ async def mark_reached(connection: AsyncConnection, threshold: Threshold) -> Non
     )
 
 
-# ---------------------------------------------------------------- funds and disbursements
+# ---------------------------------------------------------------- funds
 
 _LOCK_FUND: Final = text("SELECT fund_id FROM funds WHERE campaign_id = :campaign_id FOR NO KEY UPDATE")
 
@@ -258,49 +258,3 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
         pledges=promised.pledges,
         positions=positions,
     )
-
-
-async def add_disbursement(connection: AsyncConnection, values: Mapping[str, Any]) -> Disbursement:
-    """Write a requested disbursement."""
-    statement = insert(models.disbursements).values(**values).returning(*models.disbursements.c)
-    return Disbursement.model_validate((await connection.execute(statement)).one())
-
-
-async def disbursement(
-    connection: AsyncConnection, disbursement_id: UUID, *, lock: bool = False
-) -> Disbursement:
-    """Read a disbursement, with `lock` until the end of the transaction. Raises NotFound."""
-    statement = select(models.disbursements).where(models.disbursements.c.disbursement_id == disbursement_id)
-    if lock:
-        statement = statement.with_for_update()
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        raise NotFound("There is no disbursement with this id.", fields=["disbursement_id"])
-    return Disbursement.model_validate(row)
-
-
-async def change_disbursement(
-    connection: AsyncConnection, known: Disbursement, **values: Any
-) -> Disbursement:
-    """Write a locked disbursement's next version."""
-    statement = (
-        update(models.disbursements)
-        .where(
-            models.disbursements.c.disbursement_id == known.disbursement_id,
-            models.disbursements.c.version == known.version,
-        )
-        .values(version=known.version + 1, **values)
-        .returning(*models.disbursements.c)
-    )
-    return Disbursement.model_validate((await connection.execute(statement)).one())
-
-
-async def list_disbursements(
-    connection: AsyncConnection, campaign_id: str, *, after: UUID | None, limit: int
-) -> list[Disbursement]:
-    """At most `limit` disbursements of a campaign in the order of their ids, beginning behind `after`."""
-    table = models.disbursements
-    statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.disbursement_id)
-    if after is not None:
-        statement = statement.where(table.c.disbursement_id > after)
-    return [Disbursement.model_validate(row) for row in await connection.execute(statement.limit(limit))]

@@ -4,7 +4,6 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -18,10 +17,9 @@ from pydantic import (
 )
 
 from services.campaign import lifecycle
-from services.campaign.disbursements import DisbursementState
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
-from shared.events.campaigns import BeneficiaryUnit, CampaignKind
+from shared.events.campaigns import CampaignKind
 from shared.events.fields import CAMPAIGN_ID
 from shared.money import MAX_AMOUNT_FEN
 
@@ -131,18 +129,6 @@ class FilingBody(Body):
     filing_number: Line = Field(description="备案编号")
 
 
-class DisbursementBody(Body):
-    """A request to spend from a campaign's fund (拨付申请)."""
-
-    amount_fen: Fen = Field(description="In fen")
-    use: Line = Field(description="用途, published with the disbursement")
-    payee: Line = Field(description="收款方; stays in this service")
-    beneficiaries: Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)] = Field(
-        description="How many are helped"
-    )
-    beneficiary_unit: BeneficiaryUnit = Field(description="person_times 人次, households 户, schools 所")
-
-
 class Campaign(BaseModel):
     """A campaign as this service knows it. Times are UTC."""
 
@@ -186,28 +172,6 @@ class Campaign(BaseModel):
         )
 
 
-class Disbursement(BaseModel):
-    """A disbursement and who did what with it. Times are UTC."""
-
-    model_config = ConfigDict(frozen=True, from_attributes=True)
-
-    disbursement_id: UUID
-    campaign_id: str
-    state: DisbursementState
-    version: int = Field(description="Grows with each change; the ETag")
-    amount_fen: int
-    use: str
-    payee: str
-    beneficiaries: int
-    beneficiary_unit: BeneficiaryUnit
-    requested_by: str
-    requested_at: datetime
-    approved_by: str | None
-    approved_at: datetime | None
-    paid_by: str | None
-    paid_at: datetime | None
-
-
 class Balance(BaseModel):
     """A fund's figures in fen at the stated positions, all read at one moment.
 
@@ -236,11 +200,4 @@ class CampaignPage(BaseModel):
     """A part of the list of campaigns, in the order of their ids."""
 
     items: list[Campaign]
-    next: Next
-
-
-class DisbursementPage(BaseModel):
-    """A part of a campaign's disbursements."""
-
-    items: list[Disbursement]
     next: Next

@@ -1,7 +1,8 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
 import services.campaign.ledger.models
-import services.campaign.pledges.models  # noqa: F401 - the same
+import services.campaign.pledges.models
+import services.campaign.spending.models  # noqa: F401 - the same
 from services.campaign.models import metadata
 from shared.migrations import run_migrations
 

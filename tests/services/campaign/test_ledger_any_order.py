@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.campaign import commands as campaign_commands
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.ledger import commands
 from services.campaign.ledger.periods import month_of, next_month
 from services.campaign.ledger.schemas import ReversalBody, VoucherBody
-from services.campaign.schemas import DisbursementBody
+from services.campaign.spending import commands as spending
+from services.campaign.spending.schemas import DisbursementBody
 from shared.refusals import Refused
 from tests.services.campaign.books import a_voucher, balances, read, require_exact, take
 from tests.services.campaign.builders import (
@@ -83,16 +83,14 @@ class World:
             await take(self.service, self.sent[source])
         elif name == "asked":
             body = DisbursementBody(**a_disbursement(fen))
-            asked = await self.command(
-                campaign_commands.request_disbursement, Actor(FINANCE), campaign_id, body
-            )
+            asked = await self.command(spending.request_disbursement, Actor(FINANCE), campaign_id, body)
             self.disbursements.append(asked.disbursement_id)
         elif name == "approved" and self.disbursements:
             chosen = self.disbursements[fen % len(self.disbursements)]
-            await self.command(campaign_commands.approve_disbursement, ANNOUNCER, Actor(APPROVER), chosen)
+            await self.command(spending.approve_disbursement, ANNOUNCER, Actor(APPROVER), chosen)
         elif name == "paid" and self.disbursements:
             chosen = self.disbursements[fen % len(self.disbursements)]
-            await self.command(campaign_commands.pay_disbursement, ANNOUNCER, Actor(FINANCE), chosen)
+            await self.command(spending.pay_disbursement, ANNOUNCER, Actor(FINANCE), chosen)
         elif name == "voucher":
             draft = await self.command(
                 commands.draft_voucher, Actor(FINANCE), VoucherBody(**a_voucher(amount_fen=fen))

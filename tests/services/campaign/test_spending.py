@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from services.campaign import commands
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.guardrail import PastBalance
+from services.campaign.spending import commands
 from tests.services.campaign.builders import (
     ADMINISTRATOR,
     APPROVER,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.campaign.disbursements import (
+from services.campaign.lifecycle import State
+from services.campaign.spending.rules import (
     DisbursementState,
     DisbursementStepNotAllowed,
     NotRaising,
@@ -11,7 +12,6 @@ from services.campaign.disbursements import (
     require_launched_once,
     require_payable,
 )
-from services.campaign.lifecycle import State
 
 REQUESTED, APPROVED, PAID = DisbursementState
 
