@@ -32,8 +32,9 @@ from services.campaign.api import (
     tagged,
 )
 from services.campaign.commands import Actor
+from services.campaign.days import today_of
 from services.campaign.pledges import commands, queries
-from services.campaign.pledges.rules import PledgeState, today_of
+from services.campaign.pledges.rules import PledgeState
 from services.campaign.pledges.schemas import (
     ConfirmBody,
     Correction,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
+from services.campaign.days import require_not_ahead
 from services.campaign.identifiers import new_id
 from services.campaign.pledges import announcements, booking, queries, rules
 from services.campaign.pledges.models import TERMS
@@ -153,7 +154,7 @@ async def ask_delivery(
         raise rules.NoGoods(
             "Money is paid as a donation that names the pledge; correct it if it is of goods."
         )
-    rules.require_not_ahead(body.delivered_on, datetime.now(UTC), "delivered_on")
+    require_not_ahead(body.delivered_on, datetime.now(UTC), "delivered_on")
     return await _ask(connection, actor, known, Delivery, body.model_dump())
 
 
@@ -185,7 +186,7 @@ async def ask_release(
     known = await _locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.CONFIRMED)
     rules.require_open(known.kept)
-    rules.require_not_ahead(body.reported_on, datetime.now(UTC), "reported_on")
+    require_not_ahead(body.reported_on, datetime.now(UTC), "reported_on")
     return await _ask(connection, actor, known, Release, body.model_dump())
 
 

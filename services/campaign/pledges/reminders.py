@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.campaign import metrics
 from services.campaign.announcements import Announcer
+from services.campaign.days import today_of
 from services.campaign.pledges import announcements, queries
-from services.campaign.pledges.rules import stage_of, today_of
+from services.campaign.pledges.rules import stage_of
 from shared.outbox import Relay
 
 log = structlog.get_logger(__name__)

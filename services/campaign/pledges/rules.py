@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
+from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from shared.refusals import Refused
 
@@ -20,8 +20,6 @@ UNNAMED_COMPANY: Final = "爱心企业"
 
 LATEST_DUE: Final = timedelta(days=5 * 366)
 """A due date further off than five years is taken for a typing error."""
-
-DONOR_TIME: Final = ZoneInfo("Asia/Shanghai")
 
 STAGES: Final = (-7, 0, 7, 30)
 """Days after the due date on which somebody is reminded of an open pledge, ascending."""
@@ -160,14 +158,6 @@ class NoGoods(Refused):
     title = "The pledge is of money"
 
 
-class DayNotYet(Refused):
-    """A day that lies ahead, for something that has happened."""
-
-    code = "day-not-yet"
-    title = "The day lies in the future"
-    status = 422
-
-
 @dataclass(frozen=True, slots=True)
 class Kept:
     """How much of a promise is kept. Amounts in fen; quantities in the unit of the pledge.
@@ -205,11 +195,6 @@ class Kept:
     def overpaid_fen(self) -> int:
         """What came in beyond the promise: shown, never refused."""
         return max(0, self.fulfilled_fen - self.amount_fen)
-
-
-def today_of(now: datetime) -> date:
-    """The day it is in Asia/Shanghai."""
-    return now.astimezone(DONOR_TIME).date()
 
 
 def stage_of(due_on: date, today: date) -> int | None:
@@ -295,9 +280,3 @@ def require_open(kept: Kept) -> None:
             f"{kept.fulfilled_fen} of {kept.amount_fen} fen came in; there is nothing to release.",
             fulfilled_fen=kept.fulfilled_fen,
         )
-
-
-def require_not_ahead(day: date, now: datetime, field: str) -> None:
-    """Raise DayNotYet when the day has not come in Asia/Shanghai."""
-    if day > today_of(now):
-        raise DayNotYet(f"{field} is at most {today_of(now)}.", fields=[field])

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from httpx import AsyncClient, Response
 
-from services.campaign.pledges.rules import DONOR_TIME
+from services.campaign.days import DONOR_TIME
 from shared.events import DonationReceived, DonationReversed, Event
 from shared.events.donations import DonationReceivedData, DonationReversedData
 

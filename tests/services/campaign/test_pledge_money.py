@@ -10,10 +10,11 @@ import pytest
 
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
+from services.campaign.days import today_of
 from services.campaign.handlers import count
 from services.campaign.pledges import commands
 from services.campaign.pledges.reminders import Reminders
-from services.campaign.pledges.rules import PledgeStepNotAllowed, today_of
+from services.campaign.pledges.rules import PledgeStepNotAllowed
 from services.campaign.pledges.schemas import ConfirmBody, PledgeBody
 from shared.broker import CAMPAIGN_EVENTS
 from shared.events import Event
