@@ -26,6 +26,7 @@ from shared.events.campaigns import (
 from shared.events.donations import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.envelope import CONTENT_TYPE, CONTENT_TYPE_HEADER, Event, EventData, UnknownEvent
 from shared.events.notifications import Contact, NotificationDelivered, NotificationFailed
+from shared.events.reports import ReportCorrected, ReportPublished
 
 __all__ = [
     "CONTENT_TYPE",
@@ -53,6 +54,8 @@ __all__ = [
     "PledgeFulfilled",
     "PledgeMade",
     "PledgeReleased",
+    "ReportCorrected",
+    "ReportPublished",
     "UnknownEvent",
     "UnusableEvent",
     "decode_event",
@@ -78,6 +81,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     FundsDisbursed,
     NotificationDelivered,
     NotificationFailed,
+    ReportPublished,
+    ReportCorrected,
 )
 _KNOWN_TYPES: Final = frozenset(cls.TYPE for cls in EVENT_CLASSES)
 
@@ -101,7 +106,9 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | DisbursementApproved
         | FundsDisbursed
         | NotificationDelivered
-        | NotificationFailed,
+        | NotificationFailed
+        | ReportPublished
+        | ReportCorrected,
         Field(discriminator="type"),
     ]
 )

@@ -27,6 +27,8 @@ from shared.events import (
     PledgeFulfilled,
     PledgeMade,
     PledgeReleased,
+    ReportCorrected,
+    ReportPublished,
 )
 from shared.events.campaigns import (
     CampaignData,
@@ -48,6 +50,7 @@ from shared.events.donations import (
     DonationReversedData,
 )
 from shared.events.notifications import NotificationData
+from shared.events.reports import ReportCorrectedData, ReportPublishedData
 
 GALA = "gala-2024"
 DONATION = UUID("6f1f0c1e-3b52-5d1c-9d57-0d8c4f1a2b30")
@@ -97,6 +100,18 @@ def campaign(**fields: Any) -> CampaignData:
         }
     )
 
+
+_REPORT: dict[str, Any] = {
+    "report_id": OTHER,
+    "kind": "final",
+    "campaign_id": GALA,
+    "organisation": "慈善总会",
+    "title": "新年慈善晚会募捐情况全面公开",
+    "period_from": date(2024, 1, 5),
+    "period_to": date(2024, 2, 5),
+    "content": "{}",
+    "digest": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+}
 
 _DATA: dict[type[Event], EventData] = {
     DonationReceived: received(),
@@ -194,6 +209,8 @@ _DATA: dict[type[Event], EventData] = {
         attempts=8,
         reason="mailbox-unknown",
     ),
+    ReportPublished: ReportPublishedData(**_REPORT),
+    ReportCorrected: ReportCorrectedData(**_REPORT, corrects=DONATION, revision=2, reason="漏列一笔支出"),
 }
 
 
