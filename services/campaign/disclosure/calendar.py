@@ -7,9 +7,10 @@
 | final 全面公开 | all of a campaign that has ended | 3 months after its end | art. 79 |
 | annual 年度报告 | each year of an organisation | 31 May of the next year | art. 78 |
 
-Days are those of Asia/Shanghai. A campaign begins with its window, or with its launch when that was earlier; it
-ends with its window, or when it is closed before. A report belongs to the obligation of its kind whose first day is its own: when a
-campaign ends early its last obligation covers fewer days, and a report of it stays a report of it.
+Days are those of Asia/Shanghai. A campaign begins with its window, or with its launch when that was earlier;
+it ends with its window, or when it is closed before. A report belongs to the obligation of its kind whose
+first day is its own: when a campaign ends early its last obligation covers fewer days, and a report of it
+stays a report of it.
 """
 
 from calendar import monthrange
