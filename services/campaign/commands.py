@@ -57,6 +57,16 @@ class Actor:
     person: str
     expected_version: int | None = None
 
+    def require_read(self, version: int) -> None:
+        """Raise VersionRequired unless they say which version they have read, VersionChanged unless it is
+        `version`: whoever decides second must have seen what they decide on.
+        """
+        if self.expected_version is None:
+            raise versions.VersionRequired(
+                "Read it, then decide: send the ETag of what you have read as If-Match.", fields=["If-Match"]
+            )
+        versions.require_version(version, self.expected_version)
+
 
 # ---------------------------------------------------------------- campaigns
 

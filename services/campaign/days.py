@@ -1,4 +1,4 @@
-"""The day of a fact, in Asia/Shanghai: people record late, so it stands beside the time of the recording. Pure."""
+"""The day of a fact, in Asia/Shanghai: people record late, so it stands beside its recording's time. Pure."""
 
 from datetime import date, datetime
 from typing import Final

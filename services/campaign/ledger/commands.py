@@ -24,6 +24,7 @@ from services.campaign.ledger.entries import (
 )
 from services.campaign.ledger.periods import PeriodState
 from services.campaign.ledger.schemas import Draft, Line, Period, ReversalBody, VoucherBody
+from services.campaign.two_people import require_another
 from shared import versions
 from shared.refusals import NotFound
 
@@ -107,7 +108,7 @@ async def book_draft(connection: AsyncConnection, actor: Actor, draft_id: UUID) 
     draft = await queries.draft(connection, draft_id, lock=True)
     versions.require_version(draft.version, actor.expected_version)
     drafts.require_waiting(draft.state)
-    periods.require_another(actor.person, draft.made_by)
+    require_another(actor.person, draft.made_by)
     await bookkeeping.lock(connection, [BUSINESS])
     if draft.reverses is not None:
         drafts.require_not_reversed(await queries.reversed_by(connection, draft.reverses))
@@ -170,5 +171,5 @@ async def confirm_close(connection: AsyncConnection, actor: Actor, month: date) 
     if known is None or known.state is not PeriodState.CLOSING:
         raise periods.NotClosing("Ask to close it first; another person confirms.")
     versions.require_version(known.version, actor.expected_version)
-    periods.require_another(actor.person, known.asked_by)
+    require_another(actor.person, known.asked_by)
     return await queries.close_period(connection, known, confirmed_by=actor.person, now=now)

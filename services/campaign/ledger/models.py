@@ -30,6 +30,7 @@ from services.campaign.ledger.drafts import DraftState
 from services.campaign.ledger.entries import BY_HAND, POSTING_MAX_FEN, SUMMARIES, Kind
 from services.campaign.ledger.periods import PeriodState
 from services.campaign.models import UTC_TIME, metadata, one_of
+from services.campaign.two_people import decided
 
 _SUMMARY_COLUMNS: Final = "source, first_sequence, last_sequence, donations, reversals"
 
@@ -164,12 +165,8 @@ ledger_drafts: Final = Table(
     CheckConstraint(one_of("state", DraftState), name="ledger_drafts_state"),
     CheckConstraint("version >= 1", name="ledger_drafts_version"),
     CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="ledger_drafts_reverses"),
-    CheckConstraint(
-        "(state = 'waiting') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)",
-        name="ledger_drafts_decided",
-    ),
+    *decided("ledger_drafts", waiting=DraftState.WAITING, done=DraftState.BOOKED, asked_by="made_by"),
     CheckConstraint("(state = 'booked') = (sequence IS NOT NULL)", name="ledger_drafts_booked"),
-    CheckConstraint("state <> 'booked' OR decided_by <> made_by", name="ledger_drafts_two_people"),
     Index("ledger_drafts_of_state", "state", "draft_id"),
 )
 """What one person has written and another books."""

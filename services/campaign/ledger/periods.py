@@ -45,14 +45,6 @@ class NotClosing(Refused):
     title = "Nobody has asked to close the month"
 
 
-class SamePerson(Refused):
-    """One person who tries to take both steps of what two people decide."""
-
-    code = "same-person"
-    title = "Another person has to confirm"
-    status = 403
-
-
 def month_of(day: date) -> date:
     """The first day of a day's month."""
     return day.replace(day=1)
@@ -79,12 +71,6 @@ def require_closable(month: date, *, closed: date | None, now: datetime) -> None
         )
     if month >= month_of(day_of(now)):
         raise MonthNotOver("Close it when it is over in Asia/Shanghai.", month=f"{month:%Y-%m}")
-
-
-def require_another(person: str, first: str) -> None:
-    """Raise SamePerson unless the second step is taken by another person than the first."""
-    if person == first:
-        raise SamePerson("Whoever has taken the first step can't take the second; somebody else has to.")
 
 
 def require_not_asked(asked_by: str | None) -> None:

@@ -33,6 +33,7 @@ from services.campaign.pledges.schemas import (
     ReleaseBody,
     Step,
 )
+from services.campaign.two_people import require_another
 from shared import versions
 
 S = TypeVar("S", bound=Step)
@@ -77,7 +78,7 @@ async def confirm_pledge(
     """By another person, who has read the placard: from now on it is promised. → PledgeMade"""
     known = await _read_and_locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.ENTERED)
-    rules.require_second_person(known.written_by, actor.person)
+    require_another(actor.person, known.written_by)
     rules.require_read_back(known.amount_fen, body.amount_fen)
     confirmed = await _change(
         connection,
@@ -269,12 +270,9 @@ async def _locked(connection: AsyncConnection, actor: Actor, pledge_id: UUID) ->
 
 async def _read_and_locked(connection: AsyncConnection, actor: Actor, pledge_id: UUID) -> Pledge:
     """As `_locked`, for whoever decides second: they must say which version they have read."""
-    if actor.expected_version is None:
-        raise versions.VersionRequired(
-            "Read the pledge, then decide: send the ETag of what you have read as If-Match.",
-            fields=["If-Match"],
-        )
-    return await _locked(connection, actor, pledge_id)
+    known = await queries.pledge(connection, pledge_id, lock=True)
+    actor.require_read(known.version)
+    return known
 
 
 async def _change(
@@ -345,6 +343,6 @@ async def _waiting(connection: AsyncConnection, known: Pledge, kind: type[S]) ->
 async def _decide(connection: AsyncConnection, actor: Actor, known: Pledge, kind: type[S]) -> S:
     """What waits, now done by another person than the one who asked."""
     step = await _waiting(connection, known, kind)
-    rules.require_second_person(step.asked_by, actor.person)
+    require_another(actor.person, step.asked_by)
     await queries.decide_step(connection, step, StepState.DONE, actor.person, datetime.now(UTC))
     return step

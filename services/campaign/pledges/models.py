@@ -20,6 +20,7 @@ from sqlalchemy import (
 from services.campaign.models import UTC_TIME, amount, metadata, one_of
 from services.campaign.pledges.fulfilment import Problem
 from services.campaign.pledges.rules import STAGES, Action, Display, PledgeState, StepState
+from services.campaign.two_people import asked_and_decided
 from shared.events.campaigns import ValueBasis
 
 TERMS: Final = (
@@ -64,16 +65,8 @@ def _step(table: str) -> Iterable[Any]:
         Column("pledge_id", Uuid, ForeignKey("pledges.pledge_id"), nullable=False),
         Column("state", Text, nullable=False),
         Column("reason", Text, nullable=False),
-        Column("asked_by", Text, nullable=False),
-        Column("asked_at", UTC_TIME, nullable=False),
-        Column("decided_by", Text),
-        Column("decided_at", UTC_TIME),
         CheckConstraint(one_of("state", StepState), name=f"{table}_state"),
-        CheckConstraint(
-            "(state = 'asked') = (decided_by IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)",
-            name=f"{table}_decided",
-        ),
-        CheckConstraint("state <> 'done' OR decided_by <> asked_by", name=f"{table}_two_people"),
+        *asked_and_decided(table, waiting=StepState.ASKED, done=StepState.DONE),
         Index(f"{table}_of_pledge", "pledge_id", "step_id"),
         Index(f"{table}_one_waits", "pledge_id", unique=True, postgresql_where=text("state = 'asked'")),
     )

@@ -101,14 +101,6 @@ class PledgeStepNotAllowed(Refused):
     title = "The pledge can't take this step from its state"
 
 
-class SecondPersonNeeded(Refused):
-    """The same person tried to do both halves."""
-
-    code = "same-person"
-    title = "Another person has to decide"
-    status = 403
-
-
 class ReadBackDiffers(Refused):
     """What the second person read is not what was entered."""
 
@@ -247,12 +239,6 @@ def require_state(state: PledgeState, *allowed: PledgeState) -> None:
             f"The pledge is {state}; this is done with one that is {needed}. Read it again.",
             state=state.value,
         )
-
-
-def require_second_person(first: str, second: str) -> None:
-    """Raise SecondPersonNeeded when both are the same person."""
-    if first == second:
-        raise SecondPersonNeeded("Whoever wrote it can't decide on it; ask somebody else to read it back.")
 
 
 def require_read_back(entered_fen: int, read_fen: int) -> None:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from services.campaign.lifecycle import State
+from services.campaign.two_people import require_another
 from shared.refusals import Refused
 
 
@@ -12,14 +13,6 @@ class DisbursementState(StrEnum):
     REQUESTED = "requested"
     APPROVED = "approved"
     PAID = "paid"
-
-
-class SamePerson(Refused):
-    """The requester tried to approve."""
-
-    code = "same-person"
-    title = "Another person has to approve"
-    status = 403
 
 
 class DisbursementStepNotAllowed(Refused):
@@ -48,8 +41,7 @@ def require_approvable(state: DisbursementState, *, requested_by: str, approved_
         raise DisbursementStepNotAllowed(
             f"It is {state} already; only a requested disbursement is approved.", state=state.value
         )
-    if requested_by == approved_by:
-        raise SamePerson("Whoever asked for the money can't approve it; another approver has to.")
+    require_another(approved_by, requested_by)
 
 
 def require_payable(state: DisbursementState) -> None:

@@ -7,11 +7,11 @@ from services.campaign.spending.rules import (
     DisbursementState,
     DisbursementStepNotAllowed,
     NotRaising,
-    SamePerson,
     require_approvable,
     require_launched_once,
     require_payable,
 )
+from services.campaign.two_people import SamePerson
 
 REQUESTED, APPROVED, PAID = DisbursementState
 
