@@ -14,7 +14,9 @@ from shared.events.campaigns import (
     CampaignLaunched,
     CampaignPaused,
     DisbursementApproved,
+    DisbursementWithdrawn,
     FundsDisbursed,
+    FundsReturned,
     GoalReached,
     MilestoneReached,
     PledgeCorrected,
@@ -38,6 +40,7 @@ __all__ = [
     "CampaignPaused",
     "Contact",
     "DisbursementApproved",
+    "DisbursementWithdrawn",
     "DonationConflicted",
     "DonationHeld",
     "DonationReceived",
@@ -45,6 +48,7 @@ __all__ = [
     "Event",
     "EventData",
     "FundsDisbursed",
+    "FundsReturned",
     "GoalReached",
     "MilestoneReached",
     "NotificationDelivered",
@@ -78,7 +82,9 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     PledgeDue,
     PledgeReleased,
     DisbursementApproved,
+    DisbursementWithdrawn,
     FundsDisbursed,
+    FundsReturned,
     NotificationDelivered,
     NotificationFailed,
     ReportPublished,
@@ -104,7 +110,9 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | PledgeDue
         | PledgeReleased
         | DisbursementApproved
+        | DisbursementWithdrawn
         | FundsDisbursed
+        | FundsReturned
         | NotificationDelivered
         | NotificationFailed
         | ReportPublished

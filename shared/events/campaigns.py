@@ -11,6 +11,8 @@ from shared.events.fields import AmountFen, Count, Moment, TotalFen
 
 CampaignKind = Literal["gala", "annual_drive", "emergency_appeal", "programme", "employer_drive"]
 BeneficiaryUnit = Literal["person_times", "households", "schools"]
+SpendingCategory = Literal["programme", "management", "fundraising"]
+"""What the law tells apart (art. 61): 业务活动, 管理, 筹资."""
 ValueBasis = Literal["invoice", "appraisal", "agreed"]
 DueDays = Annotated[int, Field(strict=True, ge=-366, le=3660)]
 """Days after a due date; below 0: before it."""
@@ -129,8 +131,19 @@ class DisbursementApprovedData(EventData):
     use: str
 
 
+class Helped(EventData):
+    """What else was counted beside the beneficiaries, in a unit of its own: 9614 台 of smoke alarms."""
+
+    count: Count
+    unit: str
+    of: str | None = None
+
+
 class FundsDisbursedData(EventData):
-    """Money went out of the campaign's fund to a use. `beneficiaries` counts `beneficiary_unit`."""
+    """Money went out of the campaign's fund to a use. `beneficiaries` counts `beneficiary_unit`.
+
+    `use` is one of the plan's, `title` says what it was in particular. `paid_on` is the day in Asia/Shanghai.
+    """
 
     disbursement_id: UUID
     campaign_id: str
@@ -138,6 +151,35 @@ class FundsDisbursedData(EventData):
     use: str
     beneficiaries: Count
     beneficiary_unit: BeneficiaryUnit
+    title: str | None = None
+    category: SpendingCategory | None = None
+    paid_on: date | None = None
+    also_helped: tuple[Helped, ...] = ()
+
+
+class FundsReturnedData(EventData):
+    """Part of a payment, or all of it, came back to the campaign's fund; what was disbursed stays disbursed.
+
+    `returned_fen` of `disbursed_fen` have come back of this disbursement so far, this return included.
+    """
+
+    return_id: UUID
+    disbursement_id: UUID
+    campaign_id: str
+    amount_fen: AmountFen
+    disbursed_fen: AmountFen
+    returned_fen: AmountFen
+    use: str
+    returned_on: date
+
+
+class DisbursementWithdrawnData(EventData):
+    """What was approved is not going to be paid."""
+
+    disbursement_id: UUID
+    campaign_id: str
+    amount_fen: AmountFen
+    use: str
 
 
 class CampaignFiled(Event):
@@ -216,3 +258,15 @@ class FundsDisbursed(Event):
     TYPE: ClassVar[str] = "org.shanliu.disbursement.paid.v1"
     type: Literal["org.shanliu.disbursement.paid.v1"]
     data: FundsDisbursedData
+
+
+class FundsReturned(Event):
+    TYPE: ClassVar[str] = "org.shanliu.disbursement.returned.v1"
+    type: Literal["org.shanliu.disbursement.returned.v1"]
+    data: FundsReturnedData
+
+
+class DisbursementWithdrawn(Event):
+    TYPE: ClassVar[str] = "org.shanliu.disbursement.withdrawn.v1"
+    type: Literal["org.shanliu.disbursement.withdrawn.v1"]
+    data: DisbursementWithdrawnData

@@ -11,6 +11,7 @@ from shared.events import (
     CampaignLaunched,
     CampaignPaused,
     DisbursementApproved,
+    DisbursementWithdrawn,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -18,6 +19,7 @@ from shared.events import (
     Event,
     EventData,
     FundsDisbursed,
+    FundsReturned,
     GoalReached,
     MilestoneReached,
     NotificationDelivered,
@@ -33,8 +35,11 @@ from shared.events import (
 from shared.events.campaigns import (
     CampaignData,
     DisbursementApprovedData,
+    DisbursementWithdrawnData,
     FundsDisbursedData,
+    FundsReturnedData,
     GoalReachedData,
+    Helped,
     MilestoneReachedData,
     PledgeCorrectedData,
     PledgedGoods,
@@ -197,6 +202,23 @@ _DATA: dict[type[Event], EventData] = {
         use="助学圆梦",
         beneficiaries=1217,
         beneficiary_unit="person_times",
+        title="2023年助学圆梦",
+        category="programme",
+        paid_on=date(2023, 8, 20),
+        also_helped=(Helped(count=9614, unit="台", of="烟感报警器"),),
+    ),
+    FundsReturned: FundsReturnedData(
+        return_id=DONATION,
+        disbursement_id=OTHER,
+        campaign_id=GALA,
+        amount_fen=1_000_000,
+        disbursed_fen=167_000_000,
+        returned_fen=3_000_000,
+        use="助学圆梦",
+        returned_on=date(2023, 9, 1),
+    ),
+    DisbursementWithdrawn: DisbursementWithdrawnData(
+        disbursement_id=OTHER, campaign_id=GALA, amount_fen=167_000_000, use="助学圆梦"
     ),
     NotificationDelivered: NotificationData(
         message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="mail", attempts=1
