@@ -14,7 +14,7 @@ from deploy.local.problems import StackProblem
 from deploy.screen import frames
 from deploy.verify.ledger import read_ledger
 from deploy.verify.places import Places
-from deploy.verify.records import campaign_event
+from deploy.verify.records import SpendingRow, campaign_event
 from deploy.verify.workbook import Evidence, Sums, Workbook
 
 REPORTING: Final = "reporting database"
@@ -26,6 +26,8 @@ ANSWER_S: Final = 10.0
 AT_ONCE: Final = 8
 PAGE: Final = 10_000
 STATEMENT_S: Final = 300.0
+OF_FUNDS: Final = frozenset({"transferred_in_fen", "transferred_out_fen"})
+"""What only the campaign service says: the public total does not change when money changes its fund."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,15 @@ def _reason(error: Exception) -> str:
 def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
     names = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "donations")
     sums = Sums(**{name: said[name] for name in names})
-    return Claim(place, campaign_id, sums, said["positions"], digest=said["digest"], version=said["version"])
+    return Claim(
+        place,
+        campaign_id,
+        sums,
+        said["positions"],
+        unsaid=OF_FUNDS,
+        digest=said["digest"],
+        version=said["version"],
+    )
 
 
 # ---------------------------------------------------------------- the databases
@@ -150,6 +160,13 @@ SELECT c.campaign_id,
        coalesce((SELECT sum(amount_fen) FROM disbursements d
                  WHERE d.campaign_id = c.campaign_id AND d.state = 'paid'), 0)::bigint
 FROM campaigns c
+"""
+_CAMPAIGN_TRANSFERS: Final = """
+SELECT campaign_id, sum(in_fen)::bigint, sum(out_fen)::bigint
+FROM (SELECT to_campaign_id AS campaign_id, amount_fen AS in_fen, 0 AS out_fen FROM fund_transfers
+      WHERE state = 'approved' AND to_campaign_id IS NOT NULL
+      UNION ALL SELECT from_campaign_id, 0, amount_fen FROM fund_transfers WHERE state = 'approved') AS sides
+GROUP BY campaign_id
 """
 _MARKS: Final = "SELECT source, sequence FROM marks WHERE sequence >= 0"
 _OUTBOX_HEADS: Final = "SELECT source, max(id) FROM outbox GROUP BY source"
@@ -189,7 +206,10 @@ async def reporting_claims(places: Places) -> tuple[list[Claim], list[str], list
         sums = [tuple(row) for row in await books.fetch(_REPORTING_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_REPORTING_SPENDING)}
         minutes = {row[0]: tuple(row)[1:] for row in await books.fetch(_MINUTES)}
-    claims = _claims(REPORTING, sums, spending, positions, Evidence.CAMPAIGN_EVENTS)
+    claims = [
+        replace(claim, unsaid=OF_FUNDS)
+        for claim in _claims(REPORTING, sums, spending, positions, Evidence.CAMPAIGN_EVENTS)
+    ]
     uneven = [
         f"the minutes of {claim.campaign_id} make {found[0] - found[1]} fen of {found[2]} donations"
         for claim in claims
@@ -204,22 +224,32 @@ async def campaign_claims(places: Places, workbook: Workbook) -> tuple[list[Clai
     ledger itself. The outbox goes into the workbook.
     """
     async with Books(places, "campaign") as books:
+        moved = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_TRANSFERS)}
         positions = await _positions(books, _MARKS) | await _positions(books, _OUTBOX_HEADS)
         sums = [tuple(row) for row in await books.fetch(_CAMPAIGN_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_SPENDING)}
         await _read_outbox(books, workbook)
         ledger = await read_ledger(books)
     claims = _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
+    claims = [_moved(claim, moved) for claim in claims]
     posted = [
         (campaign_id, source, *astuple(part))
         for campaign_id, parts in ledger.parts.items()
         for source, part in parts.items()
     ]
-    every = {claim.campaign_id for claim in claims} | ledger.spent_fen.keys()
+    every = {claim.campaign_id for claim in claims} | ledger.spent_fen.keys() | ledger.moved_fen.keys()
     spent = {campaign_id: (0, ledger.spent_fen.get(campaign_id, 0)) for campaign_id in every}
     booked = _claims(LEDGER, posted, spent, positions, Evidence.OUTBOX)
-    claims += [replace(claim, unsaid=frozenset({"promised_fen"})) for claim in booked]
+    claims += [
+        replace(_moved(claim, ledger.moved_fen), unsaid=frozenset({"promised_fen"})) for claim in booked
+    ]
     return claims, ledger.broken
+
+
+def _moved(claim: Claim, moved: Mapping[str, tuple[int, int]]) -> Claim:
+    """The claim with what was transferred in and out, in fen; of the place that says it."""
+    in_fen, out_fen = moved.get(claim.campaign_id, (0, 0))
+    return replace(claim, sums=replace(claim.sums, transferred_in_fen=in_fen, transferred_out_fen=out_fen))
 
 
 async def _positions(books: "asyncpg.Connection[asyncpg.Record]", statement: str) -> dict[str, int]:
@@ -256,11 +286,9 @@ def _claims(
 
 
 async def _read_outbox(books: "asyncpg.Connection[asyncpg.Record]", workbook: Workbook) -> None:
-    rows = []
+    rows: list[SpendingRow] = []
     async for value in books.cursor("SELECT value FROM outbox ORDER BY id", prefetch=1_000):
-        row, *_ = campaign_event(value[0])
-        if row is not None:
-            rows.append(row)
+        rows += campaign_event(value[0])[0]
     workbook.add_spending(Evidence.OUTBOX, rows)
 
 

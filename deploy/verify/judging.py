@@ -25,7 +25,15 @@ from deploy.verify.workbook import NAMES, Evidence, Mismatch, Sums, Workbook
 SHOWN: Final = 10
 """Differences of one kind that are named one by one."""
 RETRY_S: Final = 0.5
-_AMOUNTS: Final = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "donations")
+_AMOUNTS: Final = (
+    "received_fen",
+    "reversed_fen",
+    "promised_fen",
+    "disbursed_fen",
+    "donations",
+    "transferred_in_fen",
+    "transferred_out_fen",
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -240,6 +248,8 @@ class _Judge:
             spent.promised_fen,
             spent.disbursed_fen,
             intake.donations,
+            spent.transferred_in_fen,
+            spent.transferred_out_fen,
         )
 
     def _line_of(self, claim: Claim) -> Line:
@@ -273,7 +283,7 @@ class _Judge:
             for source in sorted({*expected, *claim.by_source})
             if claim.by_source.get(source, Sums()) != expected.get(source, Sums())
         ]
-        return ", ".join(wrong) or "promised and disbursed"
+        return ", ".join(wrong) or "promised, disbursed and transferred"
 
 
 def _tops(claims: Iterable[Claim]) -> dict[str, int]:
@@ -289,7 +299,8 @@ def _tops(claims: Iterable[Claim]) -> dict[str, int]:
 
 def _in_words(mismatch: Mismatch) -> str:
     def amounts(values: tuple[int, ...]) -> str:
-        named = zip(("received", "reversed", "promised", "disbursed"), values, strict=True)
+        names = ("received", "reversed", "promised", "disbursed", "transferred in", "transferred out")
+        named = zip(names, values, strict=True)
         return ", ".join(f"{fen} fen {name}" for name, fen in named if fen) or "nothing"
 
     if mismatch.found is None:

@@ -19,6 +19,10 @@ INCOME: Final = "410101"
 """捐赠收入—限定性收入: credited by donations, debited by what goes back."""
 COST: Final = "5101"
 """业务活动成本: debited by payments."""
+NET_ASSETS: Final = "3102"
+"""限定性净资产: with a campaign, debited where a transfer leaves and credited where it goes to."""
+TRUSTS: Final = "510109"
+"""业务活动成本—设立慈善信托: debited where a transfer leaves the books."""
 
 _ENTRIES: Final = """
 SELECT e.*, (SELECT json_agg(json_build_object('account', p.account, 'campaign_id', p.campaign_id,
@@ -36,12 +40,14 @@ WHERE e.journal IS NULL OR e.booked_on <> p.booked_on LIMIT 10
 
 @dataclass(slots=True)
 class Ledger:
-    """What the ledger says. `parts`: by campaign and source; `spent_fen`: by campaign; `broken`: where and
-    what, of every journal that does not hold and of what is not balanced.
+    """What the ledger says. `parts`: by campaign and source; `spent_fen`: by campaign; `moved_fen`: what was
+    transferred in and out, by campaign; `broken`: where and what, of every journal that does not hold and of
+    what is not balanced.
     """
 
     parts: dict[str, dict[str, Sums]] = field(default_factory=lambda: defaultdict(dict))
     spent_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    moved_fen: dict[str, tuple[int, int]] = field(default_factory=dict)
     broken: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -108,6 +114,9 @@ def _add(ledger: Ledger, row: Mapping[str, Any], postings: list[dict[str, Any]])
         debit = posting["side"] == "debit"
         if account == COST:
             ledger.spent_fen[campaign_id] += fen if debit else -fen
+        elif account in {NET_ASSETS, TRUSTS}:
+            in_fen, out_fen = ledger.moved_fen.get(campaign_id, (0, 0))
+            ledger.moved_fen[campaign_id] = (in_fen, out_fen + fen) if debit else (in_fen + fen, out_fen)
         elif account == INCOME:
             source = row["source"] or ""
             part = ledger.parts[campaign_id].get(source, Sums())

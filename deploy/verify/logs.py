@@ -185,13 +185,13 @@ class LogReader:
         spending: list[SpendingRow] = []
         for record in page:
             try:
-                row, source, sequence, previous = campaign_event(record.value)
+                rows, source, sequence, previous = campaign_event(record.value)
             except BadEvent as error:
                 logs.bad_events.append(f"{CAMPAIGN_EVENTS}/{record.partition}:{record.offset} ({error})")
                 continue
             link = logs.campaigns.take(source, sequence, previous)
-            if row is not None and link in {Link.NEXT, Link.TORN}:
-                spending.append(row)
+            if link in {Link.NEXT, Link.TORN}:
+                spending += rows
         self._workbook.add_spending(Evidence.CAMPAIGN_EVENTS, spending)
 
     def _take_intake(self, page: Iterable[Record]) -> None:

@@ -7,6 +7,7 @@ record could be used at all is not judged again: one that couldn't has a dead le
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 MAX_AMOUNT_FEN: Final = 10**13
@@ -29,6 +30,7 @@ _EVENT_KINDS: Final = {
 _PLEDGE: Final = "org.shanliu.pledge.made.v1"
 _CORRECTED: Final = "org.shanliu.pledge.corrected.v1"
 _PAID: Final = "org.shanliu.disbursement.paid.v1"
+_TRANSFERRED: Final = "org.shanliu.funds.transferred.v1"
 
 
 def _named(urn: str) -> "hashlib._Hash":
@@ -134,31 +136,48 @@ def donation_event(value: bytes | None) -> tuple[EventRow | None, str, int, int]
 
 
 class SpendingRow(NamedTuple):
-    """What a campaign event adds to what was promised or paid out, in fen; a correction may take away."""
+    """What a campaign event adds to what was promised, paid out, or moved between funds, in fen; a correction
+    of a promise may take away.
+    """
 
     source: str
     sequence: int
     campaign_id: str
-    promised_fen: int
-    disbursed_fen: int
+    promised_fen: int = 0
+    disbursed_fen: int = 0
+    transferred_in_fen: int = 0
+    transferred_out_fen: int = 0
 
 
-def campaign_event(value: bytes | None) -> tuple[SpendingRow | None, str, int, int]:
-    """Read one event of campaign.events, as `donation_event` does. Raises BadEvent."""
+def campaign_event(value: bytes | None) -> tuple[list[SpendingRow], str, int, int]:
+    """Read one event of campaign.events: (rows, source, sequence, previous), a row for each campaign whose
+    figures it changes. Raises BadEvent.
+    """
     try:
         event = json.loads(value or b"")
         source, sequence, kind, data = event["source"], int(event["sequence"]), event["type"], event["data"]
         previous = int(event.get("previous", -1))
-        if kind not in {_PLEDGE, _CORRECTED, _PAID}:
-            return None, source, sequence, previous
-        amount_fen = data["amount_fen"]
-        promised_fen, disbursed_fen = (0, amount_fen) if kind == _PAID else (amount_fen, 0)
-        if kind == _CORRECTED:
-            promised_fen -= data["previous_amount_fen"]
-        row = SpendingRow(source, sequence, data["campaign_id"], promised_fen, disbursed_fen)
+        rows = [
+            SpendingRow(source, sequence, campaign_id, **amounts)
+            for campaign_id, amounts in _amounts(kind, data)
+        ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadEvent(type(error).__name__) from error
-    return row, source, sequence, previous
+    return rows, source, sequence, previous
+
+
+def _amounts(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, int]]]:
+    """(campaign, what its figures grow by) of one event's data; nothing for a kind that moves nothing."""
+    if kind == _PLEDGE:
+        yield data["campaign_id"], {"promised_fen": data["amount_fen"]}
+    elif kind == _CORRECTED:
+        yield data["campaign_id"], {"promised_fen": data["amount_fen"] - data["previous_amount_fen"]}
+    elif kind == _PAID:
+        yield data["campaign_id"], {"disbursed_fen": data["amount_fen"]}
+    elif kind == _TRANSFERRED:
+        yield data["campaign_id"], {"transferred_out_fen": data["amount_fen"]}
+        if data.get("to_campaign_id") is not None:
+            yield data["to_campaign_id"], {"transferred_in_fen": data["amount_fen"]}
 
 
 def dead_position(value: bytes | None) -> tuple[str, int] | None:

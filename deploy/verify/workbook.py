@@ -46,6 +46,7 @@ CREATE TABLE marks (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE due (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE facts (evidence TEXT, campaign_id TEXT, source TEXT, sequence INTEGER,
                     received_fen INTEGER, reversed_fen INTEGER, promised_fen INTEGER, disbursed_fen INTEGER,
+                    transferred_in_fen INTEGER, transferred_out_fen INTEGER,
                     PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
 """
 
@@ -81,10 +82,10 @@ CREATE INDEX donations_key ON donations (key);
 """
 _RECEIVED: Final = """
 INSERT INTO facts
-    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0, 0, 0
+    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0, 0, 0, 0, 0
     FROM donations WHERE NOT held;
 INSERT INTO facts
-    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0, 0, 0
+    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0, 0, 0, 0, 0
     FROM (SELECT key, source, min(sequence) AS sequence FROM usable WHERE kind = 'release' GROUP BY key) AS r
     JOIN donations d USING (key) WHERE d.held;
 """
@@ -106,10 +107,10 @@ CREATE TABLE reversals AS
     WHERE f.kind = 'reversal';
 CREATE INDEX reversals_key ON reversals (key);
 INSERT OR IGNORE INTO facts
-    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen, 0, 0
+    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen, 0, 0, 0, 0
     FROM reversals WHERE decided;
 INSERT OR IGNORE INTO facts
-    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen, 0, 0 FROM reversals r
+    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen, 0, 0, 0, 0 FROM reversals r
     WHERE (due OR behind_its_donation)
       AND due = (SELECT max(o.due) FROM reversals o WHERE o.key = r.key)
       AND NOT EXISTS (SELECT 1 FROM reversals o WHERE o.key = r.key AND o.decided)
@@ -118,24 +119,30 @@ INSERT OR IGNORE INTO facts
 _FROM_EVENTS: Final = """
 INSERT INTO facts
     SELECT 'events', campaign_id, source, sequence, iif(kind = 'donation', amount_fen, 0),
-           iif(kind = 'reversal', amount_fen, 0), 0, 0
+           iif(kind = 'reversal', amount_fen, 0), 0, 0, 0, 0
     FROM events WHERE kind IN ('donation', 'reversal');
 """
 _SUMS: Final = """
 SELECT coalesce(sum(received_fen), 0), coalesce(sum(reversed_fen), 0), coalesce(sum(promised_fen), 0),
-       coalesce(sum(disbursed_fen), 0), coalesce(sum(received_fen > 0), 0), {source}
+       coalesce(sum(disbursed_fen), 0), coalesce(sum(received_fen > 0), 0),
+       coalesce(sum(transferred_in_fen), 0), coalesce(sum(transferred_out_fen), 0), {source}
 FROM marks CROSS JOIN facts USING (source)
 WHERE evidence = ? AND campaign_id = ? AND facts.sequence <= marks.sequence
 """
 _MISMATCHES: Final = """
-SELECT a.source, a.sequence, a.campaign_id, a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
-       b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen
+SELECT a.source, a.sequence, a.campaign_id,
+       a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
+       a.transferred_in_fen, a.transferred_out_fen,
+       b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen,
+       b.transferred_in_fen, b.transferred_out_fen
 FROM facts a JOIN tops ON tops.source = a.source AND a.sequence <= tops.sequence
 LEFT JOIN facts b ON b.evidence = :other AND b.campaign_id = a.campaign_id AND b.source = a.source
                  AND b.sequence = a.sequence
 WHERE a.evidence = :one AND (:campaign IS NULL OR a.campaign_id = :campaign)
-  AND (b.sequence IS NULL OR (a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen)
-                          <> (b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen))
+  AND (b.sequence IS NULL OR (a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
+                              a.transferred_in_fen, a.transferred_out_fen)
+                          <> (b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen,
+                              b.transferred_in_fen, b.transferred_out_fen))
 ORDER BY a.source, a.sequence
 """
 _CONTRADICTED: Final = """
@@ -191,6 +198,8 @@ class Sums:
     promised_fen: int = 0
     disbursed_fen: int = 0
     donations: int = 0
+    transferred_in_fen: int = 0
+    transferred_out_fen: int = 0
 
     @property
     def net_fen(self) -> int:
@@ -201,7 +210,7 @@ class Sums:
 @dataclass(frozen=True, slots=True)
 class Mismatch:
     """A position at which two evidences don't say the same. Amounts are received, reversed, promised,
-    disbursed fen; None: it says nothing there.
+    disbursed, transferred in and out, in fen; None: it says nothing there.
     """
 
     source: str
@@ -248,17 +257,14 @@ class Workbook:
 
     def add_facts(self, evidence: Evidence, rows: Iterable[Sequence[Any]]) -> None:
         """(campaign_id, source, sequence, received_fen, reversed_fen) that a place has stored."""
-        self._insert("facts", 8, ((evidence, *row, 0, 0) for row in rows))
+        self._insert("facts", 10, ((evidence, *row, 0, 0, 0, 0) for row in rows))
 
     def add_spending(self, evidence: Evidence, rows: Iterable[SpendingRow]) -> None:
-        """What was promised and paid out."""
+        """What was promised, paid out, and moved between funds."""
         self._insert(
             "facts",
-            8,
-            (
-                (evidence, r.campaign_id, r.source, r.sequence, 0, 0, r.promised_fen, r.disbursed_fen)
-                for r in rows
-            ),
+            10,
+            ((evidence, r.campaign_id, r.source, r.sequence, 0, 0, *r[3:]) for r in rows),
         )
 
     def _insert(self, table: str, columns: int, rows: Iterable[Sequence[Any]]) -> None:
@@ -279,7 +285,7 @@ class Workbook:
         """What an evidence makes of a campaign up to and including these positions."""
         self._mark(positions)
         row = self._database.execute(_SUMS.format(source="0"), (evidence, campaign_id)).fetchone()
-        return Sums(*row[:5])
+        return Sums(*row[:7])
 
     def sums_by_source(
         self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]
@@ -288,7 +294,7 @@ class Workbook:
         self._mark(positions)
         statement = _SUMS.format(source="source") + "GROUP BY source"
         rows = self._database.execute(statement, (evidence, campaign_id))
-        return {row[5]: Sums(*row[:5]) for row in rows}
+        return {row[7]: Sums(*row[:7]) for row in rows}
 
     def _mark(self, positions: Mapping[str, int]) -> None:
         self._database.execute("DELETE FROM marks")
@@ -300,13 +306,13 @@ class Workbook:
         """Where `other` differs from `one`, at most `most` of each of: missing or other in it, only in it."""
         asked = {"one": one, "other": other, "campaign": campaign_id}
         found = [
-            Mismatch(row[0], row[1], row[2], tuple(row[3:7]), None if row[7] is None else tuple(row[7:11]))
+            Mismatch(row[0], row[1], row[2], tuple(row[3:9]), None if row[9] is None else tuple(row[9:15]))
             for row in self._database.execute(_MISMATCHES, asked).fetchmany(most)
         ]
         asked = {"one": other, "other": one, "campaign": campaign_id}
-        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[7] is None)
+        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[9] is None)
         found += [
-            Mismatch(row[0], row[1], row[2], None, tuple(row[3:7]))
+            Mismatch(row[0], row[1], row[2], None, tuple(row[3:9]))
             for row, _ in zip(extra, range(most), strict=False)
         ]
         return found

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.campaign import api
 from services.campaign.announcements import Announcer
+from services.campaign.funds import api as funds_api
 from services.campaign.handlers import DonationEvents
 from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
@@ -61,8 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},
-        routers=[api.router, pledges_api.router, spending_api.router, ledger_api.router],
-        description=f"{api.__doc__}\n{pledges_api.__doc__}\n{spending_api.__doc__}\n{ledger_api.__doc__}",
+        routers=[api.router, pledges_api.router, spending_api.router, funds_api.router, ledger_api.router],
+        description="\n".join(
+            str(each.__doc__) for each in (api, pledges_api, spending_api, funds_api, ledger_api)
+        ),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -1,8 +1,9 @@
 """The guardrail of a fund: nothing is approved past what the fund has, nothing is paid that isn't there.
 
-balance = received − reversed − reserved − disbursed, all in fen. Approving reserves, paying turns the reserve
-into a disbursement. Pledges are promises and never part of it. A refund that comes after an approval may push
-the balance below zero: the fund is then overdrawn, and nothing more is approved until money has come in.
+balance = received − reversed + transferred in − transferred out − reserved − disbursed, all in fen. Approving
+reserves, paying turns the reserve into a disbursement; a transfer moves at its approval. Pledges are promises
+and never part of it. A refund that comes after an approval may push the balance below zero: the fund is then
+overdrawn, and nothing more is approved until money has come in.
 """
 
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ class FundFigures:
     reversed_fen: int
     reserved_fen: int
     disbursed_fen: int
+    transferred_in_fen: int = 0
+    transferred_out_fen: int = 0
 
     @property
     def held_fen(self) -> int:
-        """What lies in the account: received − reversed − disbursed."""
-        return self.received_fen - self.reversed_fen - self.disbursed_fen
+        """What lies in the account: received − reversed + transferred in − transferred out − disbursed."""
+        moved_fen = self.transferred_in_fen - self.transferred_out_fen
+        return self.received_fen - self.reversed_fen + moved_fen - self.disbursed_fen
 
     @property
     def balance_fen(self) -> int:
@@ -36,15 +40,15 @@ class FundFigures:
 
     @property
     def overdrawn(self) -> bool:
-        """More is reserved and disbursed than was received and kept."""
+        """More is reserved and has gone out than came in and was kept."""
         return self.balance_fen < 0
 
 
 class PastBalance(Refused):
-    """A disbursement larger than what the fund has left."""
+    """A disbursement or a transfer larger than what the fund has left."""
 
     code = "past-fund-balance"
-    title = "The fund's balance does not cover this disbursement"
+    title = "The fund's balance does not cover the amount"
 
 
 class PastHeld(Refused):

@@ -1,6 +1,6 @@
 """What is asked of the campaign service's database. Every function runs in its caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -192,13 +192,20 @@ async def mark_reached(connection: AsyncConnection, threshold: Threshold) -> Non
 
 # ---------------------------------------------------------------- funds
 
-_LOCK_FUND: Final = text("SELECT fund_id FROM funds WHERE campaign_id = :campaign_id FOR NO KEY UPDATE")
+_LOCK_FUNDS: Final = text(
+    "SELECT campaign_id FROM funds WHERE campaign_id = ANY(:campaign_ids)"
+    " ORDER BY campaign_id FOR NO KEY UPDATE"
+)
 
 _FIGURES: Final = text(
     "SELECT CAST(coalesce(received.received_fen, 0) AS bigint) AS received_fen,"
     " CAST(coalesce(received.reversed_fen, 0) AS bigint) AS reversed_fen,"
     " CAST(coalesce(spent.reserved_fen, 0) AS bigint) AS reserved_fen,"
     " CAST(coalesce(spent.disbursed_fen, 0) AS bigint) AS disbursed_fen,"
+    " CAST(coalesce((SELECT sum(amount_fen) FROM fund_transfers"
+    "  WHERE to_campaign_id = :campaign_id AND state = 'approved'), 0) AS bigint) AS transferred_in_fen,"
+    " CAST(coalesce((SELECT sum(amount_fen) FROM fund_transfers"
+    "  WHERE from_campaign_id = :campaign_id AND state = 'approved'), 0) AS bigint) AS transferred_out_fen,"
     " CAST(coalesce(received.donations, 0) AS bigint) AS donations,"
     " CAST(coalesce(received.reversals, 0) AS bigint) AS reversals"
     " FROM (SELECT sum(received_fen) AS received_fen, sum(reversed_fen) AS reversed_fen,"
@@ -217,9 +224,30 @@ async def lock_fund(connection: AsyncConnection, campaign_id: str) -> FundFigure
     Two statements on purpose: the second one's snapshot begins after the lock was given, and so sees what the
     holder before has committed (READ COMMITTED).
     """
-    (await connection.execute(_LOCK_FUND, {"campaign_id": campaign_id})).one()
-    row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
-    return FundFigures(row.received_fen, row.reversed_fen, row.reserved_fen, row.disbursed_fen)
+    await lock_funds(connection, [campaign_id])
+    return await figures(connection, campaign_id)
+
+
+async def lock_funds(connection: AsyncConnection, campaign_ids: Collection[str]) -> None:
+    """Lock the funds of several campaigns, in the order of their ids, until the end of the transaction."""
+    rows = (await connection.execute(_LOCK_FUNDS, {"campaign_ids": sorted(campaign_ids)})).all()
+    assert len(rows) == len(campaign_ids), "each campaign has a fund"
+
+
+async def figures(connection: AsyncConnection, campaign_id: str) -> FundFigures:
+    """A fund's figures. Whoever decides by them has locked the fund before."""
+    return _figures((await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one())
+
+
+def _figures(row: Any) -> FundFigures:
+    return FundFigures(
+        row.received_fen,
+        row.reversed_fen,
+        row.reserved_fen,
+        row.disbursed_fen,
+        row.transferred_in_fen,
+        row.transferred_out_fen,
+    )
 
 
 async def fund_of(connection: AsyncConnection, campaign_id: str) -> UUID:
@@ -240,17 +268,19 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
     """
     await campaign(connection, campaign_id)
     row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
-    figures = FundFigures(row.received_fen, row.reversed_fen, row.reserved_fen, row.disbursed_fen)
+    known = _figures(row)
     promised = await pledges.promised(connection, campaign_id)
     positions = {mark.source: mark.sequence for mark in await connection.execute(_POSITIONS)}
     return Balance(
         campaign_id=campaign_id,
-        received_fen=figures.received_fen,
-        reversed_fen=figures.reversed_fen,
-        reserved_fen=figures.reserved_fen,
-        disbursed_fen=figures.disbursed_fen,
-        balance_fen=figures.balance_fen,
-        overdrawn=figures.overdrawn,
+        received_fen=known.received_fen,
+        reversed_fen=known.reversed_fen,
+        transferred_in_fen=known.transferred_in_fen,
+        transferred_out_fen=known.transferred_out_fen,
+        reserved_fen=known.reserved_fen,
+        disbursed_fen=known.disbursed_fen,
+        balance_fen=known.balance_fen,
+        overdrawn=known.overdrawn,
         promised_fen=promised.promised_fen,
         promised_released_fen=promised.released_fen,
         donations=row.donations,

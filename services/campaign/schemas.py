@@ -175,12 +175,15 @@ class Campaign(BaseModel):
 class Balance(BaseModel):
     """A fund's figures in fen at the stated positions, all read at one moment.
 
-    balance = received − reversed − reserved − disbursed. Promised stands beside them and is never added.
+    balance = received − reversed + transferred in − transferred out − reserved − disbursed. Promised stands
+    beside them and is never added.
     """
 
     campaign_id: str
     received_fen: int
     reversed_fen: int
+    transferred_in_fen: int = Field(description="From other funds; never received a second time")
+    transferred_out_fen: int = Field(description="To other funds or a charitable trust; never disbursed")
     reserved_fen: int = Field(description="Approved, not yet paid")
     disbursed_fen: int
     balance_fen: int = Field(description="Below zero: overdrawn by a refund that came after an approval")

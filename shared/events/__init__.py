@@ -17,6 +17,7 @@ from shared.events.campaigns import (
     DisbursementWithdrawn,
     FundsDisbursed,
     FundsReturned,
+    FundsTransferred,
     GoalReached,
     MilestoneReached,
     PledgeCorrected,
@@ -49,6 +50,7 @@ __all__ = [
     "EventData",
     "FundsDisbursed",
     "FundsReturned",
+    "FundsTransferred",
     "GoalReached",
     "MilestoneReached",
     "NotificationDelivered",
@@ -85,6 +87,7 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     DisbursementWithdrawn,
     FundsDisbursed,
     FundsReturned,
+    FundsTransferred,
     NotificationDelivered,
     NotificationFailed,
     ReportPublished,
@@ -113,6 +116,7 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | DisbursementWithdrawn
         | FundsDisbursed
         | FundsReturned
+        | FundsTransferred
         | NotificationDelivered
         | NotificationFailed
         | ReportPublished

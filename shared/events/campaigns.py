@@ -13,6 +13,7 @@ CampaignKind = Literal["gala", "annual_drive", "emergency_appeal", "programme", 
 BeneficiaryUnit = Literal["person_times", "households", "schools"]
 SpendingCategory = Literal["programme", "management", "fundraising"]
 """What the law tells apart (art. 61): 业务活动, 管理, 筹资."""
+TransferKind = Literal["split", "remainder", "trust", "correction"]
 ValueBasis = Literal["invoice", "appraisal", "agreed"]
 DueDays = Annotated[int, Field(strict=True, ge=-366, le=3660)]
 """Days after a due date; below 0: before it."""
@@ -182,6 +183,24 @@ class DisbursementWithdrawnData(EventData):
     use: str
 
 
+class FundsTransferredData(EventData):
+    """Money moved from one campaign's fund to another's, or with kind `trust` to a charitable trust: it was
+    received once and is not disbursed by this. `decided_on` is the day of the decision in Asia/Shanghai;
+    `split_id` joins the transfers of one donation that was split.
+    """
+
+    transfer_id: UUID
+    campaign_id: str
+    to_campaign_id: str | None = None
+    kind: TransferKind
+    amount_fen: AmountFen
+    decided_on: date
+    trustee: str | None = None
+    trust: str | None = None
+    split_id: UUID | None = None
+    donation_id: UUID | None = None
+
+
 class CampaignFiled(Event):
     TYPE: ClassVar[str] = "org.shanliu.campaign.filed.v1"
     type: Literal["org.shanliu.campaign.filed.v1"]
@@ -270,3 +289,9 @@ class DisbursementWithdrawn(Event):
     TYPE: ClassVar[str] = "org.shanliu.disbursement.withdrawn.v1"
     type: Literal["org.shanliu.disbursement.withdrawn.v1"]
     data: DisbursementWithdrawnData
+
+
+class FundsTransferred(Event):
+    TYPE: ClassVar[str] = "org.shanliu.funds.transferred.v1"
+    type: Literal["org.shanliu.funds.transferred.v1"]
+    data: FundsTransferredData

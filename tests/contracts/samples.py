@@ -20,6 +20,7 @@ from shared.events import (
     EventData,
     FundsDisbursed,
     FundsReturned,
+    FundsTransferred,
     GoalReached,
     MilestoneReached,
     NotificationDelivered,
@@ -38,6 +39,7 @@ from shared.events.campaigns import (
     DisbursementWithdrawnData,
     FundsDisbursedData,
     FundsReturnedData,
+    FundsTransferredData,
     GoalReachedData,
     Helped,
     MilestoneReachedData,
@@ -219,6 +221,15 @@ _DATA: dict[type[Event], EventData] = {
     ),
     DisbursementWithdrawn: DisbursementWithdrawnData(
         disbursement_id=OTHER, campaign_id=GALA, amount_fen=167_000_000, use="助学圆梦"
+    ),
+    FundsTransferred: FundsTransferredData(
+        transfer_id=OTHER,
+        campaign_id=GALA,
+        kind="trust",
+        amount_fen=100_000_000,
+        decided_on=date(2024, 6, 30),
+        trustee="某某信托有限责任公司",
+        trust="某某慈善信托",
     ),
     NotificationDelivered: NotificationData(
         message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="mail", attempts=1

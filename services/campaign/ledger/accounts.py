@@ -60,7 +60,11 @@ class Account:
 BANK: Final = "1002"
 RECEIVABLE: Final = "112201"
 RESTRICTED_INCOME: Final = "410101"
+RESTRICTED_NET_ASSETS: Final = "3102"
+"""With a campaign only transfers between funds are posted on it; opening balances name none."""
 PROGRAMME_COST: Final = "5101"
+TRUST_COST: Final = "510109"
+"""Apart from what was spent on a use: no beneficiary has been helped by it yet."""
 
 _ACCOUNTS: Final = (
     Account("1001", "现金", "Cash", AccountClass.ASSET),
@@ -68,11 +72,12 @@ _ACCOUNTS: Final = (
     Account(RECEIVABLE, "其他应收款—应收渠道款", "Receivable from channels", AccountClass.ASSET),
     Account("2209", "其他应付款", "Other payables", AccountClass.LIABILITY),
     Account("3101", "非限定性净资产", "Unrestricted net assets", AccountClass.NET_ASSETS),
-    Account("3102", "限定性净资产", "Restricted net assets", AccountClass.NET_ASSETS),
+    Account(RESTRICTED_NET_ASSETS, "限定性净资产", "Restricted net assets", AccountClass.NET_ASSETS),
     Account(RESTRICTED_INCOME, "捐赠收入—限定性收入", "Restricted donation income", AccountClass.INCOME),
     Account("410102", "捐赠收入—非限定性收入", "Unrestricted donation income", AccountClass.INCOME),
     Account("4901", "其他收入", "Other income", AccountClass.INCOME),
     Account(PROGRAMME_COST, "业务活动成本", "Programme expense", AccountClass.EXPENSE),
+    Account(TRUST_COST, "业务活动成本—设立慈善信托", "Charitable trusts set up", AccountClass.EXPENSE),
     Account("5201", "管理费用", "Management expense", AccountClass.EXPENSE),
     Account("5301", "筹资费用", "Fund-raising expense", AccountClass.EXPENSE),
     Account("5401", "其他费用", "Other expense", AccountClass.EXPENSE),

@@ -88,6 +88,11 @@ def require_reversible(journal: str, kind: Kind) -> None:
             "It is a payment, which is published. What comes back of it is an event of its own.",
             kind=kind.value,
         )
+    if kind is Kind.TRANSFER:
+        raise NotReversible(
+            "It moved money between funds, which is published. Transfer it back as a correction.",
+            kind=kind.value,
+        )
     if kind not in REVERSIBLE:
         raise NotReversible("It is a reversal itself. Book the first voucher again.", kind=kind.value)
 

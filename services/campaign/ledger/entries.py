@@ -5,6 +5,8 @@
 | donations of a batch | 应收渠道款 | 捐赠收入—限定性收入 |
 | reversals of a batch | 捐赠收入—限定性收入 | 应收渠道款 |
 | a disbursement, when it is paid | 业务活动成本 | 银行存款 |
+| a transfer, in the fund it leaves | 限定性净资产; to a trust: 业务活动成本—设立慈善信托 | 银行存款 |
+| the same, in the fund it goes to | 银行存款 | 限定性净资产 |
 | a reversal (冲销) | what the entry credits | what it debits |
 
 Every posting of an event names its campaign, and each entry is balanced in each campaign by itself, so that
@@ -22,7 +24,16 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.campaign.ledger.accounts import BANK, CHART, PROGRAMME_COST, RECEIVABLE, RESTRICTED_INCOME, Side
+from services.campaign.ledger.accounts import (
+    BANK,
+    CHART,
+    PROGRAMME_COST,
+    RECEIVABLE,
+    RESTRICTED_INCOME,
+    RESTRICTED_NET_ASSETS,
+    TRUST_COST,
+    Side,
+)
 from shared.events import DonationReceived, DonationReversed, Event
 from shared.refusals import Refused
 
@@ -45,6 +56,7 @@ class Kind(StrEnum):
     CARRIED = "carried"
     """What a source had brought before there was a ledger; migration 0002 has booked it."""
     DISBURSEMENT = "disbursement"
+    TRANSFER = "transfer"
     OPENING = "opening"
     VOUCHER = "voucher"
     REVERSAL = "reversal"
@@ -55,6 +67,9 @@ SUMMARIES: Final = (Kind.DONATIONS, Kind.CARRIED)
 
 BY_HAND: Final = (Kind.OPENING, Kind.VOUCHER, Kind.REVERSAL)
 """Written by one person and booked by another."""
+
+TWO_PEOPLE: Final = (*BY_HAND, Kind.TRANSFER)
+"""Asked for by `recorded_by`, decided by `confirmed_by`, with the reason as the note."""
 
 
 class Unbalanced(Refused):
@@ -148,7 +163,7 @@ def require_no_fund(postings: Iterable[Posting]) -> None:
         if posting.campaign_id is not None and CHART[posting.account].of_fund:
             raise FundByHand(
                 f"{posting.account} for {posting.campaign_id} would change the fund. Donations, their "
-                "reversals and disbursements alone do that; post it without a campaign.",
+                "reversals, disbursements and transfers alone do that; post it without a campaign.",
                 fields=["postings"],
                 account=posting.account,
                 campaign_id=posting.campaign_id,
@@ -230,6 +245,37 @@ def of_disbursement(
         recorded_by=paid_by,
         postings=tuple(_between(PROGRAMME_COST, BANK, campaign_id, amount_fen)),
         subject=disbursement_id,
+    )
+
+
+def of_transfer(
+    transfer_id: UUID,
+    campaign_id: str,
+    to_campaign_id: str | None,
+    amount_fen: int,
+    *,
+    decided_on: date,
+    asked_by: str,
+    approved_by: str,
+    reason: str,
+) -> Entry:
+    """A transfer that was approved; without `to_campaign_id` the money went to a charitable trust.
+
+    Balanced in each of the two campaigns. 限定性净资产 moves directly, so that what was received once is not
+    income a second time.
+    """
+    out = _between(
+        TRUST_COST if to_campaign_id is None else RESTRICTED_NET_ASSETS, BANK, campaign_id, amount_fen
+    )
+    into = () if to_campaign_id is None else _between(BANK, RESTRICTED_NET_ASSETS, to_campaign_id, amount_fen)
+    return Entry(
+        kind=Kind.TRANSFER,
+        event_on=decided_on,
+        recorded_by=asked_by,
+        confirmed_by=approved_by,
+        postings=(*out, *into),
+        subject=transfer_id,
+        note=reason,
     )
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSON
 
 from services.campaign.ledger.accounts import CHART, Side
 from services.campaign.ledger.drafts import DraftState
-from services.campaign.ledger.entries import BY_HAND, POSTING_MAX_FEN, SUMMARIES, Kind
+from services.campaign.ledger.entries import BY_HAND, POSTING_MAX_FEN, SUMMARIES, TWO_PEOPLE, Kind
 from services.campaign.ledger.periods import PeriodState
 from services.campaign.models import UTC_TIME, metadata, one_of
 from services.campaign.two_people import decided
@@ -76,7 +76,7 @@ ledger_entries: Final = Table(
         name="ledger_entries_event",
     ),
     CheckConstraint(
-        f"CASE WHEN {one_of('kind', BY_HAND)} THEN note IS NOT NULL AND confirmed_by IS NOT NULL"
+        f"CASE WHEN {one_of('kind', TWO_PEOPLE)} THEN note IS NOT NULL AND confirmed_by IS NOT NULL"
         " AND confirmed_by <> recorded_by ELSE confirmed_by IS NULL END",
         name="ledger_entries_two_people",
     ),

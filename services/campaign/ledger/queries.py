@@ -13,7 +13,14 @@ from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, DATE, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.campaign.ledger.accounts import CHART, PROGRAMME_COST, RESTRICTED_INCOME, Side
+from services.campaign.ledger.accounts import (
+    CHART,
+    PROGRAMME_COST,
+    RESTRICTED_INCOME,
+    RESTRICTED_NET_ASSETS,
+    TRUST_COST,
+    Side,
+)
 from services.campaign.ledger.drafts import DraftState
 from services.campaign.ledger.entries import BUSINESS, Kind
 from services.campaign.ledger.models import ledger_drafts, ledger_entries, ledger_journals, ledger_periods
@@ -372,6 +379,10 @@ _BY_CAMPAIGN: Final = (
     "   AS received_fen,"
     f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{RESTRICTED_INCOME}' AND side = 'debit'), 0)"
     "   AS reversed_fen,"
+    f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{RESTRICTED_NET_ASSETS}' AND side = 'credit'), 0)"
+    "   AS transferred_in_fen,"
+    f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{RESTRICTED_NET_ASSETS}' AND side = 'debit'"
+    f"   OR account = '{TRUST_COST}'), 0) AS transferred_out_fen,"
     f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{PROGRAMME_COST}'), 0) AS disbursed_fen,"
     "  sum(CASE side WHEN 'credit' THEN amount_fen ELSE -amount_fen END) AS ledger_fen"
     "  FROM ledger_postings WHERE account >= '3' AND campaign_id IS NOT NULL GROUP BY campaign_id),"
@@ -381,11 +392,20 @@ _BY_CAMPAIGN: Final = (
     "  coalesce(sum(amount_fen) FILTER (WHERE state = 'approved'), 0) AS reserved_fen,"
     "  coalesce(sum(amount_fen) FILTER (WHERE state = 'paid'), 0) AS paid_fen"
     "  FROM disbursements GROUP BY campaign_id),"
+    " moved AS (SELECT campaign_id, sum(moved_fen) AS moved_fen FROM"
+    "  (SELECT to_campaign_id AS campaign_id, amount_fen AS moved_fen FROM fund_transfers"
+    "   WHERE state = 'approved' AND to_campaign_id IS NOT NULL"
+    "   UNION ALL SELECT from_campaign_id, -amount_fen FROM fund_transfers WHERE state = 'approved') AS sides"
+    "  GROUP BY campaign_id),"
     " funds AS (SELECT campaign_id, coalesce(received_fen, 0) AS received_fen,"
     "  coalesce(reversed_fen, 0) AS reversed_fen, coalesce(disbursed_fen, 0) AS disbursed_fen,"
+    "  coalesce(transferred_in_fen, 0) AS transferred_in_fen,"
+    "  coalesce(transferred_out_fen, 0) AS transferred_out_fen,"
     "  coalesce(ledger_fen, 0) AS ledger_fen, coalesce(reserved_fen, 0) AS reserved_fen,"
-    "  coalesce(taken_fen, 0) - coalesce(reserved_fen, 0) - coalesce(paid_fen, 0) AS guardrail_balance_fen"
-    "  FROM posted FULL JOIN taken USING (campaign_id) FULL JOIN spent USING (campaign_id))"
+    "  coalesce(taken_fen, 0) + coalesce(moved_fen, 0) - coalesce(reserved_fen, 0) - coalesce(paid_fen, 0)"
+    "   AS guardrail_balance_fen"
+    "  FROM posted FULL JOIN taken USING (campaign_id) FULL JOIN spent USING (campaign_id)"
+    "  FULL JOIN moved USING (campaign_id))"
 )
 _FUNDS: Final = text(
     f"{_BY_CAMPAIGN} SELECT * FROM funds WHERE campaign_id > :after ORDER BY campaign_id LIMIT :limit"  # noqa: S608 - our own words

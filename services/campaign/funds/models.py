@@ -1,0 +1,68 @@
+"""The tables of the funds. Money that moved and was decided by one person can't be written."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+from services.campaign.funds.transfers import TransferKind, TransferState
+from services.campaign.models import amount, metadata, one_of
+from services.campaign.two_people import asked_and_decided
+
+fund_transfers: Final = Table(
+    "fund_transfers",
+    metadata,
+    Column("transfer_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("from_campaign_id", Text, ForeignKey("funds.campaign_id"), nullable=False),
+    # NULL: the money left the books, to a trustee.
+    Column("to_campaign_id", Text, ForeignKey("funds.campaign_id")),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("decided_on", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text),
+    Column("trustee", Text),
+    Column("trust", Text),
+    # What it belongs to: the decision on a remainder, or the split of a donation.
+    Column("decision_id", Uuid),
+    Column("split_id", Uuid),
+    Column("donation_id", Uuid),
+    *asked_and_decided("fund_transfers", waiting=TransferState.ASKED, done=TransferState.APPROVED),
+    Column("withdraw_reason", Text),
+    CheckConstraint(one_of("kind", TransferKind), name="fund_transfers_kind"),
+    CheckConstraint(one_of("state", TransferState), name="fund_transfers_state"),
+    CheckConstraint("version >= 1", name="fund_transfers_version"),
+    CheckConstraint(amount("amount_fen"), name="fund_transfers_amount"),
+    CheckConstraint("to_campaign_id <> from_campaign_id", name="fund_transfers_two_funds"),
+    CheckConstraint(
+        "(kind = 'trust') = (to_campaign_id IS NULL)"
+        " AND num_nonnulls(trustee, trust) = CASE kind WHEN 'trust' THEN 2 ELSE 0 END",
+        name="fund_transfers_trust",
+    ),
+    CheckConstraint("kind <> 'remainder' OR decision_id IS NOT NULL", name="fund_transfers_remainder"),
+    CheckConstraint(
+        "(kind <> 'split' OR split_id IS NOT NULL) AND (split_id IS NULL) = (donation_id IS NULL)",
+        name="fund_transfers_split",
+    ),
+    CheckConstraint("(state = 'withdrawn') = (withdraw_reason IS NOT NULL)", name="fund_transfers_withdrawn"),
+    # The guardrail sums these in each approval.
+    Index("fund_transfers_out", "from_campaign_id", "state", postgresql_include=["amount_fen"]),
+    Index("fund_transfers_in", "to_campaign_id", "state", postgresql_include=["amount_fen"]),
+    Index(
+        "fund_transfers_decision", "decision_id", unique=True, postgresql_where=text("state <> 'withdrawn'")
+    ),
+    Index("fund_transfers_of_split", "split_id", postgresql_where=text("split_id IS NOT NULL")),
+)
+"""Money that changed its fund, or is asked to. It is corrected by another transfer, never changed."""
