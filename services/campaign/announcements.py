@@ -18,6 +18,7 @@ from shared.events import (
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
+    CampaignSettled,
     Event,
     EventData,
     GoalReached,
@@ -36,6 +37,7 @@ _CAMPAIGN_EVENTS: Final[dict[State, type[Event]]] = {
     State.LAUNCHED: CampaignLaunched,
     State.PAUSED: CampaignPaused,
     State.CLOSED: CampaignClosed,
+    State.SETTLED: CampaignSettled,
 }
 
 
@@ -52,8 +54,8 @@ class Announcer:
         again, now with its number. To every reader CampaignFiled means that nothing is taken yet.
         """
         event_class = _CAMPAIGN_EVENTS[campaign.state]
-        # A closed campaign that files late stays closed since it was closed.
-        changed_at = campaign.closed_at or campaign.changed_at
+        # A closed campaign that files late, or is opened again, stays closed since it was closed.
+        changed_at = campaign.settled_at or campaign.closed_at or campaign.changed_at
         data = CampaignData.model_validate({**campaign.model_dump(), "changed_at": changed_at})
         await self.append(connection, event_class, campaign.campaign_id, campaign.campaign_id, data)
 

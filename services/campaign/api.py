@@ -4,6 +4,7 @@
 | --- | --- |
 | viewer, desk, finance, approver | read everything here |
 | desk | create, rewrite a draft's plan, file, launch, pause, close |
+| finance | settle a closed campaign whose fund is empty, open it again |
 | administrator | all of it; the two-person rule holds for them as well |
 
 Every POST needs an `Idempotency-Key` (1 … 128 visible ASCII characters, new for each new command): sent again
@@ -15,7 +16,7 @@ details.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -35,6 +36,8 @@ from services.campaign.schemas import (
     CampaignPage,
     FilingBody,
     PlanBody,
+    ReopenBody,
+    StepBody,
 )
 from shared import idempotency, versions
 from shared.access import Person, Role, require
@@ -73,6 +76,14 @@ class Sent:
     command: Command
     actor: Actor
     books: Books
+
+    def knowing(self) -> Self:
+        """The same, of somebody who says which version they have read. Raises VersionRequired."""
+        if self.actor.expected_version is None:
+            raise versions.VersionRequired(
+                "Read it first, and send the ETag of what you have read as If-Match.", fields=["If-Match"]
+            )
+        return self
 
     async def run(
         self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
@@ -163,7 +174,7 @@ async def file_campaign(
     """From draft, with a complete plan; for an emergency appeal also after its launch. → CampaignFiled"""
     return await sent.run(
         lambda connection: commands.file_campaign(
-            connection, sent.books.announcer, sent.actor, campaign_id, body.filing_number
+            connection, sent.books.announcer, sent.actor, campaign_id, body
         )
     )
 
@@ -175,11 +186,15 @@ async def file_campaign(
     summary="Launch, or resume from paused",
 )
 async def launch_campaign(
-    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("launch_campaign", "desk"))]
+    campaign_id: CampaignPath,
+    sent: Annotated[Sent, Depends(sent("launch_campaign", "desk"))],
+    body: StepBody | None = None,
 ) -> Response:
     """Refused without a filing number, except an emergency appeal. → CampaignLaunched"""
     return await sent.run(
-        lambda connection: commands.launch_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+        lambda connection: commands.launch_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body or StepBody()
+        )
     )
 
 
@@ -190,11 +205,15 @@ async def launch_campaign(
     summary="Pause: donations are held",
 )
 async def pause_campaign(
-    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("pause_campaign", "desk"))]
+    campaign_id: CampaignPath,
+    sent: Annotated[Sent, Depends(sent("pause_campaign", "desk"))],
+    body: StepBody | None = None,
 ) -> Response:
     """From launched. → CampaignPaused"""
     return await sent.run(
-        lambda connection: commands.pause_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+        lambda connection: commands.pause_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body or StepBody()
+        )
     )
 
 
@@ -202,11 +221,55 @@ async def pause_campaign(
     "/v1/campaigns/{campaign_id}/close", response_model=Campaign, tags=["campaigns"], summary="Close for good"
 )
 async def close_campaign(
-    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("close_campaign", "desk"))]
+    campaign_id: CampaignPath,
+    sent: Annotated[Sent, Depends(sent("close_campaign", "desk"))],
+    body: StepBody | None = None,
 ) -> Response:
     """From launched or paused; what is left is still disbursed. → CampaignClosed"""
     return await sent.run(
-        lambda connection: commands.close_campaign(connection, sent.books.announcer, sent.actor, campaign_id)
+        lambda connection: commands.close_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body or StepBody()
+        )
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/settle",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Settle (结项): nothing is left to do",
+)
+async def settle_campaign(
+    campaign_id: CampaignPath,
+    sent: Annotated[Sent, Depends(sent("settle_campaign", "finance"))],
+    body: StepBody | None = None,
+) -> Response:
+    """From closed and filed, with nothing reserved and a balance of zero; else 409 with the figures.
+    `If-Match` is required (428). → CampaignSettled
+    """
+    return await sent.knowing().run(
+        lambda connection: commands.settle_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body or StepBody()
+        )
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/reopen",
+    response_model=Campaign,
+    tags=["campaigns"],
+    summary="Open a settled campaign again",
+)
+async def reopen_campaign(
+    campaign_id: CampaignPath,
+    body: ReopenBody,
+    sent: Annotated[Sent, Depends(sent("reopen_campaign", "finance"))],
+) -> Response:
+    """Back to closed, with the reason. `If-Match` is required (428). → CampaignClosed"""
+    return await sent.knowing().run(
+        lambda connection: commands.reopen_campaign(
+            connection, sent.books.announcer, sent.actor, campaign_id, body
+        )
     )
 
 

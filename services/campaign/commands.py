@@ -5,13 +5,14 @@ Whatever a rule raises (Refused) leaves the transaction without effect.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign import (
+    days,
     lifecycle,
     milestones,
     plan,
@@ -23,7 +24,10 @@ from services.campaign.lifecycle import Action, State
 from services.campaign.schemas import (
     Campaign,
     CampaignBody,
+    FilingBody,
     PlanBody,
+    ReopenBody,
+    StepBody,
 )
 from shared import versions
 from shared.refusals import Refused
@@ -106,12 +110,18 @@ async def rewrite_plan(
 
 
 async def file_campaign(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, filing_number: str
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: FilingBody
 ) -> Campaign:
     """Note the filing number. Raises FilingNumberTaken, and what the life cycle or the plan raises."""
     try:
         return await _step(
-            connection, announcer, actor, campaign_id, action=Action.FILE, filing_number=filing_number
+            connection,
+            announcer,
+            actor,
+            campaign_id,
+            action=Action.FILE,
+            body=body,
+            filing_number=body.filing_number,
         )
     except IntegrityError as error:
         if "campaigns_filing_number" not in str(error.orig):
@@ -120,24 +130,51 @@ async def file_campaign(
 
 
 async def launch_campaign(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
     """Launch, or resume from paused. From now on donations are taken."""
-    return await _step(connection, announcer, actor, campaign_id, action=Action.LAUNCH)
+    return await _step(connection, announcer, actor, campaign_id, action=Action.LAUNCH, body=body)
 
 
 async def pause_campaign(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
     """Pause: donations are held until the campaign is launched again."""
-    return await _step(connection, announcer, actor, campaign_id, action=Action.PAUSE)
+    return await _step(connection, announcer, actor, campaign_id, action=Action.PAUSE, body=body)
 
 
 async def close_campaign(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
     """Close for good. What is left is still disbursed."""
-    return await _step(connection, announcer, actor, campaign_id, action=Action.CLOSE)
+    return await _step(connection, announcer, actor, campaign_id, action=Action.CLOSE, body=body)
+
+
+async def settle_campaign(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
+) -> Campaign:
+    """Say that nothing is left to do. Raises FundNotEmpty or NotFiled. Locks the campaign, then its fund."""
+    await _locked(connection, actor, campaign_id)
+    figures = await queries.lock_fund(connection, campaign_id)
+    lifecycle.require_empty(reserved_fen=figures.reserved_fen, balance_fen=figures.balance_fen)
+    return await _step(connection, announcer, actor, campaign_id, action=Action.SETTLE, body=body)
+
+
+async def reopen_campaign(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: ReopenBody
+) -> Campaign:
+    """Take a settled campaign back to closed, with the reason: money came, or has to go back."""
+    undone = {"settled_at": None, "settled_on": None}
+    return await _step(
+        connection,
+        announcer,
+        actor,
+        campaign_id,
+        action=Action.REOPEN,
+        body=body,
+        reason=body.reason,
+        **undone,
+    )
 
 
 async def _step(
@@ -147,6 +184,8 @@ async def _step(
     campaign_id: str,
     *,
     action: Action,
+    body: StepBody,
+    reason: str | None = None,
     **values: Any,
 ) -> Campaign:
     campaign = await _locked(connection, actor, campaign_id)
@@ -155,15 +194,20 @@ async def _step(
     )
     plan.require_complete(campaign.model_dump())
     now = datetime.now(UTC)
+    day = body.on or days.today_of(now)
+    days.require_not_ahead(day, now, "on")
+    days.require_not_before(day, _follows(campaign, action), "on")
     changed = await queries.change_campaign(
         connection,
         campaign,
         action=action,
         person=actor.person,
         now=now,
+        day=day,
+        reason=reason,
         state=state,
         **values,
-        **_times(campaign, action, now),
+        **_times(campaign, action, now, day),
     )
     if campaign.first_launched_at is None and changed.first_launched_at is not None:
         assert changed.goal_fen is not None, "a complete plan has a goal"
@@ -173,13 +217,22 @@ async def _step(
     return changed
 
 
-def _times(campaign: Campaign, action: Action, now: datetime) -> dict[str, datetime]:
-    """The time that an action is remembered by; a campaign is launched for the first time only once."""
+def _follows(campaign: Campaign, action: Action) -> date | None:
+    """The day that a step can't lie before."""
     if action is Action.FILE:
-        return {"filed_at": now}
+        return None
+    return campaign.settled_on or campaign.closed_on or campaign.launched_on or campaign.filed_on
+
+
+def _times(campaign: Campaign, action: Action, now: datetime, day: date) -> dict[str, datetime | date]:
+    """The time and the day that an action is remembered by; a first launch there is only once."""
+    if action is Action.FILE:
+        return {"filed_at": now, "filed_on": day}
     if action is Action.LAUNCH and campaign.first_launched_at is None:
-        return {"first_launched_at": now}
-    return {"closed_at": now} if action is Action.CLOSE else {}
+        return {"first_launched_at": now, "launched_on": day}
+    if action is Action.CLOSE:
+        return {"closed_at": now, "closed_on": day}
+    return {"settled_at": now, "settled_on": day} if action is Action.SETTLE else {}
 
 
 def _plan_values(body: PlanBody) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""The life of a campaign: draft → filed → launched ⇄ paused → closed.
+"""The life of a campaign: draft → filed → launched ⇄ paused → closed → settled.
 
 Charity Law art. 24 and 73: nothing is raised without a filing number (备案编号), except by an
 emergency appeal (应急救援), which may launch from draft and must file within 10 days of its launch.
+Settled (结项) says that nothing of it is left to do: it is closed and filed, and its fund is empty. Money
+that comes all the same (given before the close and told late) opens it again, by a recorded step.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +16,9 @@ from shared.events.campaigns import CampaignKind
 from shared.refusals import Refused
 
 LATE_FILING: Final = timedelta(days=10)
-"""Charity Law art. 73: how long after its launch an emergency appeal may file."""
+"""Charity Law art. 73: how long after its launch an emergency appeal may file; the day of the launch itself
+does not count (Civil Code art. 201).
+"""
 
 
 class State(StrEnum):
@@ -25,15 +29,18 @@ class State(StrEnum):
     LAUNCHED = "launched"
     PAUSED = "paused"
     CLOSED = "closed"
+    SETTLED = "settled"
 
 
 class Action(StrEnum):
-    """What can be done with a campaign. Resuming is launching again from paused."""
+    """What can be done with a campaign. Resuming is launching from paused, reopening undoes settling."""
 
     FILE = "file"
     LAUNCH = "launch"
     PAUSE = "pause"
     CLOSE = "close"
+    SETTLE = "settle"
+    REOPEN = "reopen"
 
 
 NEXT: Final[Mapping[tuple[State, Action], State]] = MappingProxyType(
@@ -45,6 +52,8 @@ NEXT: Final[Mapping[tuple[State, Action], State]] = MappingProxyType(
         (State.PAUSED, Action.LAUNCH): State.LAUNCHED,
         (State.LAUNCHED, Action.CLOSE): State.CLOSED,
         (State.PAUSED, Action.CLOSE): State.CLOSED,
+        (State.CLOSED, Action.SETTLE): State.SETTLED,
+        (State.SETTLED, Action.REOPEN): State.CLOSED,
         # An emergency appeal files late, wherever it stands by then.
         (State.LAUNCHED, Action.FILE): State.LAUNCHED,
         (State.PAUSED, Action.FILE): State.PAUSED,
@@ -65,6 +74,13 @@ class NotFiled(Refused):
 
     code = "campaign-not-filed"
     title = "The campaign has no filing number"
+
+
+class FundNotEmpty(Refused):
+    """Settling while there is money to account for."""
+
+    code = "campaign-fund-not-empty"
+    title = "The campaign's fund is not empty"
 
 
 class AlreadyFiled(Refused):
@@ -100,13 +116,29 @@ def next_state(state: State, action: Action, *, kind: CampaignKind, filing_numbe
         raise NotFiled(
             "File the campaign first; only an emergency appeal may launch before it files (art. 73)."
         )
+    if action is Action.SETTLE and filing_number is None:
+        raise NotFiled("Note the filing number first: also an emergency appeal is filed, late (art. 73).")
     return target
 
 
-def filing_due_at(
-    *, kind: CampaignKind, filing_number: str | None, first_launched_at: datetime | None
-) -> datetime | None:
-    """When an emergency appeal must have filed (UTC); None when nothing is due (art. 73)."""
-    if kind != "emergency_appeal" or filing_number is not None or first_launched_at is None:
+def require_empty(*, reserved_fen: int, balance_fen: int) -> None:
+    """Raise FundNotEmpty unless the fund has nothing left and nothing is waiting to be paid."""
+    if reserved_fen or balance_fen:
+        raise FundNotEmpty(
+            f"{reserved_fen} fen are approved and not paid, {balance_fen} fen are left. Pay what is approved,"
+            " spend what is left on the campaign's uses, or decide where it goes (art. 58).",
+            reserved_fen=reserved_fen,
+            balance_fen=balance_fen,
+        )
+
+
+def filing_due_on(*, kind: CampaignKind, filing_number: str | None, launched_on: date | None) -> date | None:
+    """The last day on which an emergency appeal may file; None when nothing is due (art. 73)."""
+    if kind != "emergency_appeal" or filing_number is not None or launched_on is None:
         return None
-    return first_launched_at + LATE_FILING
+    return launched_on + LATE_FILING
+
+
+def days_left(due_on: date | None, today: date) -> int | None:
+    """How many days are left after today; 0 on the last day, below 0 it is late. None: nothing is due."""
+    return None if due_on is None else (due_on - today).days

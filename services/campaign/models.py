@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -79,6 +80,12 @@ campaigns: Final = Table(
     Column("filed_at", UTC_TIME),
     Column("first_launched_at", UTC_TIME),
     Column("closed_at", UTC_TIME),
+    Column("settled_at", UTC_TIME),
+    # The days of the same facts in Asia/Shanghai, which may lie before their recording.
+    Column("filed_on", Date),
+    Column("launched_on", Date),
+    Column("closed_on", Date),
+    Column("settled_on", Date),
     CheckConstraint(one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
     CheckConstraint(one_of("state", State), name="campaigns_state"),
     CheckConstraint("version >= 1", name="campaigns_version"),
@@ -94,7 +101,18 @@ campaigns: Final = Table(
     CheckConstraint(
         "(state IN ('draft', 'filed')) = (first_launched_at IS NULL)", name="campaigns_first_launched"
     ),
-    CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="campaigns_closed"),
+    CheckConstraint("(state IN ('closed', 'settled')) = (closed_at IS NOT NULL)", name="campaigns_closed"),
+    CheckConstraint(
+        "(state = 'settled') = (settled_at IS NOT NULL)"
+        " AND (state <> 'settled' OR filing_number IS NOT NULL)",
+        name="campaigns_settled",
+    ),
+    CheckConstraint(
+        "(filed_at IS NULL) = (filed_on IS NULL) AND (first_launched_at IS NULL) = (launched_on IS NULL)"
+        " AND (closed_at IS NULL) = (closed_on IS NULL) AND (settled_at IS NULL) = (settled_on IS NULL)",
+        name="campaigns_recorded_on",
+    ),
+    CheckConstraint("closed_on >= launched_on AND settled_on >= closed_on", name="campaigns_days"),
     CheckConstraint(
         "state = 'draft' OR (cardinality(uses) > 0 AND "
         + " AND ".join(f"{name} IS NOT NULL" for name in REQUIRED_FIELDS if name != "uses")
@@ -112,6 +130,9 @@ campaign_changes: Final = Table(
     Column("state", Text, nullable=False),
     Column("person", Text, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
+    # The day it happened, which may lie before its recording. NULL: from before days were kept.
+    Column("happened_on", Date),
+    Column("reason", Text),
     CheckConstraint(one_of("state", State), name="campaign_changes_state"),
 )
 """Who brought a campaign to which version: the record that an audit asks for."""

@@ -1,7 +1,7 @@
 """What is asked of the campaign service's database. Every function runs in its caller's transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign import models
+from services.campaign.days import today_of
 from services.campaign.fund_receipts import ReceiptSums
 from services.campaign.guardrail import FundFigures
 from services.campaign.lifecycle import State
@@ -54,9 +55,17 @@ async def campaign(connection: AsyncConnection, campaign_id: str, *, lock: bool 
 
 
 async def change_campaign(
-    connection: AsyncConnection, known: Campaign, *, action: str, person: str, now: datetime, **values: Any
+    connection: AsyncConnection,
+    known: Campaign,
+    *,
+    action: str,
+    person: str,
+    now: datetime,
+    day: date | None = None,
+    reason: str | None = None,
+    **values: Any,
 ) -> Campaign:
-    """Write a locked campaign's next version, and who made it."""
+    """Write a locked campaign's next version, and who made it, when (`day`: of the fact itself) and why."""
     statement = (
         update(models.campaigns)
         .where(
@@ -66,12 +75,20 @@ async def change_campaign(
         .returning(*models.campaigns.c)
     )
     changed = Campaign.model_validate((await connection.execute(statement)).one())
-    await record_change(connection, changed, action=action, person=person)
+    await record_change(connection, changed, action=action, person=person, day=day, reason=reason)
     return changed
 
 
-async def record_change(connection: AsyncConnection, changed: Campaign, *, action: str, person: str) -> None:
-    """Note who brought a campaign to its version."""
+async def record_change(
+    connection: AsyncConnection,
+    changed: Campaign,
+    *,
+    action: str,
+    person: str,
+    day: date | None = None,
+    reason: str | None = None,
+) -> None:
+    """Note who brought a campaign to its version, for which day and why."""
     await connection.execute(
         insert(models.campaign_changes).values(
             campaign_id=changed.campaign_id,
@@ -80,6 +97,8 @@ async def record_change(connection: AsyncConnection, changed: Campaign, *, actio
             state=changed.state,
             person=person,
             changed_at=changed.changed_at,
+            happened_on=day or today_of(changed.changed_at),
+            reason=reason,
         )
     )
 

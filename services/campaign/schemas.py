@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from services.campaign import lifecycle
+from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
 from shared.events.campaigns import CampaignKind
@@ -123,10 +124,24 @@ class CampaignBody(PlanBody):
     campaign_id: CampaignId = Field(description="Chosen by the desk; donations name it. a-z, 0-9 and . _ -")
 
 
-class FilingBody(Body):
+class StepBody(Body):
+    """When a step was taken."""
+
+    on: Day | None = Field(
+        None, description="The day it happened, a date in Asia/Shanghai, not ahead; without it: today"
+    )
+
+
+class FilingBody(StepBody):
     """What the civil-affairs bureau gave."""
 
     filing_number: Line = Field(description="备案编号")
+
+
+class ReopenBody(StepBody):
+    """Why a settled campaign is opened again."""
+
+    reason: Paragraph = Field(description="Such as money that was told late; stays in this service")
 
 
 class Campaign(BaseModel):
@@ -162,14 +177,25 @@ class Campaign(BaseModel):
     filed_at: datetime | None
     first_launched_at: datetime | None
     closed_at: datetime | None
+    settled_at: datetime | None
+    filed_on: date | None = Field(description="The day of the filing in Asia/Shanghai, however late recorded")
+    launched_on: date | None
+    closed_on: date | None
+    settled_on: date | None
 
-    @computed_field(description="When an emergency appeal must have filed (art. 73); null: nothing is due")  # type: ignore[prop-decorator]
+    @computed_field(description="The last day for an emergency appeal to file (art. 73); null: none")  # type: ignore[prop-decorator]
     @property
-    def filing_due_at(self) -> datetime | None:
-        """UTC."""
-        return lifecycle.filing_due_at(
-            kind=self.kind, filing_number=self.filing_number, first_launched_at=self.first_launched_at
+    def filing_due_on(self) -> date | None:
+        """A date in Asia/Shanghai."""
+        return lifecycle.filing_due_on(
+            kind=self.kind, filing_number=self.filing_number, launched_on=self.launched_on
         )
+
+    @computed_field(description="Days left for it: 0 on the last day, below 0 it is late")  # type: ignore[prop-decorator]
+    @property
+    def filing_days_left(self) -> int | None:
+        """Counted from today in Asia/Shanghai."""
+        return lifecycle.days_left(self.filing_due_on, today_of(datetime.now(UTC)))
 
 
 class Balance(BaseModel):

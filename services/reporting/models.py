@@ -65,7 +65,8 @@ campaigns: Final = Table(
     Column("window_start", UTC_TIME, nullable=False),
     Column("window_end", UTC_TIME, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
-    _named("status", "filed", "launched", "paused", "closed", table="campaigns"),
+    Column("filing_due_on", Date),
+    _named("status", "filed", "launched", "paused", "closed", "settled", table="campaigns"),
 )
 """What the screen must show of a campaign (Charity Law art. 25)."""
 

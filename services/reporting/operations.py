@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +28,7 @@ from services.reporting.totals import CampaignState
 
 NEWEST_LETTERS: Final = 20
 MAX_CAMPAIGNS: Final = 200
+DAY_ZONE: Final = ZoneInfo("Asia/Shanghai")
 
 
 class OperationsDesk:
@@ -89,7 +91,11 @@ def campaigns_of(
     known = {state.campaign_id: state for state in states}
     entries = [
         _campaign(
-            campaign_id, known.get(campaign_id), by_campaign[campaign_id], paces(arrived[campaign_id], now)
+            campaign_id,
+            known.get(campaign_id),
+            by_campaign[campaign_id],
+            paces(arrived[campaign_id], now),
+            now,
         )
         for campaign_id in sorted(known.keys() | by_campaign.keys())
     ]
@@ -98,8 +104,17 @@ def campaigns_of(
     )
 
 
+def days_left(due_on: date | None, now: datetime) -> int | None:
+    """Days in Asia/Shanghai until `due_on`, below 0 behind it; None: nothing is due."""
+    return None if due_on is None else (due_on - now.astimezone(DAY_ZONE).date()).days
+
+
 def _campaign(
-    campaign_id: str, state: CampaignState | None, channels: list[OperationsChannel], pace: list[Pace]
+    campaign_id: str,
+    state: CampaignState | None,
+    channels: list[OperationsChannel],
+    pace: list[Pace],
+    now: datetime,
 ) -> OperationsCampaign:
     received_fen = sum(channel.received_fen for channel in channels)
     reversed_fen = sum(channel.reversed_fen for channel in channels)
@@ -109,6 +124,7 @@ def _campaign(
         title_en=state.plan.title_en if state else None,
         status=state.plan.status if state else None,
         goal_fen=state.plan.goal_fen if state else None,
+        filing_days_left=days_left(state.plan.filing_due_on, now) if state else None,
         received_fen=received_fen,
         reversed_fen=reversed_fen,
         net_fen=received_fen - reversed_fen,

@@ -185,6 +185,7 @@ _PLAN_COLUMNS: Final = (
     "window_start",
     "window_end",
     "changed_at",
+    "filing_due_on",
 )
 _PUT_CAMPAIGN = text(
     f"INSERT INTO campaigns (status, {', '.join(_PLAN_COLUMNS)})"  # noqa: S608 - this file's own names

@@ -141,6 +141,8 @@ class OperationsCampaign(BaseModel):
     title_en: str | None
     status: CampaignStatus | None
     goal_fen: int | None
+    filing_days_left: int | None
+    """For an emergency appeal to file (art. 73): 0 on the last day, below 0 late; None: nothing is due."""
     received_fen: int
     reversed_fen: int
     net_fen: int

@@ -16,6 +16,7 @@ from shared.events import (
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
+    CampaignSettled,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -33,9 +34,10 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
     CampaignLaunched: "launched",
     CampaignPaused: "paused",
     CampaignClosed: "closed",
+    CampaignSettled: "settled",
 }
 PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
-CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed
+CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed | CampaignSettled
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = _EPOCH.toordinal()
@@ -180,7 +182,7 @@ def _others(result: Tally, event: Event) -> None:
             sums.held_fen += held.amount_fen
         case DonationConflicted(data=conflict):
             result.totals[conflict.campaign_id, conflict.channel, event.source].conflicts += 1
-        case CampaignFiled() | CampaignLaunched() | CampaignPaused() | CampaignClosed():
+        case CampaignFiled() | CampaignLaunched() | CampaignPaused() | CampaignClosed() | CampaignSettled():
             result.campaigns[event.data.campaign_id] = (event, _STATUS[type(event)])
         case MilestoneReached():
             result.milestones.append(event)

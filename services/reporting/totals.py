@@ -1,6 +1,6 @@
 """What is known of a campaign at one moment: the record on the topic `totals`, and what screens show."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.events.campaigns import CampaignKind
 from shared.events.donations import DonorKind
 
-CampaignStatus = Literal["filed", "launched", "paused", "closed"]
+CampaignStatus = Literal["filed", "launched", "paused", "closed", "settled"]
 RECENT_SHOWN = 20
 """Recent donors a screen gets at most."""
 
@@ -75,6 +75,8 @@ class CampaignPlan(Frozen):
     """The highest milestone reached so far."""
     window_start: datetime
     window_end: datetime
+    filing_due_on: date | None = None
+    """The last day for an emergency appeal to file (art. 73); None: nothing is due."""
 
 
 class CampaignState(Frozen):

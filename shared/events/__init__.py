@@ -13,6 +13,7 @@ from shared.events.campaigns import (
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
+    CampaignSettled,
     DisbursementApproved,
     DisbursementWithdrawn,
     FundsDisbursed,
@@ -39,6 +40,7 @@ __all__ = [
     "CampaignFiled",
     "CampaignLaunched",
     "CampaignPaused",
+    "CampaignSettled",
     "Contact",
     "DisbursementApproved",
     "DisbursementWithdrawn",
@@ -76,6 +78,7 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     CampaignLaunched,
     CampaignPaused,
     CampaignClosed,
+    CampaignSettled,
     GoalReached,
     MilestoneReached,
     PledgeMade,
@@ -105,6 +108,7 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | CampaignLaunched
         | CampaignPaused
         | CampaignClosed
+        | CampaignSettled
         | GoalReached
         | MilestoneReached
         | PledgeMade

@@ -37,6 +37,12 @@ class CampaignData(EventData):
     contact: str
     query_method: str
     changed_at: Moment
+    launched_on: date | None = None
+    """The days are those of Asia/Shanghai, and may lie before their recording."""
+    closed_on: date | None = None
+    settled_on: date | None = None
+    filing_due_on: date | None = None
+    """The last day for an emergency appeal that was launched without a number (art. 73)."""
 
 
 class GoalReachedData(EventData):
@@ -222,6 +228,14 @@ class CampaignPaused(Event):
 class CampaignClosed(Event):
     TYPE: ClassVar[str] = "org.shanliu.campaign.closed.v1"
     type: Literal["org.shanliu.campaign.closed.v1"]
+    data: CampaignData
+
+
+class CampaignSettled(Event):
+    """Nothing is left to do: closed, filed, and its fund is empty. CampaignClosed after it opens it again."""
+
+    TYPE: ClassVar[str] = "org.shanliu.campaign.settled.v1"
+    type: Literal["org.shanliu.campaign.settled.v1"]
     data: CampaignData
 
 

@@ -10,6 +10,7 @@ from shared.events import (
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
+    CampaignSettled,
     DisbursementApproved,
     DisbursementWithdrawn,
     DonationConflicted,
@@ -145,9 +146,14 @@ _DATA: dict[type[Event], EventData] = {
         donation_occurred_at=AT,
     ),
     CampaignFiled: campaign(),
-    CampaignLaunched: campaign(title_en=None, filing_number=None, milestones_fen=()),
+    CampaignLaunched: campaign(
+        title_en=None, filing_number=None, milestones_fen=(), filing_due_on=date(2024, 1, 15)
+    ),
     CampaignPaused: campaign(),
-    CampaignClosed: campaign(),
+    CampaignClosed: campaign(launched_on=date(2024, 1, 5), closed_on=date(2024, 2, 5)),
+    CampaignSettled: campaign(
+        launched_on=date(2024, 1, 5), closed_on=date(2024, 2, 5), settled_on=date(2024, 6, 30)
+    ),
     GoalReached: GoalReachedData(campaign_id=GALA, goal_fen=5_475_000_000, received_fen=5_475_000_001),
     MilestoneReached: MilestoneReachedData(
         campaign_id=GALA, milestone_fen=1_000_000_000, received_fen=1_000_000_000

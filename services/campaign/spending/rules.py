@@ -29,10 +29,21 @@ class NotRaising(Refused):
     title = "The campaign has never been launched"
 
 
+class SettledAlready(Refused):
+    """A disbursement from a campaign whose fund was accounted for to the end."""
+
+    code = "campaign-settled"
+    title = "The campaign is settled"
+
+
 def require_launched_once(state: State) -> None:
-    """Raise NotRaising while nothing can have been received. A closed campaign goes on spending."""
+    """Raise NotRaising while nothing can have been received, SettledAlready when nothing is left. A closed
+    campaign goes on spending.
+    """
     if state in (State.DRAFT, State.FILED):
         raise NotRaising(f"The campaign is {state}; launch it before money is asked for.", state=state.value)
+    if state is State.SETTLED:
+        raise SettledAlready("The campaign is settled; finance opens it again when money has come.")
 
 
 def require_approvable(state: DisbursementState, *, requested_by: str, approved_by: str) -> None:

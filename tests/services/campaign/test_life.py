@@ -78,7 +78,7 @@ async def test_nothing_launches_without_a_filing_number_except_an_emergency_appe
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:shanliu:problem:campaign-not-filed")
     started = await desk.post(f"/campaigns/{appeal}/launch")
     assert started.json()["state"] == "launched"
-    assert started.json()["filing_due_at"] > started.json()["first_launched_at"]
+    assert started.json()["filing_days_left"] == 10
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_an_emergency_appeal_that_files_late_stays_where_it_is_for_every_r
         await desk.post(f"/campaigns/{appeal}/{step}")
     before = (await service.outbox(appeal))[-1]
     filed = await desk.post(f"/campaigns/{appeal}/file", {"filing_number": f"BA-{appeal}"})
-    assert (filed.json()["state"], filed.json()["filing_due_at"]) == (state, None)
+    assert (filed.json()["state"], filed.json()["filing_due_on"]) == (state, None)
     after = (await service.outbox(appeal))[-1]
     assert after.type == before.type == f"org.shanliu.campaign.{state}.v1"
     assert after.data.filing_number == f"BA-{appeal}"

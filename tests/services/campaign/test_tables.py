@@ -29,7 +29,10 @@ async def write(service: Service, statement: str, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ("state = 'settled'", "campaigns_state"),
+        ("state = 'over'", "campaigns_state"),
+        ("state = 'settled'", "campaigns_(closed|settled)"),
+        ("settled_at = now(), settled_on = now()", "campaigns_settled"),
+        ("launched_on = NULL", "campaigns_recorded_on"),
         ("kind = 'party'", "campaigns_kind"),
         ("filing_number = NULL, filed_at = NULL", "campaigns_no_launch_without_filing"),
         ("filed_at = NULL", "campaigns_filed"),
@@ -113,4 +116,4 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    assert await service.rows("SELECT version_num FROM alembic_version") == [("0004",)]
+    assert await service.rows("SELECT version_num FROM alembic_version") == [("0005",)]

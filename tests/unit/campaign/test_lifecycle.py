@@ -1,6 +1,6 @@
 """The state machine of a campaign: every state with every action."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import date
 from itertools import product
 
 import pytest
@@ -9,14 +9,16 @@ from services.campaign.lifecycle import (
     NEXT,
     Action,
     AlreadyFiled,
+    FundNotEmpty,
     NotFiled,
     State,
     StepNotAllowed,
-    filing_due_at,
+    days_left,
+    filing_due_on,
     next_state,
+    require_empty,
 )
-
-LAUNCHED_AT = datetime(2026, 12, 18, 15, 59, tzinfo=UTC)
+from shared.events.campaigns import CampaignKind
 
 
 @pytest.mark.parametrize(
@@ -46,8 +48,8 @@ def test_no_other_step_is_possible(state: State, action: Action) -> None:
     assert refused.value.facts == {"state": state, "action": action}
 
 
-def test_nothing_follows_closed_but_a_late_filing() -> None:
-    assert {action for (state, action) in NEXT if state is State.CLOSED} == {Action.FILE}
+def test_nothing_follows_closed_but_a_late_filing_and_the_end() -> None:
+    assert {action for (state, action) in NEXT if state is State.CLOSED} == {Action.FILE, Action.SETTLE}
 
 
 @pytest.mark.parametrize("kind", ["gala", "annual_drive", "programme", "employer_drive"])
@@ -73,16 +75,46 @@ def test_a_filing_number_is_given_once(state: State) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "filing_number", "launched_at", "due_at"),
+    ("kind", "filing_number", "launched_on", "due_on"),
     [
-        ("emergency_appeal", None, LAUNCHED_AT, LAUNCHED_AT + timedelta(days=10)),
-        ("emergency_appeal", "BA-1", LAUNCHED_AT, None),
+        ("emergency_appeal", None, date(2026, 12, 18), date(2026, 12, 28)),
+        ("emergency_appeal", None, date(2023, 8, 2), date(2023, 8, 12)),
+        ("emergency_appeal", "BA-1", date(2026, 12, 18), None),
         ("emergency_appeal", None, None, None),
-        ("gala", None, LAUNCHED_AT, None),
+        ("gala", None, date(2026, 12, 18), None),
     ],
 )
-def test_a_late_filing_is_due_ten_days_after_the_launch(
-    kind: str, filing_number: str | None, launched_at: datetime | None, due_at: datetime | None
+def test_a_late_filing_is_due_ten_days_after_the_day_of_the_launch(
+    kind: CampaignKind, filing_number: str | None, launched_on: date | None, due_on: date | None
 ) -> None:
-    due = filing_due_at(kind=kind, filing_number=filing_number, first_launched_at=launched_at)  # type: ignore[arg-type]
-    assert due == due_at
+    assert filing_due_on(kind=kind, filing_number=filing_number, launched_on=launched_on) == due_on
+
+
+@pytest.mark.parametrize(
+    ("today", "left"), [(date(2026, 12, 18), 10), (date(2026, 12, 28), 0), (date(2027, 1, 1), -4)]
+)
+def test_the_days_left_are_counted_to_the_last_one_and_beyond(today: date, left: int) -> None:
+    assert days_left(date(2026, 12, 28), today) == left
+    assert days_left(None, today) is None
+
+
+def test_a_closed_campaign_is_settled_and_opened_again() -> None:
+    settled = next_state(State.CLOSED, Action.SETTLE, kind="gala", filing_number="BA-1")
+    assert settled is State.SETTLED
+    assert next_state(settled, Action.REOPEN, kind="gala", filing_number="BA-1") is State.CLOSED
+
+
+def test_what_was_never_filed_is_not_settled() -> None:
+    with pytest.raises(NotFiled):
+        next_state(State.CLOSED, Action.SETTLE, kind="emergency_appeal", filing_number=None)
+
+
+@pytest.mark.parametrize(("reserved_fen", "balance_fen"), [(1, 0), (0, 1), (0, -1), (5, -5)])
+def test_a_fund_that_is_not_empty_is_not_settled(reserved_fen: int, balance_fen: int) -> None:
+    with pytest.raises(FundNotEmpty) as refused:
+        require_empty(reserved_fen=reserved_fen, balance_fen=balance_fen)
+    assert refused.value.facts == {"reserved_fen": reserved_fen, "balance_fen": balance_fen}
+
+
+def test_an_empty_fund_is_settled() -> None:
+    require_empty(reserved_fen=0, balance_fen=0)

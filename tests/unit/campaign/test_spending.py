@@ -7,6 +7,7 @@ from services.campaign.spending.rules import (
     DisbursementState,
     DisbursementStepNotAllowed,
     NotRaising,
+    SettledAlready,
     require_approvable,
     require_launched_once,
     require_payable,
@@ -43,5 +44,5 @@ def test_money_is_asked_of_what_has_been_launched_also_after_it_was_closed(state
     if state in (State.LAUNCHED, State.PAUSED, State.CLOSED):
         require_launched_once(state)
     else:
-        with pytest.raises(NotRaising):
+        with pytest.raises((NotRaising, SettledAlready)):
             require_launched_once(state)

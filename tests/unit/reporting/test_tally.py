@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.reporting.tally import minute_start, tally
 from services.reporting.totals import RECENT_SHOWN
-from shared.events import CampaignClosed, CampaignLaunched, CampaignPaused
+from shared.events import CampaignClosed, CampaignLaunched, CampaignPaused, CampaignSettled
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source, chained
 
 KEY = (GALA, "wechat", "intake.wechat/0")
@@ -71,7 +71,9 @@ def test_the_last_word_on_a_campaign_holds() -> None:
     source = CampaignSource()
     events = [source.launched(), source.launched(kind=CampaignPaused), source.launched(kind=CampaignLaunched)]
     assert tally(events).campaigns[GALA][1] == "launched"
-    assert tally([*events, source.launched(kind=CampaignClosed)]).campaigns[GALA][1] == "closed"
+    for kind, status in ((CampaignClosed, "closed"), (CampaignSettled, "settled")):
+        events.append(source.launched(kind=kind))
+        assert tally(events).campaigns[GALA][1] == status
 
 
 def test_only_the_newest_donors_of_a_batch_are_written() -> None:

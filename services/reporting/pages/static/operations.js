@@ -255,6 +255,8 @@ function doubtsOf(campaign) {
     texts.push(`${say("held")} ${number(campaign.held_open)} (${formatPlain(campaign.held_open_fen)} ${say("yuan")})`);
   }
   if (campaign.conflicts > 0) texts.push(`${say("conflicts")} ${number(campaign.conflicts)}`);
+  const left = campaign.filing_days_left;
+  if (left !== null) texts.push(left < 0 ? say("filingLate", -left) : say("filingLeft", left));
   return texts.join(" · ");
 }
 

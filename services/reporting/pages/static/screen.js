@@ -143,7 +143,7 @@ function renderTotals() {
   put("received_note", language.say("receivedNote", count));
   const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
   put("reversed_note", reversed);
-  const announcement = { paused: "paused", closed: "closed", filed: "upcoming", draft: "upcoming" }[proved.status];
+  const announcement = { paused: "paused", closed: "closed", settled: "closed", filed: "upcoming", draft: "upcoming" }[proved.status];
   put("announcement", announcement ? language.say(announcement) : "");
   const share = permille(proved.net_fen, proved.goal_fen ?? 0n);
   const percent = (share / 10).toFixed(1);
