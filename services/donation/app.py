@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import api, intake_openapi, republishing
@@ -13,10 +13,12 @@ from services.donation.intake_api import IntakeApi
 from services.donation.models import idempotency_keys
 from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
-from services.donation.receipts.checking import checking_router
+from services.donation.receipts.checking import admission, checking_router
 from services.donation.receipts.issuing import Office
 from services.donation.releasing import Releaser
 from services.donation.settings import Settings
+from services.donation.trace.stating import Stating
+from services.donation.trace.tracing import tracing_router
 from shared import database
 from shared.access import Operators
 from shared.broker import (
@@ -57,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts += [gatherer, background("channels", directory.keep_fresh)]
     if settings.has_role("worker"):
         parts += _worker(settings, engine, publisher)
+        parts.append(background("stating", Stating(receipts_engine).run))
 
     async def database_answers() -> None:
         await database.check(engine)
@@ -66,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         ahead=intake.routes() if settings.has_role("api") else [],
         parts=parts,
         checks={"database": database_answers, "broker": publisher.check},
-        routers=[api.router, checking_router(receipts_engine), receipts_api.router]
+        routers=[api.router, *_public(receipts_engine), receipts_api.router]
         if settings.has_role("api")
         else [],
         description="Intake of donations and reversals, and the books of what came in.",
@@ -78,6 +81,12 @@ def create_app(settings: Settings) -> FastAPI:
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app
+
+
+def _public(engine: AsyncEngine) -> list[APIRouter]:
+    """What anyone may ask of a receipt, within one limit; ahead of what people with a role may ask."""
+    admit = admission()
+    return [checking_router(engine, admit), tracing_router(engine, admit)]
 
 
 def _worker(

@@ -1,13 +1,16 @@
-"""What receipts have to say of campaigns, from the campaigns' events.
+"""What receipts and their trace have to say of campaigns, from the campaigns' events.
 
 In a consumer group of its own: it reads the events from the first one, so that a campaign that was launched
-before there were receipts is known too. The newest event of a campaign wins by its sequence, so neither a
-repeat nor a late one does harm, and no mark is needed.
+before there were receipts is known too. The newest event of a campaign wins by its sequence, and a movement
+of money is kept under the position of its event, so neither a repeat nor a late one does harm, and no mark
+is needed.
 """
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation.receipts import queries
+from services.donation.trace.movements import movements_of
+from services.donation.trace.queries import add_movements
 from shared import dead_letters
 from shared.broker import KafkaSettings, Records
 from shared.events.campaigns import CampaignData
@@ -16,7 +19,7 @@ SERVICE = "donation"
 
 
 class ReceiptCampaigns:
-    """Keeps title, organisation and licence of each campaign."""
+    """Keeps title, organisation and licence of each campaign, and what moved in its fund."""
 
     def __init__(self, settings: KafkaSettings, engine: AsyncEngine) -> None:
         self._settings = settings
@@ -30,6 +33,8 @@ class ReceiptCampaigns:
             for event in sorted(events, key=lambda event: event.sequence)
             if isinstance(event.data, CampaignData)
         }
-        if newest:
+        moved = movements_of(events)
+        if newest or moved:
             async with self._engine.begin() as connection:
                 await queries.save_campaigns(connection, newest)
+                await add_movements(connection, moved)

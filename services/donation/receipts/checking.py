@@ -7,23 +7,21 @@ the database for others.
 
 import hmac
 from collections import OrderedDict
-from pathlib import Path as FilePath
-from typing import Annotated, Final, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
 from services.donation.channels import Bucket
 from services.donation.receipts import queries
-from services.donation.receipts.capitals import in_capitals
 from services.donation.receipts.check_codes import NotACode, read_check_code
 from services.donation.receipts.issuing import CHECK_PAGE
 from services.donation.receipts.numbering import ACCOUNTING_TIME, Number
-from services.donation.receipts.schemas import Check, state_of
-from shared.money import format_yuan
+from services.donation.receipts.public_pages import MAX_TYPED, PAGES, add_page
+from services.donation.receipts.schemas import Check, PublicState, state_of
 from shared.problems import Problem
 
 CHECKS_PER_SECOND: Final = 100
@@ -32,17 +30,7 @@ CHECKS_OF_ONE_PER_SECOND: Final = 5
 """Of one address. Behind a proxy that hides the addresses this is the limit of all: have the proxy limit."""
 ADDRESSES: Final = 10_000
 """Addresses remembered, the newest; one forgotten begins anew."""
-MAX_TYPED: Final = 64
 
-PAGES: Final = FilePath(__file__).parent / "pages"
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # the address has the code
-    "Cache-Control": "no-store",
-}
 _NO_CODE: Final = "0" * 19
 
 
@@ -62,9 +50,9 @@ class Limiter:
         return bucket.take() and self._all.take()
 
 
-async def check(engine: AsyncEngine, number: str, code: str) -> Check:
-    """What may be told of a receipt. Raises Problem 422 for what can't be a number or a code (a slip of the
-    pen), 404 when there is no receipt of this number with this code.
+async def require_receipt(connection: AsyncConnection, number: str, code: str) -> Row[Any]:
+    """The row (queries.receipt) of the receipt that somebody holds. Raises Problem 422 for what can't be a
+    number or a code (a slip of the pen), 404 when there is no receipt of this number with this code.
     """
     parsed = Number.parse(number.strip().upper())
     if parsed is None:
@@ -75,15 +63,26 @@ async def check(engine: AsyncEngine, number: str, code: str) -> Check:
     except NotACode:
         detail = "A letter of the check code is wrong or missing. Look at the receipt again."
         raise Problem(422, "not-a-code", detail, errors=[{"field": "code", "message": detail}]) from None
-    async with engine.connect() as connection:
-        row = await queries.receipt(connection, str(parsed))
+    row = await queries.receipt(connection, str(parsed))
     same = hmac.compare_digest(row.check_code if row else _NO_CODE, typed)
     if row is None or not same:
         raise Problem(404, "unknown-receipt", "No receipt has this number and this check code.")
+    return row
+
+
+def public_state(row: Row[Any]) -> PublicState:
+    """What a receipt is now, as anyone may know it."""
     state = state_of(row)
+    return "overstated" if state == "valid" and row.overstated_fen else state
+
+
+async def check(engine: AsyncEngine, number: str, code: str) -> Check:
+    """What may be told of a receipt. Raises the Problems of `require_receipt`."""
+    async with engine.connect() as connection:
+        row = await require_receipt(connection, number, code)
     return Check(
         number=row.number,
-        state="overstated" if state == "valid" and row.overstated_fen else state,
+        state=public_state(row),
         organisation=row.organisation,
         licence=row.licence,
         purpose=row.purpose,
@@ -94,19 +93,21 @@ async def check(engine: AsyncEngine, number: str, code: str) -> Check:
     )
 
 
-def checking_router(engine: AsyncEngine) -> APIRouter:
-    """The routes of the check: JSON, page, style sheet."""
-    router = APIRouter()
+def admission() -> Callable[[Request], None]:
+    """What the public routes of receipts ask first; it raises Problem 429 for too many."""
     limiter = Limiter()
-    templates = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
-    templates.globals |= {"yuan": format_yuan, "in_capitals": in_capitals, "page": CHECK_PAGE}
-    page = templates.get_template("check.html")
-    style = (PAGES / "check.css").read_bytes()
 
     def admit(request: Request) -> None:
         if not limiter.take(request.client.host if request.client else ""):
             detail = "Too many checks at once. Try again in a moment."
             raise Problem(429, "too-many", detail, headers={"Retry-After": "1"})
+
+    return admit
+
+
+def checking_router(engine: AsyncEngine, admit: Callable[[Request], None]) -> APIRouter:
+    """The routes of the check: JSON, page, style sheet. `admit` raises when there is too much at once."""
+    router = APIRouter()
 
     @router.get("/v1/receipts/check/{number}", tags=["receipts"], summary="Check a receipt (查验)")
     async def check_receipt(
@@ -120,28 +121,8 @@ def checking_router(engine: AsyncEngine) -> APIRouter:
         response.headers["Cache-Control"] = "no-store"
         return await check(engine, number, code)
 
-    @router.get(CHECK_PAGE, include_in_schema=False)
-    async def check_page(
-        request: Request,
-        number: str = "",
-        code: str = "",
-        lang: Literal["zh", "en"] = "zh",
-    ) -> Response:
-        number, code = number[:MAX_TYPED], code[:MAX_TYPED]
-        found, problem = None, None
-        if number or code:
-            try:
-                admit(request)
-                found = await check(engine, number, code)
-            except Problem as refused:
-                problem = refused
-        context = {"number": number, "code": code, "lang": lang, "found": found, "problem": problem}
-        status, headers = (problem.status, problem.headers or {}) if problem else (200, {})
-        return HTMLResponse(page.render(context), status, headers=PAGE_HEADERS | headers)
+    async def find(number: str, code: str) -> Check:
+        return await check(engine, number, code)
 
-    @router.get(f"{CHECK_PAGE}.css", include_in_schema=False)
-    async def check_style() -> Response:
-        headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
-        return Response(style, media_type="text/css", headers=headers)
-
+    add_page(router, CHECK_PAGE, PAGES, admit, find)
     return router

@@ -22,6 +22,8 @@ from shared import versions
 from shared.refusals import NotFound, Refused
 
 CHECK_PAGE: Final = "/receipts/check"
+TRACE_PAGE: Final = "/receipts/trace"
+"""Where the money of a receipt is followed (services/donation/trace)."""
 
 
 class SeriesFull(Refused):

@@ -41,7 +41,8 @@ async def save_campaigns(connection: AsyncConnection, newest: Mapping[str, tuple
         }
         for campaign_id, (sequence, data) in sorted(newest.items())
     ]
-    await connection.execute(_SAVE_CAMPAIGN, rows)
+    if rows:
+        await connection.execute(_SAVE_CAMPAIGN, rows)
 
 
 _ADD_ORGANISATION: Final = text(

@@ -7,7 +7,8 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-import services.donation.receipts.models  # noqa: F401 - its tables are of the same metadata
+import services.donation.receipts.models
+import services.donation.trace.models  # noqa: F401 - the tables of both are of the same metadata
 from services.donation.models import metadata
 from shared.migrations import migrate
 from tests.services.donation.builders import a_donation, a_reversal
@@ -76,7 +77,7 @@ async def test_the_migrations_make_the_tables_of_the_models(place: Place) -> Non
 async def test_migrating_again_changes_nothing(place: Place) -> None:
     before = await place.snapshot()
     await migrate(place.settings.database_url, "services.donation")
-    assert await place.rows("SELECT version_num FROM alembic_version") == [("0003",)]
+    assert await place.rows("SELECT version_num FROM alembic_version") == [("0004",)]
     assert await place.snapshot() == before
 
 

@@ -1,0 +1,215 @@
+"""What is asked of the trace's tables, and how."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import Row, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.donation.trace.models import trace_helped, trace_movements
+from services.donation.trace.movements import Movement
+
+# ---------------------------------------------------------------- what campaigns announce
+
+_COLUMNS: Final = tuple(trace_movements.c.keys())
+
+
+async def add_movements(connection: AsyncConnection, movements: Sequence[Movement]) -> None:
+    """Keep what moved; what is there already stays as it is."""
+    if not movements:
+        return
+    rows = [{name: getattr(each, name) for name in _COLUMNS} for each in movements]
+    await connection.execute(upsert(trace_movements).on_conflict_do_nothing(), rows)
+    helped = [
+        {"source": each.source, "sequence": each.sequence, "kind": each.kind, "unit": unit, "count": count}
+        for each in movements
+        for unit, count in each.helped.items()
+    ]
+    if helped:
+        await connection.execute(upsert(trace_helped).on_conflict_do_nothing(), helped)
+
+
+# ---------------------------------------------------------------- counting donations
+
+Counted = Literal["donations", "releases", "reversals"]
+_ROWS_OF: Final[Mapping[Counted, str]] = {
+    # A donation that was held counts from its release on.
+    "donations": "SELECT e.campaign_id, e.amount_fen AS received_fen, 0 AS reversed_fen"
+    " FROM donations e JOIN upto u ON {between} WHERE e.held_reason IS NULL",
+    "releases": "SELECT d.campaign_id, d.amount_fen AS received_fen, 0 AS reversed_fen"
+    " FROM releases e JOIN upto u ON {between} JOIN donations d USING (donation_id)",
+    "reversals": "SELECT d.campaign_id, 0 AS received_fen, e.amount_fen AS reversed_fen"
+    " FROM reversals e JOIN upto u ON {between} JOIN donations d USING (donation_id)",
+}
+COUNTED: Final[tuple[Counted, ...]] = tuple(_ROWS_OF)
+
+# Sources are found by stepping through the index of positions: one look for each, not one for each row.
+_COUNT: Final = """
+    WITH RECURSIVE sources AS (
+        (SELECT source FROM {what} WHERE source IS NOT NULL ORDER BY source LIMIT 1)
+        UNION ALL
+        SELECT (SELECT e.source FROM {what} e WHERE e.source > s.source ORDER BY e.source LIMIT 1)
+        FROM sources s WHERE s.source IS NOT NULL
+    ), upto AS (
+        SELECT s.source, coalesce(p.sequence, -1) AS mark, found.sequence, found.rows
+        FROM sources s LEFT JOIN trace_positions p ON p.what = '{what}' AND p.source = s.source,
+        LATERAL (SELECT max(next.sequence) AS sequence, count(*) AS rows FROM (
+            SELECT e.sequence FROM {what} e
+            WHERE e.source = s.source AND e.sequence > coalesce(p.sequence, -1)
+            ORDER BY e.sequence LIMIT :rows) AS next) AS found
+        WHERE found.rows > 0
+    ), counted AS (
+        INSERT INTO trace_funds AS fund (campaign_id, received_fen, reversed_fen)
+        SELECT campaign_id, sum(received_fen), sum(reversed_fen) FROM ({rows}) AS new GROUP BY campaign_id
+        ON CONFLICT (campaign_id) DO UPDATE SET received_fen = fund.received_fen + excluded.received_fen,
+            reversed_fen = fund.reversed_fen + excluded.reversed_fen
+    ), moved AS (
+        INSERT INTO trace_positions (what, source, sequence) SELECT '{what}', source, sequence FROM upto
+        ON CONFLICT (what, source) DO UPDATE SET sequence = excluded.sequence
+    )
+    SELECT coalesce(bool_or(rows = :rows), false) FROM upto
+"""
+_COUNTS: Final = {
+    what: text(
+        _COUNT.format(
+            what=what,
+            rows=rows.format(
+                between="e.source = u.source AND e.sequence > u.mark AND e.sequence <= u.sequence"
+            ),
+        )
+    )
+    for what, rows in _ROWS_OF.items()
+}
+_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('shanliu.stating'))")
+# now() is the transaction's beginning: every statement in it saw at least what was committed by then.
+_STATE: Final = text(
+    "INSERT INTO trace_moment (stated_at) VALUES (now())"
+    " ON CONFLICT (one) DO UPDATE SET stated_at = excluded.stated_at"
+)
+
+
+async def alone(connection: AsyncConnection) -> bool:
+    """Whether nobody else counts; the lock is held to the end of the transaction."""
+    return bool((await connection.execute(_ALONE)).scalar_one())
+
+
+async def count_new(connection: AsyncConnection, what: Counted, rows: int) -> bool:
+    """Add at most `rows` of each source to the sums; True when a source may have more."""
+    return bool((await connection.execute(_COUNTS[what], {"rows": rows})).scalar_one())
+
+
+async def state(connection: AsyncConnection) -> None:
+    """All is counted that was committed when this transaction began."""
+    await connection.execute(_STATE)
+
+
+# ---------------------------------------------------------------- reading
+
+_MOMENT: Final = text("SELECT stated_at FROM trace_moment")
+_OWN: Final = text(
+    """
+    SELECT d.campaign_id, coalesce(k.title, '') AS title,
+           CAST(sum(own.net_fen) FILTER (WHERE counted.is_so) AS bigint) AS own_fen,
+           CAST(sum(own.net_fen) FILTER (WHERE NOT counted.is_so) AS bigint) AS new_fen
+    FROM receipt_items i JOIN donations d USING (donation_id)
+    LEFT JOIN receipt_campaigns k USING (campaign_id) LEFT JOIN releases r USING (donation_id),
+    LATERAL (SELECT d.amount_fen - coalesce(sum(v.amount_fen), 0) AS net_fen FROM reversals v
+             WHERE v.donation_id = d.donation_id AND v.status = 'applied') AS own,
+    LATERAL (SELECT EXISTS (
+        SELECT FROM trace_positions p
+        WHERE CASE WHEN d.held_reason IS NULL
+              THEN (p.what, p.source) = ('donations', d.source) AND p.sequence >= d.sequence
+              ELSE (p.what, p.source) = ('releases', r.source) AND p.sequence >= r.sequence END
+    ) AS is_so) AS counted
+    WHERE i.number = :number GROUP BY d.campaign_id, k.title ORDER BY min(d.occurred_at), d.campaign_id
+    """
+)
+_FUNDS: Final = text(
+    """
+    SELECT asked.campaign_id, coalesce(f.received_fen, 0) AS received_fen,
+           coalesce(f.reversed_fen, 0) AS reversed_fen,
+           coalesce(m.moved_in_fen, 0) AS moved_in_fen, coalesce(m.moved_out_fen, 0) AS moved_out_fen,
+           coalesce(m.paid_fen, 0) AS paid_fen, coalesce(m.returned_fen, 0) AS returned_fen,
+           coalesce(m.goods_in_fen, 0) AS goods_in_fen
+    FROM unnest(CAST(:campaigns AS text[])) AS asked (campaign_id)
+    LEFT JOIN trace_funds f USING (campaign_id)
+    LEFT JOIN (
+        SELECT campaign_id,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_in') AS bigint) AS moved_in_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_out') AS bigint) AS moved_out_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'payment') AS bigint) AS paid_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'return') AS bigint) AS returned_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_in') AS bigint) AS goods_in_fen
+        FROM trace_movements WHERE campaign_id = ANY(:campaigns) AND announced_at <= :at
+        GROUP BY campaign_id
+    ) AS m USING (campaign_id)
+    """
+)
+# What came back whole helped nobody. Goods are given out at their value, apart from money.
+_OUT: Final = """
+    SELECT o.source, o.sequence, o.kind, o.campaign_id, o.use, o.amount_fen, o.moved_on, coalesce((
+        SELECT sum(b.amount_fen) FROM trace_movements b
+        WHERE b.kind = 'return' AND b.about = o.about AND b.announced_at <= :at), 0) AS returned_fen
+    FROM trace_movements o
+    WHERE o.campaign_id = ANY(:campaigns) AND o.kind IN ('payment', 'goods_out') AND o.announced_at <= :at
+"""
+_USES: Final = text(
+    f"""
+    SELECT campaign_id, kind, use, CAST(sum(amount_fen) AS bigint) AS paid_fen,
+           CAST(sum(returned_fen) AS bigint) AS returned_fen, count(*) AS payments, max(moved_on) AS last_on
+    FROM ({_OUT}) AS gone GROUP BY campaign_id, kind, use
+    ORDER BY campaign_id, kind DESC, paid_fen DESC, use
+    """  # noqa: S608 - texts of this file
+)
+_HELPED: Final = text(
+    f"""
+    SELECT campaign_id, kind, use, h.unit, CAST(sum(h.count) AS bigint) AS number
+    FROM ({_OUT}) AS gone JOIN trace_helped h USING (source, sequence, kind)
+    WHERE amount_fen > returned_fen GROUP BY campaign_id, kind, use, h.unit ORDER BY h.unit
+    """  # noqa: S608 - texts of this file
+)
+_MOVED: Final = text(
+    """
+    SELECT m.campaign_id, coalesce(k.title, m.other) AS towards,
+           CAST(sum(m.amount_fen) AS bigint) AS amount_fen
+    FROM trace_movements m LEFT JOIN receipt_campaigns k ON k.campaign_id = m.other
+    WHERE m.campaign_id = ANY(:campaigns) AND m.kind = 'transfer_out' AND m.announced_at <= :at
+    GROUP BY 1, 2 ORDER BY 3 DESC, 2
+    """
+)
+
+
+async def stated_at(connection: AsyncConnection) -> datetime | None:
+    """The moment up to which the sums are whole; None when nothing has been counted yet."""
+    moment: datetime | None = (await connection.execute(_MOMENT)).scalar_one_or_none()
+    return moment
+
+
+async def own_parts(connection: AsyncConnection, number: str) -> list[Row[Any]]:
+    """What is left of a receipt's donations, by campaign; NULL for none: own_fen of those in the sums,
+    new_fen of those that came after the stated moment.
+    """
+    return list(await connection.execute(_OWN, {"number": number}))
+
+
+async def funds(connection: AsyncConnection, campaigns: Sequence[str], at: datetime) -> dict[str, Row[Any]]:
+    """The figures of these campaigns' funds at a moment."""
+    asked = {"campaigns": list(campaigns), "at": at}
+    return {row.campaign_id: row for row in await connection.execute(_FUNDS, asked)}
+
+
+async def uses(
+    connection: AsyncConnection, campaigns: Sequence[str], at: datetime
+) -> tuple[list[Row[Any]], list[Row[Any]]]:
+    """What these campaigns had spent and given out by a moment, by use, the largest first; and how many that
+    helped.
+    """
+    asked = {"campaigns": list(campaigns), "at": at}
+    return list(await connection.execute(_USES, asked)), list(await connection.execute(_HELPED, asked))
+
+
+async def transfers(connection: AsyncConnection, campaigns: Sequence[str], at: datetime) -> list[Row[Any]]:
+    """Where these campaigns had moved money to by a moment."""
+    return list(await connection.execute(_MOVED, {"campaigns": list(campaigns), "at": at}))
