@@ -64,6 +64,7 @@ trace_movements: Final = Table(
     Column("campaign_id", Text, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("use", Text, comment="what it is spent on"),
+    Column("title", Text, comment="what it was in particular"),
     Column("about", Uuid, comment="the disbursement that was paid or came back"),
     Column("other", Text, comment="the campaign, or the trustee, at a transfer's other end"),
     Column("moved_on", Date, nullable=False),
@@ -86,6 +87,7 @@ trace_helped: Final = Table(
     Column("sequence", BigInteger, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("unit", Text, primary_key=True),
+    Column("of", Text, primary_key=True, comment="what is counted, when the unit does not say so"),
     Column("count", Integer, nullable=False),
     CheckConstraint("count > 0", name="trace_helped_count"),
     ForeignKeyConstraint(
@@ -94,4 +96,4 @@ trace_helped: Final = Table(
         name="trace_helped_movement",
     ),
 )
-"""How many a payment, or goods given out, helped: person-times, households, schools."""
+"""How many a payment, or goods given out, helped: person-times, schools, 9614 台 of smoke alarms."""

@@ -1,5 +1,6 @@
 """From the campaigns' events to the rows of the trace: pure. What an event says of names is not taken."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -7,14 +8,18 @@ from typing import Literal
 from uuid import UUID
 
 from services.donation.receipts.numbering import ACCOUNTING_TIME
-from shared.events import Event, FundsDisbursed
+from shared.events import Event, FundsDisbursed, FundsReturned
+from shared.events.campaigns import Helped
 
 Kind = Literal["payment", "return", "transfer_in", "transfer_out", "goods_in", "goods_out", "goods_back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Money or goods of one campaign that moved, at the position of its event. `helped`: unit → count."""
+    """Money or goods of one campaign that moved, at the position of its event.
+
+    `title` says what a use was in particular. `helped`: (unit, what is counted when that does not say so).
+    """
 
     source: str
     sequence: int
@@ -24,9 +29,10 @@ class Movement:
     moved_on: date
     announced_at: datetime
     use: str | None = None
+    title: str | None = None
     about: UUID | None = None
     other: str | None = None
-    helped: Mapping[str, int] = field(default_factory=dict)
+    helped: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def movements_of(events: Iterable[Event]) -> list[Movement]:
@@ -44,15 +50,37 @@ def _moved(event: Event) -> list[Movement]:
                     "payment",
                     paid.campaign_id,
                     paid.amount_fen,
-                    _day(event),
+                    paid.paid_on or _day(event),
                     event.time,
                     use=paid.use,
+                    title=paid.title,
                     about=paid.disbursement_id,
-                    helped={paid.beneficiary_unit: paid.beneficiaries} if paid.beneficiaries else {},
+                    helped=_helped((paid.beneficiary_unit, "", paid.beneficiaries), paid.also_helped),
+                )
+            ]
+        case FundsReturned(data=back):
+            return [
+                Movement(
+                    event.source,
+                    event.sequence,
+                    "return",
+                    back.campaign_id,
+                    back.amount_fen,
+                    back.returned_on,
+                    event.time,
+                    about=back.disbursement_id,
                 )
             ]
         case _:
             return []
+
+
+def _helped(first: tuple[str, str, int], others: Iterable[Helped]) -> dict[tuple[str, str], int]:
+    """Counts that are in one unit of one thing are added up; what helped nobody is left out."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for unit, of, count in (first, *((each.unit, each.of or "", each.count) for each in others)):
+        counts[unit, of] += count
+    return {counted: count for counted, count in counts.items() if count}
 
 
 def _day(event: Event) -> date:

@@ -23,9 +23,10 @@ async def add_movements(connection: AsyncConnection, movements: Sequence[Movemen
     rows = [{name: getattr(each, name) for name in _COLUMNS} for each in movements]
     await connection.execute(upsert(trace_movements).on_conflict_do_nothing(), rows)
     helped = [
-        {"source": each.source, "sequence": each.sequence, "kind": each.kind, "unit": unit, "count": count}
+        {name: getattr(each, name) for name in ("source", "sequence", "kind")}
+        | {"unit": unit, "of": of, "count": count}
         for each in movements
-        for unit, count in each.helped.items()
+        for (unit, of), count in each.helped.items()
     ]
     if helped:
         await connection.execute(upsert(trace_helped).on_conflict_do_nothing(), helped)
@@ -149,7 +150,7 @@ _FUNDS: Final = text(
 )
 # What came back whole helped nobody. Goods are given out at their value, apart from money.
 _OUT: Final = """
-    SELECT o.source, o.sequence, o.kind, o.campaign_id, o.use, o.amount_fen, o.moved_on, coalesce((
+    SELECT o.source, o.sequence, o.kind, o.campaign_id, o.use, o.title, o.amount_fen, o.moved_on, coalesce((
         SELECT sum(b.amount_fen) FROM trace_movements b
         WHERE b.kind = 'return' AND b.about = o.about AND b.announced_at <= :at), 0) AS returned_fen
     FROM trace_movements o
@@ -158,16 +159,18 @@ _OUT: Final = """
 _USES: Final = text(
     f"""
     SELECT campaign_id, kind, use, CAST(sum(amount_fen) AS bigint) AS paid_fen,
-           CAST(sum(returned_fen) AS bigint) AS returned_fen, count(*) AS payments, max(moved_on) AS last_on
+           CAST(sum(returned_fen) AS bigint) AS returned_fen, count(*) AS payments, max(moved_on) AS last_on,
+           (array_agg(DISTINCT title) FILTER (WHERE title IS NOT NULL))[1:5] AS titles
     FROM ({_OUT}) AS gone GROUP BY campaign_id, kind, use
     ORDER BY campaign_id, kind DESC, paid_fen DESC, use
     """  # noqa: S608 - texts of this file
 )
 _HELPED: Final = text(
     f"""
-    SELECT campaign_id, kind, use, h.unit, CAST(sum(h.count) AS bigint) AS number
+    SELECT campaign_id, kind, use, h.unit, h.of, CAST(sum(h.count) AS bigint) AS number
     FROM ({_OUT}) AS gone JOIN trace_helped h USING (source, sequence, kind)
-    WHERE amount_fen > returned_fen GROUP BY campaign_id, kind, use, h.unit ORDER BY h.unit
+    WHERE amount_fen > returned_fen GROUP BY campaign_id, kind, use, h.unit, h.of
+    ORDER BY h.of, number DESC, h.unit
     """  # noqa: S608 - texts of this file
 )
 _MOVED: Final = text(

@@ -8,16 +8,20 @@ from services.donation.receipts.schemas import PublicState
 
 
 class Helped(BaseModel):
-    """How many were helped. `unit`: person_times 人次, households 户, schools 所."""
+    """How many were helped. `unit`: person_times 人次, households 户, schools 所, or others; `of` says what
+    is counted when the unit does not.
+    """
 
-    unit: str
     count: int
+    unit: str
+    of: str | None = None
 
 
 class Use(BaseModel):
     """What a campaign spent on one use: paid, less what came back, in so many payments."""
 
     use: str
+    titles: list[str] = Field(description="What it was in particular, a few of them")
     spent_fen: int
     returned_fen: int = Field(description="Of what was paid, came back to the fund")
     payments: int

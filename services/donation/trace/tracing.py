@@ -84,7 +84,7 @@ def _part(
 
     def helped_by(use: Row[Any]) -> list[Helped]:
         return [
-            Helped(unit=each.unit, count=each.number)
+            Helped(count=each.number, unit=each.unit, of=each.of or None)
             for each in helped
             if (each.kind, each.use) == (use.kind, use.use)
         ]
@@ -111,6 +111,7 @@ def _part(
         uses=[
             Use(
                 use=each.use,
+                titles=each.titles or [],
                 spent_fen=each.paid_fen - each.returned_fen,
                 returned_fen=each.returned_fen,
                 payments=each.payments,

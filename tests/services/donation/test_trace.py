@@ -39,15 +39,16 @@ async def test_a_donor_sees_the_share_that_was_spent_on_what_and_whom_it_helped(
     own = await tracing.books.donation()
     await tracing.books.donations(3)
     number = await tracing.books.issue(own)
-    await tracing.pays(10_000, use="助学", helped={"person_times": 7})
-    await tracing.pays(5_000, use="助学", helped={"person_times": 1, "schools": 2})
-    await tracing.pays(5_001, use="敬老", helped={"households": 3})
+    await tracing.pays(10_000, use="助学", title="助学圆梦", helped={("person_times", ""): 7})
+    await tracing.pays(5_000, use="助学", helped={("person_times", ""): 1, ("schools", ""): 2})
+    await tracing.pays(5_001, use="敬老", helped={("households", ""): 3})
     await tracing.count()
     found = await tracing.trace(number)
     (part,) = found.parts
     assert (part.title, part.own_fen, part.spent_fen, part.left_fen) == ("慈善晚会", 10_000, 5_000, 5_000)
     assert part.spent_basis_points == 5_000
     assert (part.fund.in_fen, part.fund.spent_fen, part.fund.left_fen) == (40_000, 20_001, 19_999)
+    assert [use.titles for use in part.uses] == [["助学圆梦"], []]
     assert [(use.use, use.spent_fen, use.payments, use.helped) for use in part.uses] == [
         ("助学", 15_000, 2, [Helped(unit="person_times", count=8), Helped(unit="schools", count=2)]),
         ("敬老", 5_001, 1, [Helped(unit="households", count=3)]),
@@ -58,8 +59,8 @@ async def test_what_comes_back_to_the_fund_is_no_longer_spent_and_helped_nobody(
     tracing: TracingBooks,
 ) -> None:
     number = await tracing.books.issue(await tracing.books.donation())
-    whole = await tracing.pays(4_000, helped={"schools": 9})
-    partly = await tracing.pays(6_000, helped={"schools": 2})
+    whole = await tracing.pays(4_000, helped={("schools", ""): 9})
+    partly = await tracing.pays(6_000, helped={("schools", ""): 2})
     await tracing.moves("return", 4_000, about=whole)
     await tracing.moves("return", 1_000, about=partly)
     await tracing.count()
@@ -89,7 +90,7 @@ async def test_money_that_moved_to_another_fund_is_shown_with_where_it_went(trac
 async def test_goods_are_shown_apart_from_money(tracing: TracingBooks) -> None:
     number = await tracing.books.issue(await tracing.books.donation())
     await tracing.moves("goods_in", 900_000)
-    await tracing.moves("goods_out", 800_000, use="医疗", helped={"person_times": 40})
+    await tracing.moves("goods_out", 800_000, use="医疗", helped={("person_times", ""): 40})
     await tracing.count()
     (part,) = (await tracing.trace(number)).parts
     assert (part.spent_fen, part.fund.in_fen, part.fund.spent_fen) == (0, 10_000, 0)
@@ -241,7 +242,7 @@ async def test_an_event_that_comes_again_moves_nothing(tracing: TracingBooks) ->
         {"kind": "gift"},
         {"use": None},
         {"about": None},
-        {"helped": {"schools": 0}},
+        {"helped": {("schools", ""): 0}},
     ],
 )
 async def test_a_movement_cannot_be_written_wrong(tracing: TracingBooks, changes: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ def a_movement(campaign_id: str, kind: Any, amount_fen: int, **changes: Any) -> 
         "announced_at": A_WHILE_AGO,
     }
     if kind == "payment":
-        values |= {"use": "助学", "about": uuid4(), "helped": {"person_times": 1}}
+        values |= {"use": "助学", "about": uuid4(), "helped": {("person_times", ""): 1}}
     return Movement(kind=kind, campaign_id=campaign_id, amount_fen=amount_fen, **(values | changes))
 
 

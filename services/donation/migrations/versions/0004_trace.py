@@ -34,6 +34,7 @@ CREATE TABLE trace_movements (
     amount_fen bigint NOT NULL
         CONSTRAINT trace_movements_amount CHECK (amount_fen BETWEEN 1 AND 10000000000000),
     use text,
+    title text,
     about uuid,
     other text,
     moved_on date NOT NULL,
@@ -43,6 +44,7 @@ CREATE TABLE trace_movements (
     CONSTRAINT trace_movements_about CHECK (kind NOT IN ('payment', 'return') OR about IS NOT NULL)
 );
 COMMENT ON COLUMN trace_movements.use IS 'what it is spent on';
+COMMENT ON COLUMN trace_movements.title IS 'what it was in particular';
 COMMENT ON COLUMN trace_movements.about IS 'the disbursement that was paid or came back';
 COMMENT ON COLUMN trace_movements.other IS 'the campaign, or the trustee, at a transfer''s other end';
 CREATE INDEX trace_movements_campaign ON trace_movements (campaign_id);
@@ -52,11 +54,13 @@ CREATE TABLE trace_helped (
     sequence bigint NOT NULL,
     kind text NOT NULL,
     unit text NOT NULL,
+    of text NOT NULL,
     count integer NOT NULL CONSTRAINT trace_helped_count CHECK (count > 0),
-    PRIMARY KEY (source, sequence, kind, unit),
+    PRIMARY KEY (source, sequence, kind, unit, of),
     CONSTRAINT trace_helped_movement FOREIGN KEY (source, sequence, kind)
         REFERENCES trace_movements (source, sequence, kind)
-)
+);
+COMMENT ON COLUMN trace_helped.of IS 'what is counted, when the unit does not say so'
 """
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from services.donation.trace.movements import Movement, movements_of
-from shared.events import FundsDisbursed, GoalReached
-from shared.events.campaigns import FundsDisbursedData, GoalReachedData
+from shared.events import FundsDisbursed, FundsReturned, GoalReached
+from shared.events.campaigns import FundsDisbursedData, FundsReturnedData, GoalReachedData, Helped
 
 NEW_YEAR = datetime(2026, 12, 31, 16, tzinfo=UTC)
 """Midnight in Shanghai."""
@@ -32,9 +32,48 @@ def test_a_payment_is_kept_at_its_position_with_its_day_in_shanghai_and_whom_it_
             announced_at=NEW_YEAR,
             use="助学",
             about=UUID(int=1),
-            helped={"schools": 3},
+            helped={("schools", ""): 3},
         )
     ]
+
+
+def test_what_else_was_counted_is_added_up_and_a_day_that_is_stated_is_kept() -> None:
+    data = FundsDisbursedData(
+        disbursement_id=UUID(int=1),
+        campaign_id="gala",
+        amount_fen=500,
+        use="助老",
+        title="烟感报警器",
+        beneficiaries=0,
+        beneficiary_unit="households",
+        paid_on=date(2023, 5, 1),
+        also_helped=(
+            Helped(count=9000, unit="台", of="烟感报警器"),
+            Helped(count=614, unit="台", of="烟感报警器"),
+            Helped(count=76, unit="户"),
+        ),
+    )
+    (payment,) = movements_of(
+        [FundsDisbursed.at("campaign/1", 7, None, subject="g", time=NEW_YEAR, data=data)]
+    )
+    assert (payment.moved_on, payment.title) == (date(2023, 5, 1), "烟感报警器")
+    assert payment.helped == {("台", "烟感报警器"): 9614, ("户", ""): 76}
+
+
+def test_a_return_is_about_its_payment() -> None:
+    data = FundsReturnedData(
+        return_id=UUID(int=2),
+        disbursement_id=UUID(int=1),
+        campaign_id="gala",
+        amount_fen=20,
+        disbursed_fen=500,
+        returned_fen=120,
+        use="助学",
+        returned_on=date(2023, 6, 1),
+    )
+    (back,) = movements_of([FundsReturned.at("campaign/1", 8, 7, subject="g", time=NEW_YEAR, data=data)])
+    assert (back.kind, back.amount_fen, back.about) == ("return", 20, UUID(int=1))
+    assert (back.moved_on, back.helped) == (date(2023, 6, 1), {})
 
 
 def test_what_moves_nothing_is_passed_over() -> None:
