@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.campaign import api
 from services.campaign.announcements import Announcer
 from services.campaign.funds import api as funds_api
+from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
 from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
@@ -32,6 +33,15 @@ from shared.service import create_app as create_service
 
 PACE_S: Final = 0.2
 """Batches: a milestone may be known a fifth of a second later, the screens' number does not wait for it."""
+
+APIS: Final = (
+    api,
+    pledges_api,
+    goods_api,
+    spending_api,
+    funds_api,
+    ledger_api,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -62,10 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},
-        routers=[api.router, pledges_api.router, spending_api.router, funds_api.router, ledger_api.router],
-        description="\n".join(
-            str(each.__doc__) for each in (api, pledges_api, spending_api, funds_api, ledger_api)
-        ),
+        routers=[each.router for each in APIS],
+        description="\n".join(str(each.__doc__) for each in APIS),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

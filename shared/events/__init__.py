@@ -29,6 +29,13 @@ from shared.events.campaigns import (
 )
 from shared.events.donations import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.envelope import CONTENT_TYPE, CONTENT_TYPE_HEADER, Event, EventData, UnknownEvent
+from shared.events.goods import (
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
+)
 from shared.events.notifications import Contact, NotificationDelivered, NotificationFailed
 from shared.events.reports import ReportCorrected, ReportPublished
 
@@ -54,6 +61,11 @@ __all__ = [
     "FundsReturned",
     "FundsTransferred",
     "GoalReached",
+    "GoodsDistributed",
+    "GoodsReceived",
+    "GoodsReturned",
+    "GoodsReversed",
+    "GoodsWrittenOff",
     "MilestoneReached",
     "NotificationDelivered",
     "NotificationFailed",
@@ -91,6 +103,11 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     FundsDisbursed,
     FundsReturned,
     FundsTransferred,
+    GoodsReceived,
+    GoodsReversed,
+    GoodsDistributed,
+    GoodsReturned,
+    GoodsWrittenOff,
     NotificationDelivered,
     NotificationFailed,
     ReportPublished,
@@ -121,6 +138,11 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | FundsDisbursed
         | FundsReturned
         | FundsTransferred
+        | GoodsReceived
+        | GoodsReversed
+        | GoodsDistributed
+        | GoodsReturned
+        | GoodsWrittenOff
         | NotificationDelivered
         | NotificationFailed
         | ReportPublished

@@ -23,6 +23,11 @@ from shared.events import (
     FundsReturned,
     FundsTransferred,
     GoalReached,
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
     MilestoneReached,
     NotificationDelivered,
     NotificationFailed,
@@ -56,6 +61,15 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+)
+from shared.events.goods import (
+    GoodsDistributedData,
+    GoodsReceivedData,
+    GoodsReturnedData,
+    GoodsReversedData,
+    GoodsWrittenOffData,
+    MovedItem,
+    ReceivedItem,
 )
 from shared.events.notifications import NotificationData
 from shared.events.reports import ReportCorrectedData, ReportPublishedData
@@ -120,6 +134,8 @@ _REPORT: dict[str, Any] = {
     "content": "{}",
     "digest": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
 }
+
+MEDICINE = MovedItem(item_id=DONATION, description="药品", quantity=1_000, unit="箱", value_fen=12_100_000)
 
 _DATA: dict[type[Event], EventData] = {
     DonationReceived: received(),
@@ -236,6 +252,60 @@ _DATA: dict[type[Event], EventData] = {
         decided_on=date(2024, 6, 30),
         trustee="某某信托有限责任公司",
         trust="某某慈善信托",
+    ),
+    GoodsReceived: GoodsReceivedData(
+        gift_id=OTHER,
+        campaign_id=GALA,
+        donor_kind="company",
+        shown_name="某某药业有限公司",
+        value_fen=12_100_000,
+        items=(
+            ReceivedItem(
+                item_id=DONATION,
+                description="药品",
+                category="medicine",
+                quantity=1_000,
+                unit="箱",
+                value_fen=12_100_000,
+                basis="invoice",
+            ),
+        ),
+        received_on=date(2024, 3, 1),
+    ),
+    GoodsReversed: GoodsReversedData(
+        reversal_id=OTHER,
+        gift_id=OTHER,
+        campaign_id=GALA,
+        kind="sent_back",
+        value_fen=12_100_000,
+        items=(MEDICINE,),
+        reversed_on=date(2024, 3, 2),
+    ),
+    GoodsDistributed: GoodsDistributedData(
+        distribution_id=OTHER,
+        campaign_id=GALA,
+        use="助医恤病",
+        value_fen=12_100_000,
+        items=(MEDICINE,),
+        beneficiaries=76,
+        beneficiary_unit="person_times",
+        distributed_on=date(2024, 3, 3),
+    ),
+    GoodsReturned: GoodsReturnedData(
+        return_id=DONATION,
+        distribution_id=OTHER,
+        campaign_id=GALA,
+        value_fen=12_100_000,
+        items=(MEDICINE,),
+        returned_on=date(2024, 3, 4),
+    ),
+    GoodsWrittenOff: GoodsWrittenOffData(
+        write_off_id=OTHER,
+        campaign_id=GALA,
+        cause="expired",
+        value_fen=12_100_000,
+        items=(MEDICINE,),
+        written_off_on=date(2026, 3, 5),
     ),
     NotificationDelivered: NotificationData(
         message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="mail", attempts=1

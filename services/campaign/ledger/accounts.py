@@ -65,20 +65,30 @@ RESTRICTED_NET_ASSETS: Final = "3102"
 PROGRAMME_COST: Final = "5101"
 TRUST_COST: Final = "510109"
 """Apart from what was spent on a use: no beneficiary has been helped by it yet."""
+INVENTORY: Final = "1201"
+GOODS_INCOME: Final = "410103"
+GOODS_COST: Final = "510101"
+GOODS_LOSS: Final = "520101"
+OF_GOODS: Final = (INVENTORY, GOODS_INCOME, GOODS_COST, GOODS_LOSS)
+"""Goods given in kind have accounts of their own: a fund's money is what the others say."""
 
 _ACCOUNTS: Final = (
     Account("1001", "现金", "Cash", AccountClass.ASSET),
     Account(BANK, "银行存款", "Bank", AccountClass.ASSET),
     Account(RECEIVABLE, "其他应收款—应收渠道款", "Receivable from channels", AccountClass.ASSET),
+    Account(INVENTORY, "存货", "Goods in store", AccountClass.ASSET),
     Account("2209", "其他应付款", "Other payables", AccountClass.LIABILITY),
     Account("3101", "非限定性净资产", "Unrestricted net assets", AccountClass.NET_ASSETS),
     Account(RESTRICTED_NET_ASSETS, "限定性净资产", "Restricted net assets", AccountClass.NET_ASSETS),
     Account(RESTRICTED_INCOME, "捐赠收入—限定性收入", "Restricted donation income", AccountClass.INCOME),
     Account("410102", "捐赠收入—非限定性收入", "Unrestricted donation income", AccountClass.INCOME),
+    Account(GOODS_INCOME, "捐赠收入—限定性收入（实物）", "Restricted donations in kind", AccountClass.INCOME),
     Account("4901", "其他收入", "Other income", AccountClass.INCOME),
     Account(PROGRAMME_COST, "业务活动成本", "Programme expense", AccountClass.EXPENSE),
+    Account(GOODS_COST, "业务活动成本—物资发放", "Goods distributed", AccountClass.EXPENSE),
     Account(TRUST_COST, "业务活动成本—设立慈善信托", "Charitable trusts set up", AccountClass.EXPENSE),
     Account("5201", "管理费用", "Management expense", AccountClass.EXPENSE),
+    Account(GOODS_LOSS, "管理费用—存货损失", "Goods written off", AccountClass.EXPENSE),
     Account("5301", "筹资费用", "Fund-raising expense", AccountClass.EXPENSE),
     Account("5401", "其他费用", "Other expense", AccountClass.EXPENSE),
 )

@@ -1,5 +1,5 @@
 """Looks the whole ledger through: every chain, the trial balance, every fund against the guardrail's
-tables.
+tables, and every store of goods against its own.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,14 @@ async def check(connection: AsyncConnection) -> Check:
     lines = await queries.sums(connection, positions, campaign_id=None, day=None)
     difference_fen = sum(line.debit_fen - line.credit_fen for line in lines)
     unequal = await queries.unequal_funds(connection)
+    stores = await queries.unequal_stores(connection)
     return Check(
-        exact=broken is None and difference_fen == 0 and not unequal,
+        exact=broken is None and difference_fen == 0 and not unequal and not stores,
         entries=seen,
         broken=broken,
         difference_fen=difference_fen,
         unequal_funds=unequal,
+        unequal_stores=stores,
         heads=heads,
     )
 

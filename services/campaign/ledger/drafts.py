@@ -93,6 +93,10 @@ def require_reversible(journal: str, kind: Kind) -> None:
             "It moved money between funds, which is published. Transfer it back as a correction.",
             kind=kind.value,
         )
+    if kind is Kind.GOODS:
+        raise NotReversible(
+            "It is goods, which are published. Ask for a return, or a reversal of the gift.", kind=kind.value
+        )
     if kind not in REVERSIBLE:
         raise NotReversible("It is a reversal itself. Book the first voucher again.", kind=kind.value)
 

@@ -7,6 +7,11 @@
 | a disbursement, when it is paid | 业务活动成本 | 银行存款 |
 | a transfer, in the fund it leaves | 限定性净资产; to a trust: 业务活动成本—设立慈善信托 | 银行存款 |
 | the same, in the fund it goes to | 银行存款 | 限定性净资产 |
+| goods given in kind, when a second person has counted them | 存货 | 捐赠收入—限定性收入（实物） |
+| goods handed out | 业务活动成本—物资发放 | 存货 |
+| goods that come back | 存货 | 业务活动成本—物资发放 |
+| goods written off | 管理费用—存货损失 | 存货 |
+| goods taken back of a gift | 捐赠收入—限定性收入（实物） | 存货 |
 | a reversal (冲销) | what the entry credits | what it debits |
 
 Every posting of an event names its campaign, and each entry is balanced in each campaign by itself, so that
@@ -27,6 +32,10 @@ from zoneinfo import ZoneInfo
 from services.campaign.ledger.accounts import (
     BANK,
     CHART,
+    GOODS_COST,
+    GOODS_INCOME,
+    GOODS_LOSS,
+    INVENTORY,
     PROGRAMME_COST,
     RECEIVABLE,
     RESTRICTED_INCOME,
@@ -57,6 +66,8 @@ class Kind(StrEnum):
     """What a source had brought before there was a ledger; migration 0002 has booked it."""
     DISBURSEMENT = "disbursement"
     TRANSFER = "transfer"
+    GOODS = "goods"
+    """Goods that came in or moved; the postings say how."""
     OPENING = "opening"
     VOUCHER = "voucher"
     REVERSAL = "reversal"
@@ -103,8 +114,8 @@ class Entry:
     """What is to be booked, before it has its place in a journal.
 
     `event_on` is the event's day in Asia/Shanghai. A summary has `source`, the sequences of the first and the
-    last event in it, and how many there are; everything else has `subject`, the id of its disbursement or
-    draft.
+    last event in it, and how many there are; everything else has `subject`, the id of its disbursement,
+    gift, movement or draft.
     """
 
     kind: Kind
@@ -160,10 +171,11 @@ def require_balanced(postings: Iterable[Posting]) -> None:
 def require_no_fund(postings: Iterable[Posting]) -> None:
     """Raise FundByHand when a posting changes what a campaign's fund has."""
     for posting in postings:
-        if posting.campaign_id is not None and CHART[posting.account].of_fund:
+        changes = CHART[posting.account].of_fund or posting.account == INVENTORY
+        if posting.campaign_id is not None and changes:
             raise FundByHand(
-                f"{posting.account} for {posting.campaign_id} would change the fund. Donations, their "
-                "reversals, disbursements and transfers alone do that; post it without a campaign.",
+                f"{posting.account} for {posting.campaign_id} would change the fund or its goods. Donations, "
+                "their reversals, disbursements, transfers and goods alone do that; name no campaign.",
                 fields=["postings"],
                 account=posting.account,
                 campaign_id=posting.campaign_id,
@@ -276,6 +288,32 @@ def of_transfer(
         postings=(*out, *into),
         subject=transfer_id,
         note=reason,
+    )
+
+
+_GOODS: Final = {
+    "received": (INVENTORY, GOODS_INCOME),
+    "distribution": (GOODS_COST, INVENTORY),
+    "return": (INVENTORY, GOODS_COST),
+    "write_off": (GOODS_LOSS, INVENTORY),
+    "reversal": (GOODS_INCOME, INVENTORY),
+}
+
+
+def of_goods(
+    how: str, subject: UUID, campaign_id: str, value_fen: int, *, recorded_by: str, event_on: date
+) -> Entry:
+    """Goods that came in (`how` received) or a movement of them (the name of its kind), at their value.
+
+    `subject` is the gift's or the movement's id.
+    """
+    debit, credit = _GOODS[how]
+    return Entry(
+        kind=Kind.GOODS,
+        event_on=event_on,
+        recorded_by=recorded_by,
+        postings=tuple(_between(debit, credit, campaign_id, value_fen)),
+        subject=subject,
     )
 
 

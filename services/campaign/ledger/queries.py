@@ -15,6 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.ledger.accounts import (
     CHART,
+    GOODS_COST,
+    GOODS_INCOME,
+    GOODS_LOSS,
+    INVENTORY,
+    OF_GOODS,
     PROGRAMME_COST,
     RESTRICTED_INCOME,
     RESTRICTED_NET_ASSETS,
@@ -385,7 +390,8 @@ _BY_CAMPAIGN: Final = (
     f"   OR account = '{TRUST_COST}'), 0) AS transferred_out_fen,"
     f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{PROGRAMME_COST}'), 0) AS disbursed_fen,"
     "  sum(CASE side WHEN 'credit' THEN amount_fen ELSE -amount_fen END) AS ledger_fen"
-    "  FROM ledger_postings WHERE account >= '3' AND campaign_id IS NOT NULL GROUP BY campaign_id),"
+    f"  FROM ledger_postings WHERE account >= '3' AND account NOT IN {OF_GOODS}"
+    "   AND campaign_id IS NOT NULL GROUP BY campaign_id),"
     " taken AS (SELECT campaign_id, sum(received_fen - reversed_fen) AS taken_fen"
     "  FROM fund_receipts GROUP BY campaign_id),"
     " spent AS (SELECT campaign_id,"
@@ -429,3 +435,35 @@ async def funds(connection: AsyncConnection, *, after: str | None, limit: int) -
 async def unequal_funds(connection: AsyncConnection) -> list[str]:
     """Campaigns whose fund is another by the ledger than by the guardrail's tables, at most 10."""
     return list((await connection.execute(_UNEQUAL)).scalars())
+
+
+_UNEQUAL_STORES: Final = text(
+    "WITH posted AS (SELECT campaign_id,"  # noqa: S608 - our own words
+    f"  coalesce(sum(fen) FILTER (WHERE account = '{INVENTORY}'), 0) AS store_fen,"
+    f"  coalesce(-sum(fen) FILTER (WHERE account = '{GOODS_INCOME}'), 0) AS received_fen,"
+    f"  coalesce(sum(fen) FILTER (WHERE account = '{GOODS_COST}'), 0) AS distributed_fen,"
+    f"  coalesce(sum(fen) FILTER (WHERE account = '{GOODS_LOSS}'), 0) AS lost_fen"
+    "  FROM (SELECT campaign_id, account, CASE side WHEN 'debit' THEN amount_fen ELSE -amount_fen END AS fen"
+    f"   FROM ledger_postings WHERE account IN {OF_GOODS} AND campaign_id IS NOT NULL) AS lines"
+    "  GROUP BY campaign_id),"
+    " stored AS (SELECT campaign_id, sum(left_fen) AS left_fen FROM goods_items GROUP BY campaign_id),"
+    " given AS (SELECT campaign_id, sum(value_fen) AS given_fen FROM goods_gifts WHERE state = 'confirmed'"
+    "  GROUP BY campaign_id),"
+    " moved AS (SELECT campaign_id,"
+    "  coalesce(sum(value_fen) FILTER (WHERE kind = 'reversal'), 0) AS reversed_fen,"
+    "  coalesce(sum(value_fen) FILTER (WHERE kind = 'distribution'), 0)"
+    "   - coalesce(sum(value_fen) FILTER (WHERE kind = 'return'), 0) AS out_fen,"
+    "  coalesce(sum(value_fen) FILTER (WHERE kind = 'write_off'), 0) AS written_off_fen"
+    "  FROM goods_movements WHERE state = 'done' GROUP BY campaign_id)"
+    " SELECT campaign_id FROM posted FULL JOIN stored USING (campaign_id)"
+    " FULL JOIN given USING (campaign_id) FULL JOIN moved USING (campaign_id)"
+    " WHERE (coalesce(store_fen, 0), coalesce(received_fen, 0), coalesce(distributed_fen, 0),"
+    "  coalesce(lost_fen, 0))"
+    " <> (coalesce(left_fen, 0), coalesce(given_fen, 0) - coalesce(reversed_fen, 0), coalesce(out_fen, 0),"
+    "  coalesce(written_off_fen, 0)) ORDER BY campaign_id LIMIT 10"
+)
+
+
+async def unequal_stores(connection: AsyncConnection) -> list[str]:
+    """Campaigns whose goods are others by the ledger than by the store's own tables, at most 10."""
+    return list((await connection.execute(_UNEQUAL_STORES)).scalars())

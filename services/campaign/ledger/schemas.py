@@ -197,7 +197,7 @@ class Entry(BaseModel):
     last_sequence: int | None
     donations: int | None
     reversals: int | None
-    subject: UUID | None = Field(description="The disbursement, transfer or draft it books")
+    subject: UUID | None = Field(description="The disbursement, transfer, gift, movement or draft it books")
     reverses: int | None
     note: str | None
     hash: str = Field(description="SHA-256 over the hash before it and the entry, in hex")
@@ -256,9 +256,14 @@ class Break(BaseModel):
 class Check(BaseModel):
     """The whole ledger looked through at one moment."""
 
-    exact: bool = Field(description="Every chain whole, the trial balance zero, every fund the guardrail's")
+    exact: bool = Field(
+        description="Every chain whole, the trial balance zero, each fund the guardrail's, each store its own"
+    )
     entries: int = Field(description="How many were looked at")
     broken: Break | None
     difference_fen: int = Field(description="Debits less credits of everything")
     unequal_funds: list[str] = Field(description="Campaigns whose fund is not the guardrail's, at most 10")
+    unequal_stores: list[str] = Field(
+        description="Campaigns whose goods are not what the ledger says, at most 10"
+    )
     heads: list[JournalHead]

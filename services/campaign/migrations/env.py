@@ -1,6 +1,7 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
 import services.campaign.funds.models
+import services.campaign.goods.models
 import services.campaign.ledger.models
 import services.campaign.pledges.models
 import services.campaign.spending.models  # noqa: F401 - the same

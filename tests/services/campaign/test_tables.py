@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import services.campaign.funds.models
+import services.campaign.goods.models
 import services.campaign.ledger.models
 import services.campaign.pledges.models  # noqa: F401 - the same
 from services.campaign.models import metadata

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign.ledger import chain
-from services.campaign.ledger.accounts import CHART, AccountClass, Side
+from services.campaign.ledger.accounts import CHART, INVENTORY, AccountClass, Side
 from services.campaign.ledger.entries import (
     POSTING_MAX_FEN,
     FundByHand,
@@ -249,11 +249,11 @@ def test_what_is_not_balanced_in_each_fund_is_refused_with_the_difference(
 
 
 @pytest.mark.parametrize("number", CHART)
-def test_only_what_a_fund_has_can_not_be_posted_by_hand(number: str) -> None:
+def test_only_what_a_fund_or_a_store_has_can_not_be_posted_by_hand(number: str) -> None:
     of_fund = CHART[number].kind in {AccountClass.NET_ASSETS, AccountClass.INCOME, AccountClass.EXPENSE}
     assert of_fund == (number >= "3")
     require_no_fund([Posting(number, None, Side.DEBIT, 1)])
-    if of_fund:
+    if of_fund or number == INVENTORY:
         with pytest.raises(FundByHand):
             require_no_fund([Posting(number, "gala", Side.DEBIT, 1)])
     else:
