@@ -20,11 +20,16 @@ UNREADABLE_RECORDS = Counter(
     "shanliu_unreadable_records_total", "Records stepped over as unreadable", ["topic"]
 )
 _STEP_MS: Final = 1_000
+WAIT_MS: Final = 500
+"""How long one look for records lasts before the next; nothing depends on it but an idle process's work."""
 
 
 class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
     """Gives a record that can't be read as an empty one with the header UNREADABLE, at its place: its
     handler finds nothing to use in it and makes it a dead letter; the original stays where it lies.
+
+    `getmany` without partitions waits until there is something, for FastStream sleeps after an empty answer,
+    whatever comes meanwhile (docs/decisions/0003-faststream.md). A consumer that is stopped ends the wait.
 
     For consumers that commit every batch before they ask for the next (NACK_ON_ERROR does).
     """
@@ -32,7 +37,18 @@ class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Any]]:
-        """As in aiokafka. Raises KafkaError with everything untaken when a batch is damaged."""
+        """As in aiokafka, but for the wait. Raises ConsumerStoppedError, and KafkaError with everything
+        untaken when a batch is damaged.
+        """
+        if partitions:
+            return await self._readable(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        while True:
+            if taken := await self._readable(timeout_ms=WAIT_MS, max_records=max_records):
+                return taken
+
+    async def _readable(
+        self, *partitions: TopicPartition, timeout_ms: int, max_records: int | None
+    ) -> dict[TopicPartition, list[Any]]:
         try:
             return await self._taken(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         except (CorruptRecordException, UnsupportedCodecError):

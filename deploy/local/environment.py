@@ -34,6 +34,9 @@ SETTINGS: Final = frozenset(
 FOREIGN: Final = frozenset({"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"})
 """Would change the Java that runs the broker."""
 
+UNWANTED: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
+"""A service that is started again and again must not compile its source each time (0.2 s of a core each)."""
+
 LIBPQ_PREFIX: Final = "PG"
 """PGPORT, PGDATA, PGHOST, … would point PostgreSQL's programs at another server."""
 
@@ -43,5 +46,5 @@ def own_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in SETTINGS and name not in FOREIGN and not name.startswith(LIBPQ_PREFIX)
+        if name not in SETTINGS | FOREIGN | UNWANTED and not name.startswith(LIBPQ_PREFIX)
     }

@@ -146,7 +146,9 @@ class Keeper:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a process is started and stopped. `stage` is the order of stopping, 0 first."""
+    """How a process is started and stopped. `stage` is the order of stopping, 0 first; `nice` is how far it
+    steps back when the processors are wanted by others (0 … 19).
+    """
 
     name: str
     argv: Sequence[str]
@@ -157,6 +159,7 @@ class Command:
     folder: Path = SOURCE
     user: int | None = None
     group: int | None = None
+    nice: int = 0
 
 
 class Child:
@@ -186,6 +189,8 @@ class Child:
                     f"{command.name} can't be started: {command.argv[0]}: {error.strerror}."
                 ) from error
         self.identity = Identity.of(self._process.pid) or Identity(self._process.pid, time.time())
+        if command.nice and (process := self.identity.process()):
+            process.nice(command.nice)  # before it has threads, which take it over
         if keeper is not None:
             keeper.watch(self.identity, command.stop_signal, command.stage)
 

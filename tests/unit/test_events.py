@@ -1,6 +1,7 @@
 """What the services say to each other is read as it was written, and refused when it is broken."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -34,6 +35,25 @@ def test_every_event_is_read_as_it_was_written(event_class: type[Event]) -> None
     again = decode_event(written.to_bytes())
     assert type(again) is event_class
     assert again == written
+
+
+@pytest.mark.parametrize("event_class", EVENT_CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("previous", [None, 0, MAX_SEQUENCE])
+def test_bytes_at_a_position_are_those_of_the_event_made_there(
+    event_class: type[Event], previous: int | None
+) -> None:
+    made = samples.event(event_class, sequence=MAX_SEQUENCE, previous=previous)
+    again = event_class.bytes_at(
+        made.source, made.sequence, previous, subject=made.subject, time=made.time, data=made.data
+    )
+    assert again == made.to_bytes()
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_bytes_at_a_position_have_the_time_as_the_event_writes_it(time: datetime) -> None:
+    made = samples.event()
+    at = DonationReceived.at("s/0", 1, None, subject="x", time=time, data=made.data)
+    assert DonationReceived.bytes_at("s/0", 1, None, subject="x", time=time, data=made.data) == at.to_bytes()
 
 
 def test_every_class_of_the_contract_has_its_own_type() -> None:

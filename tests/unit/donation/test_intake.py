@@ -592,6 +592,7 @@ def test_what_was_read_can_be_written_and_read_again(body: bytes) -> None:
 
 def test_ids_are_derived_from_the_channel_and_its_own_id() -> None:
     assert donation_id_of("wechat", "t-1") == donation_id_of("wechat", "t-1")
+    assert isinstance(donation_id_of("wechat", "t-1"), UUID)
     assert donation_id_of("wechat", "t-1") == UUID("f04f276c-aa95-5c0e-97a2-656eb8d53d60")
     ids = {
         donation_id_of("wechat", "t-1"),
