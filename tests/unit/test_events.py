@@ -42,10 +42,9 @@ def test_every_event_is_read_as_it_was_written(event_class: type[Event]) -> None
 def test_bytes_at_a_position_are_those_of_the_event_made_there(
     event_class: type[Event], previous: int | None
 ) -> None:
-    made = samples.event(event_class, sequence=MAX_SEQUENCE, previous=previous)
-    again = event_class.bytes_at(
-        made.source, made.sequence, previous, subject=made.subject, time=made.time, data=made.data
-    )
+    data = samples.event(event_class).data
+    made = event_class.at("s/1", MAX_SEQUENCE, previous, subject="x", time=samples.AT, data=data)
+    again = event_class.bytes_at("s/1", MAX_SEQUENCE, previous, subject="x", time=samples.AT, data=data)
     assert again == made.to_bytes()
 
 
