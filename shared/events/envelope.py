@@ -100,6 +100,7 @@ class Event(BaseModel):
         """What `at(…).to_bytes()` gives, without making the event (7.7 → 4.9 µs): `data` is checked already,
         and the rest is a position. `time` in UTC.
         """
+        follows = {} if previous is None else {"previous": f"{previous:019d}"}
         return to_json(
             {
                 "specversion": "1.0",
@@ -110,7 +111,7 @@ class Event(BaseModel):
                 "time": time,
                 "datacontenttype": "application/json",
                 "sequence": f"{sequence:019d}",
-                "previous": None if previous is None else f"{previous:019d}",
+                **follows,
                 "data": data,
             },
             exclude_none=True,
