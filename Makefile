@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
+WORKERS ?= 2
 ONCE ?=
 
 .PHONY: help venv demo up down status logs reset check test bench format schemas lock clean
@@ -81,8 +82,8 @@ check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while worki
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit $(ARGS)
 
-test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (ARGS="-k totals")
-	$(BIN)/pytest $(ARGS)
+test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: $(DEV_STAMP) ## write the format, repair what the linter can
 	$(BIN)/ruff format .
