@@ -16,7 +16,7 @@ details.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -76,14 +76,6 @@ class Sent:
     command: Command
     actor: Actor
     books: Books
-
-    def knowing(self) -> Self:
-        """The same, of somebody who says which version they have read. Raises VersionRequired."""
-        if self.actor.expected_version is None:
-            raise versions.VersionRequired(
-                "Read it first, and send the ETag of what you have read as If-Match.", fields=["If-Match"]
-            )
-        return self
 
     async def run(
         self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
@@ -247,7 +239,7 @@ async def settle_campaign(
     """From closed and filed, with nothing reserved and a balance of zero; else 409 with the figures.
     `If-Match` is required (428). → CampaignSettled
     """
-    return await sent.knowing().run(
+    return await sent.run(
         lambda connection: commands.settle_campaign(
             connection, sent.books.announcer, sent.actor, campaign_id, body or StepBody()
         )
@@ -266,7 +258,7 @@ async def reopen_campaign(
     sent: Annotated[Sent, Depends(sent("reopen_campaign", "finance"))],
 ) -> Response:
     """Back to closed, with the reason. `If-Match` is required (428). → CampaignClosed"""
-    return await sent.knowing().run(
+    return await sent.run(
         lambda connection: commands.reopen_campaign(
             connection, sent.books.announcer, sent.actor, campaign_id, body
         )

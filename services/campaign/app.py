@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.campaign import api
 from services.campaign.announcements import Announcer
+from services.campaign.decisions import api as decisions_api
 from services.campaign.funds import api as funds_api
 from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
@@ -39,6 +40,7 @@ APIS: Final = (
     pledges_api,
     goods_api,
     spending_api,
+    decisions_api,
     funds_api,
     ledger_api,
 )

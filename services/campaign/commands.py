@@ -154,7 +154,8 @@ async def settle_campaign(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
     """Say that nothing is left to do. Raises FundNotEmpty or NotFiled. Locks the campaign, then its fund."""
-    await _locked(connection, actor, campaign_id)
+    known = await _locked(connection, actor, campaign_id)
+    actor.require_read(known.version)
     figures = await queries.lock_fund(connection, campaign_id)
     lifecycle.require_empty(reserved_fen=figures.reserved_fen, balance_fen=figures.balance_fen)
     return await _step(connection, announcer, actor, campaign_id, action=Action.SETTLE, body=body)
@@ -164,6 +165,7 @@ async def reopen_campaign(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: ReopenBody
 ) -> Campaign:
     """Take a settled campaign back to closed, with the reason: money came, or has to go back."""
+    actor.require_read((await _locked(connection, actor, campaign_id)).version)
     undone = {"settled_at": None, "settled_on": None}
     return await _step(
         connection,

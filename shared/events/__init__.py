@@ -26,6 +26,8 @@ from shared.events.campaigns import (
     PledgeFulfilled,
     PledgeMade,
     PledgeReleased,
+    RemainderDecided,
+    UseChanged,
 )
 from shared.events.donations import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.envelope import CONTENT_TYPE, CONTENT_TYPE_HEADER, Event, EventData, UnknownEvent
@@ -74,10 +76,12 @@ __all__ = [
     "PledgeFulfilled",
     "PledgeMade",
     "PledgeReleased",
+    "RemainderDecided",
     "ReportCorrected",
     "ReportPublished",
     "UnknownEvent",
     "UnusableEvent",
+    "UseChanged",
     "decode_event",
 ]
 
@@ -91,6 +95,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     CampaignPaused,
     CampaignClosed,
     CampaignSettled,
+    UseChanged,
+    RemainderDecided,
     GoalReached,
     MilestoneReached,
     PledgeMade,
@@ -126,6 +132,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | CampaignPaused
         | CampaignClosed
         | CampaignSettled
+        | UseChanged
+        | RemainderDecided
         | GoalReached
         | MilestoneReached
         | PledgeMade

@@ -45,6 +45,31 @@ class CampaignData(EventData):
     """The last day for an emergency appeal that was launched without a number (art. 73)."""
 
 
+class UseChangedData(EventData):
+    """Other uses than the filed ones from now on, by a recorded decision (Charity Law art. 56)."""
+
+    decision_id: UUID
+    campaign_id: str
+    decided_on: date
+    uses_before: tuple[str, ...]
+    uses_after: tuple[str, ...]
+    bureau_reference: str
+    public_statement: str
+
+
+class RemainderDecidedData(EventData):
+    """What was left of a campaign went to one of a similar purpose (art. 58). The transfer itself is
+    FundsTransferred; `moved_fen` is not to be added to it.
+    """
+
+    decision_id: UUID
+    campaign_id: str
+    to_campaign_id: str
+    decided_on: date
+    moved_fen: AmountFen
+    public_statement: str
+
+
 class GoalReachedData(EventData):
     campaign_id: str
     goal_fen: AmountFen
@@ -237,6 +262,18 @@ class CampaignSettled(Event):
     TYPE: ClassVar[str] = "org.shanliu.campaign.settled.v1"
     type: Literal["org.shanliu.campaign.settled.v1"]
     data: CampaignData
+
+
+class UseChanged(Event):
+    TYPE: ClassVar[str] = "org.shanliu.campaign.use-changed.v1"
+    type: Literal["org.shanliu.campaign.use-changed.v1"]
+    data: UseChangedData
+
+
+class RemainderDecided(Event):
+    TYPE: ClassVar[str] = "org.shanliu.campaign.remainder-decided.v1"
+    type: Literal["org.shanliu.campaign.remainder-decided.v1"]
+    data: RemainderDecidedData
 
 
 class GoalReached(Event):

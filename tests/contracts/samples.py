@@ -36,8 +36,10 @@ from shared.events import (
     PledgeFulfilled,
     PledgeMade,
     PledgeReleased,
+    RemainderDecided,
     ReportCorrected,
     ReportPublished,
+    UseChanged,
 )
 from shared.events.campaigns import (
     CampaignData,
@@ -55,6 +57,8 @@ from shared.events.campaigns import (
     PledgeFulfilledData,
     PledgeMadeData,
     PledgeReleasedData,
+    RemainderDecidedData,
+    UseChangedData,
 )
 from shared.events.donations import (
     DonationConflictedData,
@@ -169,6 +173,23 @@ _DATA: dict[type[Event], EventData] = {
     CampaignClosed: campaign(launched_on=date(2024, 1, 5), closed_on=date(2024, 2, 5)),
     CampaignSettled: campaign(
         launched_on=date(2024, 1, 5), closed_on=date(2024, 2, 5), settled_on=date(2024, 6, 30)
+    ),
+    UseChanged: UseChangedData(
+        decision_id=OTHER,
+        campaign_id=GALA,
+        decided_on=date(2024, 3, 1),
+        uses_before=("助医", "助学"),
+        uses_after=("助医", "救灾"),
+        bureau_reference="苏民慈备〔2024〕7号",
+        public_statement="https://charity.example/statements/2",
+    ),
+    RemainderDecided: RemainderDecidedData(
+        decision_id=OTHER,
+        campaign_id=GALA,
+        to_campaign_id="relief-2024",
+        decided_on=date(2024, 6, 1),
+        moved_fen=1_234,
+        public_statement="https://charity.example/statements/3",
     ),
     GoalReached: GoalReachedData(campaign_id=GALA, goal_fen=5_475_000_000, received_fen=5_475_000_001),
     MilestoneReached: MilestoneReachedData(

@@ -1,5 +1,6 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
+import services.campaign.decisions.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+import services.campaign.decisions.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models
@@ -117,4 +118,4 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    assert await service.rows("SELECT version_num FROM alembic_version") == [("0005",)]
+    assert await service.rows("SELECT version_num FROM alembic_version") == [("0007",)]

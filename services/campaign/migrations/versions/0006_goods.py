@@ -5,8 +5,8 @@ Who writes on the ledger by hand may not touch a campaign's store either.
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 CHANGES = """
 CREATE TABLE goods_gifts (
