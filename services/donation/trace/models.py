@@ -67,6 +67,7 @@ trace_movements: Final = Table(
     Column("title", Text, comment="what it was in particular"),
     Column("about", Uuid, comment="the disbursement that was paid or came back"),
     Column("other", Text, comment="the campaign, or the trustee, at a transfer's other end"),
+    Column("donation_id", Uuid, comment="of a split: the donation that it divides"),
     Column("moved_on", Date, nullable=False),
     Column("announced_at", UTC_TIME, nullable=False),
     CheckConstraint(
@@ -77,6 +78,7 @@ trace_movements: Final = Table(
     CheckConstraint("kind NOT IN ('payment', 'goods_out') OR use IS NOT NULL", name="trace_movements_use"),
     CheckConstraint("kind NOT IN ('payment', 'return') OR about IS NOT NULL", name="trace_movements_about"),
     Index("trace_movements_campaign", "campaign_id"),
+    Index("trace_movements_splits", "donation_id", postgresql_where=text("donation_id IS NOT NULL")),
     Index("trace_movements_returns", "about", postgresql_where=text("kind = 'return'")),
 )
 

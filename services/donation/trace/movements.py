@@ -1,15 +1,15 @@
 """From the campaigns' events to the rows of the trace: pure. What an event says of names is not taken."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from services.donation.receipts.numbering import ACCOUNTING_TIME
-from shared.events import Event, FundsDisbursed, FundsReturned
-from shared.events.campaigns import Helped
+from shared.events import Event, FundsDisbursed, FundsReturned, FundsTransferred
+from shared.events.campaigns import FundsTransferredData, Helped
 
 Kind = Literal["payment", "return", "transfer_in", "transfer_out", "goods_in", "goods_out", "goods_back"]
 
@@ -18,6 +18,7 @@ Kind = Literal["payment", "return", "transfer_in", "transfer_out", "goods_in", "
 class Movement:
     """Money or goods of one campaign that moved, at the position of its event.
 
+    `other` is the campaign or the trustee at a transfer's other end, `donation_id` what a split divides.
     `title` says what a use was in particular. `helped`: (unit, what is counted when that does not say so).
     """
 
@@ -32,6 +33,7 @@ class Movement:
     title: str | None = None
     about: UUID | None = None
     other: str | None = None
+    donation_id: UUID | None = None
     helped: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -71,8 +73,31 @@ def _moved(event: Event) -> list[Movement]:
                     about=back.disbursement_id,
                 )
             ]
+        case FundsTransferred(data=moved):
+            return list(_transferred(event, moved))
         case _:
             return []
+
+
+def _transferred(event: Event, moved: FundsTransferredData) -> Iterator[Movement]:
+    """A row for each end that is a campaign: a trust has no books here."""
+    ends: list[tuple[Kind, str | None, str | None]] = [
+        ("transfer_out", moved.campaign_id, moved.to_campaign_id or moved.trust or moved.trustee),
+        ("transfer_in", moved.to_campaign_id, moved.campaign_id),
+    ]
+    for kind, campaign_id, other in ends:
+        if campaign_id is not None:
+            yield Movement(
+                event.source,
+                event.sequence,
+                kind,
+                campaign_id,
+                moved.amount_fen,
+                moved.decided_on,
+                event.time,
+                other=other,
+                donation_id=moved.donation_id,
+            )
 
 
 def _helped(first: tuple[str, str, int], others: Iterable[Helped]) -> dict[tuple[str, str], int]:

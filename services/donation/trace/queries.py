@@ -109,22 +109,40 @@ async def state(connection: AsyncConnection) -> None:
 # ---------------------------------------------------------------- reading
 
 _MOMENT: Final = text("SELECT stated_at FROM trace_moment")
+# What a split moved is the donor's own money in the other fund. When refunds came after it, the parts shrink
+# alike until the split is corrected.
 _OWN: Final = text(
     """
-    SELECT d.campaign_id, coalesce(k.title, '') AS title,
-           CAST(sum(own.net_fen) FILTER (WHERE counted.is_so) AS bigint) AS own_fen,
-           CAST(sum(own.net_fen) FILTER (WHERE NOT counted.is_so) AS bigint) AS new_fen
-    FROM receipt_items i JOIN donations d USING (donation_id)
-    LEFT JOIN receipt_campaigns k USING (campaign_id) LEFT JOIN releases r USING (donation_id),
-    LATERAL (SELECT d.amount_fen - coalesce(sum(v.amount_fen), 0) AS net_fen FROM reversals v
-             WHERE v.donation_id = d.donation_id AND v.status = 'applied') AS own,
-    LATERAL (SELECT EXISTS (
-        SELECT FROM trace_positions p
-        WHERE CASE WHEN d.held_reason IS NULL
-              THEN (p.what, p.source) = ('donations', d.source) AND p.sequence >= d.sequence
-              ELSE (p.what, p.source) = ('releases', r.source) AND p.sequence >= r.sequence END
-    ) AS is_so) AS counted
-    WHERE i.number = :number GROUP BY d.campaign_id, k.title ORDER BY min(d.occurred_at), d.campaign_id
+    WITH own AS (
+        SELECT d.donation_id, d.campaign_id, d.occurred_at, net.fen, counted.is_so,
+               coalesce(split.fen, 0) AS split_fen
+        FROM receipt_items i JOIN donations d USING (donation_id) LEFT JOIN releases r USING (donation_id),
+        LATERAL (SELECT d.amount_fen - coalesce(sum(v.amount_fen), 0) AS fen FROM reversals v
+                 WHERE v.donation_id = d.donation_id AND v.status = 'applied') AS net,
+        LATERAL (SELECT sum(m.amount_fen) AS fen FROM trace_movements m
+                 WHERE m.donation_id = d.donation_id AND m.kind = 'transfer_out'
+                   AND m.announced_at <= :at) AS split,
+        LATERAL (SELECT EXISTS (
+            SELECT FROM trace_positions p
+            WHERE CASE WHEN d.held_reason IS NULL
+                  THEN (p.what, p.source) = ('donations', d.source) AND p.sequence >= d.sequence
+                  ELSE (p.what, p.source) = ('releases', r.source) AND p.sequence >= r.sequence END
+        ) AS is_so) AS counted
+        WHERE i.number = :number
+    ), parts AS (
+        SELECT campaign_id, occurred_at, greatest(fen - split_fen, 0) AS fen, is_so FROM own
+        WHERE split_fen = 0 OR fen > split_fen
+        UNION ALL
+        SELECT m.other, own.occurred_at,
+               div(m.amount_fen * least(own.fen, own.split_fen), own.split_fen), own.is_so
+        FROM own JOIN trace_movements m USING (donation_id)
+        WHERE m.kind = 'transfer_out' AND m.announced_at <= :at
+    )
+    SELECT p.campaign_id, coalesce(k.title, p.campaign_id) AS title,
+           CAST(sum(p.fen) FILTER (WHERE p.is_so) AS bigint) AS own_fen,
+           CAST(sum(p.fen) FILTER (WHERE NOT p.is_so) AS bigint) AS new_fen
+    FROM parts p LEFT JOIN receipt_campaigns k USING (campaign_id)
+    GROUP BY p.campaign_id, k.title ORDER BY min(p.occurred_at), p.campaign_id
     """
 )
 _FUNDS: Final = text(
@@ -132,6 +150,7 @@ _FUNDS: Final = text(
     SELECT asked.campaign_id, coalesce(f.received_fen, 0) AS received_fen,
            coalesce(f.reversed_fen, 0) AS reversed_fen,
            coalesce(m.moved_in_fen, 0) AS moved_in_fen, coalesce(m.moved_out_fen, 0) AS moved_out_fen,
+           coalesce(m.split_fen, 0) AS split_fen,
            coalesce(m.paid_fen, 0) AS paid_fen, coalesce(m.returned_fen, 0) AS returned_fen,
            coalesce(m.goods_in_fen, 0) AS goods_in_fen
     FROM unnest(CAST(:campaigns AS text[])) AS asked (campaign_id)
@@ -139,7 +158,10 @@ _FUNDS: Final = text(
     LEFT JOIN (
         SELECT campaign_id,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_in') AS bigint) AS moved_in_fen,
-               CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_out') AS bigint) AS moved_out_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_out' AND donation_id IS NULL)
+                   AS bigint) AS moved_out_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'transfer_out' AND donation_id IS NOT NULL)
+                   AS bigint) AS split_fen,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'payment') AS bigint) AS paid_fen,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'return') AS bigint) AS returned_fen,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_in') AS bigint) AS goods_in_fen
@@ -178,7 +200,8 @@ _MOVED: Final = text(
     SELECT m.campaign_id, coalesce(k.title, m.other) AS towards,
            CAST(sum(m.amount_fen) AS bigint) AS amount_fen
     FROM trace_movements m LEFT JOIN receipt_campaigns k ON k.campaign_id = m.other
-    WHERE m.campaign_id = ANY(:campaigns) AND m.kind = 'transfer_out' AND m.announced_at <= :at
+    WHERE m.campaign_id = ANY(:campaigns) AND m.kind = 'transfer_out' AND m.donation_id IS NULL
+      AND m.announced_at <= :at
     GROUP BY 1, 2 ORDER BY 3 DESC, 2
     """
 )
@@ -190,11 +213,11 @@ async def stated_at(connection: AsyncConnection) -> datetime | None:
     return moment
 
 
-async def own_parts(connection: AsyncConnection, number: str) -> list[Row[Any]]:
-    """What is left of a receipt's donations, by campaign; NULL for none: own_fen of those in the sums,
-    new_fen of those that came after the stated moment.
+async def own_parts(connection: AsyncConnection, number: str, at: datetime) -> list[Row[Any]]:
+    """What is left of a receipt's donations at a moment, by campaign; NULL for none: own_fen of those in the
+    sums, new_fen of those that came later.
     """
-    return list(await connection.execute(_OWN, {"number": number}))
+    return list(await connection.execute(_OWN, {"number": number, "at": at}))
 
 
 async def funds(connection: AsyncConnection, campaigns: Sequence[str], at: datetime) -> dict[str, Row[Any]]:

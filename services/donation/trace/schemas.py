@@ -48,12 +48,13 @@ class Transfer(BaseModel):
 class FundFigures(BaseModel):
     """A campaign's money at the stated moment, all donors' together.
 
-    in_fen = received − returned to donors + moved in from other funds; left_fen = in_fen − spent_fen −
-    moved_out_fen. spent_fen: paid, less returned_fen.
+    in_fen = received − returned to donors − split off + moved in from other funds;
+    left_fen = in_fen − spent_fen − moved_out_fen. spent_fen: paid, less returned_fen.
     """
 
     received_fen: int
     reversed_fen: int
+    split_fen: int = Field(description="Parts of donations that went to other funds at once")
     moved_in_fen: int
     in_fen: int
     spent_fen: int

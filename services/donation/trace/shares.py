@@ -9,19 +9,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fund:
-    """A campaign's money at one moment, in fen. `moved`: transfers from and to other funds."""
+    """A campaign's money at one moment, in fen. `moved`: transfers from and to other funds. `split`: parts of
+    donations that went to other funds at once; the rest of the fund's donors have nothing to do with them.
+    """
 
     received_fen: int = 0
     reversed_fen: int = 0
     moved_in_fen: int = 0
     moved_out_fen: int = 0
+    split_fen: int = 0
     paid_fen: int = 0
     returned_fen: int = 0
 
     @property
     def in_fen(self) -> int:
-        """What it took in, less what went back to donors."""
-        return self.received_fen - self.reversed_fen + self.moved_in_fen
+        """What it took in, less what went back to donors or was split off for other funds."""
+        return self.received_fen - self.reversed_fen - self.split_fen + self.moved_in_fen
 
     @property
     def spent_fen(self) -> int:

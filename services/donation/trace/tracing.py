@@ -6,6 +6,7 @@ the campaign's figures that everybody may know. No donor's name, no payee, no ot
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
 
@@ -35,8 +36,7 @@ async def trace(engine: AsyncEngine, number: str, code: str) -> Trace:
         connection = await raw.execution_options(isolation_level=_ONE_LOOK)
         row = await require_receipt(connection, number, code)
         at = await queries.stated_at(connection)
-        own = await queries.own_parts(connection, row.number) if row.valid else []
-        parts = await _parts(connection, own, at) if at else []
+        parts = await _parts(connection, row.number, at) if at and row.valid else []
     return Trace(
         number=row.number,
         state=public_state(row),
@@ -48,7 +48,8 @@ async def trace(engine: AsyncEngine, number: str, code: str) -> Trace:
     )
 
 
-async def _parts(connection: AsyncConnection, own: list[Row[Any]], at: Any) -> list[Part]:
+async def _parts(connection: AsyncConnection, number: str, at: datetime) -> list[Part]:
+    own = await queries.own_parts(connection, number, at)
     campaigns = [row.campaign_id for row in own]
     figures = await queries.funds(connection, campaigns, at)
     uses, helped = await queries.uses(connection, campaigns, at)
@@ -77,6 +78,7 @@ def _part(
         reversed_fen=figures.reversed_fen,
         moved_in_fen=figures.moved_in_fen,
         moved_out_fen=figures.moved_out_fen,
+        split_fen=figures.split_fen,
         paid_fen=figures.paid_fen,
         returned_fen=figures.returned_fen,
     )
@@ -101,6 +103,7 @@ def _part(
         fund=FundFigures(
             received_fen=fund.received_fen,
             reversed_fen=fund.reversed_fen,
+            split_fen=fund.split_fen,
             moved_in_fen=fund.moved_in_fen,
             in_fen=fund.in_fen,
             spent_fen=fund.spent_fen,

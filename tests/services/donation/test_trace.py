@@ -87,6 +87,32 @@ async def test_money_that_moved_to_another_fund_is_shown_with_where_it_went(trac
     ]
 
 
+async def test_a_donation_that_was_split_is_followed_into_each_fund(tracing: TracingBooks) -> None:
+    own, other = await tracing.books.donations(2)
+    number, fund = await tracing.books.issue(own), new_id("fund")
+    await tracing.books.know(fund, title="敬老基金")
+    for kind, campaign_id, towards in (
+        ("transfer_out", tracing.books.campaign_id, fund),
+        ("transfer_in", fund, tracing.books.campaign_id),
+    ):
+        await tracing.moves(kind, 6_000, campaign_id, other=towards, donation_id=own)
+    await tracing.pays(7_000)
+    await tracing.moves("payment", 1_500, fund)
+    await tracing.count()
+    parts = {part.title: part for part in (await tracing.trace(number)).parts}
+    assert (parts["慈善晚会"].own_fen, parts["慈善晚会"].spent_fen) == (4_000, 2_000)
+    assert (parts["慈善晚会"].fund.split_fen, parts["慈善晚会"].fund.in_fen) == (6_000, 14_000)
+    assert parts["慈善晚会"].transfers == []
+    assert (parts["敬老基金"].own_fen, parts["敬老基金"].spent_fen) == (6_000, 1_500)
+    (part,) = (await tracing.trace(await tracing.books.issue(other))).parts
+    assert (part.own_fen, part.spent_fen, part.moved_fen) == (10_000, 5_000, 0)
+    await tracing.books.refund(own, 7_000)
+    parts = {part.title: part for part in (await tracing.trace(number)).parts}
+    assert [part.own_fen for part in parts.values()] == [3_000], (
+        "what is left lies where the split has put it"
+    )
+
+
 async def test_goods_are_shown_apart_from_money(tracing: TracingBooks) -> None:
     number = await tracing.books.issue(await tracing.books.donation())
     await tracing.moves("goods_in", 900_000)

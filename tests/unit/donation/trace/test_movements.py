@@ -4,8 +4,14 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from services.donation.trace.movements import Movement, movements_of
-from shared.events import FundsDisbursed, FundsReturned, GoalReached
-from shared.events.campaigns import FundsDisbursedData, FundsReturnedData, GoalReachedData, Helped
+from shared.events import FundsDisbursed, FundsReturned, FundsTransferred, GoalReached
+from shared.events.campaigns import (
+    FundsDisbursedData,
+    FundsReturnedData,
+    FundsTransferredData,
+    GoalReachedData,
+    Helped,
+)
 
 NEW_YEAR = datetime(2026, 12, 31, 16, tzinfo=UTC)
 """Midnight in Shanghai."""
@@ -74,6 +80,28 @@ def test_a_return_is_about_its_payment() -> None:
     (back,) = movements_of([FundsReturned.at("campaign/1", 8, 7, subject="g", time=NEW_YEAR, data=data)])
     assert (back.kind, back.amount_fen, back.about) == ("return", 20, UUID(int=1))
     assert (back.moved_on, back.helped) == (date(2023, 6, 1), {})
+
+
+def test_a_transfer_is_a_row_for_each_fund_and_one_to_a_trust_has_only_its_origin() -> None:
+    data = FundsTransferredData(
+        transfer_id=UUID(int=3),
+        campaign_id="gala",
+        to_campaign_id="elders",
+        kind="split",
+        amount_fen=20,
+        decided_on=date(2023, 6, 1),
+        split_id=UUID(int=4),
+        donation_id=UUID(int=5),
+    )
+    rows = movements_of([FundsTransferred.at("campaign/1", 9, 8, subject="g", time=NEW_YEAR, data=data)])
+    assert [(row.kind, row.campaign_id, row.other, row.donation_id) for row in rows] == [
+        ("transfer_out", "gala", "elders", UUID(int=5)),
+        ("transfer_in", "elders", "gala", UUID(int=5)),
+    ]
+    kept = {"to_campaign_id": None, "kind": "trust", "trust": "某慈善信托", "trustee": "某信托公司"}
+    data = data.model_copy(update=kept | {"split_id": None, "donation_id": None})
+    (out,) = movements_of([FundsTransferred.at("campaign/1", 9, 8, subject="g", time=NEW_YEAR, data=data)])
+    assert (out.kind, out.campaign_id, out.other) == ("transfer_out", "gala", "某慈善信托")
 
 
 def test_what_moves_nothing_is_passed_over() -> None:
