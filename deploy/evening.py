@@ -314,11 +314,13 @@ class Evening:
             "beneficiary_unit": "person_times",
         }
         path = f"/v1/campaigns/{self.expected.campaign_id}/disbursements"
-        disbursement = (await self._as("desk", "campaign", path, asked))["disbursement_id"]
+        requested = await self._as("desk", "campaign", path, asked)
+        disbursement = f"/v1/disbursements/{requested['disbursement_id']}"
+        version = requested["version"]
         await self._eventually(
-            lambda: self._as("approver", "campaign", f"/v1/disbursements/{disbursement}/approve", {})
+            lambda: self._as("approver", "campaign", f"{disbursement}/approve", {}, version=version)
         )
-        await self._as("finance", "campaign", f"/v1/disbursements/{disbursement}/pay", {})
+        await self._as("finance", "campaign", f"{disbursement}/pay", {}, version=version + 1)
         self.expected.disbursed_fen += amount_fen
 
     async def _receipt(self, donation: tuple[str, dict[str, Any]]) -> None:

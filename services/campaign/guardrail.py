@@ -1,9 +1,10 @@
 """The guardrail of a fund: nothing is approved past what the fund has, nothing is paid that isn't there.
 
-balance = received − reversed + transferred in − transferred out − reserved − disbursed, all in fen. Approving
-reserves, paying turns the reserve into a disbursement; a transfer moves at its approval. Pledges are promises
-and never part of it. A refund that comes after an approval may push the balance below zero: the fund is then
-overdrawn, and nothing more is approved until money has come in.
+balance = received − reversed + transferred in − out − reserved − disbursed + returned, all in fen.
+Approving reserves, paying turns the reserve into a disbursement; a transfer moves at its approval; what comes
+back of a disbursement is the fund's again, and disbursed stays what went out. Pledges are promises and never
+part of it. A refund that comes after an approval may push the balance below zero: the fund is then overdrawn,
+and nothing more is approved until money has come in.
 """
 
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ class FundFigures:
     disbursed_fen: int
     transferred_in_fen: int = 0
     transferred_out_fen: int = 0
+    returned_fen: int = 0
 
     @property
     def held_fen(self) -> int:
-        """What lies in the account: received − reversed + transferred in − transferred out − disbursed."""
+        """What lies in the account: received − reversed + transferred in − out − disbursed + returned."""
         moved_fen = self.transferred_in_fen - self.transferred_out_fen
-        return self.received_fen - self.reversed_fen + moved_fen - self.disbursed_fen
+        return self.received_fen - self.reversed_fen + moved_fen - self.disbursed_fen + self.returned_fen
 
     @property
     def balance_fen(self) -> int:

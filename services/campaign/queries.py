@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Row, bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, TEXT
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -225,13 +225,15 @@ _FIGURES: Final = text(
     "  WHERE to_campaign_id = :campaign_id AND state = 'approved'), 0) AS bigint) AS transferred_in_fen,"
     " CAST(coalesce((SELECT sum(amount_fen) FROM fund_transfers"
     "  WHERE from_campaign_id = :campaign_id AND state = 'approved'), 0) AS bigint) AS transferred_out_fen,"
+    " CAST(coalesce(spent.returned_fen, 0) AS bigint) AS returned_fen,"
     " CAST(coalesce(received.donations, 0) AS bigint) AS donations,"
     " CAST(coalesce(received.reversals, 0) AS bigint) AS reversals"
     " FROM (SELECT sum(received_fen) AS received_fen, sum(reversed_fen) AS reversed_fen,"
     "  sum(donations) AS donations, sum(reversals) AS reversals"
     "  FROM fund_receipts WHERE campaign_id = :campaign_id) AS received,"
     " (SELECT sum(amount_fen) FILTER (WHERE state = 'approved') AS reserved_fen,"
-    "  sum(amount_fen) FILTER (WHERE state = 'paid') AS disbursed_fen"
+    "  sum(amount_fen) FILTER (WHERE state = 'paid') AS disbursed_fen,"
+    "  sum(returned_fen) AS returned_fen"
     "  FROM disbursements"
     "  WHERE fund_id = (SELECT fund_id FROM funds WHERE campaign_id = :campaign_id)) AS spent"
 )
@@ -258,14 +260,15 @@ async def figures(connection: AsyncConnection, campaign_id: str) -> FundFigures:
     return _figures((await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one())
 
 
-def _figures(row: Any) -> FundFigures:
+def _figures(row: Row[Any]) -> FundFigures:
     return FundFigures(
-        row.received_fen,
-        row.reversed_fen,
-        row.reserved_fen,
-        row.disbursed_fen,
-        row.transferred_in_fen,
-        row.transferred_out_fen,
+        received_fen=row.received_fen,
+        reversed_fen=row.reversed_fen,
+        reserved_fen=row.reserved_fen,
+        disbursed_fen=row.disbursed_fen,
+        transferred_in_fen=row.transferred_in_fen,
+        transferred_out_fen=row.transferred_out_fen,
+        returned_fen=row.returned_fen,
     )
 
 
@@ -298,6 +301,7 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
         transferred_out_fen=known.transferred_out_fen,
         reserved_fen=known.reserved_fen,
         disbursed_fen=known.disbursed_fen,
+        returned_fen=known.returned_fen,
         balance_fen=known.balance_fen,
         overdrawn=known.overdrawn,
         promised_fen=promised.promised_fen,

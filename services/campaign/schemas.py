@@ -201,7 +201,7 @@ class Campaign(BaseModel):
 class Balance(BaseModel):
     """A fund's figures in fen at the stated positions, all read at one moment.
 
-    balance = received − reversed + transferred in − transferred out − reserved − disbursed. Promised stands
+    balance = received − reversed + transferred in − out − reserved − disbursed + returned. Promised stands
     beside them and is never added.
     """
 
@@ -212,6 +212,7 @@ class Balance(BaseModel):
     transferred_out_fen: int = Field(description="To other funds or a charitable trust; never disbursed")
     reserved_fen: int = Field(description="Approved, not yet paid")
     disbursed_fen: int
+    returned_fen: int = Field(description="Came back of what was disbursed, which stays disbursed")
     balance_fen: int = Field(description="Below zero: overdrawn by a refund that came after an approval")
     overdrawn: bool
     promised_fen: int = Field(description="Confirmed pledges, apart from everything else")

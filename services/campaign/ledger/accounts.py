@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from shared.events.campaigns import SpendingCategory
+
 
 class AccountClass(StrEnum):
     """What an account shows, by the first digit of its number."""
@@ -71,6 +73,13 @@ GOODS_COST: Final = "510101"
 GOODS_LOSS: Final = "520101"
 OF_GOODS: Final = (INVENTORY, GOODS_INCOME, GOODS_COST, GOODS_LOSS)
 """Goods given in kind have accounts of their own: a fund's money is what the others say."""
+MANAGEMENT_COST: Final = "5201"
+FUNDRAISING_COST: Final = "5301"
+
+EXPENSE_OF: Final[Mapping[SpendingCategory, str]] = MappingProxyType(
+    {"programme": PROGRAMME_COST, "management": MANAGEMENT_COST, "fundraising": FUNDRAISING_COST}
+)
+"""What a disbursement of each category is booked as."""
 
 _ACCOUNTS: Final = (
     Account("1001", "现金", "Cash", AccountClass.ASSET),
@@ -87,9 +96,9 @@ _ACCOUNTS: Final = (
     Account(PROGRAMME_COST, "业务活动成本", "Programme expense", AccountClass.EXPENSE),
     Account(GOODS_COST, "业务活动成本—物资发放", "Goods distributed", AccountClass.EXPENSE),
     Account(TRUST_COST, "业务活动成本—设立慈善信托", "Charitable trusts set up", AccountClass.EXPENSE),
-    Account("5201", "管理费用", "Management expense", AccountClass.EXPENSE),
+    Account(MANAGEMENT_COST, "管理费用", "Management expense", AccountClass.EXPENSE),
     Account(GOODS_LOSS, "管理费用—存货损失", "Goods written off", AccountClass.EXPENSE),
-    Account("5301", "筹资费用", "Fund-raising expense", AccountClass.EXPENSE),
+    Account(FUNDRAISING_COST, "筹资费用", "Fund-raising expense", AccountClass.EXPENSE),
     Account("5401", "其他费用", "Other expense", AccountClass.EXPENSE),
 )
 

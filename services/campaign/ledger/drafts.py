@@ -83,7 +83,7 @@ def require_reversible(journal: str, kind: Kind) -> None:
             "It sums up donations. Reverse the donation itself; its channel sends the reversal.",
             kind=kind.value,
         )
-    if kind is Kind.DISBURSEMENT:
+    if kind in {Kind.DISBURSEMENT, Kind.RETURN}:
         raise NotReversible(
             "It is a payment, which is published. What comes back of it is an event of its own.",
             kind=kind.value,

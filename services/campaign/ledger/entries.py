@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | donations of a batch | 应收渠道款 | 捐赠收入—限定性收入 |
 | reversals of a batch | 捐赠收入—限定性收入 | 应收渠道款 |
-| a disbursement, when it is paid | 业务活动成本 | 银行存款 |
+| a disbursement, when it is paid | 业务活动成本, 管理费用 or 筹资费用, by its category | 银行存款 |
+| what comes back of it | 银行存款 | what the disbursement debited |
 | a transfer, in the fund it leaves | 限定性净资产; to a trust: 业务活动成本—设立慈善信托 | 银行存款 |
 | the same, in the fund it goes to | 银行存款 | 限定性净资产 |
 | goods given in kind, when a second person has counted them | 存货 | 捐赠收入—限定性收入（实物） |
@@ -32,11 +33,11 @@ from zoneinfo import ZoneInfo
 from services.campaign.ledger.accounts import (
     BANK,
     CHART,
+    EXPENSE_OF,
     GOODS_COST,
     GOODS_INCOME,
     GOODS_LOSS,
     INVENTORY,
-    PROGRAMME_COST,
     RECEIVABLE,
     RESTRICTED_INCOME,
     RESTRICTED_NET_ASSETS,
@@ -44,6 +45,7 @@ from services.campaign.ledger.accounts import (
     Side,
 )
 from shared.events import DonationReceived, DonationReversed, Event
+from shared.events.campaigns import SpendingCategory
 from shared.refusals import Refused
 
 POSTING_MAX_FEN: Final = 10**15
@@ -65,6 +67,8 @@ class Kind(StrEnum):
     CARRIED = "carried"
     """What a source had brought before there was a ledger; migration 0002 has booked it."""
     DISBURSEMENT = "disbursement"
+    RETURN = "return"
+    """What came back of a disbursement."""
     TRANSFER = "transfer"
     GOODS = "goods"
     """Goods that came in or moved; the postings say how."""
@@ -79,7 +83,7 @@ SUMMARIES: Final = (Kind.DONATIONS, Kind.CARRIED)
 BY_HAND: Final = (Kind.OPENING, Kind.VOUCHER, Kind.REVERSAL)
 """Written by one person and booked by another."""
 
-TWO_PEOPLE: Final = (*BY_HAND, Kind.TRANSFER)
+TWO_PEOPLE: Final = (*BY_HAND, Kind.TRANSFER, Kind.RETURN)
 """Asked for by `recorded_by`, decided by `confirmed_by`, with the reason as the note."""
 
 
@@ -115,7 +119,7 @@ class Entry:
 
     `event_on` is the event's day in Asia/Shanghai. A summary has `source`, the sequences of the first and the
     last event in it, and how many there are; everything else has `subject`, the id of its disbursement,
-    gift, movement or draft.
+    return, transfer, gift, movement or draft.
     """
 
     kind: Kind
@@ -248,15 +252,44 @@ def _between(debit: str, credit: str, campaign_id: str, amount_fen: int) -> Iter
 
 
 def of_disbursement(
-    disbursement_id: UUID, campaign_id: str, amount_fen: int, *, paid_by: str, paid_at: datetime
+    disbursement_id: UUID,
+    campaign_id: str,
+    amount_fen: int,
+    *,
+    category: SpendingCategory,
+    paid_by: str,
+    paid_on: date,
 ) -> Entry:
     """A disbursement that was paid."""
     return Entry(
         kind=Kind.DISBURSEMENT,
-        event_on=day_of(paid_at),
+        event_on=paid_on,
         recorded_by=paid_by,
-        postings=tuple(_between(PROGRAMME_COST, BANK, campaign_id, amount_fen)),
+        postings=tuple(_between(EXPENSE_OF[category], BANK, campaign_id, amount_fen)),
         subject=disbursement_id,
+    )
+
+
+def of_return(
+    return_id: UUID,
+    campaign_id: str,
+    amount_fen: int,
+    *,
+    category: SpendingCategory,
+    returned_on: date,
+    recorded_by: str,
+    confirmed_by: str,
+    reason: str,
+) -> Entry:
+    """What came back of a disbursement: it lowers the expense, also that of a year before."""
+    return Entry(
+        kind=Kind.RETURN,
+        event_on=returned_on,
+        recorded_by=recorded_by,
+        confirmed_by=confirmed_by,
+        postings=tuple(_between(BANK, EXPENSE_OF[category], campaign_id, amount_fen)),
+        subject=return_id,
+        note=reason,
     )
 
 

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.ledger.accounts import (
     CHART,
+    EXPENSE_OF,
     GOODS_COST,
     GOODS_INCOME,
     GOODS_LOSS,
     INVENTORY,
     OF_GOODS,
-    PROGRAMME_COST,
     RESTRICTED_INCOME,
     RESTRICTED_NET_ASSETS,
     TRUST_COST,
@@ -378,6 +378,7 @@ async def statement(
 
 # ---------------------------------------------------------------- funds
 
+_EXPENSES: Final = ", ".join(f"'{account}'" for account in EXPENSE_OF.values())
 _BY_CAMPAIGN: Final = (
     "WITH posted AS (SELECT campaign_id,"  # noqa: S608 - our own words
     f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{RESTRICTED_INCOME}' AND side = 'credit'), 0)"
@@ -388,7 +389,10 @@ _BY_CAMPAIGN: Final = (
     "   AS transferred_in_fen,"
     f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{RESTRICTED_NET_ASSETS}' AND side = 'debit'"
     f"   OR account = '{TRUST_COST}'), 0) AS transferred_out_fen,"
-    f"  coalesce(sum(amount_fen) FILTER (WHERE account = '{PROGRAMME_COST}'), 0) AS disbursed_fen,"
+    f"  coalesce(sum(amount_fen) FILTER (WHERE account IN ({_EXPENSES}) AND side = 'debit'), 0)"
+    "   AS disbursed_fen,"
+    f"  coalesce(sum(amount_fen) FILTER (WHERE account IN ({_EXPENSES}) AND side = 'credit'), 0)"
+    "   AS returned_fen,"
     "  sum(CASE side WHEN 'credit' THEN amount_fen ELSE -amount_fen END) AS ledger_fen"
     f"  FROM ledger_postings WHERE account >= '3' AND account NOT IN {OF_GOODS}"
     "   AND campaign_id IS NOT NULL GROUP BY campaign_id),"
@@ -396,7 +400,7 @@ _BY_CAMPAIGN: Final = (
     "  FROM fund_receipts GROUP BY campaign_id),"
     " spent AS (SELECT campaign_id,"
     "  coalesce(sum(amount_fen) FILTER (WHERE state = 'approved'), 0) AS reserved_fen,"
-    "  coalesce(sum(amount_fen) FILTER (WHERE state = 'paid'), 0) AS paid_fen"
+    "  coalesce(sum(amount_fen) FILTER (WHERE state = 'paid'), 0) - sum(returned_fen) AS paid_fen"
     "  FROM disbursements GROUP BY campaign_id),"
     " moved AS (SELECT campaign_id, sum(moved_fen) AS moved_fen FROM"
     "  (SELECT to_campaign_id AS campaign_id, amount_fen AS moved_fen FROM fund_transfers"
@@ -407,6 +411,7 @@ _BY_CAMPAIGN: Final = (
     "  coalesce(reversed_fen, 0) AS reversed_fen, coalesce(disbursed_fen, 0) AS disbursed_fen,"
     "  coalesce(transferred_in_fen, 0) AS transferred_in_fen,"
     "  coalesce(transferred_out_fen, 0) AS transferred_out_fen,"
+    "  coalesce(returned_fen, 0) AS returned_fen,"
     "  coalesce(ledger_fen, 0) AS ledger_fen, coalesce(reserved_fen, 0) AS reserved_fen,"
     "  coalesce(taken_fen, 0) + coalesce(moved_fen, 0) - coalesce(reserved_fen, 0) - coalesce(paid_fen, 0)"
     "   AS guardrail_balance_fen"

@@ -197,7 +197,9 @@ class Entry(BaseModel):
     last_sequence: int | None
     donations: int | None
     reversals: int | None
-    subject: UUID | None = Field(description="The disbursement, transfer, gift, movement or draft it books")
+    subject: UUID | None = Field(
+        description="The disbursement, return, transfer, gift, movement or draft it books"
+    )
     reverses: int | None
     note: str | None
     hash: str = Field(description="SHA-256 over the hash before it and the entry, in hex")
@@ -222,8 +224,8 @@ class JournalHead(BaseModel):
 class Fund(BaseModel):
     """A campaign's fund by the ledger, beside what the guardrail decides by. All of one moment.
 
-    ledger_fen = received − reversed + transferred in − out − disbursed as posted; less what is reserved it is
-    the guardrail's balance.
+    ledger_fen = received − reversed + transferred in − out − disbursed + returned as posted; less what is
+    reserved it is the guardrail's balance.
     """
 
     campaign_id: str
@@ -232,6 +234,7 @@ class Fund(BaseModel):
     transferred_in_fen: int
     transferred_out_fen: int
     disbursed_fen: int
+    returned_fen: int
     ledger_fen: int
     reserved_fen: int = Field(description="Approved, not yet paid; no posting")
     guardrail_balance_fen: int

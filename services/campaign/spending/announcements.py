@@ -3,9 +3,21 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.announcements import Announcer
-from services.campaign.spending.schemas import Disbursement
-from shared.events import DisbursementApproved, Event, EventData, FundsDisbursed
-from shared.events.campaigns import DisbursementApprovedData, FundsDisbursedData
+from services.campaign.spending.schemas import Disbursement, Return
+from shared.events import (
+    DisbursementApproved,
+    DisbursementWithdrawn,
+    Event,
+    EventData,
+    FundsDisbursed,
+    FundsReturned,
+)
+from shared.events.campaigns import (
+    DisbursementApprovedData,
+    DisbursementWithdrawnData,
+    FundsDisbursedData,
+    FundsReturnedData,
+)
 
 
 async def disbursement_approved(
@@ -16,12 +28,37 @@ async def disbursement_approved(
     await _append(connection, announcer, DisbursementApproved, disbursement, data)
 
 
+async def disbursement_withdrawn(
+    connection: AsyncConnection, announcer: Announcer, disbursement: Disbursement
+) -> None:
+    """DisbursementWithdrawn: what was reserved is free again; the reason stays here."""
+    data = DisbursementWithdrawnData.model_validate(disbursement.model_dump())
+    await _append(connection, announcer, DisbursementWithdrawn, disbursement, data)
+
+
 async def funds_disbursed(
     connection: AsyncConnection, announcer: Announcer, disbursement: Disbursement
 ) -> None:
-    """FundsDisbursed: the amount has gone out to its use; the payee is not published."""
+    """FundsDisbursed: the amount has gone out to its use; payee and line items are not published."""
     data = FundsDisbursedData.model_validate(disbursement.model_dump())
     await _append(connection, announcer, FundsDisbursed, disbursement, data)
+
+
+async def funds_returned(
+    connection: AsyncConnection, announcer: Announcer, disbursement: Disbursement, done: Return
+) -> None:
+    """FundsReturned: part of what went out has come back; the reason stays here."""
+    data = FundsReturnedData(
+        return_id=done.return_id,
+        disbursement_id=disbursement.disbursement_id,
+        campaign_id=disbursement.campaign_id,
+        amount_fen=done.amount_fen,
+        disbursed_fen=disbursement.amount_fen,
+        returned_fen=disbursement.returned_fen,
+        use=disbursement.use,
+        returned_on=done.returned_on,
+    )
+    await _append(connection, announcer, FundsReturned, disbursement, data)
 
 
 async def _append(

@@ -4,8 +4,13 @@
 | --- | --- |
 | viewer, desk, finance, approver | read |
 | desk, finance | request a disbursement |
-| approver | approve a disbursement that another person has requested |
-| finance | pay an approved disbursement |
+| approver | approve or reject a disbursement that another person has requested |
+| finance | pay an approved disbursement; record what came back |
+| desk, finance, approver | withdraw what is not paid |
+| finance, approver | confirm a return that another person has recorded |
+
+Whoever changes a disbursement sends the ETag of what they have read as `If-Match` (428 without): nobody
+decides on what was changed in between (412).
 """
 
 from typing import Annotated
@@ -27,7 +32,15 @@ from services.campaign.api import (
     tagged,
 )
 from services.campaign.spending import commands, queries
-from services.campaign.spending.schemas import Disbursement, DisbursementBody, DisbursementPage
+from services.campaign.spending.schemas import (
+    Disbursement,
+    DisbursementBody,
+    DisbursementPage,
+    EndBody,
+    PayBody,
+    ReturnBody,
+    Returns,
+)
 from shared.access import require
 from shared.strict_json import StrictJsonRoute
 
@@ -77,13 +90,96 @@ async def approve_disbursement(
     summary="Note the payment",
 )
 async def pay_disbursement(
-    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("pay_disbursement", "finance"))]
+    disbursement_id: UUID,
+    sent: Annotated[Sent, Depends(sent("pay_disbursement", "finance"))],
+    body: PayBody | None = None,
 ) -> Response:
     """Of what is approved. 409 when refunds have taken the money meanwhile. → FundsDisbursed"""
     return await sent.run(
         lambda connection: commands.pay_disbursement(
+            connection, sent.books.announcer, sent.actor, disbursement_id, body
+        )
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/reject", response_model=Disbursement, summary="Reject a request"
+)
+async def reject_disbursement(
+    disbursement_id: UUID,
+    body: EndBody,
+    sent: Annotated[Sent, Depends(sent("reject_disbursement", "approver"))],
+) -> Response:
+    """With the reason. What is to be asked for otherwise is asked for anew."""
+    return await sent.run(
+        lambda connection: commands.reject_disbursement(connection, sent.actor, disbursement_id, body)
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/withdraw",
+    response_model=Disbursement,
+    summary="Withdraw what is not paid",
+)
+async def withdraw_disbursement(
+    disbursement_id: UUID,
+    body: EndBody,
+    sent: Annotated[Sent, Depends(sent("withdraw_disbursement", "desk", "finance", "approver"))],
+) -> Response:
+    """Requested or approved, with the reason; what was reserved is free again.
+    → DisbursementWithdrawn, when it was approved
+    """
+    return await sent.run(
+        lambda connection: commands.withdraw_disbursement(
+            connection, sent.books.announcer, sent.actor, disbursement_id, body
+        )
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/return",
+    status_code=201,
+    response_model=Disbursement,
+    summary="Record money that came back (退回)",
+)
+async def ask_return(
+    disbursement_id: UUID,
+    body: ReturnBody,
+    sent: Annotated[Sent, Depends(sent("ask_return", "finance"))],
+) -> Response:
+    """Of a payment, all of it or a part. It counts when another person has confirmed it."""
+    return await sent.run(
+        lambda connection: commands.ask_return(connection, sent.actor, disbursement_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/return/confirm",
+    response_model=Disbursement,
+    summary="Confirm the return, second person",
+)
+async def confirm_return(
+    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("confirm_return", "finance", "approver"))]
+) -> Response:
+    """The money is the fund's again; what was disbursed stays disbursed. → FundsReturned"""
+    return await sent.run(
+        lambda connection: commands.confirm_return(
             connection, sent.books.announcer, sent.actor, disbursement_id
         )
+    )
+
+
+@router.post(
+    "/v1/disbursements/{disbursement_id}/return/withdraw",
+    response_model=Disbursement,
+    summary="Withdraw a return that was recorded by mistake",
+)
+async def withdraw_return(
+    disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("withdraw_return", "finance", "approver"))]
+) -> Response:
+    """Before it is confirmed."""
+    return await sent.run(
+        lambda connection: commands.withdraw_return(connection, sent.actor, disbursement_id)
     )
 
 
@@ -115,3 +211,15 @@ async def read_disbursement(disbursement_id: UUID, books: BooksHere) -> Response
     async with books.engine.connect() as connection:
         disbursement = await queries.disbursement(connection, disbursement_id)
     return tagged(disbursement, disbursement.version)
+
+
+@router.get(
+    "/v1/disbursements/{disbursement_id}/returns",
+    summary="What came back of it, newest first",
+    dependencies=READING,
+)
+async def list_returns(disbursement_id: UUID, books: BooksHere) -> Returns:
+    """What waits for its second person, and what was done or withdrawn by whom."""
+    async with books.engine.connect() as connection:
+        await queries.disbursement(connection, disbursement_id)
+        return Returns(items=await queries.list_returns(connection, disbursement_id))

@@ -1,6 +1,10 @@
-"""What people do with disbursements: each function is one command, inside the transaction of its caller."""
+"""What people do with disbursements: each function is one command, inside the transaction of its caller.
+
+Locks in this order: the disbursement, the fund, the ledger (periods, journals), the outbox.
+"""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,21 +13,36 @@ from services.campaign import guardrail
 from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
+from services.campaign.days import require_not_ahead, today_of
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
-from services.campaign.ledger.entries import of_disbursement
+from services.campaign.ledger.entries import of_disbursement, of_return
 from services.campaign.spending import announcements, queries, rules
-from services.campaign.spending.rules import DisbursementState
-from services.campaign.spending.schemas import Disbursement, DisbursementBody
-from shared import versions
+from services.campaign.spending.rules import DisbursementState, ReturnState
+from services.campaign.spending.schemas import (
+    Disbursement,
+    DisbursementBody,
+    EndBody,
+    PayBody,
+    Return,
+    ReturnBody,
+)
+from services.campaign.two_people import require_another
+
+# ---------------------------------------------------------------- asked for, approved, paid
 
 
 async def request_disbursement(
     connection: AsyncConnection, actor: Actor, campaign_id: str, body: DisbursementBody
 ) -> Disbursement:
-    """Ask for money. Nothing is reserved yet, so no balance is asked."""
+    """Ask for money. Nothing is reserved yet, so no balance is asked. Raises ItemsDiffer, NobodyHelped, …"""
+    now = datetime.now(UTC)
     campaign = await campaigns.campaign(connection, campaign_id)
     rules.require_launched_once(campaign.state)
+    rules.require_items_add_up(body.amount_fen, [item.amount_fen for item in body.items])
+    rules.require_helped(body.category, body.beneficiaries)
+    requested_on = body.requested_on or today_of(now)
+    require_not_ahead(requested_on, now, "requested_on")
     values = {
         **body.model_dump(),
         "disbursement_id": new_id(),
@@ -31,8 +50,9 @@ async def request_disbursement(
         "fund_id": await campaigns.fund_of(connection, campaign_id),
         "state": DisbursementState.REQUESTED,
         "version": 1,
+        "requested_on": requested_on,
         "requested_by": actor.person,
-        "requested_at": datetime.now(UTC),
+        "requested_at": now,
     }
     return await queries.add_disbursement(connection, values)
 
@@ -41,8 +61,7 @@ async def approve_disbursement(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID
 ) -> Disbursement:
     """Reserve the amount, if the fund's balance covers it. Raises SamePerson or PastBalance, among others."""
-    wanted = await queries.disbursement(connection, disbursement_id, lock=True)
-    versions.require_version(wanted.version, actor.expected_version)
+    wanted = await _read_and_locked(connection, actor, disbursement_id)
     rules.require_approvable(wanted.state, requested_by=wanted.requested_by, approved_by=actor.person)
     guardrail.require_covered(await campaigns.lock_fund(connection, wanted.campaign_id), wanted.amount_fen)
     approved = await queries.change_disbursement(
@@ -57,22 +76,160 @@ async def approve_disbursement(
 
 
 async def pay_disbursement(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID
+    connection: AsyncConnection,
+    announcer: Announcer,
+    actor: Actor,
+    disbursement_id: UUID,
+    body: PayBody | None = None,
 ) -> Disbursement:
     """Note that the money has gone out, in the ledger too. Raises PastHeld when refunds have taken it
     meanwhile.
     """
     now = datetime.now(UTC)
-    approved = await queries.disbursement(connection, disbursement_id, lock=True)
-    versions.require_version(approved.version, actor.expected_version)
+    paid_on = (body and body.paid_on) or today_of(now)
+    require_not_ahead(paid_on, now, "paid_on")
+    approved = await _read_and_locked(connection, actor, disbursement_id)
     rules.require_payable(approved.state)
     guardrail.require_held(await campaigns.lock_fund(connection, approved.campaign_id), approved.amount_fen)
     paid = await queries.change_disbursement(
-        connection, approved, state=DisbursementState.PAID, paid_by=actor.person, paid_at=now
+        connection,
+        approved,
+        state=DisbursementState.PAID,
+        paid_by=actor.person,
+        paid_at=now,
+        paid_on=paid_on,
     )
     entry = of_disbursement(
-        paid.disbursement_id, paid.campaign_id, paid.amount_fen, paid_by=actor.person, paid_at=now
+        paid.disbursement_id,
+        paid.campaign_id,
+        paid.amount_fen,
+        category=paid.category,
+        paid_by=actor.person,
+        paid_on=paid_on,
     )
     await bookkeeping.book(connection, [entry])
     await announcements.funds_disbursed(connection, announcer, paid)
     return paid
+
+
+# ---------------------------------------------------------------- not paid after all
+
+
+async def reject_disbursement(
+    connection: AsyncConnection, actor: Actor, disbursement_id: UUID, body: EndBody
+) -> Disbursement:
+    """Say no to a request, with the reason."""
+    wanted = await _read_and_locked(connection, actor, disbursement_id)
+    rules.require_rejectable(wanted.state)
+    return await _end(connection, actor, wanted, DisbursementState.REJECTED, body)
+
+
+async def withdraw_disbursement(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID, body: EndBody
+) -> Disbursement:
+    """Take back a request, or what was approved: its reserve is free again."""
+    wanted = await _read_and_locked(connection, actor, disbursement_id)
+    rules.require_withdrawable(wanted.state)
+    await campaigns.lock_fund(connection, wanted.campaign_id)
+    withdrawn = await _end(connection, actor, wanted, DisbursementState.WITHDRAWN, body)
+    if wanted.state is DisbursementState.APPROVED:
+        await announcements.disbursement_withdrawn(connection, announcer, withdrawn)
+    return withdrawn
+
+
+async def _end(
+    connection: AsyncConnection, actor: Actor, known: Disbursement, state: DisbursementState, body: EndBody
+) -> Disbursement:
+    return await queries.change_disbursement(
+        connection,
+        known,
+        state=state,
+        ended_by=actor.person,
+        ended_at=datetime.now(UTC),
+        end_reason=body.reason,
+    )
+
+
+# ---------------------------------------------------------------- come back
+
+
+async def ask_return(
+    connection: AsyncConnection, actor: Actor, disbursement_id: UUID, body: ReturnBody
+) -> Disbursement:
+    """Record what came back; it counts when another person has confirmed it. Raises PastPaid, ReturnWaits."""
+    now = datetime.now(UTC)
+    returned_on = body.returned_on or today_of(now)
+    paid = await _read_and_locked(connection, actor, disbursement_id)
+    _require_returnable(paid, body.amount_fen)
+    rules.require_return_day(returned_on, paid_on=paid.paid_on, now=now)
+    values: dict[str, Any] = {
+        "return_id": new_id(),
+        "disbursement_id": disbursement_id,
+        "state": ReturnState.ASKED,
+        "amount_fen": body.amount_fen,
+        "returned_on": returned_on,
+        "reason": body.reason,
+        "asked_by": actor.person,
+        "asked_at": now,
+    }
+    if not await queries.add_return(connection, values):
+        raise rules.ReturnWaits("Have it confirmed or withdrawn first, then record this one.")
+    return await queries.change_disbursement(connection, paid)
+
+
+async def confirm_return(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID
+) -> Disbursement:
+    """By another person: the money is the fund's again. → FundsReturned"""
+    now = datetime.now(UTC)
+    paid = await _read_and_locked(connection, actor, disbursement_id)
+    waiting = await _waiting_return(connection, disbursement_id)
+    require_another(actor.person, waiting.asked_by)
+    _require_returnable(paid, waiting.amount_fen)
+    await campaigns.lock_fund(connection, paid.campaign_id)
+    done = await queries.decide_return(connection, waiting, ReturnState.DONE, actor.person, now)
+    returned = await queries.change_disbursement(
+        connection, paid, returned_fen=paid.returned_fen + done.amount_fen
+    )
+    entry = of_return(
+        done.return_id,
+        paid.campaign_id,
+        done.amount_fen,
+        category=paid.category,
+        returned_on=done.returned_on,
+        recorded_by=done.asked_by,
+        confirmed_by=actor.person,
+        reason=done.reason,
+    )
+    await bookkeeping.book(connection, [entry])
+    await announcements.funds_returned(connection, announcer, returned, done)
+    return returned
+
+
+async def withdraw_return(connection: AsyncConnection, actor: Actor, disbursement_id: UUID) -> Disbursement:
+    """Drop a return that was recorded by mistake, by either of the two."""
+    paid = await _read_and_locked(connection, actor, disbursement_id)
+    waiting = await _waiting_return(connection, disbursement_id)
+    now = datetime.now(UTC)
+    await queries.decide_return(connection, waiting, ReturnState.WITHDRAWN, actor.person, now)
+    return await queries.change_disbursement(connection, paid)
+
+
+async def _waiting_return(connection: AsyncConnection, disbursement_id: UUID) -> Return:
+    waiting = await queries.waiting_return(connection, disbursement_id)
+    if waiting is None:
+        raise rules.NoReturnWaits("Record what came back first; another person confirms it then.")
+    return waiting
+
+
+def _require_returnable(paid: Disbursement, amount_fen: int) -> None:
+    rules.require_returnable(
+        paid.state, paid_fen=paid.amount_fen, returned_fen=paid.returned_fen, amount_fen=amount_fen
+    )
+
+
+async def _read_and_locked(connection: AsyncConnection, actor: Actor, disbursement_id: UUID) -> Disbursement:
+    """Locked until the end of the transaction, and as the actor says they have read it."""
+    known = await queries.disbursement(connection, disbursement_id, lock=True)
+    actor.require_read(known.version)
+    return known

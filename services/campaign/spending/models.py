@@ -1,4 +1,7 @@
-"""The table of the disbursements. One that was approved by whoever asked for it can't be written."""
+"""The tables of spending. A disbursement that was approved by whoever asked for it can't be written.
+
+The constraint on items calls items_fen (migration 0007), because a table can't look into a list by itself.
+"""
 
 from typing import Final, get_args
 
@@ -6,17 +9,22 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
+    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     Table,
     Text,
     Uuid,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.campaign.models import UTC_TIME, amount, metadata, one_of
-from services.campaign.spending.rules import DisbursementState
-from shared.events.campaigns import BeneficiaryUnit
+from services.campaign.spending.rules import DisbursementState, ReturnState
+from services.campaign.two_people import asked_and_decided
+from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 
 disbursements: Final = Table(
     "disbursements",
@@ -37,23 +45,73 @@ disbursements: Final = Table(
     Column("approved_at", UTC_TIME),
     Column("paid_by", Text),
     Column("paid_at", UTC_TIME),
+    Column("title", Text),
+    Column("category", Text, nullable=False),
+    Column("items", JSONB, nullable=False),
+    Column("also_helped", JSONB, nullable=False),
+    Column("requested_on", Date, nullable=False),
+    Column("paid_on", Date),
+    Column("returned_fen", BigInteger, nullable=False, server_default="0"),
+    Column("ended_by", Text),
+    Column("ended_at", UTC_TIME),
+    Column("end_reason", Text),
     ForeignKeyConstraint(
         ["campaign_id", "fund_id"], ["funds.campaign_id", "funds.fund_id"], name="disbursements_fund"
     ),
     CheckConstraint(one_of("state", DisbursementState), name="disbursements_state"),
     CheckConstraint("version >= 1", name="disbursements_version"),
     CheckConstraint(amount("amount_fen"), name="disbursements_amount"),
+    CheckConstraint(one_of("category", get_args(SpendingCategory)), name="disbursements_category"),
+    CheckConstraint("items = '[]' OR items_fen(items) = amount_fen", name="disbursements_items"),
     CheckConstraint(one_of("beneficiary_unit", get_args(BeneficiaryUnit)), name="disbursements_unit"),
-    CheckConstraint("beneficiaries BETWEEN 1 AND 2000000000", name="disbursements_beneficiaries"),
+    CheckConstraint(
+        "beneficiaries BETWEEN CASE category WHEN 'programme' THEN 1 ELSE 0 END AND 2000000000",
+        name="disbursements_beneficiaries",
+    ),
     CheckConstraint("approved_by <> requested_by", name="disbursements_two_people"),
     CheckConstraint(
-        "(state = 'requested') = (approved_by IS NULL) AND (approved_by IS NULL) = (approved_at IS NULL)",
+        "CASE WHEN state IN ('requested', 'rejected') THEN approved_by IS NULL"
+        " WHEN state IN ('approved', 'paid') THEN approved_by IS NOT NULL ELSE true END"
+        " AND (approved_by IS NULL) = (approved_at IS NULL)",
         name="disbursements_approved",
     ),
     CheckConstraint(
-        "(state = 'paid') = (paid_by IS NOT NULL) AND (paid_by IS NULL) = (paid_at IS NULL)",
+        "num_nonnulls(paid_by, paid_at, paid_on) = CASE state WHEN 'paid' THEN 3 ELSE 0 END",
         name="disbursements_paid",
     ),
+    CheckConstraint(
+        "num_nonnulls(ended_by, ended_at, end_reason)"
+        " = CASE WHEN state IN ('rejected', 'withdrawn') THEN 3 ELSE 0 END",
+        name="disbursements_ended",
+    ),
+    CheckConstraint(
+        "returned_fen BETWEEN 0 AND CASE state WHEN 'paid' THEN amount_fen ELSE 0 END",
+        name="disbursements_returned",
+    ),
     Index("disbursements_of_campaign", "campaign_id", "disbursement_id"),
-    Index("disbursements_spent", "fund_id", "state", postgresql_include=["amount_fen"]),
+    Index(
+        "disbursements_spent", "fund_id", "state", "use", postgresql_include=["amount_fen", "returned_fen"]
+    ),
 )
+
+disbursement_returns: Final = Table(
+    "disbursement_returns",
+    metadata,
+    Column("return_id", Uuid, primary_key=True),
+    Column("disbursement_id", Uuid, ForeignKey("disbursements.disbursement_id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("returned_on", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    *asked_and_decided("disbursement_returns", waiting=ReturnState.ASKED, done=ReturnState.DONE),
+    CheckConstraint(one_of("state", ReturnState), name="disbursement_returns_state"),
+    CheckConstraint(amount("amount_fen"), name="disbursement_returns_amount"),
+    Index("disbursement_returns_of_disbursement", "disbursement_id", "return_id"),
+    Index(
+        "disbursement_returns_one_waits",
+        "disbursement_id",
+        unique=True,
+        postgresql_where=text("state = 'asked'"),
+    ),
+)
+"""Money that came back of a payment: recorded by one person, counted when another has confirmed it."""

@@ -1,14 +1,40 @@
-"""What comes and goes by HTTP about disbursements."""
+"""What comes and goes by HTTP about disbursements: bounded, in fen, unknown fields refused."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from services.campaign.schemas import Body, Fen, Line, Next
-from services.campaign.spending.rules import DisbursementState
-from shared.events.campaigns import BeneficiaryUnit
+from services.campaign.schemas import Body, Day, Fen, Line, Next, Paragraph, Short
+from services.campaign.spending.rules import (
+    MAX_COUNTS,
+    MAX_ITEMS,
+    CameBack,
+    DisbursementState,
+    ReturnState,
+    came_back,
+)
+from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
+
+Count = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
+
+
+class ItemBody(Body):
+    """A line of a request: what is bought or paid."""
+
+    description: Line = Field(description="What it is; stays in this service")
+    quantity: Count | None = Field(None, description="How many of the unit, where it can be counted")
+    unit: Short | None = Field(None, description="件, 台, 人, …")
+    amount_fen: Fen = Field(description="What the line costs, in fen")
+
+
+class HelpedBody(Body):
+    """What else is counted, in a unit of its own."""
+
+    count: Count = Field(description="How many of the unit")
+    unit: Short = Field(description="台, 份, 家, …; published")
+    of: Line | None = Field(None, description="Of what, such as 烟感报警器; published")
 
 
 class DisbursementBody(Body):
@@ -16,15 +42,63 @@ class DisbursementBody(Body):
 
     amount_fen: Fen = Field(description="In fen")
     use: Line = Field(description="用途, published with the disbursement")
+    title: Line | None = Field(None, description="What it was in particular, such as 2023年助学; published")
+    category: SpendingCategory = Field(
+        "programme", description="programme 业务活动, management 管理费用, fundraising 筹资费用 (art. 61)"
+    )
     payee: Line = Field(description="收款方; stays in this service")
-    beneficiaries: Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)] = Field(
-        description="How many are helped"
+    beneficiaries: Annotated[int, Field(strict=True, ge=0, le=2_000_000_000)] = Field(
+        description="How many are helped; 0 only for what is no programme"
     )
     beneficiary_unit: BeneficiaryUnit = Field(description="person_times 人次, households 户, schools 所")
+    also_helped: Annotated[list[HelpedBody], Field(max_length=MAX_COUNTS)] = Field(
+        default_factory=list, description="Further counts, each in its own unit"
+    )
+    items: Annotated[list[ItemBody], Field(max_length=MAX_ITEMS)] = Field(
+        default_factory=list, description="Line items; when there are any, they make the amount to the fen"
+    )
+    requested_on: Day | None = Field(None, description="A date in Asia/Shanghai, not ahead; without it today")
+
+
+class PayBody(Body):
+    """When the money went out."""
+
+    paid_on: Day | None = Field(None, description="A date in Asia/Shanghai, not ahead; without it today")
+
+
+class EndBody(Body):
+    """Why a request is rejected or withdrawn."""
+
+    reason: Paragraph = Field(description="Stays in this service, with who and when")
+
+
+class ReturnBody(Body):
+    """Money that came back of a payment (退回)."""
+
+    amount_fen: Fen = Field(description="In fen, at most what was paid and has not come back")
+    returned_on: Day | None = Field(None, description="A date in Asia/Shanghai, not ahead; without it today")
+    reason: Paragraph = Field(description="Why it came back; stays in this service")
+
+
+class Item(BaseModel):
+    """A line of a request."""
+
+    description: str
+    quantity: int | None
+    unit: str | None
+    amount_fen: int
+
+
+class HelpedCount(BaseModel):
+    """What else is counted."""
+
+    count: int
+    unit: str
+    of: str | None
 
 
 class Disbursement(BaseModel):
-    """A disbursement and who did what with it. Times are UTC."""
+    """A disbursement and who did what with it. Times are UTC, days those of Asia/Shanghai."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -34,15 +108,54 @@ class Disbursement(BaseModel):
     version: int = Field(description="Grows with each change; the ETag")
     amount_fen: int
     use: str
+    title: str | None
+    category: SpendingCategory
     payee: str
     beneficiaries: int
     beneficiary_unit: BeneficiaryUnit
+    also_helped: list[HelpedCount]
+    items: list[Item]
+    requested_on: date
     requested_by: str
     requested_at: datetime
     approved_by: str | None
     approved_at: datetime | None
+    paid_on: date | None
     paid_by: str | None
     paid_at: datetime | None
+    returned_fen: int = Field(description="Came back of what was paid; amount_fen stays disbursed")
+    ended_by: str | None = Field(description="Who rejected or withdrew it")
+    ended_at: datetime | None
+    end_reason: str | None
+
+    @computed_field(description="Whether nothing, part or all of the payment has come back")  # type: ignore[prop-decorator]
+    @property
+    def came_back(self) -> CameBack:
+        """From the amounts."""
+        return came_back(self.amount_fen, self.returned_fen)
+
+
+class Return(BaseModel):
+    """What came back of a payment, who recorded and who confirmed it. Times are UTC."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    return_id: UUID
+    disbursement_id: UUID
+    state: ReturnState
+    amount_fen: int
+    returned_on: date
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+class Returns(BaseModel):
+    """The returns of a disbursement, newest first, at most 100."""
+
+    items: list[Return]
 
 
 class DisbursementPage(BaseModel):

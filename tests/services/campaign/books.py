@@ -41,13 +41,13 @@ async def balances(service: Service, campaign_id: str, **query: Any) -> dict[str
     return {line["account"]: line["balance_fen"] for line in found["lines"]}
 
 
-async def an_approved(service: Service, campaign_id: str, amount_fen: int) -> str:
+async def an_approved(service: Service, campaign_id: str, amount_fen: int, **changes: Any) -> str:
     """The id of a disbursement that can be paid."""
     asked = await service.operator(FINANCE).post(
-        f"/campaigns/{campaign_id}/disbursements", a_disbursement(amount_fen)
+        f"/campaigns/{campaign_id}/disbursements", a_disbursement(amount_fen, **changes)
     )
     disbursement_id: str = asked.json()["disbursement_id"]
-    approved = await service.operator(APPROVER).post(f"/disbursements/{disbursement_id}/approve")
+    approved = await service.operator(APPROVER).decide(f"/disbursements/{disbursement_id}", "approve")
     assert approved.status_code == 200, approved.text
     return disbursement_id
 

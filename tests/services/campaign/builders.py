@@ -127,6 +127,11 @@ class Operator:
             headers["If-Match"] = if_match
         return await self._client.post(f"/v1{path}", json=body, headers=headers)
 
+    async def decide(self, path: str, step: str, body: Any = None) -> Response:
+        """Take a step of what lies at a path, having read it."""
+        read = await self.get(path)
+        return await self.post(f"{path}/{step}", body, if_match=read.headers.get("ETag"))
+
     async def put(self, path: str, body: Any, *, if_match: str | None = None) -> Response:
         headers = self._bearer | ({} if if_match is None else {"If-Match": if_match})
         return await self._client.put(f"/v1{path}", json=body, headers=headers)

@@ -67,7 +67,9 @@ async def test_a_payment_is_booked_with_it_and_an_approval_is_no_posting(service
     await service.book([Source().received(campaign_id, 1000)])
     disbursement_id = await an_approved(service, campaign_id, 600)
     assert await balances(service, campaign_id) == {"112201": 1000, "410101": 1000}
-    assert (await service.operator(FINANCE).post(f"/disbursements/{disbursement_id}/pay")).status_code == 200
+    assert (
+        await service.operator(FINANCE).decide(f"/disbursements/{disbursement_id}", "pay")
+    ).status_code == 200
     assert await balances(service, campaign_id) == {
         "1002": -600,
         "112201": 1000,
@@ -86,6 +88,7 @@ async def test_a_payment_is_booked_with_it_and_an_approval_is_no_posting(service
         "received_fen": 1000,
         "reversed_fen": 0,
         "disbursed_fen": 600,
+        "returned_fen": 0,
         "ledger_fen": 400,
         "reserved_fen": 0,
         "guardrail_balance_fen": 400,
@@ -207,9 +210,11 @@ async def test_two_payments_at_the_same_moment_follow_each_other_in_the_journal(
     waiting = [await an_approved(service, campaign_id, 100) for _ in range(8)]
     finance = service.operator(FINANCE)
     answers = await asyncio.gather(
-        *(finance.post(f"/disbursements/{each}/pay") for each in [*waiting, *waiting])
+        *(finance.decide(f"/disbursements/{each}", "pay") for each in [*waiting, *waiting])
     )
-    assert sorted(answer.status_code for answer in answers) == [200] * 8 + [409] * 8
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes[:8] == [200] * 8
+    assert set(codes[8:]) <= {409, 412}
     assert (await balances(service, campaign_id))["5101"] == 800
     await require_exact(service)
 
@@ -330,7 +335,9 @@ async def test_the_guardrail_waits_for_no_booking(service: Service) -> None:
         await holder.execute(text("SELECT FROM ledger_journals WHERE journal = 'books' FOR UPDATE"))
         await asyncio.wait_for(an_approved(service, other, 10), 3)
         disbursement_id = await an_approved(service, one, 10)
-        paying = asyncio.create_task(service.operator(FINANCE).post(f"/disbursements/{disbursement_id}/pay"))
+        paying = asyncio.create_task(
+            service.operator(FINANCE).decide(f"/disbursements/{disbursement_id}", "pay")
+        )
         await until(service.somebody_waits_for_a_lock)
         assert not paying.done()
         await holder.rollback()

@@ -217,7 +217,7 @@ async def test_what_an_event_has_booked_is_never_reversed_by_hand(apart: Service
     answer = await written_reversal(apart, 1, f"donations:{source.name}")
     assert problem(answer) == (409, "ledger-not-reversible")
     disbursement_id = await an_approved(apart, campaign_id, 100)
-    await apart.operator(FINANCE).post(f"/disbursements/{disbursement_id}/pay")
+    await apart.operator(FINANCE).decide(f"/disbursements/{disbursement_id}", "pay")
     ((sequence,),) = await apart.rows(
         "SELECT sequence FROM ledger_entries WHERE subject::text = :id", id=disbursement_id
     )

@@ -60,7 +60,7 @@ async def test_a_refused_command_leaves_nothing_but_its_answer(service: Service)
     campaign_id = await launched(service.operator(DESK))
     asked = (await finance.post(f"/campaigns/{campaign_id}/disbursements", a_disbursement(5))).json()
     path = f"/disbursements/{asked['disbursement_id']}"
-    assert (await approver.post(f"{path}/approve")).status_code == 409
+    assert (await approver.decide(path, "approve")).status_code == 409
     assert (await approver.get(path)).json() == asked
 
 

@@ -61,10 +61,10 @@ async def test_money_goes_from_requested_over_reserved_to_disbursed(service: Ser
     campaign_id = await a_fund_of(service, 1000)
     disbursement = await asked(service, campaign_id, 600)
     assert await figures(service, campaign_id) == (1000, 0, 0, 0, 1000)
-    approved = await service.operator(APPROVER).post(f"/disbursements/{disbursement}/approve")
+    approved = await service.operator(APPROVER).decide(f"/disbursements/{disbursement}", "approve")
     assert (approved.json()["state"], approved.headers["etag"]) == ("approved", '"2"')
     assert await figures(service, campaign_id) == (1000, 0, 600, 0, 400)
-    paid = await service.operator(FINANCE).post(f"/disbursements/{disbursement}/pay")
+    paid = await service.operator(FINANCE).decide(f"/disbursements/{disbursement}", "pay")
     assert (paid.json()["state"], paid.json()["paid_by"]) == ("paid", FINANCE)
     assert await figures(service, campaign_id) == (1000, 0, 0, 600, 400)
     assert (await service.announced(campaign_id))[-2:] == ["disbursement.approved", "disbursement.paid"]
@@ -81,12 +81,12 @@ async def test_what_is_past_the_balance_is_refused_with_the_remaining_figure(ser
     campaign_id = await a_fund_of(service, 1000)
     approver = service.operator(APPROVER)
     first, second = await asked(service, campaign_id, 600), await asked(service, campaign_id, 401)
-    assert (await approver.post(f"/disbursements/{first}/approve")).status_code == 200
-    refused = await approver.post(f"/disbursements/{second}/approve")
+    assert (await approver.decide(f"/disbursements/{first}", "approve")).status_code == 200
+    refused = await approver.decide(f"/disbursements/{second}", "approve")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:shanliu:problem:past-fund-balance")
     assert (refused.json()["remaining_fen"], refused.json()["amount_fen"]) == (400, 401)
     exactly = await asked(service, campaign_id, 400)
-    assert (await approver.post(f"/disbursements/{exactly}/approve")).status_code == 200
+    assert (await approver.decide(f"/disbursements/{exactly}", "approve")).status_code == 200
     assert (await service.balance(campaign_id))["balance_fen"] == 0
 
 
@@ -94,7 +94,7 @@ async def test_what_is_past_the_balance_is_refused_with_the_remaining_figure(ser
 async def test_nobody_approves_their_own_request_whatever_their_roles(service: Service, person: str) -> None:
     campaign_id = await a_fund_of(service, 1000)
     disbursement = await asked(service, campaign_id, 600, person)
-    refused = await service.operator(person).post(f"/disbursements/{disbursement}/approve")
+    refused = await service.operator(person).decide(f"/disbursements/{disbursement}", "approve")
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:shanliu:problem:same-person")
     assert (await service.balance(campaign_id))["reserved_fen"] == 0
     with pytest.raises(IntegrityError, match="disbursements_two_people"):
@@ -130,12 +130,12 @@ async def test_a_step_is_taken_once_and_in_order(service: Service) -> None:
     campaign_id = await a_fund_of(service, 1000)
     disbursement = await asked(service, campaign_id, 600)
     finance, approver = service.operator(FINANCE), service.operator(APPROVER)
-    assert (await finance.post(f"/disbursements/{disbursement}/pay")).status_code == 409
+    assert (await finance.decide(f"/disbursements/{disbursement}", "pay")).status_code == 409
     assert (await approver.post(f"/disbursements/{disbursement}/approve", if_match='"1"')).status_code == 200
-    assert (await approver.post(f"/disbursements/{disbursement}/approve")).status_code == 409
+    assert (await approver.decide(f"/disbursements/{disbursement}", "approve")).status_code == 409
     assert (await finance.post(f"/disbursements/{disbursement}/pay", if_match='"1"')).status_code == 412
     assert (await finance.post(f"/disbursements/{disbursement}/pay", if_match='"2"')).status_code == 200
-    assert (await finance.post(f"/disbursements/{disbursement}/pay")).status_code == 409
+    assert (await finance.decide(f"/disbursements/{disbursement}", "pay")).status_code == 409
     assert await figures(service, campaign_id) == (1000, 0, 0, 600, 400)
 
 
@@ -156,7 +156,7 @@ async def test_a_closed_campaign_goes_on_spending_what_is_left(service: Service)
     await service.operator(DESK).post(f"/campaigns/{campaign_id}/close")
     disbursement = await asked(service, campaign_id, 1000)
     assert (
-        await service.operator(APPROVER).post(f"/disbursements/{disbursement}/approve")
+        await service.operator(APPROVER).decide(f"/disbursements/{disbursement}", "approve")
     ).status_code == 200
 
 
@@ -166,18 +166,18 @@ async def test_a_late_refund_overdraws_the_fund_and_stops_it_until_money_comes_i
     await service.book([source.received(campaign_id, 1000)])
     first, second = await asked(service, campaign_id, 900), await asked(service, campaign_id, 1)
     approver, finance = service.operator(APPROVER), service.operator(FINANCE)
-    assert (await approver.post(f"/disbursements/{first}/approve")).status_code == 200
+    assert (await approver.decide(f"/disbursements/{first}", "approve")).status_code == 200
     await service.book([source.reversed(campaign_id, 300)])
     balance = await service.balance(campaign_id)
     assert (balance["balance_fen"], balance["overdrawn"]) == (-200, True)
-    refused = await approver.post(f"/disbursements/{second}/approve")
+    refused = await approver.decide(f"/disbursements/{second}", "approve")
     assert (refused.status_code, refused.json()["remaining_fen"]) == (409, 0)
-    unpaid = await finance.post(f"/disbursements/{first}/pay")
+    unpaid = await finance.decide(f"/disbursements/{first}", "pay")
     assert (unpaid.status_code, unpaid.json()["type"]) == (409, "urn:shanliu:problem:past-fund-held")
     assert unpaid.json()["held_fen"] == 700
     await service.book([source.received(campaign_id, 201)])
-    assert (await approver.post(f"/disbursements/{second}/approve")).status_code == 200
-    assert (await finance.post(f"/disbursements/{first}/pay")).status_code == 200
+    assert (await approver.decide(f"/disbursements/{second}", "approve")).status_code == 200
+    assert (await finance.decide(f"/disbursements/{first}", "pay")).status_code == 200
     assert (await service.balance(campaign_id))["balance_fen"] == 0
 
 
@@ -188,7 +188,7 @@ async def test_pledges_cannot_be_spent(service: Service) -> None:
     balance = await service.balance(campaign_id)
     assert (balance["promised_fen"], balance["received_fen"], balance["balance_fen"]) == (5475_0000_00, 0, 0)
     disbursement = await asked(service, campaign_id, 1)
-    refused = await service.operator(APPROVER).post(f"/disbursements/{disbursement}/approve")
+    refused = await service.operator(APPROVER).decide(f"/disbursements/{disbursement}", "approve")
     assert (refused.status_code, refused.json()["remaining_fen"]) == (409, 0)
 
 
@@ -197,7 +197,7 @@ async def test_of_many_approvals_at_once_only_as_many_win_as_the_balance_covers(
     wanted = [await asked(service, campaign_id, 300) for _ in range(8)]
     people = [service.operator(APPROVER), service.operator(SECOND_APPROVER)]
     answers = await asyncio.gather(
-        *(people[place % 2].post(f"/disbursements/{each}/approve") for place, each in enumerate(wanted))
+        *(people[place % 2].decide(f"/disbursements/{each}", "approve") for place, each in enumerate(wanted))
     )
     assert sorted(answer.status_code for answer in answers) == [200] * 3 + [409] * 5
     assert await figures(service, campaign_id) == (1000, 0, 900, 0, 100)
@@ -211,9 +211,9 @@ async def test_the_second_of_two_approvals_waits_for_the_first_and_sees_what_it_
     first, second = [UUID(await asked(service, campaign_id, 600)) for _ in range(2)]
     announcer = Announcer(partitions=4)
     async with service.engine.connect() as one, service.engine.connect() as two:
-        await commands.approve_disbursement(one, announcer, Actor(APPROVER), first)
+        await commands.approve_disbursement(one, announcer, Actor(APPROVER, 1), first)
         waiting = asyncio.create_task(
-            commands.approve_disbursement(two, announcer, Actor(SECOND_APPROVER), second)
+            commands.approve_disbursement(two, announcer, Actor(SECOND_APPROVER, 1), second)
         )
         await until(service.somebody_waits_for_a_lock)
         assert not waiting.done()

@@ -13,7 +13,8 @@ import services.campaign.decisions.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models
-import services.campaign.pledges.models  # noqa: F401 - the same
+import services.campaign.pledges.models
+import services.campaign.spending.models  # noqa: F401 - the same
 from services.campaign.models import metadata
 from services.campaign.plan import REQUIRED_FIELDS
 from shared.migrations import migrate
@@ -69,6 +70,11 @@ async def test_a_launched_campaign_cannot_be_written_wrong(
         ("amount_fen = -1", "disbursements_amount"),
         ("beneficiaries = 0", "disbursements_beneficiaries"),
         ("beneficiary_unit = 'cats'", "disbursements_unit"),
+        ("category = 'party'", "disbursements_category"),
+        ("""items = '[{"amount_fen": 99}]'""", "disbursements_items"),
+        ("returned_fen = 1", "disbursements_returned"),
+        ("state = 'rejected'", "disbursements_ended"),
+        ("ended_by = 'wang', ended_at = now(), end_reason = '-'", "disbursements_ended"),
         ("campaign_id = 'another'", "disbursements_fund"),
     ],
 )

@@ -15,16 +15,19 @@ from services.campaign.ledger.accounts import CHART, INVENTORY, AccountClass, Si
 from services.campaign.ledger.entries import (
     POSTING_MAX_FEN,
     FundByHand,
+    Kind,
     Posting,
     Unbalanced,
     day_of,
     of_disbursement,
     of_donations,
+    of_return,
     require_balanced,
     require_no_fund,
     turned,
 )
 from services.campaign.ledger.periods import booking_day, month_of, next_month
+from shared.events.campaigns import SpendingCategory
 from tests.services.campaign.builders import Source
 
 POSTINGS: list[dict[str, Any]] = [
@@ -213,17 +216,32 @@ def test_an_empty_batch_is_no_entry() -> None:
     assert of_donations([]) == []
 
 
-def test_a_disbursement_is_an_expense_of_its_campaign_on_the_day_it_was_paid() -> None:
-    subject = UUID(int=1)
-    entry = of_disbursement(
-        subject, "gala", 600, paid_by="wang", paid_at=datetime(2026, 1, 31, 16, tzinfo=UTC)
-    )
-    assert entry.event_on == date(2026, 2, 1)
-    assert entry.postings == (
-        Posting("5101", "gala", Side.DEBIT, 600),
+@pytest.mark.parametrize(
+    ("category", "account"), [("programme", "5101"), ("management", "5201"), ("fundraising", "5301")]
+)
+def test_a_disbursement_is_an_expense_of_its_campaign_and_what_comes_back_lowers_it(
+    category: SpendingCategory, account: str
+) -> None:
+    subject, day = UUID(int=1), date(2026, 2, 1)
+    paid = of_disbursement(subject, "gala", 600, category=category, paid_by="wang", paid_on=day)
+    assert paid.postings == (
+        Posting(account, "gala", Side.DEBIT, 600),
         Posting("1002", "gala", Side.CREDIT, 600),
     )
-    assert (entry.subject, entry.recorded_by, entry.journal) == (subject, "wang", "books")
+    assert (paid.subject, paid.event_on, paid.recorded_by, paid.journal) == (subject, day, "wang", "books")
+    back = of_return(
+        UUID(int=2),
+        "gala",
+        600,
+        category=category,
+        returned_on=day,
+        recorded_by="feng",
+        confirmed_by="zhao",
+        reason="退汇",
+    )
+    assert (back.kind, back.subject) == (Kind.RETURN, UUID(int=2))
+    assert (back.recorded_by, back.confirmed_by, back.note) == ("feng", "zhao", "退汇")
+    assert set(back.postings) == set(turned(paid.postings))
 
 
 def test_a_reversal_of_a_reversal_is_the_entry() -> None:
