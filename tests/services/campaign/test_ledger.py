@@ -89,6 +89,8 @@ async def test_a_payment_is_booked_with_it_and_an_approval_is_no_posting(service
         "reversed_fen": 0,
         "disbursed_fen": 600,
         "returned_fen": 0,
+        "transferred_in_fen": 0,
+        "transferred_out_fen": 0,
         "ledger_fen": 400,
         "reserved_fen": 0,
         "guardrail_balance_fen": 400,
