@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from deploy.bench.ground import Base, Ground, prepared
-from deploy.evening import KAFKA_CHANNEL, Evening, Stage, some_donation
+from deploy.evening import KAFKA_CHANNEL, Evening, Stage, plan, some_donation
 from deploy.verify.claims import digest_of
 from deploy.verify.judging import Verdict, verify
 from deploy.verify.workbook import Sums
@@ -49,6 +51,18 @@ class Played:
             await connection.execute(statement, *arguments)
         finally:
             await connection.close()
+
+    async def command(self, person: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a command to the campaign service, on the version that is there."""
+        headers = {
+            "authorization": f"Bearer {self.ground.credentials.operators[person]}",
+            "idempotency-key": uuid4().hex,
+            "if-match": '"1"' if path.endswith("/approve") else "*",
+        }
+        async with httpx.AsyncClient() as client:
+            answer = await client.post(self.ground.wiring.url("campaign") + path, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json()  # type: ignore[no-any-return]
 
     async def publish(self, topic: str, value: bytes, partition: int, key: bytes | None = None) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.ground.kafka.servers)
@@ -275,6 +289,16 @@ SPOILINGS = {
         "campaign database",
         "disbursed_fen is",
     ),
+    "a transfer that nobody has announced": Spoiling(
+        "campaign",
+        "INSERT INTO fund_transfers (transfer_id, kind, state, version, from_campaign_id, amount_fen,"
+        " decided_on, reason, trustee, trust, asked_by, asked_at, decided_by, decided_at)"
+        " SELECT gen_random_uuid(), 'trust', 'approved', 1, min(campaign_id), 1, current_date, 'made up',"
+        " 'x', 'x', 'a', now(), 'b', now() FROM funds",
+        "DELETE FROM fund_transfers WHERE reason = 'made up'",
+        "campaign database",
+        "transferred_out_fen is 1 instead of 0",
+    ),
     "a posting": Spoiling(
         "campaign",
         _behind_the_triggers(
@@ -328,6 +352,27 @@ async def test_what_is_spoilt_in_a_database_is_named(played: Played, name: str) 
     assert any(spoiling.what in each.what for each in spoilt.differences), named(spoilt)
 
 
+async def test_money_that_changed_its_fund_is_the_same_in_the_events_the_tables_and_the_ledger(
+    played: Played,
+) -> None:
+    other = f"homes-{uuid4().hex[:8]}"
+    body = plan(other, datetime.now(UTC)) | {"kind": "emergency_appeal"}
+    await played.command("desk.lin", "/v1/campaigns", body)
+    await played.command("desk.lin", f"/v1/campaigns/{other}/launch", {})
+    wanted = {"to_campaign_id": other, "amount_fen": 1, "reason": "归口"}
+    asked = await played.command("finance.chen", f"/v1/campaigns/{played.campaign_id}/transfers", wanted)
+    await played.command("approver.wang", f"/v1/transfers/{asked['transfer_id']}/approve", {})
+    verdict = await played.verify(wait_s=SETTLED_S)
+    assert named(verdict) == []
+    for campaign_id, moved in ((played.campaign_id, (0, 1)), (other, (1, 0))):
+        said = {
+            line.place: (line.sums.transferred_in_fen, line.sums.transferred_out_fen)
+            for line in verdict.campaigns[campaign_id]
+        }
+        assert said["campaign database"] == said["ledger"] == moved, said
+        assert said["GET totals"] == (0, 0), "the public total does not know of it"
+
+
 async def test_a_wrong_number_on_the_screen_is_named(played: Played) -> None:
     """A state with one fen too much on the topic `totals`: stream and GET show it, the databases don't."""
     ground, campaign_id = played.ground, played.campaign_id
@@ -336,7 +381,7 @@ async def test_a_wrong_number_on_the_screen_is_named(played: Played) -> None:
     state = await _newest_state(played)
     state["amounts"]["received_fen"] += 1
     state["as_of"] = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
-    sums = Sums(**{name: state["amounts"][name] for name in Sums.__dataclass_fields__})
+    sums = Sums(**{name: fen for name, fen in state["amounts"].items() if name in Sums.__dataclass_fields__})
     state["digest"] = digest_of(campaign_id, state["positions"], sums)
     await played.publish("totals", json.dumps(state).encode(), 0, campaign_id.encode())
 

@@ -3,7 +3,9 @@
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read |
-| finance | ask for a transfer |
+| desk | write the terms of a named fund |
+| desk, finance | confirm the terms that another person has written, or withdraw them |
+| finance | ask for a transfer, or that a named fund becomes a charitable trust |
 | approver | approve a transfer that another person has asked for |
 | finance, approver | withdraw or refuse one that waits |
 
@@ -11,10 +13,11 @@ Whoever decides sends the ETag of what they have read as `If-Match` (428 without
 changed in between (412).
 """
 
+from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from services.campaign import queries as campaigns
@@ -29,13 +32,30 @@ from services.campaign.api import (
     sent,
     tagged,
 )
+from services.campaign.days import today_of
 from services.campaign.funds import commands, queries
-from services.campaign.funds.schemas import CorrectionBody, Transfer, TransferPage, WithdrawBody
+from services.campaign.funds.named import TermsState
+from services.campaign.funds.schemas import (
+    CorrectionBody,
+    FundTurnover,
+    NamedFund,
+    NamedFundBody,
+    NamedFundLine,
+    NamedFundPage,
+    Transfer,
+    TransferPage,
+    TrustBody,
+    WithdrawBody,
+)
 from shared.access import require
+from shared.events.fields import CAMPAIGN_ID
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["funds"])
 
+OnDay = Annotated[
+    date | None, Query(description="At the end of this day in Asia/Shanghai; without it, today")
+]
 READING = [Depends(require(*READERS))]
 
 # ---------------------------------------------------------------- transfers
@@ -55,6 +75,21 @@ async def ask_correction(
     """From this campaign's fund to another's. Nothing moves before another person approves."""
     return await sent.run(
         lambda connection: commands.ask_correction(connection, sent.actor, campaign_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/trust-conversions",
+    status_code=201,
+    response_model=Transfer,
+    summary="Ask that a named fund becomes a charitable trust (慈善信托)",
+)
+async def ask_trust(
+    campaign_id: CampaignPath, body: TrustBody, sent: Annotated[Sent, Depends(sent("ask_trust", "finance"))]
+) -> Response:
+    """The money leaves the books to the trustee when another person approves the transfer."""
+    return await sent.run(
+        lambda connection: commands.ask_trust(connection, sent.actor, campaign_id, body), 201
     )
 
 
@@ -111,3 +146,106 @@ async def read_transfer(transfer_id: UUID, books: BooksHere) -> Response:
     async with books.engine.connect() as connection:
         found = await queries.transfer(connection, transfer_id)
     return tagged(found, found.version)
+
+
+# ---------------------------------------------------------------- named funds
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/named-fund",
+    status_code=201,
+    response_model=NamedFund,
+    summary="Write the terms of a named fund (冠名基金)",
+)
+async def write_terms(
+    campaign_id: CampaignPath,
+    body: NamedFundBody,
+    sent: Annotated[Sent, Depends(sent("write_terms", "desk"))],
+) -> Response:
+    """Of a programme. New terms replace the ones before, when another person has confirmed them: `If-Match`
+    says which ones (428 without).
+    """
+    return await sent.run(
+        lambda connection: commands.write_terms(connection, sent.actor, campaign_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/named-fund/confirm",
+    response_model=NamedFund,
+    summary="Confirm the terms, second person",
+)
+async def confirm_terms(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("confirm_terms", "desk", "finance"))]
+) -> Response:
+    """From now on they stand."""
+    return await sent.run(
+        lambda connection: commands.decide_terms(connection, sent.actor, campaign_id, TermsState.CONFIRMED)
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/named-fund/withdraw",
+    response_model=NamedFund,
+    summary="Withdraw or refuse the terms that wait",
+)
+async def withdraw_terms(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("withdraw_terms", "desk", "finance"))]
+) -> Response:
+    """What stood before stands."""
+    return await sent.run(
+        lambda connection: commands.decide_terms(connection, sent.actor, campaign_id, TermsState.WITHDRAWN)
+    )
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/named-fund",
+    response_model=NamedFund,
+    summary="Read a named fund",
+    dependencies=READING,
+)
+async def read_named_fund(campaign_id: CampaignPath, books: BooksHere) -> Response:
+    """With the version of its newest terms as the ETag."""
+    async with books.engine.connect() as connection:
+        found = await commands.named_fund(connection, campaign_id)
+    return tagged(found, found.version)
+
+
+@router.get("/v1/named-funds", summary="List named funds and how long their money lies", dependencies=READING)
+async def list_named_funds(
+    books: BooksHere,
+    on: OnDay = None,
+    after: Annotated[
+        str | None, Query(pattern=CAMPAIGN_ID, description="The `next` of the part before")
+    ] = None,
+    limit: Limit = 50,
+) -> NamedFundPage:
+    """In the order of their campaigns. Part by part: send `next` as `after` until it is null."""
+    day = on or today_of(datetime.now(UTC))
+    async with books.engine.connect() as connection:
+        standing = await queries.list_standing(connection, after=after, limit=limit)
+        items = [
+            NamedFundLine(
+                terms=terms,
+                turnover=await queries.turnover(
+                    connection, terms.campaign_id, day, idle_after_days=terms.idle_after_days
+                ),
+            )
+            for terms in standing
+        ]
+    return NamedFundPage(items=items, next=next_after([each.campaign_id for each in standing], limit))
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/turnover",
+    summary="How long a fund's money lies: days of balance, idle money",
+    dependencies=READING,
+)
+async def read_turnover(campaign_id: CampaignPath, books: BooksHere, on: OnDay = None) -> FundTurnover:
+    """Of every fund; idle is one only against the terms of a named fund."""
+    day = on or today_of(datetime.now(UTC))
+    async with books.engine.connect() as connection:
+        await campaigns.campaign(connection, campaign_id)
+        terms = await queries.standing_terms(connection, campaign_id)
+        after_days = None if terms is None else terms.idle_after_days
+        return await queries.turnover(connection, campaign_id, day, idle_after_days=after_days)

@@ -17,13 +17,23 @@ from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.days import require_not_ahead, today_of
-from services.campaign.funds import announcements, queries, transfers
-from services.campaign.funds.schemas import CorrectionBody, Transfer, WithdrawBody
+from services.campaign.funds import announcements, named, queries, transfers
+from services.campaign.funds.named import TermsState
+from services.campaign.funds.schemas import (
+    CorrectionBody,
+    NamedFund,
+    NamedFundBody,
+    Terms,
+    Transfer,
+    TrustBody,
+    WithdrawBody,
+)
 from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_transfer
 from services.campaign.two_people import require_another
+from shared.refusals import NotFound
 
 # ---------------------------------------------------------------- asked for
 
@@ -38,6 +48,16 @@ async def ask_correction(
     transfers.require_two_funds(campaign_id, body.to_campaign_id)
     await _require_active(connection, campaign_id, body.to_campaign_id)
     return await _ask(connection, actor, TransferKind.CORRECTION, campaign_id, body.model_dump())
+
+
+async def ask_trust(connection: AsyncConnection, actor: Actor, campaign_id: str, body: TrustBody) -> Transfer:
+    """Ask that a named fund becomes a charitable trust, with the donor's consent. Raises NotANamedFund, …"""
+    await _require_active(connection, campaign_id)
+    if await queries.standing_terms(connection, campaign_id) is None:
+        raise named.NotANamedFund(
+            "Only a named fund, which belongs to its donor's wish, becomes a trust. Have its terms confirmed."
+        )
+    return await _ask(connection, actor, TransferKind.TRUST, campaign_id, body.model_dump())
 
 
 async def _ask(
@@ -189,3 +209,68 @@ async def _read_and_locked(connection: AsyncConnection, actor: Actor, transfer_i
     known = await queries.transfer(connection, transfer_id, lock=True)
     actor.require_read(known.version)
     return known
+
+
+# ---------------------------------------------------------------- named funds
+
+
+async def write_terms(
+    connection: AsyncConnection, actor: Actor, campaign_id: str, body: NamedFundBody
+) -> NamedFund:
+    """Write a named fund's terms, or other ones in their place; they stand when another person has confirmed
+    them. Raises NotAProgramme, TermsWait, VersionRequired for a change that doesn't say what it replaces.
+    """
+    now = datetime.now(UTC)
+    require_not_ahead(body.signed_on, now, "signed_on")
+    newest = await _lock_terms(connection, campaign_id)
+    campaign = await campaigns.campaign(connection, campaign_id)
+    named.require_programme(campaign.kind, campaign.state)
+    named.require_none_waits(None if newest is None else newest.state)
+    if newest is not None:
+        actor.require_read(newest.version)
+    values = {
+        **body.model_dump(),
+        "campaign_id": campaign_id,
+        "version": 1 if newest is None else newest.version + 1,
+        "state": TermsState.ASKED,
+        "asked_by": actor.person,
+        "asked_at": now,
+    }
+    await queries.add_terms(connection, values)
+    return await named_fund(connection, campaign_id)
+
+
+async def decide_terms(
+    connection: AsyncConnection, actor: Actor, campaign_id: str, state: TermsState
+) -> NamedFund:
+    """Confirm, by another person, or withdraw the terms that wait. Raises NoTermsWait or SamePerson."""
+    newest = await _lock_terms(connection, campaign_id)
+    if newest is None:
+        raise named.NotANamedFund("Write its terms first; another person confirms them.")
+    actor.require_read(newest.version)
+    named.require_waiting(newest.state)
+    if state is TermsState.CONFIRMED:
+        require_another(actor.person, newest.asked_by)
+    await queries.decide_terms(connection, newest, state, person=actor.person, now=datetime.now(UTC))
+    return await named_fund(connection, campaign_id)
+
+
+async def named_fund(connection: AsyncConnection, campaign_id: str) -> NamedFund:
+    """A named fund with its versions. Raises NotFound for a campaign that has no terms."""
+    found = await queries.versions_of_terms(connection, campaign_id)
+    if not found:
+        raise NotFound("The campaign is no named fund.", fields=["campaign_id"])
+    return NamedFund(
+        campaign_id=campaign_id,
+        version=found[0].version,
+        standing=await queries.standing_terms(connection, campaign_id),
+        waiting=found[0] if found[0].state is TermsState.ASKED else None,
+        versions=found,
+    )
+
+
+async def _lock_terms(connection: AsyncConnection, campaign_id: str) -> Terms | None:
+    """Lock the fund, under which its terms are decided; gives their newest version. Raises NotFound."""
+    await campaigns.campaign(connection, campaign_id)
+    await campaigns.lock_funds(connection, [campaign_id])
+    return await queries.newest_terms(connection, campaign_id)

@@ -9,12 +9,14 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Index,
+    Integer,
     Table,
     Text,
     Uuid,
     text,
 )
 
+from services.campaign.funds.named import TermsState
 from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.models import amount, metadata, one_of
 from services.campaign.two_people import asked_and_decided
@@ -66,3 +68,25 @@ fund_transfers: Final = Table(
     Index("fund_transfers_of_split", "split_id", postgresql_where=text("split_id IS NOT NULL")),
 )
 """Money that changed its fund, or is asked to. It is corrected by another transfer, never changed."""
+
+named_funds: Final = Table(
+    "named_funds",
+    metadata,
+    Column("campaign_id", Text, ForeignKey("funds.campaign_id"), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # The donor stays in this service; the name of the fund is what is shown.
+    Column("donor", Text, nullable=False),
+    Column("wish", Text, nullable=False),
+    Column("agreement", Text, nullable=False),
+    Column("signed_on", Date, nullable=False),
+    Column("idle_after_days", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    *asked_and_decided("named_funds", waiting=TermsState.ASKED, done=TermsState.CONFIRMED),
+    CheckConstraint(one_of("state", TermsState), name="named_funds_state"),
+    CheckConstraint("version >= 1", name="named_funds_version"),
+    CheckConstraint("idle_after_days BETWEEN 1 AND 3660", name="named_funds_idle"),
+    Index("named_funds_one_waits", "campaign_id", unique=True, postgresql_where=text("state = 'asked'")),
+)
+"""Every version of a named fund's terms. The newest confirmed one stands."""
