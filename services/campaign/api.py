@@ -7,6 +7,9 @@
 | finance | settle a closed campaign whose fund is empty, open it again |
 | administrator | all of it; the two-person rule holds for them as well |
 
+Each role everywhere, or at an organisation and below it: then only for what belongs there, and lists show
+nothing else.
+
 Every POST needs an `Idempotency-Key` (1 … 128 visible ASCII characters, new for each new command): sent again
 with the same request it gives the same answer, a refusal as well, and has one effect; with another request it
 is refused with 422. Answers about one campaign, disbursement or pledge carry an `ETag`; sent back as
@@ -29,6 +32,7 @@ from services.campaign import commands, queries
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.lifecycle import State
+from services.campaign.organisations import rights
 from services.campaign.schemas import (
     Balance,
     Campaign,
@@ -40,15 +44,19 @@ from services.campaign.schemas import (
     StepBody,
 )
 from shared import idempotency, versions
-from shared.access import Person, Role, require
-from shared.events.fields import CAMPAIGN_ID
+from shared.access import Person, Reach, Role, require_somewhere
+from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
 from shared.run_once import Answer, Command, Runner
 from shared.strict_json import StrictJsonRoute
 
 READERS: Final[tuple[Role, ...]] = ("viewer", "desk", "finance", "approver")
+NAMED_IN_QUERIES: Final = ("campaign_id", "organisation_id")
 
 CampaignPath = Annotated[str, Path(pattern=CAMPAIGN_ID, description="The campaign's id")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+OrganisationQuery = Annotated[
+    str | None, Query(pattern=ORGANISATION_ID, description="Of this organisation and those below it alone")
+]
 AfterId = Annotated[UUID | None, Query(description="The `next` of the part before")]
 KeyHeader = Annotated[
     str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
@@ -101,20 +109,58 @@ def books_of(request: Request) -> Books:
 BooksHere = Annotated[Books, Depends(books_of)]
 
 
-def sent(name: str, *roles: Role) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name`, from a person with one of `roles`, with its key and version."""
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Who sent a request, and where they may do what it asks for."""
+
+    person: str
+    reach: Reach
+
+
+def allowed(*roles: Role, somewhere: bool = False) -> Callable[..., Awaitable[Right]]:
+    """A dependency: somebody with one of `roles` at everything that the address names, in its path or as
+    `campaign_id` or `organisation_id` in its query; everywhere (403) when it names nothing.
+
+    With `somewhere` an address may name nothing: the route must itself stay within `reach`, by
+    organisations/rights.py.
+    """
+
+    async def dependency(
+        request: Request, books: BooksHere, person: Annotated[Person, Depends(require_somewhere(*roles))]
+    ) -> Right:
+        reach = person.reach(*roles)
+        named = [each for each in request.path_params.items() if each[0] in rights.OWNERS]
+        named += [each for each in request.query_params.multi_items() if each[0] in NAMED_IN_QUERIES]
+        if not reach.everywhere and not (named or somewhere):
+            raise rights.OutOfReach(f"You have the role at {reach} only, and this concerns all.")
+        if not reach.everywhere and named:
+            async with books.engine.connect() as connection:
+                for name, value in named:
+                    await rights.require_named(
+                        connection, reach, name, value, reading=request.method == "GET"
+                    )
+        return Right(person.name, reach)
+
+    return dependency
+
+
+def sent(name: str, *roles: Role, somewhere: bool = False) -> Callable[..., Awaitable[Sent]]:
+    """A dependency: the command `name`, from a person with one of `roles` where it acts (`allowed`), with its
+    key and version.
+    """
 
     async def dependency(
         request: Request,
         books: BooksHere,
-        person: Annotated[Person, Depends(require(*roles))],
+        right: Annotated[Right, Depends(allowed(*roles, somewhere=somewhere))],
         idempotency_key: KeyHeader = None,
         if_match: VersionHeader = None,
     ) -> Sent:
         key = idempotency.require_key(idempotency_key)
         expected = versions.expected_version(if_match)
         digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
-        return Sent(Command(name, person.name, key, digest), Actor(person.name, expected), books)
+        actor = Actor(right.person, expected, right.reach)
+        return Sent(Command(name, right.person, key, digest), actor, books)
 
     return dependency
 
@@ -126,7 +172,7 @@ def sent(name: str, *roles: Role) -> Callable[..., Awaitable[Sent]]:
     "/v1/campaigns", status_code=201, response_model=Campaign, tags=["campaigns"], summary="Create a draft"
 )
 async def create_campaign(
-    body: CampaignBody, sent: Annotated[Sent, Depends(sent("create_campaign", "desk"))]
+    body: CampaignBody, sent: Annotated[Sent, Depends(sent("create_campaign", "desk", somewhere=True))]
 ) -> Response:
     """A draft may lack parts of the plan; filing and launching need them all. 409 when the id is taken."""
     return await sent.run(lambda connection: commands.create_campaign(connection, sent.actor, body), 201)
@@ -142,11 +188,11 @@ async def rewrite_plan(
     campaign_id: CampaignPath,
     body: PlanBody,
     books: BooksHere,
-    person: Annotated[Person, Depends(require("desk"))],
+    right: Annotated[Right, Depends(allowed("desk"))],
     if_match: VersionHeader = None,
 ) -> Response:
     """The whole plan is replaced. `If-Match` is required (428), so that no change is lost unseen (412)."""
-    actor = Actor(person.name, versions.expected_version(versions.require_if_match(if_match)))
+    actor = Actor(right.person, versions.expected_version(versions.require_if_match(if_match)), right.reach)
     async with books.engine.begin() as connection:
         campaign = await commands.rewrite_plan(connection, actor, campaign_id, body)
     return tagged(campaign, campaign.version)
@@ -270,10 +316,12 @@ async def reopen_campaign(
     response_model=CampaignPage,
     tags=["campaigns"],
     summary="List campaigns in the order of their ids",
-    dependencies=[Depends(require(*READERS))],
 )
 async def list_campaigns(
     books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
+    *,
+    organisation_id: OrganisationQuery = None,
     state: State | None = None,
     after: Annotated[
         str | None, Query(pattern=CAMPAIGN_ID, description="The `next` of the part before")
@@ -282,7 +330,9 @@ async def list_campaigns(
 ) -> CampaignPage:
     """Part by part: send `next` as `after` until it is null."""
     async with books.engine.connect() as connection:
-        items = await queries.list_campaigns(connection, state=state, after=after, limit=limit)
+        asked = right.reach if organisation_id is None else Reach(frozenset({organisation_id}))
+        seen = await rights.seen(connection, asked)
+        items = await queries.list_campaigns(connection, seen=seen, state=state, after=after, limit=limit)
     return CampaignPage(items=items, next=next_after([item.campaign_id for item in items], limit))
 
 
@@ -291,7 +341,7 @@ async def list_campaigns(
     response_model=Campaign,
     tags=["campaigns"],
     summary="Read a campaign",
-    dependencies=[Depends(require(*READERS))],
+    dependencies=[Depends(allowed(*READERS))],
 )
 async def read_campaign(campaign_id: CampaignPath, books: BooksHere) -> Response:
     """With its version as the ETag."""
@@ -304,7 +354,7 @@ async def read_campaign(campaign_id: CampaignPath, books: BooksHere) -> Response
     "/v1/campaigns/{campaign_id}/balance",
     tags=["campaigns"],
     summary="A fund's figures and the positions they stand for",
-    dependencies=[Depends(require(*READERS))],
+    dependencies=[Depends(allowed(*READERS))],
 )
 async def read_balance(campaign_id: CampaignPath, books: BooksHere) -> Balance:
     """Everything is read at one moment, so that the sums can be recomputed from the log."""

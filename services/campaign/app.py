@@ -12,6 +12,7 @@ from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
 from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
+from services.campaign.organisations import api as organisations_api
 from services.campaign.pledges import api as pledges_api
 from services.campaign.pledges.reminders import Reminders
 from services.campaign.settings import Settings
@@ -37,6 +38,7 @@ PACE_S: Final = 0.2
 
 APIS: Final = (
     api,
+    organisations_api,
     pledges_api,
     goods_api,
     spending_api,

@@ -21,6 +21,9 @@ from services.campaign import (
 from services.campaign.announcements import Announcer
 from services.campaign.identifiers import new_id
 from services.campaign.lifecycle import Action, State
+from services.campaign.organisations import queries as organisations
+from services.campaign.organisations import rights
+from services.campaign.organisations.hierarchy import as_registered
 from services.campaign.schemas import (
     Campaign,
     CampaignBody,
@@ -30,6 +33,7 @@ from services.campaign.schemas import (
     StepBody,
 )
 from shared import versions
+from shared.access import EVERYWHERE, Reach
 from shared.refusals import Refused
 
 
@@ -56,10 +60,13 @@ class PlanFixed(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who gives a command, and which version of its object they have seen (None: whichever there is)."""
+    """Who gives a command, which version of its object they have seen (None: whichever there is), and where
+    they may give it. What the address names was looked at before; what a body names, a command looks at.
+    """
 
     person: str
     expected_version: int | None = None
+    reach: Reach = EVERYWHERE
 
     def require_read(self, version: int) -> None:
         """Raise VersionRequired unless they say which version they have read, VersionChanged unless it is
@@ -79,7 +86,7 @@ async def create_campaign(connection: AsyncConnection, actor: Actor, body: Campa
     """Write a draft. Raises CampaignExists, and what a wrong plan raises."""
     now = datetime.now(UTC)
     values = {
-        **_plan_values(body),
+        **await _plan_values(connection, actor, body),
         "campaign_id": body.campaign_id,
         "state": State.DRAFT,
         "version": 1,
@@ -103,7 +110,7 @@ async def rewrite_plan(
             f"The campaign is {campaign.state}; a filed plan changes by a recorded decision (art. 56).",
             state=campaign.state.value,
         )
-    values = _plan_values(body)
+    values = await _plan_values(connection, actor, body)
     return await queries.change_campaign(
         connection, campaign, action="plan", person=actor.person, now=datetime.now(UTC), **values
     )
@@ -237,10 +244,17 @@ def _times(campaign: Campaign, action: Action, now: datetime, day: date) -> dict
     return {"settled_at": now, "settled_on": day} if action is Action.SETTLE else {}
 
 
-def _plan_values(body: PlanBody) -> dict[str, Any]:
-    """The columns of a plan. Raises when its parts contradict each other."""
+async def _plan_values(connection: AsyncConnection, actor: Actor, body: PlanBody) -> dict[str, Any]:
+    """The columns of a plan, with the register's words. Raises when its parts contradict each other, and
+    OutOfReach for another's organisation.
+    """
     plan.require_window(body.window_start, body.window_end)
     values = body.model_dump(exclude={"campaign_id", "milestone_percents"})
+    await rights.require_organisation(connection, actor.reach, body.organisation_id)
+    if body.organisation_id is not None:
+        registered = await organisations.organisation(connection, body.organisation_id)
+        values["organisation"] = as_registered("organisation", body.organisation, registered.name)
+        values["licence"] = as_registered("licence", body.licence, registered.licence)
     values["milestones_fen"] = list(
         milestones.planned(body.goal_fen, percents=body.milestone_percents, explicit_fen=body.milestones_fen)
     )

@@ -58,6 +58,9 @@ campaigns: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
     Column("title_en", Text),
+    Column(
+        "organisation_id", Text, ForeignKey("organisations.organisation_id", name="campaigns_organisation")
+    ),
     Column("organisation", Text),
     Column("licence", Text),
     Column("filing_number", Text, unique=True),
@@ -86,6 +89,7 @@ campaigns: Final = Table(
     Column("launched_on", Date),
     Column("closed_on", Date),
     Column("settled_on", Date),
+    Index("campaigns_of_organisation", "organisation_id", "campaign_id"),
     CheckConstraint(one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
     CheckConstraint(one_of("state", State), name="campaigns_state"),
     CheckConstraint("version >= 1", name="campaigns_version"),

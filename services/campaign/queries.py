@@ -104,10 +104,19 @@ async def record_change(
 
 
 async def list_campaigns(
-    connection: AsyncConnection, *, state: State | None, after: str | None, limit: int
+    connection: AsyncConnection,
+    *,
+    seen: Sequence[str] | None,
+    state: State | None,
+    after: str | None,
+    limit: int,
 ) -> list[Campaign]:
-    """At most `limit` campaigns in the order of their ids, beginning behind `after`."""
+    """At most `limit` campaigns in the order of their ids, beginning behind `after`; of the organisations
+    that are seen alone, unless None.
+    """
     statement = select(models.campaigns).order_by(models.campaigns.c.campaign_id).limit(limit)
+    if seen is not None:
+        statement = statement.where(models.campaigns.c.organisation_id.in_(seen))
     if state is not None:
         statement = statement.where(models.campaigns.c.state == state)
     if after is not None:

@@ -21,7 +21,7 @@ from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
 from shared.events.campaigns import CampaignKind
-from shared.events.fields import CAMPAIGN_ID
+from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
 from shared.money import MAX_AMOUNT_FEN
 
 # Cc: control, Cs: unpaired surrogates, Zl and Zp: line and paragraph separators.
@@ -77,6 +77,7 @@ Percent = Annotated[int, Field(strict=True, ge=1, le=1000)]
 Time = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_as_utc)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 CampaignId = Annotated[str, StringConstraints(strict=True, pattern=CAMPAIGN_ID)]
+OrganisationId = Annotated[str, StringConstraints(strict=True, pattern=ORGANISATION_ID)]
 
 
 class Body(BaseModel):
@@ -93,6 +94,9 @@ class PlanBody(Body):
     )
     title: Line = Field(description="募捐活动名称, as screens show it")
     title_en: Line | None = Field(None, description="The title in English")
+    organisation_id: OrganisationId | None = Field(
+        None, description="Of the register; its words fill organisation and licence"
+    )
     organisation: Line | None = Field(None, description="慈善组织")
     licence: Line | None = Field(None, description="公开募捐资格证书编号")
     goal_fen: Fen | None = Field(None, description="募捐目标, in fen")
@@ -155,6 +159,7 @@ class Campaign(BaseModel):
     version: int = Field(description="Grows with each change; the ETag")
     title: str
     title_en: str | None
+    organisation_id: str | None = Field(description="Null: from before there was a register, or of none")
     organisation: str | None
     licence: str | None
     filing_number: str | None

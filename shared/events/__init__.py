@@ -39,6 +39,7 @@ from shared.events.goods import (
     GoodsWrittenOff,
 )
 from shared.events.notifications import Contact, NotificationDelivered, NotificationFailed
+from shared.events.organisations import OrganisationChanged, OrganisationRegistered
 from shared.events.reports import ReportCorrected, ReportPublished
 
 __all__ = [
@@ -71,6 +72,8 @@ __all__ = [
     "MilestoneReached",
     "NotificationDelivered",
     "NotificationFailed",
+    "OrganisationChanged",
+    "OrganisationRegistered",
     "PledgeCorrected",
     "PledgeDue",
     "PledgeFulfilled",
@@ -114,6 +117,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     GoodsDistributed,
     GoodsReturned,
     GoodsWrittenOff,
+    OrganisationRegistered,
+    OrganisationChanged,
     NotificationDelivered,
     NotificationFailed,
     ReportPublished,
@@ -151,6 +156,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | GoodsDistributed
         | GoodsReturned
         | GoodsWrittenOff
+        | OrganisationRegistered
+        | OrganisationChanged
         | NotificationDelivered
         | NotificationFailed
         | ReportPublished

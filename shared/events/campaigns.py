@@ -26,6 +26,7 @@ class CampaignData(EventData):
     kind: CampaignKind
     title: str
     title_en: str | None = None
+    organisation_id: str | None = None
     organisation: str
     licence: str
     filing_number: str | None = None

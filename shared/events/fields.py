@@ -26,3 +26,6 @@ Moment = AwareDatetime
 
 CAMPAIGN_ID: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
 """The desk chooses a campaign's id; donations, addresses of pages and events name it."""
+
+ORGANISATION_ID: Final = CAMPAIGN_ID
+"""The same for an organisation's id."""

@@ -31,6 +31,8 @@ from shared.events import (
     MilestoneReached,
     NotificationDelivered,
     NotificationFailed,
+    OrganisationChanged,
+    OrganisationRegistered,
     PledgeCorrected,
     PledgeDue,
     PledgeFulfilled,
@@ -76,6 +78,7 @@ from shared.events.goods import (
     ReceivedItem,
 )
 from shared.events.notifications import NotificationData
+from shared.events.organisations import OrganisationData
 from shared.events.reports import ReportCorrectedData, ReportPublishedData
 
 GALA = "gala-2024"
@@ -327,6 +330,19 @@ _DATA: dict[type[Event], EventData] = {
         value_fen=12_100_000,
         items=(MEDICINE,),
         written_off_on=date(2026, 3, 5),
+    ),
+    OrganisationRegistered: OrganisationData(
+        organisation_id="gusu", parent_id="suzhou", version=1, name="姑苏区慈善会", changed_at=AT
+    ),
+    OrganisationChanged: OrganisationData(
+        organisation_id="suzhou",
+        version=2,
+        name="苏州市慈善总会",
+        name_en="Suzhou Charity Federation",
+        licence="慈证字第1号",
+        contact="0512-0000000",
+        query_method="https://charity.example",
+        changed_at=AT,
     ),
     NotificationDelivered: NotificationData(
         message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="mail", attempts=1

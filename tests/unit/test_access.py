@@ -13,13 +13,21 @@ from fastapi import Depends, FastAPI
 from pydantic import ValidationError
 
 from shared import problems
-from shared.access import Operator, Operators, Person, require
+from shared.access import EVERYWHERE, Operator, Operators, Person, Reach, require, require_somewhere
 
 PEOPLE = {
     "finance-token": ("周会计", {"finance"}),
     "viewer-token": ("duty", {"viewer", "desk"}),
     "admin-token": ("root", {"administrator"}),
     "no-role-token": ("guest", set[str]()),
+    "county-token": ("gusu.finance", set[str]()),
+}
+GRANTS = {
+    "county-token": [
+        {"organisation": "gusu", "roles": ["finance"]},
+        {"organisation": "wujiang", "roles": ["administrator"]},
+        {"organisation": "gusu", "roles": ["desk"]},
+    ]
 }
 
 
@@ -31,6 +39,7 @@ def entries() -> list[dict[str, object]]:
     """The operators' file as it is on the disk."""
     return [
         {"person": person, "roles": sorted(roles), "token_sha256": digest(token)}
+        | ({"grants": GRANTS[token]} if token in GRANTS else {})
         for token, (person, roles) in PEOPLE.items()
     ]
 
@@ -47,6 +56,12 @@ async def client(operators: Operators) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.operators = operators
     problems.install(app)
+
+    @app.get("/somewhere")
+    async def somewhere(
+        person: Annotated[Person, Depends(require_somewhere("finance"))],
+    ) -> dict[str, list[str]]:
+        return {"at": sorted(person.reach("finance").organisations or ["everywhere"])}
 
     @app.get("/ledger")
     async def ledger(person: Annotated[Person, Depends(require("finance", "approver"))]) -> dict[str, str]:
@@ -97,6 +112,32 @@ async def test_without_the_role_the_answer_is_403_and_names_it(client: httpx.Asy
     assert "finance, approver" in answer.json()["detail"]
 
 
+async def test_a_role_at_an_organisation_is_no_role_everywhere(client: httpx.AsyncClient) -> None:
+    county = {"authorization": "Bearer county-token"}
+    refused = await client.get("/ledger", headers=county)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:shanliu:problem:role-missing")
+    assert "gusu, wujiang" in refused.json()["detail"]
+    assert (await client.get("/somewhere", headers=county)).json() == {"at": ["gusu", "wujiang"]}
+    for token, at in (("finance-token", ["everywhere"]), ("admin-token", ["everywhere"])):
+        answer = await client.get("/somewhere", headers={"authorization": f"Bearer {token}"})
+        assert answer.json() == {"at": at}
+    for token in ("viewer-token", "no-role-token"):
+        assert (
+            await client.get("/somewhere", headers={"authorization": f"Bearer {token}"})
+        ).status_code == 403
+
+
+def test_grants_of_one_organisation_add_up_and_an_administrator_there_may_all(operators: Operators) -> None:
+    person = operators.find("county-token")
+    assert person is not None
+    assert person.reach("desk") == Reach(frozenset({"gusu", "wujiang"}))
+    assert person.reach("approver") == Reach(frozenset({"wujiang"}))
+    assert not person.reach("approver").everywhere
+    admin = operators.find("admin-token")
+    assert admin is not None
+    assert admin.reach("approver") == EVERYWHERE
+
+
 @pytest.mark.parametrize("token", [*PEOPLE, "nobody", ""])
 def test_every_entry_is_compared_whoever_asks(
     operators: Operators, monkeypatch: pytest.MonkeyPatch, token: str
@@ -126,6 +167,11 @@ def test_without_a_file_nobody_is_let_in() -> None:
         {"token_sha256": digest("x").upper()},
         {"person": ""},
         {"person": None},
+        {"grants": [{"organisation": "gusu", "roles": ["king"]}]},
+        {"grants": [{"organisation": "gusu", "roles": []}]},
+        {"grants": [{"organisation": "Gu Su", "roles": ["desk"]}]},
+        {"grants": [{"organisation": "gusu", "roles": ["desk"]}] * 101},
+        {"grants": None},
     ],
 )
 def test_a_file_with_a_mistake_is_refused_when_it_is_read(tmp_path: Path, changed: dict[str, object]) -> None:

@@ -24,6 +24,7 @@ from services.campaign.api import (
     CampaignPath,
     Limit,
     Sent,
+    allowed,
     next_after,
     sent,
     tagged,
@@ -36,12 +37,11 @@ from services.campaign.decisions.schemas import (
     RemainderBody,
     WithdrawBody,
 )
-from shared.access import require
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["decisions"])
 
-READING = [Depends(require(*READERS))]
+READING = [Depends(allowed(*READERS))]
 
 
 @router.post(

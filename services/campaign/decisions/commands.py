@@ -26,6 +26,7 @@ from services.campaign.decisions.schemas import (
 from services.campaign.funds import commands as funds
 from services.campaign.funds import transfers
 from services.campaign.identifiers import new_id
+from services.campaign.organisations import rights
 from services.campaign.schemas import Campaign
 from services.campaign.two_people import require_another
 
@@ -53,6 +54,7 @@ async def ask_remainder(
     """Put forward where the rest goes. Nothing moves yet, so no balance is asked. Raises RemainderTooEarly,
     SameCampaign, FundNotActive, DecisionWaits, …
     """
+    await rights.require_campaigns(connection, actor.reach, [body.to_campaign_id])
     rules.require_elsewhere(campaign_id, body.to_campaign_id)
     campaign = await campaigns.campaign(connection, campaign_id, lock=True)
     rules.require_closed(campaign.state)

@@ -27,7 +27,9 @@ from services.campaign.api import (
     BooksHere,
     CampaignPath,
     Limit,
+    Right,
     Sent,
+    allowed,
     next_after,
     sent,
     tagged,
@@ -47,7 +49,7 @@ from services.campaign.funds.schemas import (
     TrustBody,
     WithdrawBody,
 )
-from shared.access import require
+from services.campaign.organisations import rights
 from shared.events.fields import CAMPAIGN_ID
 from shared.strict_json import StrictJsonRoute
 
@@ -56,7 +58,7 @@ router = APIRouter(route_class=StrictJsonRoute, tags=["funds"])
 OnDay = Annotated[
     date | None, Query(description="At the end of this day in Asia/Shanghai; without it, today")
 ]
-READING = [Depends(require(*READERS))]
+READING = [Depends(allowed(*READERS))]
 
 # ---------------------------------------------------------------- transfers
 
@@ -211,9 +213,11 @@ async def read_named_fund(campaign_id: CampaignPath, books: BooksHere) -> Respon
     return tagged(found, found.version)
 
 
-@router.get("/v1/named-funds", summary="List named funds and how long their money lies", dependencies=READING)
+@router.get("/v1/named-funds", summary="List named funds in reach and how long their money lies")
 async def list_named_funds(
     books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
+    *,
     on: OnDay = None,
     after: Annotated[
         str | None, Query(pattern=CAMPAIGN_ID, description="The `next` of the part before")
@@ -223,7 +227,8 @@ async def list_named_funds(
     """In the order of their campaigns. Part by part: send `next` as `after` until it is null."""
     day = on or today_of(datetime.now(UTC))
     async with books.engine.connect() as connection:
-        standing = await queries.list_standing(connection, after=after, limit=limit)
+        seen = await rights.seen(connection, right.reach)
+        standing = await queries.list_standing(connection, seen=seen, after=after, limit=limit)
         items = [
             NamedFundLine(
                 terms=terms,

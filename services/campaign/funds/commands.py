@@ -32,6 +32,7 @@ from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_transfer
+from services.campaign.organisations import rights
 from services.campaign.two_people import require_another
 from shared.refusals import NotFound
 
@@ -45,6 +46,7 @@ async def ask_correction(
 
     Raises SameFund, FundNotActive, DayNotYet, NotFound.
     """
+    await rights.require_campaigns(connection, actor.reach, [body.to_campaign_id])
     transfers.require_two_funds(campaign_id, body.to_campaign_id)
     await _require_active(connection, campaign_id, body.to_campaign_id)
     return await _ask(connection, actor, TransferKind.CORRECTION, campaign_id, body.model_dump())

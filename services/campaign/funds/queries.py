@@ -1,6 +1,6 @@
 """What is asked of the database about funds. Every function runs in its caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,7 @@ from services.campaign.ledger.accounts import (
     RESTRICTED_NET_ASSETS,
     TRUST_COST,
 )
+from services.campaign.organisations.rights import of_seen
 from shared.refusals import NotFound
 
 # ---------------------------------------------------------------- transfers
@@ -121,15 +122,19 @@ async def decide_terms(
     return Terms.model_validate((await connection.execute(statement)).one())
 
 
-async def list_standing(connection: AsyncConnection, *, after: str | None, limit: int) -> list[Terms]:
-    """The terms that stand of at most `limit` named funds in the order of their campaigns, behind `after`."""
+async def list_standing(
+    connection: AsyncConnection, *, seen: Sequence[str] | None = None, after: str | None, limit: int
+) -> list[Terms]:
+    """The terms that stand of at most `limit` named funds in the order of their campaigns, behind `after`; of
+    the organisations that are seen alone, unless None.
+    """
     table, other = named_funds, named_funds.alias()
     newest = select(func.max(other.c.version)).where(
         other.c.campaign_id == table.c.campaign_id, other.c.state == TermsState.CONFIRMED
     )
     statement = (
         select(table)
-        .where(table.c.version == newest.scalar_subquery())
+        .where(table.c.version == newest.scalar_subquery(), of_seen(table.c.campaign_id, seen))
         .order_by(table.c.campaign_id)
         .limit(limit)
     )

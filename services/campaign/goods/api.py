@@ -26,8 +26,10 @@ from services.campaign.api import (
     BooksHere,
     CampaignPath,
     Limit,
+    Right,
     Sent,
     VersionHeader,
+    allowed,
     next_after,
     sent,
     tagged,
@@ -52,13 +54,13 @@ from services.campaign.goods.schemas import (
     ReversalBody,
     WriteOffBody,
 )
+from services.campaign.organisations import rights
 from shared import versions
-from shared.access import Person, require
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["goods"])
 
-READING = [Depends(require(*READERS))]
+READING = [Depends(allowed(*READERS))]
 
 # ---------------------------------------------------------------- gifts
 
@@ -83,11 +85,11 @@ async def rewrite_gift(
     gift_id: UUID,
     body: GiftBody,
     books: BooksHere,
-    person: Annotated[Person, Depends(require("desk"))],
+    right: Annotated[Right, Depends(allowed("desk"))],
     if_match: VersionHeader = None,
 ) -> Response:
     """The whole gift is replaced, its items get new ids. `If-Match` is required (428)."""
-    actor = Actor(person.name, versions.expected_version(versions.require_if_match(if_match)))
+    actor = Actor(right.person, versions.expected_version(versions.require_if_match(if_match)), right.reach)
     async with books.engine.begin() as connection:
         gift = await commands.rewrite_gift(connection, actor, gift_id, body)
     return tagged(gift, gift.version)
@@ -325,11 +327,10 @@ async def list_store(
     return ItemPage(items=items, next=next_after([str(item.item_id) for item in items], limit))
 
 
-@router.get(
-    "/v1/goods-expiring", summary="List what expires soon, or has, in any store", dependencies=READING
-)
+@router.get("/v1/goods-expiring", summary="List what expires soon, or has, in any store in reach")
 async def list_expiring(
     books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
     within_days: Annotated[int, Query(ge=-1, le=3660, description="-1: what has expired already")] = 90,
     after: AfterId = None,
     limit: Limit = 50,
@@ -337,5 +338,6 @@ async def list_expiring(
     """The first to expire first; days are those of Asia/Shanghai."""
     latest = today_of(datetime.now(UTC)) + timedelta(days=within_days)
     async with books.engine.connect() as connection:
-        items = await queries.list_expiring(connection, latest, after=after, limit=limit)
+        seen = await rights.seen(connection, right.reach)
+        items = await queries.list_expiring(connection, latest, seen=seen, after=after, limit=limit)
     return ItemPage(items=items, next=next_after([str(item.item_id) for item in items], limit))

@@ -28,6 +28,7 @@ from services.campaign.goods.schemas import (
     Movement,
     MovementItem,
 )
+from services.campaign.organisations.rights import of_seen
 from shared.refusals import NotFound
 
 CHANGES_SHOWN: Final = 200
@@ -195,13 +196,20 @@ async def list_store(
 
 
 async def list_expiring(
-    connection: AsyncConnection, latest: date, *, after: UUID | None, limit: int
+    connection: AsyncConnection,
+    latest: date,
+    *,
+    seen: Sequence[str] | None = None,
+    after: UUID | None,
+    limit: int,
 ) -> list[Item]:
-    """At most `limit` items in any store that expire by `latest`, the first to expire first."""
+    """At most `limit` items in any store that expire by `latest`, the first to expire first; of the
+    organisations that are seen alone, unless None.
+    """
     table = models.goods_items
     statement = (
         select(table)
-        .where(table.c.left_quantity > 0, table.c.expires_on <= latest)
+        .where(table.c.left_quantity > 0, table.c.expires_on <= latest, of_seen(table.c.campaign_id, seen))
         .order_by(table.c.expires_on, table.c.item_id)
         .limit(limit)
     )

@@ -81,9 +81,6 @@ EXPENSE_OF: Final[Mapping[SpendingCategory, str]] = MappingProxyType(
 )
 """What a disbursement of each category is booked as."""
 
-MANAGEMENT_COST: Final = "5201"
-FUNDRAISING_COST: Final = "5301"
-
 _ACCOUNTS: Final = (
     Account("1001", "现金", "Cash", AccountClass.ASSET),
     Account(BANK, "银行存款", "Bank", AccountClass.ASSET),

@@ -7,6 +7,9 @@
 | finance, approver | book what another person has written; confirm a close that another person has asked for
 |
 
+Whoever has a role at an organisation alone sees and books what names campaigns of it or below, and nothing
+that names none: unrestricted money, months, journals and the check are of all.
+
 Donations, their reversals and payments are booked by themselves. `at` names positions, such as
 `at=books:12&at=donations:intake.wechat/0:40`: what is not named is not counted; without any, all there is.
 """
@@ -19,7 +22,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from services.campaign.api import READERS, AfterId, BooksHere, Limit, Sent, sent
+from services.campaign.api import READERS, AfterId, BooksHere, Limit, Right, Sent, allowed, sent
 from services.campaign.ledger import checking, commands, queries
 from services.campaign.ledger.accounts import CHART
 from services.campaign.ledger.drafts import DraftState
@@ -41,8 +44,8 @@ from services.campaign.ledger.schemas import (
     TrialBalance,
     VoucherBody,
 )
+from services.campaign.organisations import rights
 from services.campaign.schemas import Day
-from shared.access import require
 from shared.events.fields import CAMPAIGN_ID
 from shared.refusals import NotFound, Refused
 from shared.strict_json import StrictJsonRoute
@@ -51,7 +54,8 @@ MAX_PERIODS: Final = 240
 """Twenty years."""
 
 router = APIRouter(prefix="/v1/ledger", route_class=StrictJsonRoute, tags=["ledger"])
-reading: Final[list[Any]] = [Depends(require(*READERS))]
+reading: Final[list[Any]] = [Depends(allowed(*READERS))]
+SeeingHere = Annotated[Right, Depends(allowed(*READERS, somewhere=True))]
 
 MonthPath = Annotated[
     str, Path(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="A month in Asia/Shanghai, such as 2026-11")
@@ -76,7 +80,7 @@ class PositionUnusable(Refused):
 
 @router.post("/vouchers", status_code=201, response_model=Draft, summary="Write a voucher (制单)")
 async def draft_voucher(
-    body: VoucherBody, sent: Annotated[Sent, Depends(sent("draft_voucher", "finance"))]
+    body: VoucherBody, sent: Annotated[Sent, Depends(sent("draft_voucher", "finance", somewhere=True))]
 ) -> Response:
     """Booked when another person says so. A campaign's fund can't be changed by one."""
     return await sent.run(lambda connection: commands.draft_voucher(connection, sent.actor, body), 201)
@@ -94,7 +98,7 @@ async def draft_opening(
 
 @router.post("/reversals", status_code=201, response_model=Draft, summary="Write a reversal (冲销)")
 async def draft_reversal(
-    body: ReversalBody, sent: Annotated[Sent, Depends(sent("draft_reversal", "finance"))]
+    body: ReversalBody, sent: Annotated[Sent, Depends(sent("draft_reversal", "finance", somewhere=True))]
 ) -> Response:
     """Of a voucher or an opening, once, with its reason. Donations and payments have their own way back
     (409).
@@ -118,13 +122,18 @@ async def discard_draft(
     return await sent.run(lambda connection: commands.discard_draft(connection, sent.actor, draft_id))
 
 
-@router.get("/drafts", summary="List drafts, oldest first", dependencies=reading)
+@router.get("/drafts", summary="List drafts, oldest first")
 async def list_drafts(
-    books: BooksHere, state: DraftState | None = None, after: AfterId = None, limit: Limit = 50
+    books: BooksHere,
+    right: SeeingHere,
+    state: DraftState | None = None,
+    after: AfterId = None,
+    limit: Limit = 50,
 ) -> DraftPage:
     """Part by part: send `next` as `after` until it is null."""
     async with books.engine.connect() as connection:
-        items = await queries.list_drafts(connection, state=state, after=after, limit=limit)
+        seen = await rights.seen(connection, right.reach)
+        items = await queries.list_drafts(connection, seen=seen, state=state, after=after, limit=limit)
     return DraftPage(items=items, next=str(items[-1].draft_id) if len(items) == limit else None)
 
 
@@ -163,9 +172,13 @@ async def list_periods(books: BooksHere) -> Periods:
 # ---------------------------------------------------------------- reading
 
 
-@router.get("/accounts", summary="The chart of accounts (会计科目)", dependencies=reading)
+@router.get(
+    "/accounts",
+    summary="The chart of accounts (会计科目)",
+    dependencies=[Depends(allowed(*READERS, somewhere=True))],
+)
 async def read_chart() -> list[ChartLine]:
-    """Every account."""
+    """Every account. It is the same for all."""
     return [
         ChartLine(
             number=account.number,
@@ -255,15 +268,17 @@ async def list_entries(
     return EntryPage(items=items, next=items[-1].sequence if len(items) == limit else None)
 
 
-@router.get("/funds", summary="Each fund by the ledger, beside the guardrail's", dependencies=reading)
+@router.get("/funds", summary="Each fund by the ledger, beside the guardrail's")
 async def list_funds(
     books: BooksHere,
+    right: SeeingHere,
     after: Annotated[str | None, Query(pattern=CAMPAIGN_ID, description="The `next` before")] = None,
     limit: Limit = 50,
 ) -> FundPage:
     """`equal` is true for every one, always."""
     async with books.engine.connect() as connection:
-        items = await queries.funds(connection, after=after, limit=limit)
+        seen = await rights.seen(connection, right.reach)
+        items = await queries.funds(connection, seen=seen, after=after, limit=limit)
     return FundPage(items=items, next=items[-1].campaign_id if len(items) == limit else None)
 
 

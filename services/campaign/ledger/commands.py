@@ -24,6 +24,7 @@ from services.campaign.ledger.entries import (
 )
 from services.campaign.ledger.periods import PeriodState
 from services.campaign.ledger.schemas import Draft, Line, Period, ReversalBody, VoucherBody
+from services.campaign.organisations import rights
 from services.campaign.two_people import require_another
 from shared import versions
 from shared.refusals import NotFound
@@ -44,6 +45,7 @@ async def draft_voucher(
     postings = [Posting(**posting.model_dump()) for posting in body.postings]
     require_balanced(postings)
     require_no_fund(postings)
+    await rights.require_campaigns(connection, actor.reach, {posting.campaign_id for posting in postings})
     named = sorted({posting.campaign_id for posting in postings if posting.campaign_id is not None})
     if unknown := await queries.unknown_campaigns(connection, named):
         raise NotFound(f"There is no campaign {unknown[0]}.", fields=["postings"])
@@ -59,6 +61,7 @@ async def draft_reversal(connection: AsyncConnection, actor: Actor, body: Revers
     """
     now = datetime.now(UTC)
     wrong = await queries.entry(connection, body.journal, body.sequence)
+    await rights.require_campaigns(connection, actor.reach, {each.campaign_id for each in wrong.postings})
     drafts.require_reversible(wrong.journal, wrong.kind)
     drafts.require_not_reversed(await queries.reversed_by(connection, wrong.sequence))
     return await _add(

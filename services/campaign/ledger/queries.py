@@ -3,7 +3,7 @@
 What is read for one answer in several statements must be of one moment: a REPEATABLE READ transaction.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -78,11 +78,27 @@ async def decide_draft(
     return Draft.model_validate((await connection.execute(statement)).one())
 
 
+_ALL_SEEN: Final = text(
+    "NOT EXISTS (SELECT FROM json_array_elements(postings) AS posting"
+    " LEFT JOIN campaigns ON campaigns.campaign_id = posting->>'campaign_id'"
+    " WHERE organisation_id IS NULL OR organisation_id <> ALL(:seen))"
+).bindparams(bindparam("seen", type_=ARRAY(TEXT)))
+
+
 async def list_drafts(
-    connection: AsyncConnection, *, state: DraftState | None, after: UUID | None, limit: int
+    connection: AsyncConnection,
+    *,
+    seen: Sequence[str] | None = None,
+    state: DraftState | None,
+    after: UUID | None,
+    limit: int,
 ) -> list[Draft]:
-    """At most `limit` drafts, oldest first, beginning behind `after`."""
+    """At most `limit` drafts, oldest first, beginning behind `after`; of campaigns of the organisations that
+    are seen alone, unless None.
+    """
     statement = select(ledger_drafts).order_by(ledger_drafts.c.draft_id).limit(limit)
+    if seen is not None:
+        statement = statement.where(_ALL_SEEN.bindparams(seen=list(seen)))
     if state is not None:
         statement = statement.where(ledger_drafts.c.state == state)
     if after is not None:
@@ -419,17 +435,24 @@ _BY_CAMPAIGN: Final = (
     "  FULL JOIN moved USING (campaign_id))"
 )
 _FUNDS: Final = text(
-    f"{_BY_CAMPAIGN} SELECT * FROM funds WHERE campaign_id > :after ORDER BY campaign_id LIMIT :limit"  # noqa: S608 - our own words
-)
+    f"{_BY_CAMPAIGN} SELECT * FROM funds WHERE campaign_id > :after"  # noqa: S608 - our own words
+    " AND (:seen IS NULL OR campaign_id IN (SELECT campaign_id FROM campaigns"
+    "  WHERE organisation_id = ANY(:seen))) ORDER BY campaign_id LIMIT :limit"
+).bindparams(bindparam("seen", type_=ARRAY(TEXT)))
 _UNEQUAL: Final = text(
     f"{_BY_CAMPAIGN} SELECT campaign_id FROM funds"  # noqa: S608 - our own words
     " WHERE ledger_fen - reserved_fen <> guardrail_balance_fen ORDER BY campaign_id LIMIT 10"
 )
 
 
-async def funds(connection: AsyncConnection, *, after: str | None, limit: int) -> list[Fund]:
-    """At most `limit` funds by the ledger and by the guardrail's own tables, beginning behind `after`."""
-    rows = await connection.execute(_FUNDS, {"after": after or "", "limit": limit})
+async def funds(
+    connection: AsyncConnection, *, seen: Sequence[str] | None = None, after: str | None, limit: int
+) -> list[Fund]:
+    """At most `limit` funds by the ledger and by the guardrail's own tables, beginning behind `after`; of the
+    organisations that are seen alone, unless None.
+    """
+    asked = {"after": after or "", "seen": None if seen is None else list(seen), "limit": limit}
+    rows = await connection.execute(_FUNDS, asked)
     found = []
     for row in rows.mappings():
         equal = row["ledger_fen"] - row["reserved_fen"] == row["guardrail_balance_fen"]

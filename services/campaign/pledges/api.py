@@ -25,14 +25,17 @@ from services.campaign.api import (
     BooksHere,
     CampaignPath,
     Limit,
+    Right,
     Sent,
     VersionHeader,
+    allowed,
     next_after,
     sent,
     tagged,
 )
 from services.campaign.commands import Actor
 from services.campaign.days import today_of
+from services.campaign.organisations import rights
 from services.campaign.pledges import commands, queries
 from services.campaign.pledges.rules import PledgeState
 from services.campaign.pledges.schemas import (
@@ -54,13 +57,12 @@ from services.campaign.pledges.schemas import (
     VersionPage,
 )
 from shared import versions
-from shared.access import Person, require
 from shared.events.fields import CAMPAIGN_ID
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pledges"])
 
-READING = [Depends(require(*READERS))]
+READING = [Depends(allowed(*READERS))]
 PAYMENT_PLACE = r"^[A-Za-z0-9._/-]{1,200}:[0-9]{1,18}$"
 
 # ---------------------------------------------------------------- entered, read back, confirmed
@@ -88,11 +90,11 @@ async def rewrite_pledge(
     pledge_id: UUID,
     body: PledgeBody,
     books: BooksHere,
-    person: Annotated[Person, Depends(require("desk"))],
+    right: Annotated[Right, Depends(allowed("desk"))],
     if_match: VersionHeader = None,
 ) -> Response:
     """The whole pledge is replaced and the versions before it are kept. `If-Match` is required (428)."""
-    actor = Actor(person.name, versions.expected_version(versions.require_if_match(if_match)))
+    actor = Actor(right.person, versions.expected_version(versions.require_if_match(if_match)), right.reach)
     async with books.engine.begin() as connection:
         pledge = await commands.rewrite_pledge(connection, actor, pledge_id, body)
     return tagged(pledge, pledge.version)
@@ -328,9 +330,11 @@ async def list_payments_to_look_at(
     )
 
 
-@router.get("/v1/pledges/due", summary="List what is due or overdue, oldest first", dependencies=READING)
+@router.get("/v1/pledges/due", summary="List what is due or overdue, oldest first")
 async def list_due(
     books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
+    *,
     within_days: Annotated[
         int, Query(ge=-1, le=366, description="Due in so many days; 0: by today, -1: overdue only")
     ] = 30,
@@ -340,12 +344,13 @@ async def list_due(
     after: AfterId = None,
     limit: Limit = 50,
 ) -> DuePage:
-    """Open pledges of all campaigns; days are those of Asia/Shanghai."""
+    """Open pledges of all campaigns in reach; days are those of Asia/Shanghai."""
     today = today_of(datetime.now(UTC))
     async with books.engine.connect() as connection:
         items = await queries.list_due(
             connection,
             today,
+            seen=await rights.seen(connection, right.reach),
             latest=today + timedelta(days=within_days),
             campaign_id=campaign_id,
             after=after,

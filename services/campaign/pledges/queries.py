@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Date, Table, Text, Uuid, bindparam, func, insert, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -302,6 +303,8 @@ _DUE: Final = text(
     "SELECT *, :today - due_on AS days_overdue FROM pledges"  # noqa: S608 - this file's own words
     f" WHERE state = 'confirmed' AND due_on <= :latest AND {_OPEN} > 0"
     " AND (:campaign_id IS NULL OR campaign_id = :campaign_id)"
+    " AND (:seen IS NULL OR campaign_id IN (SELECT campaign_id FROM campaigns"
+    "  WHERE organisation_id = ANY(:seen)))"
     " AND (:after IS NULL OR (due_on, pledge_id) >"
     "  ((SELECT due_on FROM pledges WHERE pledge_id = :after), :after))"
     " ORDER BY due_on, pledge_id LIMIT :most"
@@ -309,6 +312,7 @@ _DUE: Final = text(
     bindparam("today", type_=Date),
     bindparam("latest", type_=Date),
     bindparam("campaign_id", type_=Text),
+    bindparam("seen", type_=ARRAY(Text)),
     bindparam("after", type_=Uuid),
 )
 
@@ -317,13 +321,23 @@ async def list_due(
     connection: AsyncConnection,
     today: date,
     *,
+    seen: Sequence[str] | None,
     latest: date,
     campaign_id: str | None,
     after: UUID | None,
     limit: int,
 ) -> list[DuePledge]:
-    """At most `limit` open pledges that are due by `latest`, the longest overdue first, behind `after`."""
-    asked = {"today": today, "latest": latest, "campaign_id": campaign_id, "after": after, "most": limit}
+    """At most `limit` open pledges that are due by `latest`, the longest overdue first, behind `after`; of
+    the organisations that are seen alone, unless None.
+    """
+    asked = {
+        "today": today,
+        "latest": latest,
+        "campaign_id": campaign_id,
+        "seen": None if seen is None else list(seen),
+        "after": after,
+        "most": limit,
+    }
     return [DuePledge.model_validate(row) for row in await connection.execute(_DUE, asked)]
 
 

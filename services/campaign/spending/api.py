@@ -27,6 +27,7 @@ from services.campaign.api import (
     CampaignPath,
     Limit,
     Sent,
+    allowed,
     next_after,
     sent,
     tagged,
@@ -41,12 +42,11 @@ from services.campaign.spending.schemas import (
     ReturnBody,
     Returns,
 )
-from shared.access import require
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["disbursements"])
 
-READING = [Depends(require(*READERS))]
+READING = [Depends(allowed(*READERS))]
 
 
 @router.post(

@@ -35,6 +35,22 @@ ROLES: dict[str, list[str]] = {
     SECOND_DESK: ["desk"],
 }
 
+CITY, GUSU, WUJIANG, TOWN = "suzhou", "gusu", "wujiang", "wujiang-shengze"
+ORGANISATIONS: dict[str, tuple[str | None, str]] = {
+    CITY: (None, "苏州市慈善总会"),
+    GUSU: (CITY, "姑苏区慈善会"),
+    WUJIANG: (CITY, "吴江区慈善会"),
+    TOWN: (WUJIANG, "盛泽镇慈善会"),
+}
+"""A city federation with two county federations, one of them with a town below it: id → (parent, name)."""
+
+GRANTS: dict[str, list[dict[str, Any]]] = {
+    f"{organisation}.{role}": [{"organisation": organisation, "roles": [role]}]
+    for organisation in ORGANISATIONS
+    for role in ("viewer", "desk", "finance", "approver", "administrator")
+}
+"""People who have one role at one organisation, such as "gusu.finance", and no role everywhere."""
+
 
 def token(person: str) -> str:
     return f"token-of-{person}"
@@ -137,7 +153,7 @@ class Operator:
         return await self._client.put(f"/v1{path}", json=body, headers=headers)
 
     async def get(self, path: str, **query: Any) -> Response:
-        return await self._client.get(f"/v1{path}", params=query, headers=self._bearer)
+        return await self._client.get(f"/v1{path}", params=query or None, headers=self._bearer)
 
     async def send(self, path: str, content: bytes, **headers: str) -> Response:
         sent = self._bearer | {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"} | headers

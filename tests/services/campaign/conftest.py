@@ -22,7 +22,16 @@ from shared import database
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, Publisher, ensure_topic
 from shared.events import CONTENT_TYPE_HEADER, Event, decode_event
 from tests.databases import Databases
-from tests.services.campaign.builders import DESK, ROLES, SECOND_DESK, VIEWER, Operator, a_pledge, token
+from tests.services.campaign.builders import (
+    DESK,
+    GRANTS,
+    ROLES,
+    SECOND_DESK,
+    VIEWER,
+    Operator,
+    a_pledge,
+    token,
+)
 from tests.services.campaign.waiting import until
 
 
@@ -136,10 +145,11 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     operators: Sequence[dict[str, Any]] = [
         {
             "person": person,
-            "roles": roles,
+            "roles": ROLES.get(person, []),
+            "grants": GRANTS.get(person, []),
             "token_sha256": hashlib.sha256(token(person).encode()).hexdigest(),
         }
-        for person, roles in ROLES.items()
+        for person in (*ROLES, *GRANTS)
     ]
     path = tmp_path_factory.mktemp("campaign") / "operators.json"
     path.write_text(json.dumps(operators))

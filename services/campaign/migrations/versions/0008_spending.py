@@ -5,8 +5,8 @@ What was asked for and paid before was for programmes, and has the day of its re
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 CHANGES = """
 CREATE FUNCTION items_fen(items jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS
