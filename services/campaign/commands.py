@@ -19,6 +19,7 @@ from services.campaign import (
     queries,
 )
 from services.campaign.announcements import Announcer
+from services.campaign.goods import queries as goods
 from services.campaign.identifiers import new_id
 from services.campaign.lifecycle import Action, State
 from services.campaign.organisations import queries as organisations
@@ -160,11 +161,15 @@ async def close_campaign(
 async def settle_campaign(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
-    """Say that nothing is left to do. Raises FundNotEmpty or NotFiled. Locks the campaign, then its fund."""
+    """Say that nothing is left to do. Raises FundNotEmpty, StoreNotEmpty or NotFiled.
+
+    Locks the campaign, which is its store's lock too, then its fund.
+    """
     known = await _locked(connection, actor, campaign_id)
     actor.require_read(known.version)
     figures = await queries.lock_fund(connection, campaign_id)
     lifecycle.require_empty(reserved_fen=figures.reserved_fen, balance_fen=figures.balance_fen)
+    lifecycle.require_empty_store((await goods.figures(connection, campaign_id)).in_store_fen)
     return await _step(connection, announcer, actor, campaign_id, action=Action.SETTLE, body=body)
 
 

@@ -2,8 +2,9 @@
 
 Charity Law art. 24 and 73: nothing is raised without a filing number (备案编号), except by an
 emergency appeal (应急救援), which may launch from draft and must file within 10 days of its launch.
-Settled (结项) says that nothing of it is left to do: it is closed and filed, and its fund is empty. Money
-that comes all the same (given before the close and told late) opens it again, by a recorded step.
+Settled (结项) says that nothing of it is left to do: it is closed and filed, and its fund
+and its store of goods are empty. Money that comes all the same (given before the close and told
+late) opens it again, by a recorded step.
 """
 
 from collections.abc import Mapping
@@ -83,6 +84,13 @@ class FundNotEmpty(Refused):
     title = "The campaign's fund is not empty"
 
 
+class StoreNotEmpty(Refused):
+    """Settling a campaign whose goods lie in the store still."""
+
+    code = "goods-in-store"
+    title = "The campaign's store is not empty"
+
+
 class AlreadyFiled(Refused):
     """A second filing number for the same campaign."""
 
@@ -129,6 +137,15 @@ def require_empty(*, reserved_fen: int, balance_fen: int) -> None:
             " spend what is left on the campaign's uses, or decide where it goes (art. 58).",
             reserved_fen=reserved_fen,
             balance_fen=balance_fen,
+        )
+
+
+def require_empty_store(in_store_fen: int) -> None:
+    """Raise StoreNotEmpty unless all goods given in kind have gone out."""
+    if in_store_fen:
+        raise StoreNotEmpty(
+            f"Goods of {in_store_fen} fen lie in the store. Distribute them, or write off what is lost.",
+            in_store_fen=in_store_fen,
         )
 
 

@@ -178,6 +178,24 @@ disbursements: Final = Table(
 )
 """Money that went out. Never subtracted from what was received."""
 
+goods_movements: Final = Table(
+    "goods_movements",
+    metadata,
+    Column("movement_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value_fen", BigInteger, CheckConstraint("value_fen > 0"), nullable=False),
+    Column("happened_on", Date, nullable=False),
+    # NULL: the donor did not agree to be shown (art. 82), or it is no gift.
+    Column("shown_name", Text),
+    Column("use", Text),
+    Column("beneficiaries", BigInteger, CheckConstraint("beneficiaries >= 0")),
+    Column("beneficiary_unit", Text),
+    _named("kind", "received", "reversed", "distributed", "returned", "written_off", table="goods_movements"),
+    Index("goods_movements_by_campaign", "campaign_id", "kind", postgresql_include=["value_fen"]),
+)
+"""Goods given in kind, at their stated values. Never added to money."""
+
 dead_letters: Final = Table(
     "dead_letters",
     metadata,

@@ -11,13 +11,19 @@ Whoever wants to check a total recomputes the digest without this code:
    "reversed_fen"} as canonical JSON (RFC 8785: keys sorted at every level, no white space, integers as they
    are), encode it as UTF-8 and take SHA-256, in lower-case hexadecimal. In Python:
    json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False), then hashlib.sha256.
+
+Goods given in kind are no part of it: the digest proves money (`shanliu verify` recomputes goods as well).
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from services.reporting.totals import Amounts
+
+PROVED: Final = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "donations")
+"""The amounts that the digest is over."""
 
 
 def version_of(positions: Mapping[str, int]) -> int:
@@ -34,11 +40,7 @@ def digest_of(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) 
     claim = {
         "campaign_id": campaign_id,
         "positions": dict(positions),
-        "received_fen": amounts.received_fen,
-        "reversed_fen": amounts.reversed_fen,
-        "promised_fen": amounts.promised_fen,
-        "disbursed_fen": amounts.disbursed_fen,
-        "donations": amounts.donations,
+        **{name: getattr(amounts, name) for name in PROVED},
     }
     canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

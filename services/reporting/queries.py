@@ -9,7 +9,15 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting.proof import digest_of, version_of
-from services.reporting.tally import CampaignEvent, MinuteKey, PledgeEvent, Sums, Tally, minute_start
+from services.reporting.tally import (
+    CampaignEvent,
+    GoodsEvent,
+    MinuteKey,
+    PledgeEvent,
+    Sums,
+    Tally,
+    minute_start,
+)
 from services.reporting.totals import (
     RECENT_SHOWN,
     Amounts,
@@ -23,6 +31,11 @@ from shared.events import (
     DonationReceived,
     Event,
     FundsDisbursed,
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
     MilestoneReached,
     PledgeCorrected,
     PledgeMade,
@@ -88,6 +101,8 @@ async def write(connection: AsyncConnection, changes: Tally) -> None:
         await _write_pledge(connection, pledge)
     for disbursement in changes.disbursements:
         await _write_disbursement(connection, disbursement)
+    for goods in changes.goods:
+        await _write_goods(connection, goods)
 
 
 async def _write_totals(connection: AsyncConnection, totals: Mapping[tuple[str, str, str], Sums]) -> None:
@@ -244,6 +259,30 @@ async def _write_disbursement(connection: AsyncConnection, event: FundsDisbursed
     await connection.execute(_PUT_DISBURSEMENT, {**event.data.model_dump(), "paid_at": event.time})
 
 
+_PUT_GOODS = text(
+    "INSERT INTO goods_movements (movement_id, campaign_id, kind, value_fen, happened_on, shown_name, use,"
+    " beneficiaries, beneficiary_unit) VALUES (:movement_id, :campaign_id, :kind, :value_fen, :happened_on,"
+    " :shown_name, :use, :beneficiaries, :beneficiary_unit) ON CONFLICT DO NOTHING"
+)
+_GOODS_FACTS: Final[Mapping[type[Event], tuple[str, str, str]]] = {
+    GoodsReceived: ("gift_id", "received", "received_on"),
+    GoodsReversed: ("reversal_id", "reversed", "reversed_on"),
+    GoodsDistributed: ("distribution_id", "distributed", "distributed_on"),
+    GoodsReturned: ("return_id", "returned", "returned_on"),
+    GoodsWrittenOff: ("write_off_id", "written_off", "written_off_on"),
+}
+"""Of each event: its id, its kind here, its day."""
+
+
+async def _write_goods(connection: AsyncConnection, event: GoodsEvent) -> None:
+    own_id, kind, day = _GOODS_FACTS[type(event)]
+    said = event.data.model_dump()
+    optional = {name: said.get(name) for name in ("shown_name", "use", "beneficiaries", "beneficiary_unit")}
+    facts = {"movement_id": said[own_id], "kind": kind, "happened_on": said[day]}
+    amount = {name: said[name] for name in ("campaign_id", "value_fen")}
+    await connection.execute(_PUT_GOODS, {**facts, **amount, **optional})
+
+
 _PUT_DEAD_LETTERS = text(
     "INSERT INTO dead_letters (topic, partition, record_offset, reason, detail, at)"
     " SELECT * FROM unnest(CAST(:topic AS text[]), CAST(:partition AS integer[]), CAST(:offset AS bigint[]),"
@@ -305,7 +344,7 @@ SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequenc
         FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_released_fen,
        (SELECT coalesce(sum(amount_fen), 0)::bigint
         FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS disbursed_fen,
-       statement_timestamp() AS as_of
+       goods.*, statement_timestamp() AS as_of
 FROM campaigns AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(part ORDER BY part.channel), '[]')::text AS channels
@@ -322,6 +361,15 @@ CROSS JOIN LATERAL (
           FROM recent_donors AS r WHERE r.campaign_id = c.campaign_id
           ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
 ) AS recent
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(value_fen) FILTER (WHERE g.kind = 'received'), 0)::bigint
+               - coalesce(sum(value_fen) FILTER (WHERE g.kind = 'reversed'), 0)::bigint AS goods_received_fen,
+           coalesce(sum(value_fen) FILTER (WHERE g.kind = 'distributed'), 0)::bigint
+               - coalesce(sum(value_fen) FILTER (WHERE g.kind = 'returned'), 0)::bigint
+               AS goods_distributed_fen,
+           coalesce(sum(value_fen) FILTER (WHERE g.kind = 'written_off'), 0)::bigint AS goods_written_off_fen
+    FROM goods_movements AS g WHERE g.campaign_id = c.campaign_id
+) AS goods
 CROSS JOIN (
     SELECT coalesce(array_agg(source ORDER BY source), '{}') AS sources,
            coalesce(array_agg(sequence ORDER BY source), '{}') AS sequences
@@ -355,6 +403,9 @@ def _state(row: RowMapping) -> CampaignState:
         donations=sum(channel.donations for channel in channels),
         promised_fen=row["promised_fen"],
         disbursed_fen=row["disbursed_fen"],
+        goods_received_fen=row["goods_received_fen"],
+        goods_distributed_fen=row["goods_distributed_fen"],
+        goods_written_off_fen=row["goods_written_off_fen"],
     )
     plan = CampaignPlan.model_validate(dict(row))
     positions = dict(zip(row["sources"], row["sequences"], strict=True))

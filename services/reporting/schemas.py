@@ -12,7 +12,8 @@ from shared.events.campaigns import CampaignKind
 class Totals(BaseModel):
     """The number of a campaign with its proof: how to recompute the digest is in services/reporting/proof.py.
 
-    promised, received and disbursed are three different things and never added together.
+    promised, received and disbursed are three different things and never added together. Goods given in kind
+    are a fourth, at their stated values: received less what went back, of these distributed and written off.
     """
 
     campaign_id: str
@@ -34,6 +35,9 @@ class Totals(BaseModel):
     promised_fen: int
     promised_released_fen: int
     disbursed_fen: int
+    goods_received_fen: int
+    goods_distributed_fen: int
+    goods_written_off_fen: int
     channels: list[ChannelTotal]
     positions: dict[str, int]
     version: int
@@ -73,6 +77,8 @@ class CampaignSummary(BaseModel):
     donations: int
     promised_fen: int
     disbursed_fen: int
+    goods_received_fen: int
+    goods_distributed_fen: int
 
     @classmethod
     def of(cls, state: CampaignState) -> Self:
@@ -83,6 +89,8 @@ class CampaignSummary(BaseModel):
             donations=state.amounts.donations,
             promised_fen=state.amounts.promised_fen,
             disbursed_fen=state.amounts.disbursed_fen,
+            goods_received_fen=state.amounts.goods_received_fen,
+            goods_distributed_fen=state.amounts.goods_distributed_fen,
         )
 
 

@@ -23,6 +23,11 @@ from shared.events import (
     DonationReversed,
     Event,
     FundsDisbursed,
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
     MilestoneReached,
     PledgeCorrected,
     PledgeMade,
@@ -36,6 +41,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
     CampaignClosed: "closed",
     CampaignSettled: "settled",
 }
+GoodsEvent = GoodsReceived | GoodsReversed | GoodsDistributed | GoodsReturned | GoodsWrittenOff
 PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
 CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed | CampaignSettled
 
@@ -83,6 +89,7 @@ class Tally:
     pledges: list[PledgeEvent] = field(default_factory=list)
     """In their order: a correction stands behind what it corrects."""
     disbursements: list[FundsDisbursed] = field(default_factory=list)
+    goods: list[GoodsEvent] = field(default_factory=list)
     oldest_received_at: datetime | None = None
     """Of the donations received here, except those that had been held and were released later; the first of
     each source and minute is asked, for they come in the order they were received."""
@@ -91,7 +98,7 @@ class Tally:
     def touched(self) -> set[str]:
         """The campaigns whose screens have something new to show."""
         touched = {campaign for campaign, _, _ in self.totals} | self.campaigns.keys()
-        for event in (*self.milestones, *self.pledges, *self.disbursements):
+        for event in (*self.milestones, *self.pledges, *self.disbursements, *self.goods):
             touched.add(event.data.campaign_id)
         return touched
 
@@ -190,6 +197,8 @@ def _others(result: Tally, event: Event) -> None:
             result.pledges.append(event)
         case FundsDisbursed():
             result.disbursements.append(event)
+        case GoodsReceived() | GoodsReversed() | GoodsDistributed() | GoodsReturned() | GoodsWrittenOff():
+            result.goods.append(event)
         case _:
             pass
 

@@ -19,13 +19,19 @@ class Frozen(BaseModel):
 
 
 class Amounts(Frozen):
-    """The three promises, each by itself: never add two of them together. All in fen."""
+    """The three promises, and goods at their values, each by itself: never add two together. All in fen."""
 
     received_fen: int = 0
     reversed_fen: int = 0
     donations: int = 0
     promised_fen: int = 0
     disbursed_fen: int = 0
+    goods_received_fen: int = 0
+    """Gifts in kind at their stated values, less what went back to the donor; apart from all money."""
+    goods_distributed_fen: int = 0
+    """Of these, what went out to a use and did not come back."""
+    goods_written_off_fen: int = 0
+    """Of these, what is lost to every use."""
 
     @property
     def net_fen(self) -> int:

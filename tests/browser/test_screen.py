@@ -300,6 +300,30 @@ async def test_promised_received_and_disbursed_stand_apart_and_are_never_added(
         assert format_yuan(wrong) not in await page.locator("body").inner_text()
 
 
+async def test_goods_in_kind_have_a_line_of_their_own_where_there_are_any(
+    page: Page, evening: Evening
+) -> None:
+    campaign, source = "in-kind", evening.campaigns
+    await evening.happens(source.launched(campaign), evening.channel().received(10_000, campaign_id=campaign))
+    await evening.counted(campaign, 10_000)
+    await open_screen(page, evening.reporting.url, campaign)
+    await shows(page, 10_000)
+    assert not await page.locator("#goods").is_visible()
+    await evening.happens(
+        source.goods_received(12_100_000_000, campaign), source.goods_distributed(41_290, campaign)
+    )
+
+    async def there() -> bool:
+        names = ("goods_received_fen", "goods_distributed_fen")
+        return [await text_of(page, name) for name in names] == ["1.21亿", "412.90"]
+
+    await until("goods have amounts of their own", there)
+    assert await page.locator("#goods").is_visible()
+    await shows(page, 10_000)
+    for wrong in (12_100_000_000 + 10_000, 12_100_000_000 + 41_290):
+        assert format_yuan(wrong) not in await page.locator("body").inner_text()
+
+
 async def test_totals_beyond_what_a_javascript_number_can_hold_are_exact(
     page: Page, evening: Evening
 ) -> None:

@@ -253,7 +253,7 @@ def require_taking(state: State) -> None:
     """
     if state not in (State.LAUNCHED, State.PAUSED, State.CLOSED):
         raise GoodsNotTaken(
-            f"The campaign is {state}; goods are taken once it is launched and until it is settled.",
+            f"The campaign is {state}; goods come and go once it is launched and until it is settled.",
             state=state.value,
         )
 

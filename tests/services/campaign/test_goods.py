@@ -197,6 +197,20 @@ async def test_goods_are_taken_once_the_campaign_was_launched(service: Service) 
     assert booked == [("2024-03-01",)]
 
 
+async def test_a_campaign_is_settled_when_its_store_is_empty(service: Service) -> None:
+    desk, finance = service.operator(DESK), service.operator(FINANCE)
+    campaign_id = await launched(desk)
+    item = (await given(service, campaign_id))["items"][0]["item_id"]
+    version = (await desk.post(f"/campaigns/{campaign_id}/close")).json()["version"]
+    settle = f"/campaigns/{campaign_id}/settle"
+    refused = await finance.post(settle, if_match=f'"{version}"')
+    assert (type_of(refused), refused.json()["in_store_fen"]) == ((409, "goods-in-store"), 1_000)
+    await done(service, f"/campaigns/{campaign_id}/goods-distributions", a_distribution(item, 10))
+    assert (await finance.post(settle, if_match=f'"{version}"')).status_code == 200
+    late = await desk.post(f"/campaigns/{campaign_id}/goods-gifts", a_gift())
+    assert type_of(late) == (409, "goods-not-taken")
+
+
 # ---------------------------------------------------------------- out of the store
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from services.reporting.proof import digest_of, version_of
 from services.reporting.totals import Amounts, CampaignPlan, CampaignState, RecentDonor
@@ -16,6 +16,11 @@ from shared.events import (
     DonationReversed,
     Event,
     FundsDisbursed,
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
     MilestoneReached,
     PledgeCorrected,
     PledgeMade,
@@ -34,6 +39,13 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+)
+from shared.events.goods import (
+    GoodsDistributedData,
+    GoodsReceivedData,
+    GoodsReturnedData,
+    GoodsReversedData,
+    GoodsWrittenOffData,
 )
 
 GALA = "gala-2026"
@@ -192,6 +204,48 @@ class CampaignSource(Source):
         )
         event: FundsDisbursed = self._place(FundsDisbursed, data, data.disbursement_id, EVENING)
         return event
+
+    def goods_received(self, value_fen: int, campaign_id: str = GALA, **changes: Any) -> GoodsReceived:
+        data = GoodsReceivedData(
+            gift_id=uuid5(NAMESPACE_URL, f"gift/{self.name}/{self._next}"),
+            campaign_id=campaign_id,
+            donor_kind="company",
+            value_fen=value_fen,
+            items=(),
+            received_on=date(2023, 3, 1),
+            **changes,
+        )
+        event: GoodsReceived = self._place(GoodsReceived, data, data.gift_id, EVENING)
+        return event
+
+    def goods_distributed(self, value_fen: int, campaign_id: str = GALA) -> GoodsDistributed:
+        data = GoodsDistributedData(
+            distribution_id=uuid5(NAMESPACE_URL, f"distribution/{self.name}/{self._next}"),
+            campaign_id=campaign_id,
+            use="助医恤病",
+            value_fen=value_fen,
+            items=(),
+            beneficiaries=76,
+            beneficiary_unit="person_times",
+            distributed_on=date(2023, 3, 2),
+        )
+        event: GoodsDistributed = self._place(GoodsDistributed, data, data.distribution_id, EVENING)
+        return event
+
+    def goods_back(self, value_fen: int, campaign_id: str = GALA) -> tuple[Event, Event, Event]:
+        """Goods that went back to the donor, came back from a use, and were written off; so much of each."""
+        about: dict[str, Any] = {"campaign_id": campaign_id, "value_fen": value_fen, "items": ()}
+        day = date(2023, 3, 3)
+        reversal = GoodsReversedData(
+            **about, reversal_id=uuid4(), gift_id=uuid4(), kind="sent_back", reversed_on=day
+        )
+        returned = GoodsReturnedData(**about, return_id=uuid4(), distribution_id=uuid4(), returned_on=day)
+        lost = GoodsWrittenOffData(**about, write_off_id=uuid4(), cause="expired", written_off_on=day)
+        return (
+            self._place(GoodsReversed, reversal, reversal.reversal_id, EVENING),
+            self._place(GoodsReturned, returned, returned.return_id, EVENING),
+            self._place(GoodsWrittenOff, lost, lost.write_off_id, EVENING),
+        )
 
 
 def campaign_data(campaign_id: str = GALA, **changes: Any) -> CampaignData:

@@ -119,6 +119,21 @@ async def test_promised_received_and_disbursed_are_never_added_together(engine: 
     assert amounts.net_fen == 2
 
 
+async def test_goods_are_shown_at_their_values_apart_from_money(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    events = [
+        campaign.goods_received(12_100, shown_name="某某药业"),
+        campaign.goods_distributed(9_000),
+        *campaign.goods_back(100),
+        Source().received(2),
+    ]
+    await counted(engine, events, events)
+    amounts = (await state_of(engine)).amounts
+    assert (amounts.goods_received_fen, amounts.goods_distributed_fen) == (12_000, 8_900)
+    assert amounts.goods_written_off_fen == 100
+    assert (amounts.received_fen, amounts.net_fen, amounts.disbursed_fen) == (2, 2, 0)
+
+
 async def test_a_corrected_promise_moves_the_promised_total_by_the_difference(engine: AsyncEngine) -> None:
     campaign = await launched(engine)
     wrong, other = campaign.pledged(50_000), campaign.pledged(700)

@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting.proof import digest_of, version_of
+from services.reporting.proof import PROVED, digest_of, version_of
 from services.reporting.totals import Amounts
 
 POSITIONS = {"intake.wechat/0": 41, "intake.alipay/3": 0, "campaign/1": 7}
@@ -42,15 +42,20 @@ def test_the_order_in_which_sources_were_read_does_not_matter() -> None:
 
 
 def test_each_claim_changes_the_digest() -> None:
-    claims = [AMOUNTS.model_copy(update={field: 9_999}) for field in Amounts.model_fields]
+    claims = [AMOUNTS.model_copy(update={field: 9_999}) for field in PROVED]
     digests = {digest_of("gala", POSITIONS, claim) for claim in claims}
     digests |= {digest_of("另一场", POSITIONS, AMOUNTS), digest_of("gala", {**POSITIONS, "x/0": 1}, AMOUNTS)}
     assert digest_of("gala", POSITIONS, AMOUNTS) not in digests
-    assert len(digests) == len(Amounts.model_fields) + 2
+    assert len(digests) == len(PROVED) + 2
+
+
+def test_goods_in_kind_are_no_part_of_the_proof_of_money() -> None:
+    goods = AMOUNTS.model_copy(update={"goods_received_fen": 9_999, "goods_distributed_fen": 1})
+    assert digest_of("gala", POSITIONS, goods) == digest_of("gala", POSITIONS, AMOUNTS)
 
 
 def test_the_digest_is_over_plain_json_numbers_and_unescaped_text() -> None:
-    claim = {"campaign_id": "新年", "positions": {}, **Amounts().model_dump()}
+    claim = {"campaign_id": "新年", "positions": {}, **dict.fromkeys(PROVED, 0)}
     expected = hashlib.sha256(
         json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     ).hexdigest()

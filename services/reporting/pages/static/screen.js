@@ -15,6 +15,7 @@ const MILESTONE_PERMILLE = [250, 500, 750]; // where a campaign names no milesto
 const MAX_MILESTONES = 8;
 const POINTER_REST_MS = 4_000;
 const PROMISES = ["promised_fen", "disbursed_fen"];
+const GOODS = ["goods_received_fen", "goods_distributed_fen"];
 
 const body = document.body;
 const query = new URLSearchParams(location.search);
@@ -139,6 +140,7 @@ function renderTotals() {
   body.dataset.status = proved.status;
   body.dataset.donations = proved.donations > 0 ? "some" : "none";
   for (const name of PROMISES) putAmount(name, formatShort(proved[name] ?? 0n, language.code));
+  renderGoods();
   const count = Number(proved.donations).toLocaleString("en-US");
   put("received_note", language.say("receivedNote", count));
   const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
@@ -154,6 +156,12 @@ function renderTotals() {
   at("number").setAttribute("aria-label", `${formatYuan(proved.net_fen)} ${language.say("yuan")}`);
   renderStepBack();
   renderProof();
+}
+
+/** Goods given in kind, on a line of their own where there are any: a value that nobody can spend. */
+function renderGoods() {
+  at("goods").hidden = !(proved.goods_received_fen > 0n);
+  for (const name of GOODS) put(name, formatShort(proved[name] ?? 0n, language.code));
 }
 
 /** What runs with the big number, so that no two places on the page say different things. */
