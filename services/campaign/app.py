@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.campaign import api
 from services.campaign.announcements import Announcer
 from services.campaign.decisions import api as decisions_api
+from services.campaign.disclosure import api as disclosure_api
 from services.campaign.funds import api as funds_api
 from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
@@ -45,7 +46,9 @@ APIS: Final = (
     decisions_api,
     funds_api,
     ledger_api,
+    disclosure_api,
 )
+"""In the order in which the API's description names them."""
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -131,6 +131,9 @@ class Document(Part):
     position: Position
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
+    """How it is to be read, the same in every report of its kind."""
+    remarks: tuple[str, ...] = ()
+    """What whoever drew it up says besides."""
     corrects: Corrects | None = None
 
     def table(self, table_id: str) -> Table:

@@ -2,15 +2,14 @@
 
 | report | covers | due | Charity Law |
 | --- | --- | --- | --- |
-| emergency 应急公开 | each 5 days of an emergency appeal | the day after | art. 73 |
+| emergency 应急公开 | each 5 days of an emergency appeal | the day after | art. 72 |
 | quarterly 定期公开 | each 3 months of any other that raises for over 6 months | the day after | art. 79 |
 | final 全面公开 | all of a campaign that has ended | 3 months after its end | art. 79 |
 | annual 年度报告 | each year of an organisation | 31 May of the next year | art. 78 |
 
-Days are those of Asia/Shanghai. A campaign begins with its window, or with its launch when that was earlier;
-it ends with its window, or when it is closed before. A report belongs to the obligation of its kind whose
-first day is its own: when a campaign ends early its last obligation covers fewer days, and a report of it
-stays a report of it.
+Days are those of Asia/Shanghai. A campaign begins on the day it was launched; it ends with its window, or
+when it is closed before. A report belongs to the obligation of its kind whose first day is its own: when a
+campaign ends early its last obligation covers fewer days, and a report of it stays a report of it.
 """
 
 from calendar import monthrange
@@ -73,14 +72,13 @@ def add_months(day: date, months: int) -> date:
 
 
 def campaign_facts(
-    kind: CampaignKind, *, launched_on: date | None, window: tuple[date, date], closed_on: date | None
+    kind: CampaignKind, *, launched_on: date | None, window_end: date, closed_on: date | None
 ) -> CampaignFacts:
-    """Begin and end, from the days a campaign was launched and closed and its window, last day included."""
-    start, end = window
-    began_on = None if launched_on is None else min(launched_on, start)
-    # The window of what was recorded late, or launched and closed before it opened, is no guide.
-    ended_on = None if closed_on is None else max(began_on or closed_on, min(closed_on, end))
-    return CampaignFacts(kind, began_on, end, ended_on)
+    """Begin and end, from the days a campaign was launched and closed and the last day of its window."""
+    ended_on = None
+    if launched_on is not None and closed_on is not None:
+        ended_on = max(launched_on, min(closed_on, window_end))
+    return CampaignFacts(kind, launched_on, window_end, ended_on)
 
 
 def of_campaign(facts: CampaignFacts, today: date) -> list[Obligation]:

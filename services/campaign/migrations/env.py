@@ -1,6 +1,7 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
 import services.campaign.decisions.models
+import services.campaign.disclosure.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models

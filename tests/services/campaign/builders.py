@@ -1,7 +1,7 @@
 """Campaigns, commands and donation events for the tests, complete unless a test says otherwise."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -160,14 +160,16 @@ class Operator:
         return await self._client.post(f"/v1{path}", content=content, headers=sent)
 
 
-async def launched(desk: Operator, **changes: Any) -> str:
-    """A launched campaign's id."""
+async def launched(desk: Operator, *, on: date | None = None, **changes: Any) -> str:
+    """The id of a campaign that was launched today, or on another day."""
     campaign_id = new_campaign_id()
     created = await desk.post("/campaigns", a_campaign(campaign_id, **changes))
     assert created.status_code == 201, created.text
-    filed = await desk.post(f"/campaigns/{campaign_id}/file", {"filing_number": f"BA-{campaign_id}"})
+    day = {} if on is None else {"on": str(on)}
+    number = {"filing_number": f"BA-{campaign_id}"}
+    filed = await desk.post(f"/campaigns/{campaign_id}/file", number | day)
     assert filed.status_code == 200, filed.text
-    answer = await desk.post(f"/campaigns/{campaign_id}/launch")
+    answer = await desk.post(f"/campaigns/{campaign_id}/launch", day or None)
     assert answer.status_code == 200, answer.text
     return campaign_id
 

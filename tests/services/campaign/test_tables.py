@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 import services.campaign.decisions.models
+import services.campaign.disclosure.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models

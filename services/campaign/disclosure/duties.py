@@ -1,0 +1,50 @@
+"""The calendar put together: what each campaign owes, and what was made for it."""
+
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.campaign.disclosure import calendar, queries
+from services.campaign.disclosure.calendar import Obligation
+from services.campaign.disclosure.queries import Made
+from services.campaign.disclosure.schemas import Due
+from shared.events.documents import ReportKind
+
+
+async def all_due(connection: AsyncConnection, today: date, campaign_id: str | None) -> list[Due]:
+    """Every obligation of the campaigns asked for, what is due first at the head."""
+    campaigns = await queries.disclosed(connection, campaign_id)
+    made = await queries.made(connection, None if campaign_id is None else [campaign_id])
+    found = [
+        _due(each, made, today, title=campaign.title, campaign_id=campaign.campaign_id)
+        for campaign in campaigns
+        for each in calendar.of_campaign(campaign.facts, today)
+    ]
+    return sorted(found, key=lambda each: each.place)
+
+
+def _due(
+    obligation: Obligation,
+    made: dict[tuple[str, ReportKind, date], Made],
+    today: date,
+    *,
+    title: str,
+    campaign_id: str | None = None,
+    organisation_id: str | None = None,
+) -> Due:
+    subject = campaign_id or organisation_id
+    assert subject is not None
+    known = made.get((subject, obligation.kind, obligation.period_from))
+    published_on = known.published_on if known else None
+    return Due(
+        kind=obligation.kind,
+        campaign_id=campaign_id,
+        organisation_id=organisation_id,
+        title=title,
+        period_from=obligation.period_from,
+        period_to=obligation.period_to,
+        due_on=obligation.due_on,
+        state=calendar.state_of(obligation, published_on=published_on, today=today),
+        days_late=calendar.days_late(obligation, published_on=published_on, today=today),
+        report_id=known.report_id if known else None,
+    )
