@@ -5,7 +5,7 @@ It locks the pledge, asks the rules, writes the next version with who, when and 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
-from services.campaign.days import require_not_ahead
+from services.campaign.days import require_not_ahead, today_of
 from services.campaign.identifiers import new_id
 from services.campaign.pledges import announcements, booking, queries, rules
 from services.campaign.pledges.models import TERMS
@@ -49,7 +49,7 @@ async def enter_pledge(
     campaign = await campaigns.campaign(connection, campaign_id, lock=True)
     rules.require_open_for_pledges(campaign.state)
     values = {
-        **_terms(body, now),
+        **_terms(body, now, today_of(now)),
         "pledge_id": new_id(),
         "campaign_id": campaign_id,
         "state": PledgeState.ENTERED,
@@ -68,7 +68,7 @@ async def rewrite_pledge(
     """Correct what nobody has confirmed yet; the versions before it are kept."""
     known = await _locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.ENTERED)
-    terms = _terms(body, known.entered_at)
+    terms = _terms(body, datetime.now(UTC), known.promised_on)
     return await _change(connection, known, actor, Action.REWRITE, terms=terms, written_by=actor.person)
 
 
@@ -122,7 +122,7 @@ async def ask_correction(
     """Ask for other terms of a confirmed pledge. Raises NothingChanged, StepWaits, …"""
     known = await _locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.CONFIRMED)
-    terms = _terms(body, known.entered_at)
+    terms = _terms(body, datetime.now(UTC), known.promised_on)
     if terms == _written(known):
         raise rules.NothingChanged("Send the pledge as it should be; this is how it is already.")
     values = {**terms, "reason": body.reason, "from_version": known.version}
@@ -232,15 +232,20 @@ _WITHDRAWN: Mapping[type[Step], Action] = {
 # ---------------------------------------------------------------- what they share
 
 
-def _terms(body: PledgeBody, entered_at: datetime) -> dict[str, Any]:
-    """The columns of what a body promises. Raises DueDateRefused or AliasMissing."""
-    rules.require_due_date(body.due_on, entered_at)
+def _terms(body: PledgeBody, now: datetime, promised_on: date) -> dict[str, Any]:
+    """The columns of what a body promises; `promised_on`: the day, when the body has none. Raises DayNotYet,
+    DueDateRefused or AliasMissing.
+    """
+    promised_on = body.promised_on or promised_on
+    require_not_ahead(promised_on, now, "promised_on")
+    rules.require_due_date(body.due_on, promised_on)
     goods = body.goods
     return {
         "company": body.company,
         "display": body.display,
         "shown_name": rules.name_to_show(body.company, body.display, body.alias),
         "amount_fen": body.amount_fen,
+        "promised_on": promised_on,
         "due_on": body.due_on,
         "placard": body.placard,
         "goods": goods and goods.description,

@@ -28,6 +28,7 @@ TERMS: Final = (
     "display",
     "shown_name",
     "amount_fen",
+    "promised_on",
     "due_on",
     "placard",
     "goods",
@@ -44,6 +45,7 @@ def _terms(table: str) -> Iterable[Any]:
         Column("display", Text, nullable=False),
         Column("shown_name", Text, nullable=False),
         Column("amount_fen", BigInteger, nullable=False),
+        Column("promised_on", Date, nullable=False),
         Column("due_on", Date, nullable=False),
         Column("placard", Text),
         Column("goods", Text),
@@ -54,6 +56,7 @@ def _terms(table: str) -> Iterable[Any]:
         CheckConstraint(amount("amount_fen"), name=f"{table}_amount"),
         CheckConstraint("quantity BETWEEN 1 AND 2147483647", name=f"{table}_quantity"),
         CheckConstraint(one_of("basis", get_args(ValueBasis)), name=f"{table}_basis"),
+        CheckConstraint("due_on >= promised_on", name=f"{table}_due_after"),
         CheckConstraint("num_nonnulls(goods, quantity, unit, basis) IN (0, 4)", name=f"{table}_goods"),
     )
 

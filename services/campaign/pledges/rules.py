@@ -5,11 +5,10 @@ is fulfilled is no state: it follows from the amounts, and a refund can undo it.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
-from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from shared.refusals import Refused
 
@@ -203,12 +202,11 @@ def require_open_for_pledges(state: State) -> None:
         )
 
 
-def require_due_date(due_on: date, entered_at: datetime) -> None:
+def require_due_date(due_on: date, promised_on: date) -> None:
     """Raise DueDateRefused unless due_on is between the day of the promise and five years on.
 
-    A correction is held to the day the pledge was entered: by then its date may have gone by.
+    A promise may be recorded, and corrected, when its date has gone by.
     """
-    promised_on = today_of(entered_at)
     if not promised_on <= due_on <= promised_on + LATEST_DUE:
         raise DueDateRefused(
             f"due_on must lie between {promised_on} and {promised_on + LATEST_DUE}.",

@@ -30,6 +30,10 @@ class PledgeBody(Body):
 
     company: Line = Field(description="The company that promises; stays in this service")
     amount_fen: Fen = Field(description="Promised, in fen; of goods their stated value. Never received")
+    promised_on: Day | None = Field(
+        None,
+        description="When it was promised, a date in Asia/Shanghai, not ahead; nothing: today, or as it was",
+    )
     due_on: Day = Field(description="When it is to be kept, a date in Asia/Shanghai")
     display: Display = Field(
         "name", description="What it agreed to show: its name (as on a placard), an alias, or anonymous"
@@ -94,6 +98,7 @@ class Terms(BaseModel):
     display: Display
     shown_name: str
     amount_fen: int
+    promised_on: date
     due_on: date
     placard: str | None
     goods: Goods | None

@@ -312,7 +312,10 @@ async def test_what_is_due_is_listed_by_its_date_with_the_days_in_shanghai(servi
         await service.pledge(campaign_id, 1, **due(1)),
     )
     late = await service.pledge(campaign_id, 100, **due(3))
-    await service.rows_changed("UPDATE pledges SET due_on = due_on - 43 WHERE pledge_id = :id", id=UUID(late))
+    await service.rows_changed(
+        "UPDATE pledges SET due_on = due_on - 43, promised_on = promised_on - 43 WHERE pledge_id = :id",
+        id=UUID(late),
+    )
     await service.entered(campaign_id, 100, **due(1))
     await service.book([Source().received(campaign_id, 1, pledge_id=kept)])
 

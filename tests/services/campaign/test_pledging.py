@@ -108,6 +108,18 @@ async def test_three_fields_are_enough_to_enter_a_placard(service: Service) -> N
     assert (answer.status_code, answer.json()["shown_name"]) == (201, "某某公司")
 
 
+async def test_a_promise_of_a_past_day_is_recorded_late(service: Service) -> None:
+    campaign_id = await launched(service.operator(DESK))
+    pledge_id = await service.pledge(campaign_id, promised_on="2023-01-08", due_on="2023-12-31")
+    assert (await read(service, pledge_id))["promised_on"] == "2023-01-08"
+    correction = a_pledge(200, due_on="2024-12-31", reason="约定延期")
+    asked = await service.operator(DESK).post(f"/pledges/{pledge_id}/correction", correction)
+    assert asked.status_code == 201
+    confirm = f"/pledges/{pledge_id}/correction/confirm"
+    done = await service.operator(SECOND_DESK).post(confirm, {}, if_match=asked.headers["etag"])
+    assert (done.json()["promised_on"], done.json()["due_on"]) == ("2023-01-08", "2024-12-31")
+
+
 @pytest.mark.parametrize(
     ("display", "shown"),
     [
@@ -133,6 +145,8 @@ async def test_a_company_is_shown_as_it_agreed(service: Service, display: dict[s
         ({"display": "alias"}, "alias"),
         ({"due_on": (datetime.now(UTC) - timedelta(days=2)).date().isoformat()}, "due_on"),
         ({"due_on": "2099-01-01"}, "due_on"),
+        ({"promised_on": "2099-01-01", "due_on": "2099-01-02"}, "promised_on"),
+        ({"promised_on": "2023-01-08", "due_on": "2023-01-07"}, "due_on"),
         ({"due_on": "31.12.2026"}, "due_on"),
         ({"due_on": 20260101}, "due_on"),
         ({"display": "shout"}, "display"),
