@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import psutil
 import typer
@@ -24,6 +24,7 @@ KAFKA_BYTES: Final = 56_500_000
 """About what the jars of kafka.lock weigh; only the bar's length depends on it."""
 PLAIN_STEP: Final = 0.1
 TAIL_BYTES: Final = 64_000
+Scenario = Literal["evening", "year-2023"]
 
 app = typer.Typer(
     help="Shanliu (善流): donations from many channels to the people who must see them at once.",
@@ -368,11 +369,19 @@ def demo(
         typer.Option("--once", help="Play one evening, prove the numbers, print one JSON object, leave."),
     ] = False,
     donations: Annotated[int, typer.Option(min=20, max=100_000, help="Size of the evening.")] = 400,
+    scenario: Annotated[Scenario, typer.Option(help="A gala's evening, or a federation's year.")] = "evening",
+    scale: Annotated[
+        int, typer.Option(min=1, help="Of the year: person-times that one online donation stands for.")
+    ] = 10,
 ) -> None:
-    """Start everything, launch a gala and play a sample evening; run until Ctrl-C, which stops it all."""
-    from deploy.demo import run_demo  # noqa: PLC0415 - needs the services' libraries
+    """Start everything and play a sample evening, or the year 2023; run until Ctrl-C, which stops it all."""
+    if scenario == "evening":
+        from deploy.demo import run_demo  # noqa: PLC0415 - needs the services' libraries
 
-    raise typer.Exit(run_demo(once=once, donations=donations, say=say, meter=download_meter))
+        raise typer.Exit(run_demo(once=once, donations=donations, say=say, meter=download_meter))
+    from deploy.year.command import run_year  # noqa: PLC0415 - the same
+
+    raise typer.Exit(run_year(once=once, scale=scale, say=say, meter=download_meter))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -45,29 +45,33 @@ class Proof:
 
 
 def run_demo(*, once: bool, donations: int, say: Report, meter: launcher.Meter) -> int:
-    """The whole demo; the exit code. A stack that was running before goes on running after."""
+    """The whole demo of an evening; the exit code."""
     begun = time.monotonic()
+
+    def play(stack: Running) -> int:
+        try:
+            return asyncio.run(_evening(stack, once=once, donations=donations, say=say, begun=begun))
+        except (EveningFailed, httpx.HTTPError, OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise StackProblem(f"The evening failed: {type(error).__name__}: {error}") from error
+
+    return on_a_stack(play, say, meter)
+
+
+def on_a_stack(play: Callable[[Running], int], say: Report, meter: launcher.Meter) -> int:
+    """Play on the running stack, or on one that is started for it and stopped after it; the exit code."""
     home = Home.from_environment()
     if launcher.running(home) is not None:
         launcher.up(home, say, meter)
         say("a stack is running already: the demo uses it and leaves it running")
-        return _play(once=once, donations=donations, say=say, begun=begun)
+        return play(Running.find())
     launcher.prepare(home, Ports.from_environment(), say, meter)
     started = launcher.Launcher(home, say, tied=True)
     try:
         started.wait_ready()
-        return _play(once=once, donations=donations, say=say, begun=begun)
+        return play(Running.find())
     finally:
         say("stopping everything")
         started.stop()
-
-
-def _play(*, once: bool, donations: int, say: Report, begun: float) -> int:
-    stack = Running.find()
-    try:
-        return asyncio.run(_evening(stack, once=once, donations=donations, say=say, begun=begun))
-    except (EveningFailed, httpx.HTTPError, OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise StackProblem(f"The evening failed: {type(error).__name__}: {error}") from error
 
 
 async def _evening(stack: Running, *, once: bool, donations: int, say: Report, begun: float) -> int:

@@ -31,6 +31,25 @@ _TRADES: Final = (
     "文旅",
     "化工",
 )
+_FAMILY: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+_GIVEN: Final = (
+    "伟",
+    "芳",
+    "娜",
+    "敏",
+    "静",
+    "秀英",
+    "丽",
+    "强",
+    "磊",
+    "洋",
+    "艳",
+    "勇",
+    "杰",
+    "涛",
+    "明",
+    "霞",
+)
 
 FAMILY_FOUNDATION: Final = "泰和公益基金会（示例）"
 CARE_FOUNDATION: Final = "溢彩公益基金会（示例）"
@@ -44,3 +63,8 @@ def company(number: int) -> str:
     place, trade = _PLACES[number % len(_PLACES)], _TRADES[number // len(_PLACES) % len(_TRADES)]
     turn = number // (len(_PLACES) * len(_TRADES))
     return f"姑苏{place}{trade}{turn + 1 if turn else ''}有限公司（示例）"
+
+
+def person(number: int) -> str:
+    """The name of a made person."""
+    return _FAMILY[number % len(_FAMILY)] + _GIVEN[number // len(_FAMILY) % len(_GIVEN)]

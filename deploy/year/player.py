@@ -1,0 +1,239 @@
+"""Plays a declared year on running services, in the order of a year: organisations, campaigns, promises,
+gifts, goods, spending. It knows only the public interfaces and the channels' topics.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from deploy.year import giving, online
+from deploy.year.giving import Message
+from deploy.year.office import Office, Told
+from deploy.year.terms import BANK, BANK_TITLE, ONLINE, SHANGHAI, Campaign, Payment, Placard, Year
+
+CHANNELS: Final = {**ONLINE, BANK: BANK_TITLE}
+DICE: Final = 2023
+KNOWN_S: Final = 60.0
+ARRIVED_S: Final = 240.0
+LOOK_S: Final = 0.5
+
+
+@dataclass(slots=True)
+class Played:
+    """A run: its mark, which every id of it ends with, its scale, and how much was sent."""
+
+    run: str
+    scale: int
+    donations: int = 0
+    donations_fen: int = 0
+    pledges: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(campaign's key, placard's number) → pledge_id"""
+
+    def id_of(self, key: str) -> str:
+        """The id that a declared key has in this run."""
+        return f"{key}-{self.run}"
+
+
+class Player:
+    """One run of the year. `secrets`: channel → signing secret, kept up here; `urls` by service."""
+
+    def __init__(
+        self,
+        office: Office,
+        year: Year,
+        *,
+        scale: int,
+        secrets: dict[str, str],
+        kafka: Sequence[str],
+        namespace: str,
+        intake_url: str,
+        told: Told,
+    ) -> None:
+        self._office = office
+        self._year = year
+        self._secrets = secrets
+        self._kafka = kafka
+        self._namespace = namespace
+        self._intake_url = intake_url
+        self._told = told
+        self._organisations = {each.key: each for each in year.organisations}
+        self.played = Played(uuid.uuid4().hex[:4], scale)
+
+    async def play(self) -> Played:
+        """The whole year. Raises YearFailed."""
+        await self._register_channels()
+        tops = [each for each in self._year.campaigns if each.parent is None]
+        parts = [each for each in self._year.campaigns if each.parent is not None]
+        await self._office.each("campaigns", tops, self._campaign)
+        await self._office.each("parts of campaigns", parts, self._campaign)
+        await self._known()
+        placards = [(each, placard) for each in self._year.campaigns for placard in each.placards]
+        await self._office.each("placards", placards, self._pledge)
+        await self._give()
+        await self._arrived()
+        await self._spend()
+        return self.played
+
+    async def _register_channels(self) -> None:
+        for channel, title in CHANNELS.items():
+            if channel not in self._secrets:
+                body = {"channel": channel, "title": title}
+                answer = await self._office.command("administrator", "/v1/channels", body, service="donation")
+                self._secrets[channel] = answer["secret"]
+
+    async def _campaign(self, campaign: Campaign) -> None:
+        """Draft, filing, launch; an emergency appeal launches first and files then (art. 73)."""
+        campaign_id = self.played.id_of(campaign.key)
+        await self._office.command("desk", "/v1/campaigns", self._plan(campaign))
+        number = {"filing_number": f"示例备案 {campaign_id}"}
+        steps: list[tuple[str, dict[str, str]]] = [("file", number), ("launch", {})]
+        if campaign.kind == "emergency_appeal":
+            steps.reverse()
+        for step, body in steps:
+            await self._office.command("desk", f"/v1/campaigns/{campaign_id}/{step}", body)
+
+    def _plan(self, campaign: Campaign) -> dict[str, Any]:
+        """The filed plan (Charity Law art. 24)."""
+        organisation = self._organisations[campaign.organisation]
+        return {
+            "campaign_id": self.played.id_of(campaign.key),
+            "kind": campaign.kind,
+            "title": campaign.title,
+            "title_en": campaign.title_en,
+            "organisation": organisation.name,
+            "licence": organisation.licence,
+            "goal_fen": max(campaign.received_fen, campaign.promised_fen, 10**6),
+            "purpose": campaign.purpose,
+            "window_start": _moment(campaign.first),
+            "window_end": _moment(campaign.last + timedelta(days=1)),
+            "area": "江苏省",
+            "responsible_person": "示例负责人",
+            "account": "示例银行 0000 0000 0000",
+            "beneficiaries": campaign.beneficiaries,
+            "uses": list(campaign.uses),
+            "cost_fen": 0,
+            "remainder": "用于相同或者相近的慈善项目",
+            "contact": "0512-0000 0000",
+            "query_method": "示例网址 charity.example.org",
+        }
+
+    async def _known(self) -> None:
+        """Wait until reporting, and so the other readers of campaigns, know all of them."""
+        wanted = {self.played.id_of(each.key) for each in self._year.campaigns}
+        async with asyncio.timeout(KNOWN_S):
+            while True:
+                found = await self._office.read("reporting", "/v1/campaigns")
+                launched = {
+                    each["campaign_id"] for each in found["campaigns"] if each["status"] == "launched"
+                }
+                if wanted <= launched:
+                    return
+                await asyncio.sleep(LOOK_S)
+
+    async def _pledge(self, job: tuple[Campaign, Placard]) -> None:
+        """One person enters the placard, another reads it back."""
+        campaign, placard = job
+        path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/pledges"
+        body: dict[str, Any] = {
+            "company": placard.company,
+            "display": "name",
+            "amount_fen": placard.amount_fen,
+            "promised_on": f"{campaign.first}",
+            "due_on": f"{placard.due_on}",
+            "placard": placard.number,
+        }
+        if placard.goods is not None:
+            goods = placard.goods
+            body["goods"] = {
+                "description": goods.description,
+                "quantity": goods.quantity,
+                "unit": goods.unit,
+                "basis": goods.basis,
+            }
+        entered = await self._office.command("desk", path, body)
+        pledge_id = entered["pledge_id"]
+        await self._office.command(
+            "finance",
+            f"/v1/pledges/{pledge_id}/confirm",
+            {"amount_fen": placard.amount_fen},
+            version=entered["version"],
+        )
+        self.played.pledges[campaign.key, placard.number] = pledge_id
+
+    async def _give(self) -> None:
+        """All donations: companies by the bank's signed HTTP, the public straight into Kafka and, every
+        BY_HTTP-th, by signed HTTP too.
+        """
+        given = online.donations(self._year, self.played.scale, DICE)
+        run, id_of = self.played.run, self.played.id_of
+        messages = [
+            giving.online_message(number, each, run, id_of(each.campaign))
+            for number, each in enumerate(given)
+        ]
+        by_http = self._bank_messages() + messages[:: giving.BY_HTTP]
+        by_kafka = [each for number, each in enumerate(messages) if number % giving.BY_HTTP]
+        self.played.donations = len(by_http) + len(by_kafka)
+        done = [0, 0]
+
+        def told(index: int, count: int) -> None:
+            done[index] = count
+            self._told("donations", sum(done), self.played.donations)
+
+        await asyncio.gather(
+            giving.send(self._intake_url, self._secrets, by_http, lambda count: told(0, count)),
+            giving.publish(self._kafka, self._namespace, iter(by_kafka), lambda count: told(1, count)),
+        )
+
+    def _bank_messages(self) -> list[Message]:
+        gifts = [(campaign, gift) for campaign in self._year.campaigns for gift in campaign.gifts]
+        gifts.sort(key=lambda each: each[1].day)
+        return [
+            giving.bank_message(
+                number,
+                gift,
+                self.played.run,
+                self.played.id_of(campaign.key),
+                self.played.pledges[campaign.key, gift.placard] if gift.placard else None,
+            )
+            for number, (campaign, gift) in enumerate(gifts)
+        ]
+
+    async def _arrived(self) -> None:
+        """Wait until every donation is counted in reporting."""
+        ours = {self.played.id_of(each.key) for each in self._year.campaigns}
+        async with asyncio.timeout(ARRIVED_S):
+            while True:
+                found = await self._office.read("reporting", "/v1/campaigns")
+                counted = sum(each["donations"] for each in found["campaigns"] if each["campaign_id"] in ours)
+                self._told("donations counted", counted, self.played.donations)
+                if counted >= self.played.donations:
+                    return
+                await asyncio.sleep(LOOK_S)
+
+    async def _spend(self) -> None:
+        payments = [(campaign, payment) for campaign in self._year.campaigns for payment in campaign.payments]
+        await self._office.each("payments", payments, self._pay)
+
+    async def _pay(self, job: tuple[Campaign, Payment]) -> None:
+        """Asked for by one person, approved by another, paid by a third."""
+        campaign, payment = job
+        asked = {
+            "amount_fen": payment.amount_fen,
+            "use": payment.use,
+            "payee": payment.payee,
+            "beneficiaries": payment.beneficiaries,
+            "beneficiary_unit": payment.unit,
+        }
+        path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/disbursements"
+        wanted = await self._office.command("desk", path, asked)
+        each = f"/v1/disbursements/{wanted['disbursement_id']}"
+        approved = await self._office.command("approver", f"{each}/approve", {}, version=wanted["version"])
+        await self._office.command("finance", f"{each}/pay", {}, version=approved["version"])
+
+
+def _moment(day: date) -> str:
+    """The beginning of a day in Asia/Shanghai."""
+    return datetime.combine(day, time(), SHANGHAI).isoformat()
