@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 # A due date is held to the day of the promise; one that is older than its recording was promised by then.
 CHANGES = """
