@@ -155,6 +155,12 @@ class Operator:
     async def get(self, path: str, **query: Any) -> Response:
         return await self._client.get(f"/v1{path}", params=query or None, headers=self._bearer)
 
+    async def any(self, method: str, address: str) -> Response:
+        """A request of any kind, with an empty object where there is a body."""
+        headers = self._bearer | {"Idempotency-Key": str(uuid4()), "If-Match": "*"}
+        body: dict[str, Any] | None = None if method in {"get", "delete"} else {}
+        return await self._client.request(method, address, json=body, headers=headers)
+
     async def send(self, path: str, content: bytes, **headers: str) -> Response:
         sent = self._bearer | {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"} | headers
         return await self._client.post(f"/v1{path}", content=content, headers=sent)
