@@ -167,6 +167,7 @@ async def prove(stack: Running, expected: Expected, screen: Screen, begun: float
         "donations": expected.donations,
         "promised_fen": expected.promised_fen,
         "disbursed_fen": expected.disbursed_fen,
+        "returned_fen": expected.returned_fen,
     }
     arrived = await screen.until(SCREEN_S, **wanted)
     problems = [] if arrived else [_difference("the screen", wanted, screen.state)]
@@ -227,8 +228,11 @@ async def _compare_services(stack: Running, expected: Expected) -> list[str]:
         "donations": expected.donations,
         "promised_fen": expected.promised_fen,
         "disbursed_fen": expected.disbursed_fen,
+        "returned_fen": expected.returned_fen,
     }
-    booked = {name: wanted[name] for name in ("received_fen", "reversed_fen", "disbursed_fen")}
+    booked = {
+        name: wanted[name] for name in ("received_fen", "reversed_fen", "disbursed_fen", "returned_fen")
+    }
     problems = []
     for where, target, found in (("reporting", wanted, totals), ("campaign", booked, balance)):
         if any(found.get(name) != value for name, value in target.items()):

@@ -81,6 +81,7 @@ class Expected:
     refunded_fen: int = 0
     promised_fen: int = 0
     disbursed_fen: int = 0
+    returned_fen: int = 0
 
     @property
     def donations(self) -> int:
@@ -309,6 +310,7 @@ class Evening:
         asked = {
             "amount_fen": amount_fen,
             "use": "助学圆梦",
+            "title": "示例：助学圆梦第一批",
             "payee": "示例学校",
             "beneficiaries": 12,
             "beneficiary_unit": "person_times",
@@ -322,6 +324,15 @@ class Evening:
         )
         await self._as("finance", "campaign", f"{disbursement}/pay", {}, version=version + 1)
         self.expected.disbursed_fen += amount_fen
+        await self._return(disbursement, version + 2, max(1, amount_fen // 10))
+
+    async def _return(self, disbursement: str, version: int, amount_fen: int) -> None:
+        """A part of a payment comes back: recorded by one person, confirmed by another."""
+        back = {"amount_fen": amount_fen, "reason": "示例：未用完的部分退回"}
+        path = f"{disbursement}/return"
+        await self._as("finance", "campaign", path, back, version=version)
+        await self._as("approver", "campaign", f"{path}/confirm", {}, version=version + 1)
+        self.expected.returned_fen += amount_fen
 
     async def _receipt(self, donation: tuple[str, dict[str, Any]]) -> None:
         """Issue the receipt of a donation, and open the page where anyone can check it."""

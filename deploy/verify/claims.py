@@ -68,6 +68,8 @@ def digest_of(campaign_id: str, positions: Mapping[str, int], sums: Sums) -> str
         "received_fen": sums.received_fen,
         "reversed_fen": sums.reversed_fen,
     }
+    if sums.returned_fen:
+        claim["returned_fen"] = sums.returned_fen
     text = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -119,7 +121,7 @@ def _reason(error: Exception) -> str:
 
 
 def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
-    names = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "donations")
+    names = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "returned_fen", "donations")
     sums = Sums(**{name: said[name] for name in names})
     return Claim(
         place,
@@ -168,6 +170,9 @@ FROM (SELECT to_campaign_id AS campaign_id, amount_fen AS in_fen, 0 AS out_fen F
       UNION ALL SELECT from_campaign_id, 0, amount_fen FROM fund_transfers WHERE state = 'approved') AS sides
 GROUP BY campaign_id
 """
+_RETURNS: Final = """
+SELECT campaign_id, sum(returned_fen)::bigint FROM disbursements GROUP BY campaign_id
+"""
 _MARKS: Final = "SELECT source, sequence FROM marks WHERE sequence >= 0"
 _OUTBOX_HEADS: Final = "SELECT source, max(id) FROM outbox GROUP BY source"
 
@@ -205,9 +210,10 @@ async def reporting_claims(places: Places) -> tuple[list[Claim], list[str], list
         positions = await _positions(books, _MARKS)
         sums = [tuple(row) for row in await books.fetch(_REPORTING_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_REPORTING_SPENDING)}
+        returned = dict(map(tuple, await books.fetch(_RETURNS)))
         minutes = {row[0]: tuple(row)[1:] for row in await books.fetch(_MINUTES)}
     claims = [
-        replace(claim, unsaid=OF_FUNDS)
+        replace(_returned(claim, returned), unsaid=OF_FUNDS)
         for claim in _claims(REPORTING, sums, spending, positions, Evidence.CAMPAIGN_EVENTS)
     ]
     uneven = [
@@ -225,13 +231,14 @@ async def campaign_claims(places: Places, workbook: Workbook) -> tuple[list[Clai
     """
     async with Books(places, "campaign") as books:
         moved = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_TRANSFERS)}
+        returned = dict(map(tuple, await books.fetch(_RETURNS)))
         positions = await _positions(books, _MARKS) | await _positions(books, _OUTBOX_HEADS)
         sums = [tuple(row) for row in await books.fetch(_CAMPAIGN_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_SPENDING)}
         await _read_outbox(books, workbook)
         ledger = await read_ledger(books)
     claims = _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
-    claims = [_moved(claim, moved) for claim in claims]
+    claims = [_returned(_moved(claim, moved), returned) for claim in claims]
     posted = [
         (campaign_id, source, *astuple(part))
         for campaign_id, parts in ledger.parts.items()
@@ -241,7 +248,11 @@ async def campaign_claims(places: Places, workbook: Workbook) -> tuple[list[Clai
     spent = {campaign_id: (0, ledger.spent_fen.get(campaign_id, 0)) for campaign_id in every}
     booked = _claims(LEDGER, posted, spent, positions, Evidence.OUTBOX)
     claims += [
-        replace(_moved(claim, ledger.moved_fen), unsaid=frozenset({"promised_fen"})) for claim in booked
+        replace(
+            _returned(_moved(claim, ledger.moved_fen), ledger.returned_fen),
+            unsaid=frozenset({"promised_fen"}),
+        )
+        for claim in booked
     ]
     return claims, ledger.broken
 
@@ -250,6 +261,12 @@ def _moved(claim: Claim, moved: Mapping[str, tuple[int, int]]) -> Claim:
     """The claim with what was transferred in and out, in fen; of the place that says it."""
     in_fen, out_fen = moved.get(claim.campaign_id, (0, 0))
     return replace(claim, sums=replace(claim.sums, transferred_in_fen=in_fen, transferred_out_fen=out_fen))
+
+
+def _returned(claim: Claim, returned_fen: Mapping[str, int]) -> Claim:
+    """The claim with what came back of the disbursed, in fen; of the place that says it."""
+    sums = replace(claim.sums, returned_fen=returned_fen.get(claim.campaign_id, 0))
+    return replace(claim, sums=sums)
 
 
 async def _positions(books: "asyncpg.Connection[asyncpg.Record]", statement: str) -> dict[str, int]:

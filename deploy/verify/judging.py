@@ -20,7 +20,7 @@ from deploy.verify.claims import (
 )
 from deploy.verify.logs import LogReader, Logs
 from deploy.verify.places import Places
-from deploy.verify.workbook import NAMES, Evidence, Mismatch, Sums, Workbook
+from deploy.verify.workbook import FACTS, NAMES, Evidence, Mismatch, Sums, Workbook
 
 SHOWN: Final = 10
 """Differences of one kind that are named one by one."""
@@ -33,6 +33,7 @@ _AMOUNTS: Final = (
     "donations",
     "transferred_in_fen",
     "transferred_out_fen",
+    "returned_fen",
 )
 
 Progress = Callable[[str, int, int], None]
@@ -250,6 +251,7 @@ class _Judge:
             intake.donations,
             spent.transferred_in_fen,
             spent.transferred_out_fen,
+            spent.returned_fen,
         )
 
     def _line_of(self, claim: Claim) -> Line:
@@ -283,7 +285,7 @@ class _Judge:
             for source in sorted({*expected, *claim.by_source})
             if claim.by_source.get(source, Sums()) != expected.get(source, Sums())
         ]
-        return ", ".join(wrong) or "promised, disbursed and transferred"
+        return ", ".join(wrong) or "promised, disbursed, returned and transferred"
 
 
 def _tops(claims: Iterable[Claim]) -> dict[str, int]:
@@ -299,7 +301,7 @@ def _tops(claims: Iterable[Claim]) -> dict[str, int]:
 
 def _in_words(mismatch: Mismatch) -> str:
     def amounts(values: tuple[int, ...]) -> str:
-        names = ("received", "reversed", "promised", "disbursed", "transferred in", "transferred out")
+        names = [name.removesuffix("_fen").replace("_", " ") for name in FACTS]
         named = zip(names, values, strict=True)
         return ", ".join(f"{fen} fen {name}" for name, fen in named if fen) or "nothing"
 

@@ -17,8 +17,8 @@ from deploy.verify.workbook import Sums
 
 INCOME: Final = "410101"
 """捐赠收入—限定性收入: credited by donations, debited by what goes back."""
-COST: Final = "5101"
-"""业务活动成本: debited by payments."""
+COSTS: Final = frozenset({"5101", "5201", "5301"})
+"""业务活动成本, 管理费用, 筹资费用: debited by payments, credited by what comes back of them."""
 NET_ASSETS: Final = "3102"
 """限定性净资产: with a campaign, debited where a transfer leaves and credited where it goes to."""
 TRUSTS: Final = "510109"
@@ -40,13 +40,14 @@ WHERE e.journal IS NULL OR e.booked_on <> p.booked_on LIMIT 10
 
 @dataclass(slots=True)
 class Ledger:
-    """What the ledger says. `parts`: by campaign and source; `spent_fen`: by campaign; `moved_fen`: what was
-    transferred in and out, by campaign; `broken`: where and what, of every journal that does not hold and of
-    what is not balanced.
+    """What the ledger says. `parts`: by campaign and source; `spent_fen`, `returned_fen`: by campaign;
+    `moved_fen`: what was transferred in and out, by campaign; `broken`: where and what, of every journal that
+    does not hold and of what is not balanced.
     """
 
     parts: dict[str, dict[str, Sums]] = field(default_factory=lambda: defaultdict(dict))
     spent_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    returned_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     moved_fen: dict[str, tuple[int, int]] = field(default_factory=dict)
     broken: list[tuple[str, str]] = field(default_factory=list)
 
@@ -112,8 +113,9 @@ def _add(ledger: Ledger, row: Mapping[str, Any], postings: list[dict[str, Any]])
         if campaign_id is None:
             continue
         debit = posting["side"] == "debit"
-        if account == COST:
-            ledger.spent_fen[campaign_id] += fen if debit else -fen
+        if account in COSTS:
+            ledger.spent_fen[campaign_id] += fen if debit else 0
+            ledger.returned_fen[campaign_id] += 0 if debit else fen
         elif account in {NET_ASSETS, TRUSTS}:
             in_fen, out_fen = ledger.moved_fen.get(campaign_id, (0, 0))
             ledger.moved_fen[campaign_id] = (in_fen, out_fen + fen) if debit else (in_fen + fen, out_fen)

@@ -30,6 +30,7 @@ _EVENT_KINDS: Final = {
 _PLEDGE: Final = "org.shanliu.pledge.made.v1"
 _CORRECTED: Final = "org.shanliu.pledge.corrected.v1"
 _PAID: Final = "org.shanliu.disbursement.paid.v1"
+_RETURNED: Final = "org.shanliu.disbursement.returned.v1"
 _TRANSFERRED: Final = "org.shanliu.funds.transferred.v1"
 
 
@@ -136,8 +137,8 @@ def donation_event(value: bytes | None) -> tuple[EventRow | None, str, int, int]
 
 
 class SpendingRow(NamedTuple):
-    """What a campaign event adds to what was promised, paid out, or moved between funds, in fen; a correction
-    of a promise may take away.
+    """What a campaign event adds to what was promised, paid out, moved between funds or came back, in fen; a
+    correction of a promise may take away.
     """
 
     source: str
@@ -147,6 +148,7 @@ class SpendingRow(NamedTuple):
     disbursed_fen: int = 0
     transferred_in_fen: int = 0
     transferred_out_fen: int = 0
+    returned_fen: int = 0
 
 
 def campaign_event(value: bytes | None) -> tuple[list[SpendingRow], str, int, int]:
@@ -174,6 +176,8 @@ def _amounts(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, i
         yield data["campaign_id"], {"promised_fen": data["amount_fen"] - data["previous_amount_fen"]}
     elif kind == _PAID:
         yield data["campaign_id"], {"disbursed_fen": data["amount_fen"]}
+    elif kind == _RETURNED:
+        yield data["campaign_id"], {"returned_fen": data["amount_fen"]}
     elif kind == _TRANSFERRED:
         yield data["campaign_id"], {"transferred_out_fen": data["amount_fen"]}
         if data.get("to_campaign_id") is not None:

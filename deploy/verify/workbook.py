@@ -33,6 +33,17 @@ NAMES: Final[Mapping[Evidence, str]] = {
     Evidence.OUTBOX: "campaign outbox",
 }
 
+FACTS: Final = (
+    "received_fen",
+    "reversed_fen",
+    "promised_fen",
+    "disbursed_fen",
+    "transferred_in_fen",
+    "transferred_out_fen",
+    "returned_fen",
+)
+"""What a fact may add to a campaign's figures; the columns of the table of facts, in their order."""
+
 _TABLES: Final = """
 CREATE TABLE records (source TEXT, sequence INTEGER, kind TEXT, key BLOB, about BLOB, campaign_id TEXT,
                       amount_fen INTEGER, PRIMARY KEY (source, sequence)) WITHOUT ROWID;
@@ -45,8 +56,10 @@ CREATE TABLE tops (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE marks (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE due (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE facts (evidence TEXT, campaign_id TEXT, source TEXT, sequence INTEGER,
-                    received_fen INTEGER, reversed_fen INTEGER, promised_fen INTEGER, disbursed_fen INTEGER,
-                    transferred_in_fen INTEGER, transferred_out_fen INTEGER,
+                    received_fen INTEGER DEFAULT 0, reversed_fen INTEGER DEFAULT 0,
+                    promised_fen INTEGER DEFAULT 0, disbursed_fen INTEGER DEFAULT 0,
+                    transferred_in_fen INTEGER DEFAULT 0, transferred_out_fen INTEGER DEFAULT 0,
+                    returned_fen INTEGER DEFAULT 0,
                     PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
 """
 
@@ -81,11 +94,11 @@ INSERT INTO donations
 CREATE INDEX donations_key ON donations (key);
 """
 _RECEIVED: Final = """
-INSERT INTO facts
-    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0, 0, 0, 0, 0
+INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
+    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0
     FROM donations WHERE NOT held;
-INSERT INTO facts
-    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0, 0, 0, 0, 0
+INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
+    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0
     FROM (SELECT key, source, min(sequence) AS sequence FROM usable WHERE kind = 'release' GROUP BY key) AS r
     JOIN donations d USING (key) WHERE d.held;
 """
@@ -106,45 +119,45 @@ CREATE TABLE reversals AS
     LEFT JOIN events e ON e.source = p.source AND e.sequence = p.sequence
     WHERE f.kind = 'reversal';
 CREATE INDEX reversals_key ON reversals (key);
-INSERT OR IGNORE INTO facts
-    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen, 0, 0, 0, 0
+INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
+    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen
     FROM reversals WHERE decided;
-INSERT OR IGNORE INTO facts
-    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen, 0, 0, 0, 0 FROM reversals r
+INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
+    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen FROM reversals r
     WHERE (due OR behind_its_donation)
       AND due = (SELECT max(o.due) FROM reversals o WHERE o.key = r.key)
       AND NOT EXISTS (SELECT 1 FROM reversals o WHERE o.key = r.key AND o.decided)
     GROUP BY key;
 """
 _FROM_EVENTS: Final = """
-INSERT INTO facts
+INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
     SELECT 'events', campaign_id, source, sequence, iif(kind = 'donation', amount_fen, 0),
-           iif(kind = 'reversal', amount_fen, 0), 0, 0, 0, 0
+           iif(kind = 'reversal', amount_fen, 0)
     FROM events WHERE kind IN ('donation', 'reversal');
 """
 _SUMS: Final = """
 SELECT coalesce(sum(received_fen), 0), coalesce(sum(reversed_fen), 0), coalesce(sum(promised_fen), 0),
        coalesce(sum(disbursed_fen), 0), coalesce(sum(received_fen > 0), 0),
-       coalesce(sum(transferred_in_fen), 0), coalesce(sum(transferred_out_fen), 0), {source}
+       coalesce(sum(transferred_in_fen), 0), coalesce(sum(transferred_out_fen), 0),
+       coalesce(sum(returned_fen), 0), {source}
 FROM marks CROSS JOIN facts USING (source)
 WHERE evidence = ? AND campaign_id = ? AND facts.sequence <= marks.sequence
 """
-_MISMATCHES: Final = """
-SELECT a.source, a.sequence, a.campaign_id,
-       a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
-       a.transferred_in_fen, a.transferred_out_fen,
-       b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen,
-       b.transferred_in_fen, b.transferred_out_fen
+
+
+def _of(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in FACTS)
+
+
+_MISMATCHES: Final = f"""
+SELECT a.source, a.sequence, a.campaign_id, {_of("a")}, {_of("b")}
 FROM facts a JOIN tops ON tops.source = a.source AND a.sequence <= tops.sequence
 LEFT JOIN facts b ON b.evidence = :other AND b.campaign_id = a.campaign_id AND b.source = a.source
                  AND b.sequence = a.sequence
 WHERE a.evidence = :one AND (:campaign IS NULL OR a.campaign_id = :campaign)
-  AND (b.sequence IS NULL OR (a.received_fen, a.reversed_fen, a.promised_fen, a.disbursed_fen,
-                              a.transferred_in_fen, a.transferred_out_fen)
-                          <> (b.received_fen, b.reversed_fen, b.promised_fen, b.disbursed_fen,
-                              b.transferred_in_fen, b.transferred_out_fen))
+  AND (b.sequence IS NULL OR ({_of("a")}) <> ({_of("b")}))
 ORDER BY a.source, a.sequence
-"""
+"""  # noqa: S608 - our own words
 _CONTRADICTED: Final = """
 SELECT DISTINCT r.source || ':' || r.sequence FROM repeats r LEFT JOIN events e USING (source, sequence)
 WHERE e.sequence IS NULL OR (r.kind, r.key, r.campaign_id, r.amount_fen)
@@ -200,6 +213,7 @@ class Sums:
     donations: int = 0
     transferred_in_fen: int = 0
     transferred_out_fen: int = 0
+    returned_fen: int = 0
 
     @property
     def net_fen(self) -> int:
@@ -209,8 +223,8 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A position at which two evidences don't say the same. Amounts are received, reversed, promised,
-    disbursed, transferred in and out, in fen; None: it says nothing there.
+    """A position at which two evidences don't say the same. Amounts are those of FACTS, in their order;
+    None: it says nothing there.
     """
 
     source: str
@@ -257,13 +271,13 @@ class Workbook:
 
     def add_facts(self, evidence: Evidence, rows: Iterable[Sequence[Any]]) -> None:
         """(campaign_id, source, sequence, received_fen, reversed_fen) that a place has stored."""
-        self._insert("facts", 10, ((evidence, *row, 0, 0, 0, 0) for row in rows))
+        self._insert("facts", 4 + len(FACTS), ((evidence, *row, 0, 0, 0, 0, 0) for row in rows))
 
     def add_spending(self, evidence: Evidence, rows: Iterable[SpendingRow]) -> None:
-        """What was promised, paid out, and moved between funds."""
+        """What was promised, paid out, moved between funds, and came back."""
         self._insert(
             "facts",
-            10,
+            4 + len(FACTS),
             ((evidence, r.campaign_id, r.source, r.sequence, 0, 0, *r[3:]) for r in rows),
         )
 
@@ -285,7 +299,7 @@ class Workbook:
         """What an evidence makes of a campaign up to and including these positions."""
         self._mark(positions)
         row = self._database.execute(_SUMS.format(source="0"), (evidence, campaign_id)).fetchone()
-        return Sums(*row[:7])
+        return Sums(*row[:8])
 
     def sums_by_source(
         self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]
@@ -294,7 +308,7 @@ class Workbook:
         self._mark(positions)
         statement = _SUMS.format(source="source") + "GROUP BY source"
         rows = self._database.execute(statement, (evidence, campaign_id))
-        return {row[7]: Sums(*row[:7]) for row in rows}
+        return {row[8]: Sums(*row[:8]) for row in rows}
 
     def _mark(self, positions: Mapping[str, int]) -> None:
         self._database.execute("DELETE FROM marks")
@@ -305,14 +319,15 @@ class Workbook:
     ) -> list[Mismatch]:
         """Where `other` differs from `one`, at most `most` of each of: missing or other in it, only in it."""
         asked = {"one": one, "other": other, "campaign": campaign_id}
+        split = 3 + len(FACTS)
         found = [
-            Mismatch(row[0], row[1], row[2], tuple(row[3:9]), None if row[9] is None else tuple(row[9:15]))
+            Mismatch(row[0], row[1], row[2], row[3:split], None if row[-1] is None else row[split:])
             for row in self._database.execute(_MISMATCHES, asked).fetchmany(most)
         ]
         asked = {"one": other, "other": one, "campaign": campaign_id}
-        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[9] is None)
+        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[-1] is None)
         found += [
-            Mismatch(row[0], row[1], row[2], None, tuple(row[3:9]))
+            Mismatch(row[0], row[1], row[2], None, row[3:split])
             for row, _ in zip(extra, range(most), strict=False)
         ]
         return found

@@ -173,10 +173,11 @@ disbursements: Final = Table(
     Column("beneficiaries", BigInteger, CheckConstraint("beneficiaries >= 0"), nullable=False),
     Column("beneficiary_unit", Text, nullable=False),
     Column("paid_at", UTC_TIME, nullable=False),
+    _count("returned_fen"),
     _named("beneficiary_unit", "person_times", "households", "schools", table="disbursements"),
-    Index("disbursements_by_campaign", "campaign_id", postgresql_include=["amount_fen"]),
+    Index("disbursements_by_campaign", "campaign_id", postgresql_include=["amount_fen", "returned_fen"]),
 )
-"""Money that went out. Never subtracted from what was received."""
+"""Money that went out, and what came back of it. Never subtracted from what was received."""
 
 goods_movements: Final = Table(
     "goods_movements",

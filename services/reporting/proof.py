@@ -6,11 +6,12 @@ Whoever wants to check a total recomputes the digest without this code:
    A source is an intake topic's partition (sequence = offset) or "campaign/<partition>" (sequence = the row
    of the campaign service's outbox).
 2. Add up, over the events of those sources up to and including these sequences, what belongs to the campaign:
-   received, reversed, promised and disbursed fen, and the number of donations received.
+   received, reversed, promised, disbursed and returned fen, and the number of donations received.
 3. Write {"campaign_id", "disbursed_fen", "donations", "positions", "promised_fen", "received_fen",
    "reversed_fen"} as canonical JSON (RFC 8785: keys sorted at every level, no white space, integers as they
    are), encode it as UTF-8 and take SHA-256, in lower-case hexadecimal. In Python:
    json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False), then hashlib.sha256.
+   "returned_fen" (what came back of the disbursed) is in it, too, where it is not 0.
 
 Goods given in kind are no part of it: the digest proves money (`shanliu verify` recomputes goods as well).
 """
@@ -42,5 +43,7 @@ def digest_of(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) 
         "positions": dict(positions),
         **{name: getattr(amounts, name) for name in PROVED},
     }
+    if amounts.returned_fen:
+        claim["returned_fen"] = amounts.returned_fen
     canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

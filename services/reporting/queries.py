@@ -14,6 +14,7 @@ from services.reporting.tally import (
     GoodsEvent,
     MinuteKey,
     PledgeEvent,
+    SpendingEvent,
     Sums,
     Tally,
     minute_start,
@@ -228,6 +229,10 @@ _PUT_DISBURSEMENT = text(
     " (:disbursement_id, :campaign_id, :amount_fen, :use, :beneficiaries, :beneficiary_unit, :paid_at)"
     " ON CONFLICT DO NOTHING"
 )
+_ADD_RETURN = text(
+    "UPDATE disbursements SET returned_fen = returned_fen + :amount_fen"
+    " WHERE disbursement_id = :disbursement_id"
+)
 
 
 async def _write_campaign(connection: AsyncConnection, event: CampaignEvent, status: CampaignStatus) -> None:
@@ -255,8 +260,13 @@ async def _write_pledge(connection: AsyncConnection, event: PledgeEvent) -> None
             await connection.execute(_RELEASE_PLEDGE, amount)
 
 
-async def _write_disbursement(connection: AsyncConnection, event: FundsDisbursed) -> None:
-    await connection.execute(_PUT_DISBURSEMENT, {**event.data.model_dump(), "paid_at": event.time})
+async def _write_disbursement(connection: AsyncConnection, event: SpendingEvent) -> None:
+    """Money that went out, or came back of it: the disbursement lies before its return in every partition."""
+    if isinstance(event, FundsDisbursed):
+        await connection.execute(_PUT_DISBURSEMENT, {**event.data.model_dump(), "paid_at": event.time})
+    else:
+        back = event.data.model_dump(include={"disbursement_id", "amount_fen"})
+        await connection.execute(_ADD_RETURN, back)
 
 
 _PUT_GOODS = text(
@@ -344,6 +354,8 @@ SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequenc
         FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_released_fen,
        (SELECT coalesce(sum(amount_fen), 0)::bigint
         FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS disbursed_fen,
+       (SELECT coalesce(sum(returned_fen), 0)::bigint
+        FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS returned_fen,
        goods.*, statement_timestamp() AS as_of
 FROM campaigns AS c
 CROSS JOIN LATERAL (
@@ -403,6 +415,7 @@ def _state(row: RowMapping) -> CampaignState:
         donations=sum(channel.donations for channel in channels),
         promised_fen=row["promised_fen"],
         disbursed_fen=row["disbursed_fen"],
+        returned_fen=row["returned_fen"],
         goods_received_fen=row["goods_received_fen"],
         goods_distributed_fen=row["goods_distributed_fen"],
         goods_written_off_fen=row["goods_written_off_fen"],

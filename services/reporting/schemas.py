@@ -35,6 +35,8 @@ class Totals(BaseModel):
     promised_fen: int
     promised_released_fen: int
     disbursed_fen: int
+    returned_fen: int
+    """Came back of what was disbursed, which stays disbursed."""
     goods_received_fen: int
     goods_distributed_fen: int
     goods_written_off_fen: int

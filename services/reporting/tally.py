@@ -23,6 +23,7 @@ from shared.events import (
     DonationReversed,
     Event,
     FundsDisbursed,
+    FundsReturned,
     GoodsDistributed,
     GoodsReceived,
     GoodsReturned,
@@ -43,6 +44,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
 }
 GoodsEvent = GoodsReceived | GoodsReversed | GoodsDistributed | GoodsReturned | GoodsWrittenOff
 PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
+SpendingEvent = FundsDisbursed | FundsReturned
 CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed | CampaignSettled
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,7 +90,8 @@ class Tally:
     milestones: list[MilestoneReached] = field(default_factory=list)
     pledges: list[PledgeEvent] = field(default_factory=list)
     """In their order: a correction stands behind what it corrects."""
-    disbursements: list[FundsDisbursed] = field(default_factory=list)
+    disbursements: list[SpendingEvent] = field(default_factory=list)
+    """In their order: a return stands behind what it is of."""
     goods: list[GoodsEvent] = field(default_factory=list)
     oldest_received_at: datetime | None = None
     """Of the donations received here, except those that had been held and were released later; the first of
@@ -195,7 +198,7 @@ def _others(result: Tally, event: Event) -> None:
             result.milestones.append(event)
         case PledgeMade() | PledgeCorrected() | PledgeReleased():
             result.pledges.append(event)
-        case FundsDisbursed():
+        case FundsDisbursed() | FundsReturned():
             result.disbursements.append(event)
         case GoodsReceived() | GoodsReversed() | GoodsDistributed() | GoodsReturned() | GoodsWrittenOff():
             result.goods.append(event)

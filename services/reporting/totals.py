@@ -26,6 +26,8 @@ class Amounts(Frozen):
     donations: int = 0
     promised_fen: int = 0
     disbursed_fen: int = 0
+    returned_fen: int = 0
+    """Came back of what was disbursed, which stays disbursed."""
     goods_received_fen: int = 0
     """Gifts in kind at their stated values, less what went back to the donor; apart from all money."""
     goods_distributed_fen: int = 0

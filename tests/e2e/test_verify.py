@@ -131,6 +131,7 @@ async def test_after_an_evening_every_place_has_the_number_to_the_fen(played: Pl
         # A promise is no posting.
         assert line.sums.promised_fen == (0 if line.place == "ledger" else expected.promised_fen), line.place
         assert line.sums.disbursed_fen == expected.disbursed_fen, line.place
+        assert line.sums.returned_fen == expected.returned_fen > 0, line.place
     assert json.loads(json.dumps(verdict.as_json()))["exact"] is True
 
 

@@ -16,6 +16,7 @@ from shared.events import (
     DonationReversed,
     Event,
     FundsDisbursed,
+    FundsReturned,
     GoodsDistributed,
     GoodsReceived,
     GoodsReturned,
@@ -29,6 +30,7 @@ from shared.events import (
 from shared.events.campaigns import (
     CampaignData,
     FundsDisbursedData,
+    FundsReturnedData,
     MilestoneReachedData,
     PledgeCorrectedData,
     PledgeMadeData,
@@ -203,6 +205,20 @@ class CampaignSource(Source):
             beneficiary_unit="person_times",
         )
         event: FundsDisbursed = self._place(FundsDisbursed, data, data.disbursement_id, EVENING)
+        return event
+
+    def returned(self, paid: FundsDisbursed, amount_fen: int) -> FundsReturned:
+        data = FundsReturnedData(
+            return_id=uuid5(NAMESPACE_URL, f"return/{self.name}/{self._next}"),
+            disbursement_id=paid.data.disbursement_id,
+            campaign_id=paid.data.campaign_id,
+            amount_fen=amount_fen,
+            disbursed_fen=paid.data.amount_fen,
+            returned_fen=amount_fen,
+            use=paid.data.use,
+            returned_on=EVENING.date(),
+        )
+        event: FundsReturned = self._place(FundsReturned, data, data.disbursement_id, EVENING)
         return event
 
     def goods_received(self, value_fen: int, campaign_id: str = GALA, **changes: Any) -> GoodsReceived:

@@ -119,6 +119,16 @@ async def test_promised_received_and_disbursed_are_never_added_together(engine: 
     assert amounts.net_fen == 2
 
 
+async def test_what_comes_back_of_a_payment_stands_beside_it_and_lowers_nothing(engine: AsyncEngine) -> None:
+    campaign = await launched(engine)
+    paid, other = campaign.disbursed(600), campaign.disbursed(30)
+    await counted(engine, [paid, other, campaign.returned(paid, 200), Source().received(900)])
+    again = campaign.returned(paid, 400)
+    await counted(engine, [again, again])
+    amounts = (await state_of(engine)).amounts
+    assert (amounts.net_fen, amounts.disbursed_fen, amounts.returned_fen) == (900, 630, 600)
+
+
 async def test_goods_are_shown_at_their_values_apart_from_money(engine: AsyncEngine) -> None:
     campaign = await launched(engine)
     events = [

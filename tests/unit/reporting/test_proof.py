@@ -36,6 +36,15 @@ def test_a_third_party_recomputes_the_digest_from_the_documented_text() -> None:
     assert digest_of("gala", POSITIONS, AMOUNTS) == hashlib.sha256(text.encode()).hexdigest()
 
 
+def test_what_came_back_is_in_the_digest_where_something_did() -> None:
+    text = (
+        '{"campaign_id":"gala","disbursed_fen":100,"donations":2,"positions":{},'
+        '"promised_fen":5000,"received_fen":1234,"returned_fen":40,"reversed_fen":34}'
+    )
+    returned = AMOUNTS.model_copy(update={"returned_fen": 40})
+    assert digest_of("gala", {}, returned) == hashlib.sha256(text.encode()).hexdigest()
+
+
 def test_the_order_in_which_sources_were_read_does_not_matter() -> None:
     reordered = dict(reversed(POSITIONS.items()))
     assert digest_of("gala", reordered, AMOUNTS) == digest_of("gala", POSITIONS, AMOUNTS)

@@ -300,6 +300,18 @@ def test_a_corrected_promise_counts_by_its_difference() -> None:
     assert promised("released", amount_fen=50, released_fen=50) == 0
 
 
+def test_what_came_back_stands_beside_what_was_paid_out() -> None:
+    def spent(kind: str, amount_fen: int) -> tuple[int, int]:
+        event = {"source": "campaign/1", "sequence": "1", "type": f"org.shanliu.disbursement.{kind}.v1"}
+        body = {**event, "data": {"campaign_id": GALA, "amount_fen": amount_fen}}
+        rows, *_ = campaign_event(json.dumps(body).encode())
+        return sum(row.disbursed_fen for row in rows), sum(row.returned_fen for row in rows)
+
+    assert spent("paid", 500) == (500, 0)
+    assert spent("returned", 40) == (0, 40)
+    assert spent("withdrawn", 500) == spent("approved", 500) == (0, 0)
+
+
 def test_a_transfer_changes_two_funds_and_one_to_a_trust_only_its_own() -> None:
     def moved(**data: object) -> list[tuple[str, int, int]]:
         event = {"source": "campaign/1", "sequence": "1", "type": "org.shanliu.funds.transferred.v1"}

@@ -145,6 +145,8 @@ function renderTotals() {
   put("received_note", language.say("receivedNote", count));
   const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
   put("reversed_note", reversed);
+  const back = proved.returned_fen > 0n ? language.say("returnedNote", formatPlain(proved.returned_fen)) : "";
+  put("returned_note", back);
   const announcement = { paused: "paused", closed: "closed", settled: "closed", filed: "upcoming", draft: "upcoming" }[proved.status];
   put("announcement", announcement ? language.say(announcement) : "");
   const share = permille(proved.net_fen, proved.goal_fen ?? 0n);
