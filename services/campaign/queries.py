@@ -225,7 +225,7 @@ _LOCK_FUNDS: Final = text(
     " ORDER BY campaign_id FOR NO KEY UPDATE"
 )
 
-_FIGURES: Final = text(
+FIGURES: Final = text(
     "SELECT CAST(coalesce(received.received_fen, 0) AS bigint) AS received_fen,"
     " CAST(coalesce(received.reversed_fen, 0) AS bigint) AS reversed_fen,"
     " CAST(coalesce(spent.reserved_fen, 0) AS bigint) AS reserved_fen,"
@@ -266,7 +266,7 @@ async def lock_funds(connection: AsyncConnection, campaign_ids: Collection[str])
 
 async def figures(connection: AsyncConnection, campaign_id: str) -> FundFigures:
     """A fund's figures. Whoever decides by them has locked the fund before."""
-    return _figures((await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one())
+    return _figures((await connection.execute(FIGURES, {"campaign_id": campaign_id})).one())
 
 
 def _figures(row: Row[Any]) -> FundFigures:
@@ -291,6 +291,11 @@ async def fund_of(connection: AsyncConnection, campaign_id: str) -> UUID:
 _POSITIONS: Final = text("SELECT source, sequence FROM marks WHERE sequence >= 0 ORDER BY source")
 
 
+async def positions(connection: AsyncConnection) -> dict[str, int]:
+    """For each source the sequence of the last event counted."""
+    return {mark.source: mark.sequence for mark in await connection.execute(_POSITIONS)}
+
+
 async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
     """A fund's figures and the positions they stand for.
 
@@ -298,10 +303,9 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
     Raises NotFound.
     """
     await campaign(connection, campaign_id)
-    row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
+    row = (await connection.execute(FIGURES, {"campaign_id": campaign_id})).one()
     known = _figures(row)
     promised = await pledges.promised(connection, campaign_id)
-    positions = {mark.source: mark.sequence for mark in await connection.execute(_POSITIONS)}
     return Balance(
         campaign_id=campaign_id,
         received_fen=known.received_fen,
@@ -318,5 +322,5 @@ async def balance(connection: AsyncConnection, campaign_id: str) -> Balance:
         donations=row.donations,
         reversals=row.reversals,
         pledges=promised.pledges,
-        positions=positions,
+        positions=await positions(connection),
     )

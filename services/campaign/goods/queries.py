@@ -372,7 +372,7 @@ async def decide_movement(
 
 # ---------------------------------------------------------------- sums
 
-_FIGURES: Final = text(
+FIGURES: Final = text(
     "SELECT gifts.*, moved.*, (SELECT CAST(coalesce(sum(left_fen), 0) AS bigint) FROM goods_items"
     "  WHERE campaign_id = :campaign_id) AS in_store_fen"
     " FROM (SELECT CAST(coalesce(sum(value_fen) FILTER (WHERE state = 'confirmed'), 0) AS bigint)"
@@ -389,5 +389,5 @@ _FIGURES: Final = text(
 
 async def figures(connection: AsyncConnection, campaign_id: str) -> GoodsFigures:
     """A campaign's goods at their values: one statement, so of one moment."""
-    row = (await connection.execute(_FIGURES, {"campaign_id": campaign_id})).one()
+    row = (await connection.execute(FIGURES, {"campaign_id": campaign_id})).one()
     return GoodsFigures(campaign_id=campaign_id, **row._mapping)  # noqa: SLF001 - SQLAlchemy's public name

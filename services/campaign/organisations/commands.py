@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
+from services.campaign.lifecycle import State
 from services.campaign.organisations import announcements, hierarchy, queries, rights
 from services.campaign.organisations.hierarchy import OrganisationExists
-from services.campaign.organisations.schemas import Organisation, OrganisationBody, OrganisationChangeBody
+from services.campaign.organisations.schemas import (
+    AssignmentBody,
+    Organisation,
+    OrganisationBody,
+    OrganisationChangeBody,
+)
+from services.campaign.schemas import Campaign
 from shared import versions
 
 
@@ -65,3 +73,27 @@ async def change_organisation(
         raise OrganisationExists("Another organisation has this name.", fields=["name"]) from error
     await announcements.changed(connection, announcer, changed)
     return changed
+
+
+async def assign_campaign(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: AssignmentBody
+) -> Campaign:
+    """Give a campaign from before the register to its organisation, for good. What it stated stays as it was
+    filed. Raises OrganisationChosen, OutOfReach or NotFound.
+    """
+    campaign = await campaigns.campaign(connection, campaign_id, lock=True)
+    versions.require_version(campaign.version, actor.expected_version)
+    hierarchy.require_not_chosen(campaign.organisation_id)
+    await rights.require_organisation(connection, actor.reach, body.organisation_id)
+    await queries.organisation(connection, body.organisation_id)
+    assigned = await campaigns.change_campaign(
+        connection,
+        campaign,
+        action="assign",
+        person=actor.person,
+        now=datetime.now(UTC),
+        organisation_id=body.organisation_id,
+    )
+    if assigned.state is not State.DRAFT:  # a draft is announced by nobody
+        await announcer.campaign_changed(connection, assigned)
+    return assigned

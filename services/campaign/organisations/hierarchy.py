@@ -42,6 +42,22 @@ class NamedOtherwise(Refused):
     status = 422
 
 
+class OrganisationChosen(Refused):
+    """A campaign that belongs to an organisation already."""
+
+    code = "organisation-chosen"
+    title = "The campaign belongs to an organisation"
+
+
+def require_not_chosen(organisation_id: str | None) -> None:
+    """Raise OrganisationChosen when the campaign belongs to one: its money does not change hands by a word."""
+    if organisation_id is not None:
+        raise OrganisationChosen(
+            f"It belongs to {organisation_id}. Money goes to another's fund by a transfer.",
+            organisation_id=organisation_id,
+        )
+
+
 def depth_below(parent_id: str | None, parent_depth: int) -> int:
     """The level of an organisation below `parent_id` (None: on top, level 1). Raises TooDeep."""
     depth = 1 if parent_id is None else parent_depth + 1

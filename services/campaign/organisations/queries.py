@@ -1,14 +1,23 @@
 """What is asked of the database about organisations. Every function runs in its caller's transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import TextClause, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.campaign import queries as campaigns
+from services.campaign.goods import queries as goods
+from services.campaign.guardrail import FundFigures
+from services.campaign.organisations.hierarchy import MAX_ORGANISATIONS
 from services.campaign.organisations.models import organisation_changes, organisations
-from services.campaign.organisations.schemas import Organisation
+from services.campaign.organisations.rights import seen
+from services.campaign.organisations.schemas import Figures, Organisation, OrganisationBalance, Part
+from services.campaign.pledges import queries as pledges
+from shared.access import Reach
+from shared.federation import roll_up
 from shared.refusals import NotFound
 
 _OWN_REGISTER: Final = text("SELECT pg_advisory_xact_lock(hashtext('shanliu.organisations'))")
@@ -81,3 +90,71 @@ async def list_organisations(
     if after is not None:
         statement = statement.where(organisations.c.organisation_id > after)
     return [Organisation.model_validate(row) for row in await connection.execute(statement)]
+
+
+# ---------------------------------------------------------------- what rolls up
+
+
+def _of_each(statement: TextClause) -> str:
+    """A campaign's figures for each row of `campaigns`: the very statement that its fund is decided by."""
+    return f"CROSS JOIN LATERAL ({statement.text.replace(':campaign_id', 'campaigns.campaign_id')})"
+
+
+_SUMMED: Final = (
+    *(f"money.{name}" for name in ("received_fen", "reversed_fen", "transferred_in_fen")),
+    *(f"money.{name}" for name in ("transferred_out_fen", "reserved_fen", "disbursed_fen", "returned_fen")),
+    "money.donations",
+    "money.reversals",
+    "promised.promised_fen",
+    "promised.pledges",
+)
+_OWN_FIGURES: Final = text(
+    "SELECT organisation_id, count(*) AS campaigns,"  # noqa: S608 - our own words
+    + "".join(f" CAST(sum({each}) AS bigint) AS {each.partition('.')[2]}," for each in _SUMMED)
+    + " CAST(sum(promised.released_fen) AS bigint) AS promised_released_fen,"
+    " CAST(sum(goods.received_fen - goods.reversed_fen) AS bigint) AS goods_received_fen,"
+    " CAST(sum(goods.distributed_fen - goods.returned_fen) AS bigint) AS goods_distributed_fen"
+    f" FROM campaigns {_of_each(campaigns.FIGURES)} AS money {_of_each(pledges.PROMISED)} AS promised"
+    f" {_of_each(goods.FIGURES)} AS goods"
+    " WHERE organisation_id = ANY(:organisations) GROUP BY organisation_id"
+)
+
+
+async def balance(connection: AsyncConnection, organisation_id: str) -> OrganisationBalance:
+    """What rolls up to an organisation. Raises NotFound.
+
+    The caller's transaction must be REPEATABLE READ, or the parts may be of several moments.
+    """
+    asked = await organisation(connection, organisation_id)
+    below = await seen(connection, Reach(frozenset({organisation_id}))) or []
+    named = await list_organisations(connection, seen=below, after=None, limit=MAX_ORGANISATIONS)
+    rows = (await connection.execute(_OWN_FIGURES, {"organisations": below})).mappings()
+    own = {
+        row["organisation_id"]: {name: row[name] for name in Figures.model_fields if name in row}
+        for row in rows
+    }
+    sums = roll_up({each.organisation_id: each.parent_id for each in named}, own)
+    total = {name: _figures(each) for name, each in sums.items()}
+    return OrganisationBalance(
+        organisation_id=organisation_id,
+        name=asked.name,
+        total=total[organisation_id],
+        own=_figures(own.get(organisation_id, {})),
+        below=[
+            Part(
+                organisation_id=each.organisation_id,
+                name=each.name,
+                total=total[each.organisation_id],
+            )
+            for each in named
+            if each.parent_id == organisation_id
+        ],
+        positions=await campaigns.positions(connection),
+    )
+
+
+def _figures(sums: Mapping[str, int]) -> Figures:
+    """The sums, nothing where there are none, and the balance that the guardrail's rule makes of them."""
+    fund = FundFigures(**{each.name: sums.get(each.name, 0) for each in fields(FundFigures)})
+    known = {name: sums.get(name, 0) for name in Figures.model_fields}
+    return Figures.model_validate({**known, "balance_fen": fund.balance_fen})

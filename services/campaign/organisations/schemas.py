@@ -46,6 +46,54 @@ class Organisation(BaseModel):
     changed_at: datetime
 
 
+class Figures(BaseModel):
+    """Sums over campaigns, each figure by itself: promised, received and disbursed are never added together,
+    nor goods to money. Amounts in fen.
+    """
+
+    campaigns: int
+    received_fen: int
+    reversed_fen: int
+    transferred_in_fen: int = Field(description="From other funds; of the same organisation as well")
+    transferred_out_fen: int
+    reserved_fen: int = Field(description="Approved, not yet paid")
+    disbursed_fen: int
+    returned_fen: int
+    balance_fen: int = Field(description="What its funds have together; each spends its own alone")
+    promised_fen: int
+    promised_released_fen: int
+    goods_received_fen: int = Field(description="At their values, less what went back to the donor")
+    goods_distributed_fen: int = Field(description="Less what came back into the store")
+    donations: int
+    reversals: int
+    pledges: int
+
+
+class Part(BaseModel):
+    """An organisation directly below, with all below it."""
+
+    organisation_id: str
+    name: str
+    total: Figures
+
+
+class OrganisationBalance(BaseModel):
+    """What rolls up to an organisation, at one moment: total = own + what is below."""
+
+    organisation_id: str
+    name: str
+    total: Figures
+    own: Figures = Field(description="Of its own campaigns")
+    below: list[Part]
+    positions: dict[str, int] = Field(description="For each source the sequence of the last event counted")
+
+
+class AssignmentBody(Body):
+    """Whose campaign it is that was made before there was a register."""
+
+    organisation_id: OrganisationId = Field(description="Chosen for good")
+
+
 class OrganisationPage(BaseModel):
     """A part of the register, in the order of the ids."""
 

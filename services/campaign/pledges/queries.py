@@ -274,7 +274,7 @@ _OPEN: Final = (
     f"CASE WHEN {_IS_FULFILLED} THEN 0 ELSE greatest(amount_fen - released_fen - {_FULFILLED}, 0) END"
 )
 
-_PROMISED: Final = text(
+PROMISED: Final = text(
     "SELECT CAST(coalesce(sum(amount_fen) FILTER (WHERE counts), 0) AS bigint) AS promised_fen,"  # noqa: S608 - this file's own words
     " CAST(coalesce(sum(amount_fen) FILTER (WHERE counts AND goods IS NOT NULL), 0) AS bigint) AS goods_fen,"
     f" CAST(coalesce(sum(greatest(least({_FULFILLED}, amount_fen), 0)) FILTER (WHERE counts), 0) AS bigint)"
@@ -293,7 +293,7 @@ _PROMISED: Final = text(
 
 async def promised(connection: AsyncConnection, campaign_id: str) -> PromisedTotal:
     """What was promised to a campaign, and what became of it."""
-    row = (await connection.execute(_PROMISED, {"campaign_id": campaign_id})).one()
+    row = (await connection.execute(PROMISED, {"campaign_id": campaign_id})).one()
     return PromisedTotal(campaign_id=campaign_id, **row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 

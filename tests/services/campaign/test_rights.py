@@ -63,7 +63,9 @@ async def federation(apart: Service) -> AsyncIterator[Federation]:
     desk = apart.operator(DESK)
     source = Source()
     for organisation_id in (*ORGANISATIONS, "none"):
-        own = {} if organisation_id == "none" else NAMED | {"organisation_id": organisation_id}
+        own: dict[str, Any] = {"organisation_id": organisation_id, **NAMED}
+        if organisation_id == "none":
+            own = {}
         campaign_id = built.campaigns[organisation_id] = await launched(desk, **own)
         built.pledges[organisation_id] = await apart.pledge(campaign_id, 700, goods=some_goods(3))
         asked = await apart.operator(FINANCE).post(

@@ -79,6 +79,7 @@ NAMED_IN_BODIES = {
     "POST /v1/campaigns: organisation_id",
     "PUT /v1/campaigns/{campaign_id}/plan: organisation_id",
     "POST /v1/organisations: parent_id",
+    "POST /v1/campaigns/{campaign_id}/organisation: organisation_id",
     "POST /v1/campaigns/{campaign_id}/transfers: to_campaign_id",
     "POST /v1/campaigns/{campaign_id}/remainders: to_campaign_id",
     "POST /v1/ledger/vouchers: campaign_id",
