@@ -18,7 +18,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from services.campaign.api import READERS, AfterId, BooksHere, Limit, Sent, next_after, sent, tagged
+from services.campaign.api import (
+    READERS,
+    AfterId,
+    BooksHere,
+    Limit,
+    Right,
+    Sent,
+    allowed,
+    next_after,
+    sent,
+    tagged,
+)
 from services.campaign.days import today_of
 from services.campaign.disclosure import commands, duties, queries
 from services.campaign.disclosure.calendar import DueState
@@ -33,19 +44,21 @@ from services.campaign.disclosure.schemas import (
     ReportWithDocument,
     WithdrawBody,
 )
-from shared.access import require
+from services.campaign.organisations import rights
 from shared.events.fields import CAMPAIGN_ID
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/disclosure", route_class=StrictJsonRoute, tags=["disclosure"])
-reading: Final[list[Any]] = [Depends(require(*READERS))]
+reading: Final[list[Any]] = [Depends(allowed(*READERS))]
+SeeingHere = Annotated[Right, Depends(allowed(*READERS, somewhere=True))]
 
 CampaignQuery = Annotated[str | None, Query(pattern=CAMPAIGN_ID, description="Of this campaign alone")]
 
 
-@router.get("/calendar", summary="What is due and late (公开日历)", dependencies=reading)
+@router.get("/calendar", summary="What is due and late (公开日历)")
 async def read_calendar(
     books: BooksHere,
+    right: SeeingHere,
     *,
     state: DueState | None = None,
     campaign_id: CampaignQuery = None,
@@ -58,7 +71,8 @@ async def read_calendar(
     """Derived from the campaigns at each look: nobody keeps it, and nothing can be taken off it."""
     today = today_of(datetime.now(UTC))
     async with books.engine.connect() as connection:
-        found = await duties.all_due(connection, today, campaign_id)
+        seen = await rights.seen(connection, right.reach)
+        found = await duties.all_due(connection, today, campaign_id, seen)
     latest = today + timedelta(days=within_days)
     shown = [each for each in found if each.due_on <= latest and state in {None, each.state}]
     rest = [each for each in shown if after is None or each.place > after]
@@ -76,7 +90,7 @@ async def read_calendar(
     "/reports", status_code=201, response_model=ReportWithDocument, summary="Draw up a report of the calendar"
 )
 async def draft_report(
-    body: ReportBody, sent: Annotated[Sent, Depends(sent("draft_report", "finance"))]
+    body: ReportBody, sent: Annotated[Sent, Depends(sent("draft_report", "finance", somewhere=True))]
 ) -> Response:
     """Frozen as the ledger is now, at the position it names. Its days must be over. 409 when there is one."""
     return await sent.run(lambda connection: commands.draft_report(connection, sent.actor, body), 201)
@@ -129,9 +143,10 @@ async def draft_correction(
     )
 
 
-@router.get("/reports", summary="List reports, newest first", dependencies=reading)
+@router.get("/reports", summary="List reports, newest first")
 async def list_reports(
     books: BooksHere,
+    right: SeeingHere,
     *,
     state: ReportState | None = None,
     campaign_id: CampaignQuery = None,
@@ -141,7 +156,13 @@ async def list_reports(
     """Without their documents. Part by part: send `next` as `after` until it is null."""
     async with books.engine.connect() as connection:
         items = await queries.list_reports(
-            connection, state=state, campaign_id=campaign_id, organisation_id=None, after=after, limit=limit
+            connection,
+            seen=await rights.seen(connection, right.reach),
+            state=state,
+            campaign_id=campaign_id,
+            organisation_id=None,
+            after=after,
+            limit=limit,
         )
     return ReportPage(items=items, next=next_after([str(item.report_id) for item in items], limit))
 

@@ -28,11 +28,16 @@ from services.campaign.disclosure.schemas import (
 )
 from services.campaign.disclosure.tables import Named
 from services.campaign.identifiers import new_id
+from services.campaign.organisations import rights
 from shared.events.documents import Corrects, Document, decode, digest_of, encode
 
 
 async def draft_report(connection: AsyncConnection, actor: Actor, body: ReportBody) -> ReportWithDocument:
     """Draw up and freeze a report of the calendar. Raises NotAsked, PeriodNotOver, ReportExists, …"""
+    if body.campaign_id is None:
+        await rights.require_organisation(connection, actor.reach, body.organisation_id)
+    else:
+        await rights.require_campaigns(connection, actor.reach, [body.campaign_id])
     today = today_of(datetime.now(UTC))
     subject = await _subject(connection, body.campaign_id, body.organisation_id)
     asked = await _obligations(connection, body, today)

@@ -1,5 +1,6 @@
 """The calendar put together: what each campaign owes, and what was made for it."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,9 +12,13 @@ from services.campaign.disclosure.schemas import Due
 from shared.events.documents import ReportKind
 
 
-async def all_due(connection: AsyncConnection, today: date, campaign_id: str | None) -> list[Due]:
-    """Every obligation of the campaigns asked for, what is due first at the head."""
-    campaigns = await queries.disclosed(connection, campaign_id)
+async def all_due(
+    connection: AsyncConnection, today: date, campaign_id: str | None, seen: Sequence[str] | None = None
+) -> list[Due]:
+    """Every obligation of the campaigns asked for, what is due first at the head; of the organisations that
+    are seen alone, unless None.
+    """
+    campaigns = await queries.disclosed(connection, campaign_id, seen)
     made = await queries.made(connection, None if campaign_id is None else [campaign_id])
     found = [
         _due(each, made, today, title=campaign.title, campaign_id=campaign.campaign_id)

@@ -19,6 +19,7 @@ from services.campaign.disclosure.models import reports
 from services.campaign.disclosure.rules import ReportState
 from services.campaign.disclosure.schemas import Report, ReportWithDocument
 from services.campaign.models import campaigns
+from services.campaign.organisations.rights import of_seen
 from shared.events.documents import ReportKind, decode
 from shared.refusals import NotFound
 
@@ -80,14 +81,20 @@ async def decide_report(
 async def list_reports(
     connection: AsyncConnection,
     *,
+    seen: Sequence[str] | None = None,
     state: ReportState | None,
     campaign_id: str | None,
     organisation_id: str | None,
     after: UUID | None,
     limit: int,
 ) -> list[Report]:
-    """At most `limit` reports, newest first, beginning behind `after`."""
+    """At most `limit` reports, newest first, beginning behind `after`; of the organisations that are seen
+    alone, unless None.
+    """
     statement = select(*_SHOWN).order_by(reports.c.report_id.desc()).limit(limit)
+    if seen is not None:
+        of_campaign = of_seen(reports.c.campaign_id, seen)
+        statement = statement.where(or_(reports.c.organisation_id.in_(seen), of_campaign))
     for column, value in (
         ("state", state),
         ("campaign_id", campaign_id),
@@ -120,10 +127,16 @@ class Disclosed:
     facts: CampaignFacts
 
 
-async def disclosed(connection: AsyncConnection, campaign_id: str | None = None) -> list[Disclosed]:
-    """The campaigns that owe reports: those that were launched."""
+async def disclosed(
+    connection: AsyncConnection, campaign_id: str | None = None, seen: Sequence[str] | None = None
+) -> list[Disclosed]:
+    """The campaigns that owe reports: those that were launched; of the organisations that are seen alone,
+    unless None.
+    """
     columns = ("campaign_id", "kind", "title", "window_end", "launched_on", "closed_on")
-    statement = select(*(campaigns.c[name] for name in columns)).where(campaigns.c.launched_on.is_not(None))
+    statement = select(*(campaigns.c[name] for name in columns)).where(
+        campaigns.c.launched_on.is_not(None), of_seen(campaigns.c.campaign_id, seen)
+    )
     if campaign_id is not None:
         statement = statement.where(campaigns.c.campaign_id == campaign_id)
     found = []

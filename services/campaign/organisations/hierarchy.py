@@ -50,7 +50,7 @@ class OrganisationChosen(Refused):
 
 
 def require_not_chosen(organisation_id: str | None) -> None:
-    """Raise OrganisationChosen when the campaign belongs to one: its money does not change hands by a word."""
+    """Raise OrganisationChosen when the campaign has one: money does not change hands by a word."""
     if organisation_id is not None:
         raise OrganisationChosen(
             f"It belongs to {organisation_id}. Money goes to another's fund by a transfer.",

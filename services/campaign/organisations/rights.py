@@ -56,6 +56,10 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
             " ON campaigns.campaign_id IN (campaign_decisions.campaign_id, to_campaign_id)"
             " WHERE decision_id = :id"
         ),
+        "report_id": (
+            "SELECT coalesce(campaigns.organisation_id, reports.organisation_id) AS organisation_id"
+            " FROM reports LEFT JOIN campaigns USING (campaign_id) WHERE report_id = :id"
+        ),
         # A posting without a campaign is unrestricted money, and belongs to no organisation.
         "draft_id": (
             "SELECT organisation_id FROM ledger_drafts CROSS JOIN json_array_elements(postings) AS posting"

@@ -176,7 +176,8 @@ async def test_figures_roll_up_each_by_itself(apart: Service) -> None:
     assert figures(county["own"]) == (30, 0, 700, 20, 10, 1)
     assert figures(county["total"]) == (34, 0, 7700, 20, 14, 2)
     assert figures(city["own"]) == (1000, 0, 7, 0, 1000, 1)
-    assert city["total"]["received_fen"] == 1234 and city["total"]["balance_fen"] == 1234 - 50 - 20
+    assert city["total"]["received_fen"] == 1234
+    assert city["total"]["balance_fen"] == 1234 - 50 - 20
     assert city["total"]["promised_fen"] == 7777
     below = {part["organisation_id"]: part["total"] for part in city["below"]}
     assert below[WUJIANG] == county["total"]

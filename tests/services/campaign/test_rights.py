@@ -35,6 +35,7 @@ from tests.services.campaign.builders import (
     some_goods,
 )
 from tests.services.campaign.conftest import Service
+from tests.services.campaign.store import an_item, given
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +67,10 @@ async def federation(apart: Service) -> AsyncIterator[Federation]:
         own: dict[str, Any] = {"organisation_id": organisation_id, **NAMED}
         if organisation_id == "none":
             own = {}
+        own |= {"kind": "programme"}
         campaign_id = built.campaigns[organisation_id] = await launched(desk, **own)
+        await given(apart, campaign_id, an_item(1, 1_000, expires_on="2027-01-31"))
+        await a_named_fund(apart, campaign_id)
         built.pledges[organisation_id] = await apart.pledge(campaign_id, 700, goods=some_goods(3))
         asked = await apart.operator(FINANCE).post(
             f"/campaigns/{campaign_id}/disbursements", a_disbursement(300)
@@ -86,6 +90,23 @@ async def registered(service: Service) -> None:
         body = {"organisation_id": organisation_id, "name": name, "licence": f"慈证字-{organisation_id}"}
         answer = await root.post("/organisations", body | {"parent_id": parent_id})
         assert answer.status_code == 201, answer.text
+
+
+async def a_named_fund(service: Service, campaign_id: str) -> None:
+    """The campaign's fund in a donor's name, by two people."""
+    terms = {
+        "name": "某某爱心基金",
+        "donor": "某某公司",
+        "wish": "资助困难学生",
+        "agreement": "冠字〔2023〕1号",
+        "signed_on": "2023-02-20",
+        "idle_after_days": 180,
+        "reason": "捐赠协议",
+    }
+    path = f"/campaigns/{campaign_id}/named-fund"
+    assert (await service.operator(DESK).post(path, terms)).status_code == 201
+    confirmed = await service.operator(SECOND_DESK).post(f"{path}/confirm", if_match='"1"')
+    assert confirmed.status_code == 200, confirmed.text
 
 
 def a_transfer_voucher(campaign_id: str | None) -> dict[str, Any]:
@@ -294,11 +315,31 @@ async def test_lists_show_only_what_is_in_reach(federation: Federation, person: 
     campaigns = sorted(federation.campaigns[each] for each in seen)
     assert await listed("/campaigns", "campaign_id") == campaigns
     assert await listed("/ledger/funds", "campaign_id") == campaigns
+    assert sorted(await listed("/goods-expiring", "campaign_id", within_days=3660)) == campaigns
+    assert set(await listed("/disclosure/calendar", "campaign_id", within_days=3660)) <= {*campaigns, None}
+    named = await federation.get(person, "/named-funds")
+    assert [each["terms"]["campaign_id"] for each in named.json()["items"]] == campaigns
     assert sorted(await listed("/pledges/due", "pledge_id", within_days=60)) == sorted(
         federation.pledges[each] for each in seen
     )
     assert set(await listed("/ledger/drafts", "draft_id")) == {federation.drafts[each] for each in seen}
     assert await listed("/organisations", "organisation_id") == sorted(seen - {"none"})
+
+
+async def test_reports_are_drawn_up_and_listed_in_reach(federation: Federation) -> None:
+    body = {"kind": "quarterly", "period_from": "2026-01-01"}
+    finance = federation.service.operator(f"{GUSU}.finance")
+    for subject in (
+        {"campaign_id": federation.campaigns[CITY]},
+        {"campaign_id": "never-heard-of"},
+        {"kind": "annual", "organisation_id": WUJIANG},
+    ):
+        answer = await finance.post("/disclosure/reports", body | subject)
+        assert refused(answer) == OUT_OF_REACH
+    own = await finance.post("/disclosure/reports", body | {"campaign_id": federation.campaigns[GUSU]})
+    assert own.status_code == 422, "in reach, and nothing that the calendar asks for"
+    listed = await federation.get(f"{GUSU}.viewer", "/disclosure/reports")
+    assert (listed.status_code, listed.json()["items"]) == (200, [])
 
 
 async def test_campaigns_are_listed_of_an_organisation_and_those_below(federation: Federation) -> None:
