@@ -29,6 +29,9 @@ STATEMENT_S: Final = 300.0
 OF_FUNDS: Final = frozenset({"transferred_in_fen", "transferred_out_fen"})
 """What only the campaign service says: the public total does not change when money changes its fund."""
 
+OF_GOODS: Final = ("goods_received_fen", "goods_distributed_fen", "goods_written_off_fen")
+"""Goods given in kind, at their values: less what went back to donors, and what came back from uses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -121,7 +124,15 @@ def _reason(error: Exception) -> str:
 
 
 def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
-    names = ("received_fen", "reversed_fen", "promised_fen", "disbursed_fen", "returned_fen", "donations")
+    names = (
+        "received_fen",
+        "reversed_fen",
+        "promised_fen",
+        "disbursed_fen",
+        "returned_fen",
+        "donations",
+        *OF_GOODS,
+    )
     sums = Sums(**{name: said[name] for name in names})
     return Claim(
         place,
@@ -173,6 +184,25 @@ GROUP BY campaign_id
 _RETURNS: Final = """
 SELECT campaign_id, sum(returned_fen)::bigint FROM disbursements GROUP BY campaign_id
 """
+_REPORTING_GOODS: Final = """
+SELECT campaign_id,
+       sum(CASE kind WHEN 'received' THEN value_fen WHEN 'reversed' THEN -value_fen ELSE 0 END)::bigint,
+       sum(CASE kind WHEN 'distributed' THEN value_fen WHEN 'returned' THEN -value_fen ELSE 0 END)::bigint,
+       sum(CASE kind WHEN 'written_off' THEN value_fen ELSE 0 END)::bigint
+FROM goods_movements GROUP BY campaign_id
+"""
+_CAMPAIGN_GOODS: Final = """
+SELECT campaign_id, sum(received_fen)::bigint, sum(distributed_fen)::bigint, sum(written_off_fen)::bigint
+FROM (SELECT campaign_id, value_fen AS received_fen, 0 AS distributed_fen, 0 AS written_off_fen
+      FROM goods_gifts WHERE state = 'confirmed'
+      UNION ALL
+      SELECT campaign_id, CASE kind WHEN 'reversal' THEN -value_fen ELSE 0 END,
+             CASE kind WHEN 'distribution' THEN value_fen WHEN 'return' THEN -value_fen ELSE 0 END,
+             CASE kind WHEN 'write_off' THEN value_fen ELSE 0 END
+      FROM goods_movements WHERE state = 'done') AS goods
+GROUP BY campaign_id
+"""
+_STORED: Final = "SELECT campaign_id, sum(left_fen)::bigint FROM goods_items GROUP BY campaign_id"
 _MARKS: Final = "SELECT source, sequence FROM marks WHERE sequence >= 0"
 _OUTBOX_HEADS: Final = "SELECT source, max(id) FROM outbox GROUP BY source"
 
@@ -212,8 +242,9 @@ async def reporting_claims(places: Places) -> tuple[list[Claim], list[str], list
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_REPORTING_SPENDING)}
         returned = dict(map(tuple, await books.fetch(_RETURNS)))
         minutes = {row[0]: tuple(row)[1:] for row in await books.fetch(_MINUTES)}
+        goods = await _goods(books, _REPORTING_GOODS)
     claims = [
-        replace(_returned(claim, returned), unsaid=OF_FUNDS)
+        replace(_stored(_returned(claim, returned), goods), unsaid=OF_FUNDS)
         for claim in _claims(REPORTING, sums, spending, positions, Evidence.CAMPAIGN_EVENTS)
     ]
     uneven = [
@@ -235,26 +266,45 @@ async def campaign_claims(places: Places, workbook: Workbook) -> tuple[list[Clai
         positions = await _positions(books, _MARKS) | await _positions(books, _OUTBOX_HEADS)
         sums = [tuple(row) for row in await books.fetch(_CAMPAIGN_SUMS)]
         spending = {row[0]: (row[1], row[2]) for row in await books.fetch(_CAMPAIGN_SPENDING)}
+        goods = await _goods(books, _CAMPAIGN_GOODS)
+        stored_fen = {row[0]: row[1] for row in await books.fetch(_STORED)}
         await _read_outbox(books, workbook)
         ledger = await read_ledger(books)
     claims = _claims(CAMPAIGN, sums, spending, positions, Evidence.OUTBOX)
-    claims = [_returned(_moved(claim, moved), returned) for claim in claims]
+    claims = [_stored(_returned(_moved(claim, moved), returned), goods) for claim in claims]
     posted = [
         (campaign_id, source, *astuple(part))
         for campaign_id, parts in ledger.parts.items()
         for source, part in parts.items()
     ]
-    every = {claim.campaign_id for claim in claims} | ledger.spent_fen.keys() | ledger.moved_fen.keys()
+    every = {claim.campaign_id for claim in claims}
+    every |= ledger.spent_fen.keys() | ledger.moved_fen.keys() | ledger.goods.keys()
     spent = {campaign_id: (0, ledger.spent_fen.get(campaign_id, 0)) for campaign_id in every}
     booked = _claims(LEDGER, posted, spent, positions, Evidence.OUTBOX)
     claims += [
         replace(
-            _returned(_moved(claim, ledger.moved_fen), ledger.returned_fen),
+            _stored(_returned(_moved(claim, ledger.moved_fen), ledger.returned_fen), ledger.goods),
             unsaid=frozenset({"promised_fen"}),
         )
         for claim in booked
     ]
+    for campaign_id in sorted({*stored_fen, *ledger.stored_fen}):
+        lies_fen, posted_fen = stored_fen.get(campaign_id, 0), ledger.stored_fen.get(campaign_id, 0)
+        if lies_fen != posted_fen:
+            what = f"has {posted_fen} fen of goods in store, the store has {lies_fen}"
+            ledger.broken.append((campaign_id, what))
     return claims, ledger.broken
+
+
+async def _goods(books: "asyncpg.Connection[asyncpg.Record]", statement: str) -> dict[str, dict[str, int]]:
+    """Amounts of goods by campaign, from rows of (campaign_id, received, distributed, written off)."""
+    rows = [tuple(row) for row in await books.fetch(statement)]
+    return {row[0]: dict(zip(OF_GOODS, row[1:], strict=True)) for row in rows}
+
+
+def _stored(claim: Claim, goods: Mapping[str, Mapping[str, int]]) -> Claim:
+    """The claim with its goods, of the place that says them."""
+    return replace(claim, sums=replace(claim.sums, **goods.get(claim.campaign_id, {})))
 
 
 def _moved(claim: Claim, moved: Mapping[str, tuple[int, int]]) -> Claim:

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,21 +20,12 @@ from deploy.verify.claims import (
 )
 from deploy.verify.logs import LogReader, Logs
 from deploy.verify.places import Places
-from deploy.verify.workbook import FACTS, NAMES, Evidence, Mismatch, Sums, Workbook
+from deploy.verify.workbook import AMOUNTS, NAMES, Evidence, Mismatch, Sums, Workbook
 
 SHOWN: Final = 10
 """Differences of one kind that are named one by one."""
 RETRY_S: Final = 0.5
-_AMOUNTS: Final = (
-    "received_fen",
-    "reversed_fen",
-    "promised_fen",
-    "disbursed_fen",
-    "donations",
-    "transferred_in_fen",
-    "transferred_out_fen",
-    "returned_fen",
-)
+_COMPARED: Final = (*AMOUNTS, "donations")
 
 Progress = Callable[[str, int, int], None]
 
@@ -240,25 +231,21 @@ class _Judge:
         return lines
 
     def _expected(self, claim: Claim) -> Sums:
-        """Donations from the intake log, promises and payments from the campaign service's events."""
+        """Donations from the intake log, everything else from the campaign service's events."""
         intake = self._workbook.sums(Evidence.INTAKE, claim.campaign_id, claim.positions)
         spent = self._workbook.sums(claim.spending, claim.campaign_id, claim.positions)
-        return Sums(
-            intake.received_fen,
-            intake.reversed_fen,
-            spent.promised_fen,
-            spent.disbursed_fen,
-            intake.donations,
-            spent.transferred_in_fen,
-            spent.transferred_out_fen,
-            spent.returned_fen,
+        return replace(
+            spent,
+            received_fen=intake.received_fen,
+            reversed_fen=intake.reversed_fen,
+            donations=intake.donations,
         )
 
     def _line_of(self, claim: Claim) -> Line:
         expected = self._expected(claim)
         wrong = [
             f"{name} is {getattr(claim.sums, name)} instead of {getattr(expected, name)}"
-            for name in _AMOUNTS
+            for name in _COMPARED
             if name not in claim.unsaid and getattr(claim.sums, name) != getattr(expected, name)
         ]
         if wrong:
@@ -285,7 +272,7 @@ class _Judge:
             for source in sorted({*expected, *claim.by_source})
             if claim.by_source.get(source, Sums()) != expected.get(source, Sums())
         ]
-        return ", ".join(wrong) or "promised, disbursed, returned and transferred"
+        return ", ".join(wrong) or "promised, disbursed, returned, transferred and goods"
 
 
 def _tops(claims: Iterable[Claim]) -> dict[str, int]:
@@ -301,7 +288,7 @@ def _tops(claims: Iterable[Claim]) -> dict[str, int]:
 
 def _in_words(mismatch: Mismatch) -> str:
     def amounts(values: tuple[int, ...]) -> str:
-        names = [name.removesuffix("_fen").replace("_", " ") for name in FACTS]
+        names = (name.removesuffix("_fen").replace("_", " ") for name in AMOUNTS)
         named = zip(names, values, strict=True)
         return ", ".join(f"{fen} fen {name}" for name, fen in named if fen) or "nothing"
 

@@ -23,6 +23,14 @@ NET_ASSETS: Final = "3102"
 """限定性净资产: with a campaign, debited where a transfer leaves and credited where it goes to."""
 TRUSTS: Final = "510109"
 """业务活动成本—设立慈善信托: debited where a transfer leaves the books."""
+STORE: Final = "1201"
+"""存货: goods in the store, at their values."""
+GOODS: Final = {
+    "410103": ("goods_received_fen", -1),
+    "510101": ("goods_distributed_fen", 1),
+    "520101": ("goods_written_off_fen", 1),
+}
+"""实物捐赠收入, 物资发放, 存货损失: what each is, and the sign of a debit there."""
 
 _ENTRIES: Final = """
 SELECT e.*, (SELECT json_agg(json_build_object('account', p.account, 'campaign_id', p.campaign_id,
@@ -41,14 +49,17 @@ WHERE e.journal IS NULL OR e.booked_on <> p.booked_on LIMIT 10
 @dataclass(slots=True)
 class Ledger:
     """What the ledger says. `parts`: by campaign and source; `spent_fen`, `returned_fen`: by campaign;
-    `moved_fen`: what was transferred in and out, by campaign; `broken`: where and what, of every journal that
-    does not hold and of what is not balanced.
+    `moved_fen`: what was transferred in and out, by campaign; `goods`: amounts of goods by campaign;
+    `stored_fen`: what lies in the store, by campaign; `broken`: where and what, of every journal that does
+    not hold and of what is not balanced.
     """
 
     parts: dict[str, dict[str, Sums]] = field(default_factory=lambda: defaultdict(dict))
     spent_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     returned_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     moved_fen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    goods: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    stored_fen: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     broken: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -119,6 +130,11 @@ def _add(ledger: Ledger, row: Mapping[str, Any], postings: list[dict[str, Any]])
         elif account in {NET_ASSETS, TRUSTS}:
             in_fen, out_fen = ledger.moved_fen.get(campaign_id, (0, 0))
             ledger.moved_fen[campaign_id] = (in_fen, out_fen + fen) if debit else (in_fen + fen, out_fen)
+        elif account == STORE:
+            ledger.stored_fen[campaign_id] += fen if debit else -fen
+        elif account in GOODS:
+            name, sign = GOODS[account]
+            ledger.goods[campaign_id][name] += sign * (fen if debit else -fen)
         elif account == INCOME:
             source = row["source"] or ""
             part = ledger.parts[campaign_id].get(source, Sums())

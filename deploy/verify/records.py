@@ -32,6 +32,14 @@ _CORRECTED: Final = "org.shanliu.pledge.corrected.v1"
 _PAID: Final = "org.shanliu.disbursement.paid.v1"
 _RETURNED: Final = "org.shanliu.disbursement.returned.v1"
 _TRANSFERRED: Final = "org.shanliu.funds.transferred.v1"
+_GOODS: Final = {
+    "org.shanliu.goods.received.v1": ("goods_received_fen", 1),
+    "org.shanliu.goods.reversed.v1": ("goods_received_fen", -1),
+    "org.shanliu.goods.distributed.v1": ("goods_distributed_fen", 1),
+    "org.shanliu.goods.returned.v1": ("goods_distributed_fen", -1),
+    "org.shanliu.goods.written-off.v1": ("goods_written_off_fen", 1),
+}
+"""What each event of goods changes, and whether it adds or takes away."""
 
 
 def _named(urn: str) -> "hashlib._Hash":
@@ -137,8 +145,8 @@ def donation_event(value: bytes | None) -> tuple[EventRow | None, str, int, int]
 
 
 class SpendingRow(NamedTuple):
-    """What a campaign event adds to what was promised, paid out, moved between funds or came back, in fen; a
-    correction of a promise may take away.
+    """What a campaign event adds to what was promised, paid out, moved between funds, came back, or was given
+    in kind, in fen; a correction of a promise, and goods that go back, take away.
     """
 
     source: str
@@ -149,6 +157,9 @@ class SpendingRow(NamedTuple):
     transferred_in_fen: int = 0
     transferred_out_fen: int = 0
     returned_fen: int = 0
+    goods_received_fen: int = 0
+    goods_distributed_fen: int = 0
+    goods_written_off_fen: int = 0
 
 
 def campaign_event(value: bytes | None) -> tuple[list[SpendingRow], str, int, int]:
@@ -182,6 +193,9 @@ def _amounts(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, dict[str, i
         yield data["campaign_id"], {"transferred_out_fen": data["amount_fen"]}
         if data.get("to_campaign_id") is not None:
             yield data["to_campaign_id"], {"transferred_in_fen": data["amount_fen"]}
+    elif kind in _GOODS:
+        amount, sign = _GOODS[kind]
+        yield data["campaign_id"], {amount: sign * data["value_fen"]}
 
 
 def dead_position(value: bytes | None) -> tuple[str, int] | None:

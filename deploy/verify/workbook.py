@@ -6,7 +6,7 @@ that the rules stand in another language than the services'.
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -33,16 +33,37 @@ NAMES: Final[Mapping[Evidence, str]] = {
     Evidence.OUTBOX: "campaign outbox",
 }
 
-FACTS: Final = (
-    "received_fen",
-    "reversed_fen",
-    "promised_fen",
-    "disbursed_fen",
-    "transferred_in_fen",
-    "transferred_out_fen",
-    "returned_fen",
-)
-"""What a fact may add to a campaign's figures; the columns of the table of facts, in their order."""
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a campaign's facts make together up to some positions: fen, and the number of donations."""
+
+    received_fen: int = 0
+    reversed_fen: int = 0
+    promised_fen: int = 0
+    disbursed_fen: int = 0
+    donations: int = 0
+    transferred_in_fen: int = 0
+    transferred_out_fen: int = 0
+    returned_fen: int = 0
+    goods_received_fen: int = 0
+    goods_distributed_fen: int = 0
+    goods_written_off_fen: int = 0
+
+    @property
+    def net_fen(self) -> int:
+        """Received less reversed."""
+        return self.received_fen - self.reversed_fen
+
+
+AMOUNTS: Final = tuple(each.name for each in fields(Sums) if each.name != "donations")
+"""The amounts of Sums, in their order. One that is added there has its column and its comparison here."""
+
+
+def _sums(row: Sequence[Any]) -> Sums:
+    """Sums of a row of _SUMS."""
+    return Sums(donations=row[1], **dict(zip(AMOUNTS, row[2:], strict=True)))
+
 
 _TABLES: Final = """
 CREATE TABLE records (source TEXT, sequence INTEGER, kind TEXT, key BLOB, about BLOB, campaign_id TEXT,
@@ -56,11 +77,7 @@ CREATE TABLE tops (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE marks (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE due (source TEXT PRIMARY KEY, sequence INTEGER) WITHOUT ROWID;
 CREATE TABLE facts (evidence TEXT, campaign_id TEXT, source TEXT, sequence INTEGER,
-                    received_fen INTEGER DEFAULT 0, reversed_fen INTEGER DEFAULT 0,
-                    promised_fen INTEGER DEFAULT 0, disbursed_fen INTEGER DEFAULT 0,
-                    transferred_in_fen INTEGER DEFAULT 0, transferred_out_fen INTEGER DEFAULT 0,
-                    returned_fen INTEGER DEFAULT 0,
-                    PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
+                    {amounts}, PRIMARY KEY (evidence, campaign_id, source, sequence)) WITHOUT ROWID;
 """
 
 # The first usable record of a business key counts. Kafka keeps records of one key in one partition; should a
@@ -94,11 +111,11 @@ INSERT INTO donations
 CREATE INDEX donations_key ON donations (key);
 """
 _RECEIVED: Final = """
-INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
-    SELECT 'intake', campaign_id, source, sequence, amount_fen, 0
+INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen)
+    SELECT 'intake', campaign_id, source, sequence, amount_fen
     FROM donations WHERE NOT held;
-INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
-    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen, 0
+INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen)
+    SELECT 'intake', d.campaign_id, r.source, r.sequence, d.amount_fen
     FROM (SELECT key, source, min(sequence) AS sequence FROM usable WHERE kind = 'release' GROUP BY key) AS r
     JOIN donations d USING (key) WHERE d.held;
 """
@@ -119,11 +136,11 @@ CREATE TABLE reversals AS
     LEFT JOIN events e ON e.source = p.source AND e.sequence = p.sequence
     WHERE f.kind = 'reversal';
 CREATE INDEX reversals_key ON reversals (key);
-INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
-    SELECT 'intake', campaign_id, source, sequence, 0, amount_fen
+INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, reversed_fen)
+    SELECT 'intake', campaign_id, source, sequence, amount_fen
     FROM reversals WHERE decided;
-INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, received_fen, reversed_fen)
-    SELECT 'intake', campaign_id, source, min(sequence), 0, amount_fen FROM reversals r
+INSERT OR IGNORE INTO facts (evidence, campaign_id, source, sequence, reversed_fen)
+    SELECT 'intake', campaign_id, source, min(sequence), amount_fen FROM reversals r
     WHERE (due OR behind_its_donation)
       AND due = (SELECT max(o.due) FROM reversals o WHERE o.key = r.key)
       AND NOT EXISTS (SELECT 1 FROM reversals o WHERE o.key = r.key AND o.decided)
@@ -136,28 +153,21 @@ INSERT INTO facts (evidence, campaign_id, source, sequence, received_fen, revers
     FROM events WHERE kind IN ('donation', 'reversal');
 """
 _SUMS: Final = """
-SELECT coalesce(sum(received_fen), 0), coalesce(sum(reversed_fen), 0), coalesce(sum(promised_fen), 0),
-       coalesce(sum(disbursed_fen), 0), coalesce(sum(received_fen > 0), 0),
-       coalesce(sum(transferred_in_fen), 0), coalesce(sum(transferred_out_fen), 0),
-       coalesce(sum(returned_fen), 0), {source}
+SELECT {source}, coalesce(sum(received_fen > 0), 0), {amounts}
 FROM marks CROSS JOIN facts USING (source)
 WHERE evidence = ? AND campaign_id = ? AND facts.sequence <= marks.sequence
 """
-
-
-def _of(table: str) -> str:
-    return ", ".join(f"{table}.{name}" for name in FACTS)
-
-
-_MISMATCHES: Final = f"""
-SELECT a.source, a.sequence, a.campaign_id, {_of("a")}, {_of("b")}
+_ADDED_UP: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in AMOUNTS)
+_MISMATCHES: Final = """
+SELECT a.source, a.sequence, a.campaign_id, b.sequence IS NULL, {one}, {other}
 FROM facts a JOIN tops ON tops.source = a.source AND a.sequence <= tops.sequence
 LEFT JOIN facts b ON b.evidence = :other AND b.campaign_id = a.campaign_id AND b.source = a.source
                  AND b.sequence = a.sequence
 WHERE a.evidence = :one AND (:campaign IS NULL OR a.campaign_id = :campaign)
-  AND (b.sequence IS NULL OR ({_of("a")}) <> ({_of("b")}))
+  AND (b.sequence IS NULL OR ({one}) <> ({other}))
 ORDER BY a.source, a.sequence
-"""  # noqa: S608 - our own words
+""".format(one=", ".join(f"a.{name}" for name in AMOUNTS), other=", ".join(f"b.{name}" for name in AMOUNTS))
+_SECOND: Final = 4 + len(AMOUNTS)
 _CONTRADICTED: Final = """
 SELECT DISTINCT r.source || ':' || r.sequence FROM repeats r LEFT JOIN events e USING (source, sequence)
 WHERE e.sequence IS NULL OR (r.kind, r.key, r.campaign_id, r.amount_fen)
@@ -203,29 +213,8 @@ CHECKS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """What a campaign's facts make together up to some positions: fen, and the number of donations."""
-
-    received_fen: int = 0
-    reversed_fen: int = 0
-    promised_fen: int = 0
-    disbursed_fen: int = 0
-    donations: int = 0
-    transferred_in_fen: int = 0
-    transferred_out_fen: int = 0
-    returned_fen: int = 0
-
-    @property
-    def net_fen(self) -> int:
-        """Received less reversed."""
-        return self.received_fen - self.reversed_fen
-
-
-@dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A position at which two evidences don't say the same. Amounts are those of FACTS, in their order;
-    None: it says nothing there.
-    """
+    """A position at which two evidences don't say the same: AMOUNTS in their order; None: it says nothing."""
 
     source: str
     sequence: int
@@ -241,7 +230,8 @@ class Workbook:
         self._database = sqlite3.connect(path, isolation_level=None)
         for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
             self._database.execute(f"PRAGMA {setting}")
-        self._database.executescript(_TABLES)
+        columns = ", ".join(f"{name} INTEGER DEFAULT 0" for name in AMOUNTS)
+        self._database.executescript(_TABLES.format(amounts=columns))
 
     def __enter__(self) -> Self:
         return self
@@ -271,15 +261,16 @@ class Workbook:
 
     def add_facts(self, evidence: Evidence, rows: Iterable[Sequence[Any]]) -> None:
         """(campaign_id, source, sequence, received_fen, reversed_fen) that a place has stored."""
-        self._insert("facts", 4 + len(FACTS), ((evidence, *row, 0, 0, 0, 0, 0) for row in rows))
+        self._add(("received_fen", "reversed_fen"), ((evidence, *row) for row in rows))
 
     def add_spending(self, evidence: Evidence, rows: Iterable[SpendingRow]) -> None:
-        """What was promised, paid out, moved between funds, and came back."""
-        self._insert(
-            "facts",
-            4 + len(FACTS),
-            ((evidence, r.campaign_id, r.source, r.sequence, 0, 0, *r[3:]) for r in rows),
-        )
+        """What the events of the campaign service say."""
+        places = ((evidence, row.campaign_id, row.source, row.sequence, *row[3:]) for row in rows)
+        self._add(SpendingRow._fields[3:], places)
+
+    def _add(self, amounts: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        columns = ("evidence", "campaign_id", "source", "sequence", *amounts)
+        self._insert(f"facts ({', '.join(columns)})", len(columns), rows)
 
     def _insert(self, table: str, columns: int, rows: Iterable[Sequence[Any]]) -> None:
         places = ", ".join("?" * columns)
@@ -298,17 +289,17 @@ class Workbook:
     def sums(self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]) -> Sums:
         """What an evidence makes of a campaign up to and including these positions."""
         self._mark(positions)
-        row = self._database.execute(_SUMS.format(source="0"), (evidence, campaign_id)).fetchone()
-        return Sums(*row[:8])
+        statement = _SUMS.format(source="NULL", amounts=_ADDED_UP)
+        return _sums(self._database.execute(statement, (evidence, campaign_id)).fetchone())
 
     def sums_by_source(
         self, evidence: Evidence, campaign_id: str, positions: Mapping[str, int]
     ) -> dict[str, Sums]:
         """The same, source by source."""
         self._mark(positions)
-        statement = _SUMS.format(source="source") + "GROUP BY source"
+        statement = _SUMS.format(source="source", amounts=_ADDED_UP) + "GROUP BY source"
         rows = self._database.execute(statement, (evidence, campaign_id))
-        return {row[8]: Sums(*row[:8]) for row in rows}
+        return {row[0]: _sums(row) for row in rows}
 
     def _mark(self, positions: Mapping[str, int]) -> None:
         self._database.execute("DELETE FROM marks")
@@ -319,15 +310,14 @@ class Workbook:
     ) -> list[Mismatch]:
         """Where `other` differs from `one`, at most `most` of each of: missing or other in it, only in it."""
         asked = {"one": one, "other": other, "campaign": campaign_id}
-        split = 3 + len(FACTS)
         found = [
-            Mismatch(row[0], row[1], row[2], row[3:split], None if row[-1] is None else row[split:])
+            Mismatch(row[0], row[1], row[2], row[4:_SECOND], None if row[3] else row[_SECOND:])
             for row in self._database.execute(_MISMATCHES, asked).fetchmany(most)
         ]
         asked = {"one": other, "other": one, "campaign": campaign_id}
-        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[-1] is None)
+        extra = (row for row in self._database.execute(_MISMATCHES, asked) if row[3])
         found += [
-            Mismatch(row[0], row[1], row[2], None, row[3:split])
+            Mismatch(row[0], row[1], row[2], None, row[4:_SECOND])
             for row, _ in zip(extra, range(most), strict=False)
         ]
         return found
