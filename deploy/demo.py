@@ -168,6 +168,8 @@ async def prove(stack: Running, expected: Expected, screen: Screen, begun: float
         "promised_fen": expected.promised_fen,
         "disbursed_fen": expected.disbursed_fen,
         "returned_fen": expected.returned_fen,
+        "goods_received_fen": expected.goods_received_fen,
+        "goods_distributed_fen": expected.goods_distributed_fen,
     }
     arrived = await screen.until(SCREEN_S, **wanted)
     problems = [] if arrived else [_difference("the screen", wanted, screen.state)]
@@ -229,6 +231,8 @@ async def _compare_services(stack: Running, expected: Expected) -> list[str]:
         "promised_fen": expected.promised_fen,
         "disbursed_fen": expected.disbursed_fen,
         "returned_fen": expected.returned_fen,
+        "goods_received_fen": expected.goods_received_fen,
+        "goods_distributed_fen": expected.goods_distributed_fen,
     }
     booked = {
         name: wanted[name] for name in ("received_fen", "reversed_fen", "disbursed_fen", "returned_fen")

@@ -82,6 +82,8 @@ class Expected:
     promised_fen: int = 0
     disbursed_fen: int = 0
     returned_fen: int = 0
+    goods_received_fen: int = 0
+    goods_distributed_fen: int = 0
 
     @property
     def donations(self) -> int:
@@ -202,7 +204,8 @@ class Evening:
 
     async def play(self, donations: int) -> None:
         """The whole evening: early donations that are held, the launch, the surge with its troubles, a
-        refund, placards, money going out by two persons' hands, and a receipt.
+        refund, placards, money going out by two persons' hands, medicines in kind coming in and going out,
+        and a receipt.
         """
         self._say("some donations come before the launch and are held")
         await self._until("held", await self.donate_by_http(max(1, donations // 20)))
@@ -217,6 +220,7 @@ class Evening:
         await self._refund(bodies[1], 1)
         await self._pledge()
         await self._disburse()
+        await self._goods()
         named = [each for each in bodies[2:] if each[1]["donor"]["display"] == "name"]
         await self._receipt((named or bodies)[0])
 
@@ -333,6 +337,47 @@ class Evening:
         await self._as("finance", "campaign", path, back, version=version)
         await self._as("approver", "campaign", f"{path}/confirm", {}, version=version + 1)
         self.expected.returned_fen += amount_fen
+
+    async def _goods(self) -> None:
+        """Medicines given in kind: entered by one person, counted by another; a third of them handed out."""
+        today = f"{datetime.now(HALL_TIME):%Y-%m-%d}"
+        medicine = {
+            "description": "药品",
+            "category": "medicine",
+            "quantity": 300,
+            "unit": "箱",
+            "value_fen": 12_100_001,
+            "basis": "invoice",
+            "document": "示例发票 0001",
+            "batch": "20260101",
+            "expires_on": f"{datetime.now(HALL_TIME) + timedelta(days=700):%Y-%m-%d}",
+            "store": "示例一号库",
+        }
+        gift = {
+            "donor": f"苏州{_COMPANIES[0]}有限公司",
+            "donor_kind": "company",
+            "display": "name",
+            "received_on": today,
+            "items": [medicine],
+        }
+        campaign = f"/v1/campaigns/{self.expected.campaign_id}"
+        entered = await self._as("desk", "campaign", f"{campaign}/goods-gifts", gift)
+        confirm = f"/v1/goods-gifts/{entered['gift_id']}/confirm"
+        counted = {"value_fen": entered["value_fen"]}
+        await self._as("finance", "campaign", confirm, counted, version=entered["version"])
+        self.expected.goods_received_fen += entered["value_fen"]
+        distribution = {
+            "items": [{"item_id": entered["items"][0]["item_id"], "quantity": 100}],
+            "use": "助医恤病",
+            "recipient": "示例医院",
+            "beneficiaries": 76,
+            "beneficiary_unit": "person_times",
+            "distributed_on": today,
+        }
+        asked = await self._as("finance", "campaign", f"{campaign}/goods-distributions", distribution)
+        approve = f"/v1/goods-movements/{asked['movement_id']}/approve"
+        done = await self._as("approver", "campaign", approve, {}, version=asked["version"])
+        self.expected.goods_distributed_fen += done["value_fen"]
 
     async def _receipt(self, donation: tuple[str, dict[str, Any]]) -> None:
         """Issue the receipt of a donation, and open the page where anyone can check it."""

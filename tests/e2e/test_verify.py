@@ -132,6 +132,8 @@ async def test_after_an_evening_every_place_has_the_number_to_the_fen(played: Pl
         assert line.sums.promised_fen == (0 if line.place == "ledger" else expected.promised_fen), line.place
         assert line.sums.disbursed_fen == expected.disbursed_fen, line.place
         assert line.sums.returned_fen == expected.returned_fen > 0, line.place
+        assert line.sums.goods_received_fen == expected.goods_received_fen > 0, line.place
+        assert line.sums.goods_distributed_fen == expected.goods_distributed_fen > 0, line.place
     assert json.loads(json.dumps(verdict.as_json()))["exact"] is True
 
 

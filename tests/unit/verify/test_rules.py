@@ -9,8 +9,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from deploy.verify.records import UNUSABLE, campaign_event, dead_position, donation_event, intake_row
-from deploy.verify.workbook import Evidence, Sums, Workbook
+from deploy.verify.records import (
+    UNUSABLE,
+    SpendingRow,
+    campaign_event,
+    dead_position,
+    donation_event,
+    intake_row,
+)
+from deploy.verify.workbook import AMOUNTS, Evidence, Sums, Workbook
 from services.donation.intake import donation_id_of, reversal_id_of
 
 GALA = "gala"
@@ -321,6 +328,36 @@ def test_a_transfer_changes_two_funds_and_one_to_a_trust_only_its_own() -> None:
 
     assert moved(to_campaign_id="homes") == [(GALA, 0, 500), ("homes", 500, 0)]
     assert moved(to_campaign_id=None) == [(GALA, 0, 500)]
+
+
+def test_goods_count_at_their_values_less_what_goes_back() -> None:
+    def counted(kind: str) -> tuple[int, int, int]:
+        event = {"source": "campaign/1", "sequence": "1", "type": f"org.shanliu.goods.{kind}.v1"}
+        body = {**event, "data": {"campaign_id": GALA, "value_fen": 500}}
+        (row,), *_ = campaign_event(json.dumps(body).encode())
+        assert (row.promised_fen, row.disbursed_fen) == (0, 0)
+        return row.goods_received_fen, row.goods_distributed_fen, row.goods_written_off_fen
+
+    assert counted("received") == (500, 0, 0)
+    assert counted("reversed") == (-500, 0, 0)
+    assert counted("distributed") == (0, 500, 0)
+    assert counted("returned") == (0, -500, 0)
+    assert counted("written-off") == (0, 0, 500)
+
+
+def test_a_difference_in_one_amount_is_found_with_all_of_them(story: Story) -> None:
+    place = ("campaign/1", 7, GALA)
+    for evidence, goods_fen in ((Evidence.OUTBOX, 500), (Evidence.CAMPAIGN_EVENTS, 499)):
+        story.workbook.add_spending(evidence, [SpendingRow(*place, goods_received_fen=goods_fen)])
+    story.workbook.decide({"campaign/1": 7})
+    (found,) = story.workbook.mismatches(Evidence.OUTBOX, Evidence.CAMPAIGN_EVENTS, None, 10)
+    assert found.expected is not None
+    assert found.found is not None
+    said = [dict(zip(AMOUNTS, each, strict=True)) for each in (found.expected, found.found)]
+    assert [each["goods_received_fen"] for each in said] == [500, 499]
+    assert sum(map(sum, (found.expected, found.found))) == 999
+    sums = story.workbook.sums(Evidence.OUTBOX, GALA, {"campaign/1": 7})
+    assert sums == Sums(goods_received_fen=500)
 
 
 def test_more_back_than_was_given_is_named(story: Story) -> None:

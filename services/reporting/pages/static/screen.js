@@ -162,7 +162,9 @@ function renderTotals() {
 
 /** Goods given in kind, on a line of their own where there are any: a value that nobody can spend. */
 function renderGoods() {
-  at("goods").hidden = !(proved.goods_received_fen > 0n);
+  const some = proved.goods_received_fen > 0n;
+  body.dataset.goods = some ? "some" : "none";
+  at("goods").hidden = !some;
   for (const name of GOODS) put(name, formatShort(proved[name] ?? 0n, language.code));
 }
 

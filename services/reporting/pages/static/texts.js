@@ -78,7 +78,7 @@ export const PUBLIC_TEXTS = {
     goods: "In kind",
     goodsReceived: "Received",
     goodsDistributed: "Distributed",
-    goodsNote: "Stated value, not counted above",
+    goodsNote: "Stated value, not money",
     reversedNote: (amount) => `Net of ${amount} CNY reversed`,
     stepBack: (amount, time) => `${time} corrected by a reversal of ${amount} CNY`,
     donors: "Latest donations",
