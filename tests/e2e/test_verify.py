@@ -276,6 +276,20 @@ SPOILINGS = {
         "reporting database",
         "the minutes of",
     ),
+    "goods that went out": Spoiling(
+        "campaign",
+        "UPDATE goods_movements SET value_fen = value_fen + 1 WHERE kind = 'distribution'",
+        "UPDATE goods_movements SET value_fen = value_fen - 1 WHERE kind = 'distribution'",
+        "campaign database",
+        "goods_distributed_fen is",
+    ),
+    "goods in a store": Spoiling(
+        "campaign",
+        "UPDATE goods_items SET left_fen = left_fen - 1",
+        "UPDATE goods_items SET left_fen = left_fen + 1",
+        "ledger",
+        "of goods in store",
+    ),
     "a promise": Spoiling(
         "reporting",
         "UPDATE pledges SET amount_fen = amount_fen + 1"
