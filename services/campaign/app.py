@@ -9,6 +9,7 @@ from services.campaign.announcements import Announcer
 from services.campaign.decisions import api as decisions_api
 from services.campaign.disclosure import api as disclosure_api
 from services.campaign.funds import api as funds_api
+from services.campaign.funds.lookup import Lookups
 from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
 from services.campaign.ledger import api as ledger_api
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
             publisher,
             background("outbox-relay", relay.run),
             background("pledge-reminders", Reminders(books_engine, announcer, relay).run),
+            background("donation-lookups", Lookups(books_engine, settings).run),
             consuming(broker),
         ],
         checks={"database": database_answers, "kafka": publisher.check},

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.campaign import metrics, queries
 from services.campaign.announcements import Announcer
 from services.campaign.fund_receipts import sum_by_fund
+from services.campaign.funds import queries as funds
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_donations
 from services.campaign.milestones import Threshold, reached
@@ -69,6 +70,7 @@ async def book(connection: AsyncConnection, announcer: Announcer, events: Sequen
     if not sums:
         return []
     await queries.add_receipts(connection, sums)
+    await funds.note_reversals(connection, events)
     await bookkeeping.book(connection, of_donations(events))
     waiting = await queries.lock_waiting_thresholds(connection, sorted({campaign for campaign, _ in sums}))
     if not waiting:

@@ -5,8 +5,8 @@
 | viewer, desk, finance, approver | read |
 | desk | write the terms of a named fund |
 | desk, finance | confirm the terms that another person has written, or withdraw them |
-| finance | ask for a transfer, or that a named fund becomes a charitable trust |
-| approver | approve a transfer that another person has asked for |
+| finance | ask for a transfer, a split, or that a named fund becomes a charitable trust |
+| approver | approve a transfer or a split that another person has asked for |
 | finance, approver | withdraw or refuse one that waits |
 
 Whoever decides sends the ETag of what they have read as `If-Match` (428 without): nobody approves what was
@@ -44,6 +44,9 @@ from services.campaign.funds.schemas import (
     NamedFundBody,
     NamedFundLine,
     NamedFundPage,
+    Split,
+    SplitBody,
+    SplitPage,
     Transfer,
     TransferPage,
     TrustBody,
@@ -147,6 +150,99 @@ async def read_transfer(transfer_id: UUID, books: BooksHere) -> Response:
     """With its version as the ETag."""
     async with books.engine.connect() as connection:
         found = await queries.transfer(connection, transfer_id)
+    return tagged(found, found.version)
+
+
+# ---------------------------------------------------------------- a donation split over several funds
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/splits",
+    status_code=201,
+    response_model=Split,
+    summary="Ask that a donation is split over several funds (拆分)",
+)
+async def ask_split(
+    campaign_id: CampaignPath, body: SplitBody, sent: Annotated[Sent, Depends(sent("ask_split", "finance"))]
+) -> Response:
+    """In amounts, or in shares that are rounded to the fen. The donation is read off the log of events within
+    seconds (`donation`); nothing moves before another person approves.
+    """
+    return await sent.run(
+        lambda connection: commands.ask_split(connection, sent.actor, campaign_id, body), 201
+    )
+
+
+@router.post("/v1/splits/{split_id}/approve", response_model=Split, summary="Approve: the parts move")
+async def approve_split(
+    split_id: UUID, sent: Annotated[Sent, Depends(sent("approve_split", "approver"))]
+) -> Response:
+    """By another person than the one who asked (403). The parts are what is left of the donation, to the fen:
+    409 with `left_fen` when amounts don't add up to it, with `remaining_fen` past the fund's balance.
+    → FundsTransferred for each part
+    """
+    return await sent.run(
+        lambda connection: commands.approve_split(connection, sent.books.announcer, sent.actor, split_id)
+    )
+
+
+@router.post("/v1/splits/{split_id}/withdraw", response_model=Split, summary="Withdraw or refuse a split")
+async def withdraw_split(
+    split_id: UUID,
+    body: WithdrawBody,
+    sent: Annotated[Sent, Depends(sent("withdraw_split", "finance", "approver"))],
+) -> Response:
+    """Before it is approved, with the reason."""
+    return await sent.run(lambda connection: commands.withdraw_split(connection, sent.actor, split_id, body))
+
+
+@router.post(
+    "/v1/splits/{split_id}/correct",
+    response_model=Split,
+    summary="Ask for the corrections after a reversal of a split donation",
+)
+async def correct_split(
+    split_id: UUID, sent: Annotated[Sent, Depends(sent("correct_split", "finance"))]
+) -> Response:
+    """A transfer from each part's fund that has too much, in proportion; another person approves each."""
+    return await sent.run(lambda connection: commands.correct_split(connection, sent.actor, split_id))
+
+
+@router.get("/v1/splits/to-correct", summary="List splits whose donation has gone back since, oldest first")
+async def list_to_correct(
+    books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
+    *,
+    after: AfterId = None,
+    limit: Limit = 50,
+) -> SplitPage:
+    """Each stays in it until corrections have brought back what the other funds have too much."""
+    async with books.engine.connect() as connection:
+        seen = await rights.seen(connection, right.reach)
+        items = await queries.list_to_correct(connection, seen=seen, after=after, limit=limit)
+    return SplitPage(items=items, next=next_after([str(item.split_id) for item in items], limit))
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/splits",
+    summary="List splits of donations from and to a campaign's fund, oldest first",
+    dependencies=READING,
+)
+async def list_splits(
+    campaign_id: CampaignPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
+) -> SplitPage:
+    """Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        await campaigns.campaign(connection, campaign_id)
+        items = await queries.list_splits(connection, campaign_id, after=after, limit=limit)
+    return SplitPage(items=items, next=next_after([str(item.split_id) for item in items], limit))
+
+
+@router.get("/v1/splits/{split_id}", response_model=Split, summary="Read a split", dependencies=READING)
+async def read_split(split_id: UUID, books: BooksHere) -> Response:
+    """With its version as the ETag; what the log says of the donation changes it without a new version."""
+    async with books.engine.connect() as connection:
+        found = await queries.split(connection, split_id)
     return tagged(found, found.version)
 
 

@@ -1,8 +1,8 @@
 """What people do with funds: each function is one command, inside the transaction of its caller.
 
-Locks, always in this order: the transfer, the funds by their campaigns' ids, the ledger's periods and
-journals, the outbox. A campaign's state is read under its fund's lock, and whoever settles a campaign takes
-that lock: no money comes in behind it.
+Locks, always in this order: the transfer, the split, the funds by their campaigns' ids, the ledger's periods
+and journals, the outbox. A campaign's state is read under its fund's lock, and whoever settles a campaign
+takes that lock: no money comes in behind it.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,20 @@ from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.days import require_not_ahead, today_of
-from services.campaign.funds import announcements, named, queries, transfers
+from services.campaign.funds import announcements, named, queries, splitting, transfers
 from services.campaign.funds.named import TermsState
 from services.campaign.funds.schemas import (
     CorrectionBody,
     NamedFund,
     NamedFundBody,
+    Split,
+    SplitBody,
     Terms,
     Transfer,
     TrustBody,
     WithdrawBody,
 )
+from services.campaign.funds.splitting import Part, SplitState
 from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
@@ -93,7 +96,10 @@ async def approve_transfer(
     asked = await _read_and_locked(connection, actor, transfer_id)
     transfers.require_waiting(asked.state)
     require_another(actor.person, asked.asked_by)
-    await _lock_both(connection, asked.from_campaign_id, asked.to_campaign_id)
+    corrected = None
+    if asked.split_id is not None:
+        corrected = await queries.split(connection, asked.split_id, lock=True)
+    await _lock_funds(connection, asked.from_campaign_id, asked.to_campaign_id)
     await require_covered(connection, asked.from_campaign_id, asked.amount_fen)
     approved = await queries.change_transfer(
         connection,
@@ -102,6 +108,8 @@ async def approve_transfer(
         decided_by=actor.person,
         decided_at=datetime.now(UTC),
     )
+    if corrected is not None:
+        await _settle_if_corrected(connection, corrected)
     await _book(connection, announcer, approved)
     return approved
 
@@ -145,7 +153,7 @@ async def transfer_remainder(connection: AsyncConnection, announcer: Announcer, 
     """
     transfers.require_two_funds(decided.from_campaign_id, decided.to_campaign_id)
     require_another(decided.approved_by, decided.asked_by)
-    await _lock_both(connection, decided.from_campaign_id, decided.to_campaign_id)
+    await _lock_funds(connection, decided.from_campaign_id, decided.to_campaign_id)
     await require_covered(connection, decided.from_campaign_id, decided.amount_fen)
     values = {
         "transfer_id": new_id(),
@@ -177,11 +185,11 @@ async def require_covered(connection: AsyncConnection, campaign_id: str, amount_
     guardrail.require_covered(await campaigns.figures(connection, campaign_id), amount_fen)
 
 
-async def _lock_both(connection: AsyncConnection, from_campaign_id: str, to_campaign_id: str | None) -> None:
+async def _lock_funds(connection: AsyncConnection, *campaign_ids: str | None) -> None:
     """Lock the funds, then look at the campaigns: whoever settles one holds its fund's lock until then."""
-    ids = [each for each in (from_campaign_id, to_campaign_id) if each is not None]
+    ids = {each for each in campaign_ids if each is not None}
     await campaigns.lock_funds(connection, ids)
-    await _require_active(connection, *ids)
+    await _require_active(connection, *sorted(ids))
 
 
 async def _require_active(connection: AsyncConnection, *campaign_ids: str) -> None:
@@ -190,25 +198,194 @@ async def _require_active(connection: AsyncConnection, *campaign_ids: str) -> No
         transfers.require_active(campaign_id, campaign.state)
 
 
-async def _book(connection: AsyncConnection, announcer: Announcer, moved: Transfer) -> None:
-    """Put an approved transfer into the ledger, and announce it."""
-    assert moved.decided_by is not None, "it is approved"
-    entry = of_transfer(
-        moved.transfer_id,
-        moved.from_campaign_id,
-        moved.to_campaign_id,
-        moved.amount_fen,
-        decided_on=moved.decided_on,
-        asked_by=moved.asked_by,
-        approved_by=moved.decided_by,
-        reason=moved.reason,
-    )
-    await bookkeeping.book(connection, [entry])
-    await announcements.funds_transferred(connection, announcer, moved)
+async def _book(connection: AsyncConnection, announcer: Announcer, *moved: Transfer) -> None:
+    """Put approved transfers into the ledger, and announce them."""
+    entries = [
+        of_transfer(
+            each.transfer_id,
+            each.from_campaign_id,
+            each.to_campaign_id,
+            each.amount_fen,
+            decided_on=each.decided_on,
+            asked_by=each.asked_by,
+            approved_by=each.decided_by or "",
+            reason=each.reason,
+        )
+        for each in moved
+    ]
+    await bookkeeping.book(connection, entries)
+    for each in moved:
+        await announcements.funds_transferred(connection, announcer, each)
 
 
 async def _read_and_locked(connection: AsyncConnection, actor: Actor, transfer_id: UUID) -> Transfer:
     known = await queries.transfer(connection, transfer_id, lock=True)
+    actor.require_read(known.version)
+    return known
+
+
+# ---------------------------------------------------------------- a donation split over several funds
+
+
+async def ask_split(connection: AsyncConnection, actor: Actor, campaign_id: str, body: SplitBody) -> Split:
+    """Ask that a donation is split. The log is read for it meanwhile. Raises PartsUnclear, DonationSplit."""
+    now = datetime.now(UTC)
+    parts = [Part(each.campaign_id, each.amount_fen, each.share_bp) for each in body.parts]
+    named_here = [each.campaign_id for each in parts]
+    await rights.require_campaigns(connection, actor.reach, named_here)
+    splitting.require_clear(parts)
+    await _require_active(connection, campaign_id, *named_here)
+    decided_on = body.decided_on or today_of(now)
+    require_not_ahead(decided_on, now, "decided_on")
+    require_not_ahead(body.received_on, now, "received_on")
+    await queries.want_donation(connection, body.donation_id, body.received_on, now)
+    values = {
+        "split_id": new_id(),
+        "donation_id": body.donation_id,
+        "campaign_id": campaign_id,
+        "state": SplitState.ASKED,
+        "version": 1,
+        "decided_on": decided_on,
+        "reason": body.reason,
+        "reference": body.reference,
+        "asked_by": actor.person,
+        "asked_at": now,
+    }
+    asked = await queries.add_split(connection, values, parts)
+    if asked is None:
+        raise splitting.DonationSplit(
+            "A donation is split once. Withdraw the split that waits, if it is wrong."
+        )
+    return asked
+
+
+async def approve_split(
+    connection: AsyncConnection, announcer: Announcer, actor: Actor, split_id: UUID
+) -> Split:
+    """Split what is left of the donation, to the fen, if its fund still covers what goes elsewhere.
+
+    Raises DonationNotRead, OtherFund, NotCounted, NothingLeft, PartsDiffer, PastBalance, SamePerson, …
+    → FundsTransferred for each part that goes elsewhere
+    """
+    asked = await _read_and_locked_split(connection, actor, split_id)
+    splitting.require_waiting(asked.state)
+    require_another(actor.person, asked.asked_by)
+    left_fen = await _left_of_donation(connection, asked)
+    given = splitting.divide(left_fen, [part.wanted for part in asked.parts])
+    await _lock_funds(connection, asked.campaign_id, *(part.campaign_id for part in asked.parts))
+    moved = {
+        part.campaign_id: fen
+        for part, fen in zip(asked.parts, given, strict=True)
+        if fen and part.campaign_id != asked.campaign_id
+    }
+    await require_covered(connection, asked.campaign_id, sum(moved.values()))
+    await queries.give_parts(connection, asked, given)
+    approved = await queries.change_split(
+        connection,
+        asked,
+        state=SplitState.APPROVED,
+        left_fen=left_fen,
+        settled_fen=asked.donation.reversed_fen,
+        decided_by=actor.person,
+        decided_at=datetime.now(UTC),
+    )
+    transfers_ = [
+        await queries.add_transfer(
+            connection,
+            _of_split(approved, approved.campaign_id, campaign_id, fen)
+            | {
+                "kind": TransferKind.SPLIT,
+                "state": TransferState.APPROVED,
+                "asked_by": approved.asked_by,
+                "asked_at": approved.asked_at,
+                "decided_by": approved.decided_by,
+                "decided_at": approved.decided_at,
+            },
+        )
+        for campaign_id, fen in moved.items()
+    ]
+    await _book(connection, announcer, *transfers_)
+    return approved
+
+
+async def withdraw_split(
+    connection: AsyncConnection, actor: Actor, split_id: UUID, body: WithdrawBody
+) -> Split:
+    """Withdraw or refuse what nobody has approved, with the reason. Raises SplitDecided."""
+    asked = await _read_and_locked_split(connection, actor, split_id)
+    splitting.require_waiting(asked.state)
+    return await queries.change_split(
+        connection,
+        asked,
+        state=SplitState.WITHDRAWN,
+        decided_by=actor.person,
+        decided_at=datetime.now(UTC),
+        withdraw_reason=body.reason,
+    )
+
+
+async def correct_split(connection: AsyncConnection, actor: Actor, split_id: UUID) -> Split:
+    """Ask for the transfers that bring back what the parts have too much since the donation went back;
+    another person approves each. Where rounding leaves nothing to bring back, the split is settled at once.
+    """
+    now = datetime.now(UTC)
+    known = await _read_and_locked_split(connection, actor, split_id)
+    splitting.require_approved(known.state)
+    for campaign_id, fen in known.to_bring_back.items():
+        values = _of_split(known, campaign_id, known.campaign_id, fen) | {
+            "kind": TransferKind.CORRECTION,
+            "state": TransferState.ASKED,
+            "decided_on": today_of(now),
+            "asked_by": actor.person,
+            "asked_at": now,
+        }
+        await queries.add_transfer(connection, values)
+    await _settle_if_corrected(connection, known)
+    return await queries.split(connection, split_id)
+
+
+def _of_split(split: Split, from_campaign_id: str, to_campaign_id: str, amount_fen: int) -> dict[str, Any]:
+    """What every transfer of a split says."""
+    return {
+        "transfer_id": new_id(),
+        "version": 1,
+        "from_campaign_id": from_campaign_id,
+        "to_campaign_id": to_campaign_id,
+        "amount_fen": amount_fen,
+        "decided_on": split.decided_on,
+        "reason": split.reason,
+        "reference": split.reference,
+        "split_id": split.split_id,
+        "donation_id": split.donation.donation_id,
+    }
+
+
+async def _left_of_donation(connection: AsyncConnection, asked: Split) -> int:
+    """What is left of the donation, in fen, as the log says and the fund has counted."""
+    donation = asked.donation
+    if donation.source is None or donation.sequence is None or donation.amount_fen is None:
+        raise splitting.DonationNotRead(
+            "Wait a moment and read the split again; when searched_at is set, look at the id and the day."
+        )
+    if donation.campaign_id != asked.campaign_id:
+        raise splitting.OtherFund(
+            f"It came into the fund of {donation.campaign_id}; ask for the split there.",
+            campaign_id=donation.campaign_id,
+        )
+    if not await queries.counted(connection, donation.source, donation.sequence):
+        raise splitting.NotCounted("Wait until the fund has counted it, then approve again.")
+    return donation.amount_fen - donation.reversed_fen
+
+
+async def _settle_if_corrected(connection: AsyncConnection, known: Split) -> None:
+    """Take a locked split from the list when nothing is left to bring back, or waits to be."""
+    now_ = await queries.split(connection, known.split_id)
+    if now_.to_correct and not now_.to_bring_back and not await queries.correction_waits(connection, known):
+        await queries.change_split(connection, now_, settled_fen=now_.donation.reversed_fen)
+
+
+async def _read_and_locked_split(connection: AsyncConnection, actor: Actor, split_id: UUID) -> Split:
+    known = await queries.split(connection, split_id, lock=True)
     actor.require_read(known.version)
     return known
 

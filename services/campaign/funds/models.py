@@ -10,15 +10,18 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
 
 from services.campaign.funds.named import TermsState
+from services.campaign.funds.splitting import WHOLE_BP, SplitState
 from services.campaign.funds.transfers import TransferKind, TransferState
-from services.campaign.models import amount, metadata, one_of
+from services.campaign.models import UTC_TIME, amount, metadata, one_of
 from services.campaign.two_people import asked_and_decided
 
 fund_transfers: Final = Table(
@@ -90,3 +93,88 @@ named_funds: Final = Table(
     Index("named_funds_one_waits", "campaign_id", unique=True, postgresql_where=text("state = 'asked'")),
 )
 """Every version of a named fund's terms. The newest confirmed one stands."""
+
+split_donations: Final = Table(
+    "split_donations",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True),
+    # The day on which it came in, as whoever asks says: from there the log is read.
+    Column("received_on", Date, nullable=False),
+    Column("asked_at", UTC_TIME, nullable=False),
+    Column("searched_at", UTC_TIME),
+    Column("source", Text),
+    Column("sequence", BigInteger),
+    Column("campaign_id", Text),
+    Column("amount_fen", BigInteger),
+    CheckConstraint(
+        "num_nonnulls(source, sequence, campaign_id, amount_fen) IN (0, 4)", name="split_donations_read"
+    ),
+    CheckConstraint(amount("amount_fen"), name="split_donations_amount"),
+    Index("split_donations_wanted", "searched_at", postgresql_where=text("source IS NULL")),
+)
+"""Donations that are, or were, to be split, as the log of donation events says them."""
+
+split_reversals: Final = Table(
+    "split_reversals",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("donation_id", Uuid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reversed_on", Date, nullable=False),
+    Column("noted_at", UTC_TIME, nullable=False),
+    CheckConstraint(amount("amount_fen"), name="split_reversals_amount"),
+    Index("split_reversals_of_donation", "donation_id", postgresql_include=["amount_fen"]),
+)
+"""Every reversal of such a donation, by its position. No foreign key: money must not wait for one."""
+
+donation_splits: Final = Table(
+    "donation_splits",
+    metadata,
+    Column("split_id", Uuid, primary_key=True),
+    Column("donation_id", Uuid, ForeignKey("split_donations.donation_id"), nullable=False),
+    Column("campaign_id", Text, ForeignKey("funds.campaign_id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("decided_on", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text),
+    # What was left of the donation at the approval; the parts add up to it (trigger donation_splits_whole).
+    Column("left_fen", BigInteger),
+    # Reversals of the donation, in fen, that the parts have taken account of.
+    Column("settled_fen", BigInteger),
+    *asked_and_decided("donation_splits", waiting=SplitState.ASKED, done=SplitState.APPROVED),
+    Column("withdraw_reason", Text),
+    CheckConstraint(one_of("state", SplitState), name="donation_splits_state"),
+    CheckConstraint("version >= 1", name="donation_splits_version"),
+    CheckConstraint(amount("left_fen"), name="donation_splits_left"),
+    CheckConstraint("settled_fen >= 0", name="donation_splits_settled"),
+    CheckConstraint(
+        "num_nonnulls(left_fen, settled_fen) = CASE state WHEN 'approved' THEN 2 ELSE 0 END",
+        name="donation_splits_approved",
+    ),
+    CheckConstraint(
+        "(state = 'withdrawn') = (withdraw_reason IS NOT NULL)", name="donation_splits_withdrawn"
+    ),
+    Index("donation_splits_once", "donation_id", unique=True, postgresql_where=text("state <> 'withdrawn'")),
+    Index("donation_splits_of_campaign", "campaign_id", "split_id"),
+)
+"""Donations that are split over several funds, or asked to be; one split each."""
+
+donation_split_parts: Final = Table(
+    "donation_split_parts",
+    metadata,
+    Column("split_id", Uuid, ForeignKey("donation_splits.split_id"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True, autoincrement=False),
+    Column("campaign_id", Text, ForeignKey("funds.campaign_id"), nullable=False),
+    Column("amount_fen", BigInteger),
+    Column("share_bp", Integer),
+    Column("given_fen", BigInteger),
+    CheckConstraint("num_nonnulls(amount_fen, share_bp) = 1", name="donation_split_parts_one"),
+    CheckConstraint(amount("amount_fen"), name="donation_split_parts_amount"),
+    CheckConstraint(f"share_bp BETWEEN 1 AND {WHOLE_BP}", name="donation_split_parts_share"),
+    CheckConstraint("given_fen >= 0", name="donation_split_parts_given"),
+    UniqueConstraint("split_id", "campaign_id", name="donation_split_parts_once"),
+)
+"""What each fund is to have of a donation, and since the approval has."""

@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from services.campaign.funds.named import TermsState
+from services.campaign.funds.splitting import MAX_PARTS, WHOLE_BP, Part, SplitState, too_much
 from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.schemas import Body, CampaignId, Day, Fen, Line, Next, Paragraph
 
@@ -48,6 +49,31 @@ class NamedFundBody(Body):
         365, description="Money that lies longer is shown as idle"
     )
     reason: Paragraph = Field(description="Why these terms are written; of a change, what changed")
+
+
+class SplitPartBody(Body):
+    """What one fund is to have: an amount, or a share."""
+
+    campaign_id: CampaignId = Field(description="The donation's own campaign keeps its part")
+    amount_fen: Fen | None = Field(None, description="In fen; with every part, or with none")
+    share_bp: Annotated[int, Field(strict=True, ge=1, le=WHOLE_BP)] | None = Field(
+        None, description="In basis points of what is left of the donation; together 10000"
+    )
+
+
+class SplitBody(Body):
+    """A donation that was given for several purposes."""
+
+    donation_id: UUID = Field(description="Of a donation in this campaign's fund")
+    received_on: Day = Field(
+        description="The day of its received_at, in Asia/Shanghai: from there the log is read"
+    )
+    parts: Annotated[list[SplitPartBody], Field(min_length=2, max_length=MAX_PARTS)]
+    reason: Paragraph = Field(description="Stays in this service and its ledger")
+    reference: Line | None = Field(None, description="The donor's letter, the agreement, …")
+    decided_on: Day | None = Field(
+        None, description="The day of the decision, a date in Asia/Shanghai, not ahead; without it today"
+    )
 
 
 class WithdrawBody(Body):
@@ -149,4 +175,95 @@ class NamedFundPage(BaseModel):
     """A part of the named funds, in the order of their campaigns."""
 
     items: list[NamedFundLine]
+    next: Next
+
+
+class SplitPart(BaseModel):
+    """What one fund is to have of a donation, and since the approval has. Amounts are fen."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    campaign_id: str
+    amount_fen: int | None
+    share_bp: int | None
+    given_fen: int | None = Field(description="Since the approval")
+    corrected_fen: int = Field(0, description="Brought back after a reversal, or asked to be")
+
+    @property
+    def wanted(self) -> Part:
+        """As the rules know it."""
+        return Part(self.campaign_id, self.amount_fen, self.share_bp)
+
+
+class SplitDonation(BaseModel):
+    """A donation as the log says it; null in everything that has not been read yet."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    donation_id: UUID
+    received_on: date
+    searched_at: datetime | None = Field(description="When the log was read to its end")
+    source: str | None
+    sequence: int | None
+    campaign_id: str | None
+    amount_fen: int | None
+    reversed_fen: int = Field(description="All that has gone back of it")
+
+
+class Split(BaseModel):
+    """A donation that is split over several funds, or asked to be. Times are UTC, amounts fen."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    split_id: UUID
+    campaign_id: str
+    state: SplitState
+    version: int = Field(description="Grows with each change; the ETag")
+    decided_on: date
+    reason: str
+    reference: str | None
+    left_fen: int | None = Field(description="What was left of the donation at the approval, and was split")
+    settled_fen: int | None = Field(description="Reversals that the parts have taken account of")
+    asked_by: str
+    asked_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    withdraw_reason: str | None
+    donation: SplitDonation
+    parts: list[SplitPart]
+
+    @property
+    def to_bring_back(self) -> dict[str, int]:
+        """Each other fund that has too much since reversals came, and the fen that no correction has asked
+        for. Together never more than all of them have too much.
+        """
+        if self.left_fen is None or self.donation.amount_fen is None:
+            return {}
+        before_fen = self.donation.amount_fen - self.left_fen
+        surplus = too_much(
+            [part.given_fen or 0 for part in self.parts], self.donation.reversed_fen - before_fen
+        )
+        others = [
+            each for each in zip(self.parts, surplus, strict=True) if each[0].campaign_id != self.campaign_id
+        ]
+        open_fen = sum(fen - part.corrected_fen for part, fen in others)
+        found = {}
+        for part, fen in others:
+            wanted_fen = min(fen - part.corrected_fen, open_fen)
+            if wanted_fen > 0:
+                found[part.campaign_id] = wanted_fen
+                open_fen -= wanted_fen
+        return found
+
+    @computed_field(description="A reversal came after the approval and is not corrected yet")  # type: ignore[prop-decorator]
+    @property
+    def to_correct(self) -> bool:
+        """Whether it stands in the list."""
+        return self.settled_fen is not None and self.donation.reversed_fen > self.settled_fen
+
+
+class SplitPage(BaseModel):
+    """A part of the splits."""
+
+    items: list[Split]
     next: Next

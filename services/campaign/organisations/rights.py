@@ -51,6 +51,11 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
             "SELECT organisation_id FROM fund_transfers JOIN campaigns"
             " ON campaign_id IN (from_campaign_id, to_campaign_id) WHERE transfer_id = :id"
         ),
+        "split_id": (
+            "SELECT organisation_id FROM donation_splits JOIN donation_split_parts AS part USING (split_id)"
+            " JOIN campaigns ON campaigns.campaign_id IN (donation_splits.campaign_id, part.campaign_id)"
+            " WHERE split_id = :id"
+        ),
         "decision_id": (
             "SELECT organisation_id FROM campaign_decisions JOIN campaigns"
             " ON campaigns.campaign_id IN (campaign_decisions.campaign_id, to_campaign_id)"
@@ -71,7 +76,7 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
 moves between two is decided by who stands above both. A route that names another thing adds its line here;
 tests/unit/campaign/test_rights.py asks for it."""
 
-SEEN_FROM_EACH_SIDE: Final = frozenset({"transfer_id", "decision_id"})
+SEEN_FROM_EACH_SIDE: Final = frozenset({"transfer_id", "split_id", "decision_id"})
 """What may be read where one of its organisations is in reach."""
 
 _SPOKEN: Final = frozenset({"campaign_id", "organisation_id"})

@@ -189,10 +189,16 @@ class Source:
         self._sequence = -1
 
     def received(
-        self, campaign_id: str, amount_fen: int, at: datetime = AT, *, pledge_id: str | None = None
+        self,
+        campaign_id: str,
+        amount_fen: int,
+        at: datetime = AT,
+        *,
+        pledge_id: str | None = None,
+        donation_id: UUID | None = None,
     ) -> Event:
         data = DonationReceivedData(
-            donation_id=uuid4(),
+            donation_id=donation_id or uuid4(),
             channel="test",
             campaign_id=campaign_id,
             amount_fen=amount_fen,
@@ -206,11 +212,17 @@ class Source:
         )
 
     def reversed(
-        self, campaign_id: str, amount_fen: int, at: datetime = AT, *, pledge_id: str | None = None
+        self,
+        campaign_id: str,
+        amount_fen: int,
+        at: datetime = AT,
+        *,
+        pledge_id: str | None = None,
+        donation_id: UUID | None = None,
     ) -> Event:
         data = DonationReversedData(
             reversal_id=uuid4(),
-            donation_id=uuid4(),
+            donation_id=donation_id or uuid4(),
             channel="test",
             campaign_id=campaign_id,
             kind="refund",

@@ -126,4 +126,4 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    assert await service.rows("SELECT version_num FROM alembic_version") == [("0012",)]
+    assert await service.rows("SELECT version_num FROM alembic_version") == [("0013",)]

@@ -33,6 +33,7 @@ NARROWS_ITSELF = {
     "GET /v1/disclosure/calendar",
     "GET /v1/disclosure/reports",
     "POST /v1/disclosure/reports",
+    "GET /v1/splits/to-correct",
 }
 """Routes that let somebody in who has the role at a single organisation, though the address names nothing:
 lists that show what is in reach, commands that look at what their body names. Each has its test in
@@ -84,6 +85,7 @@ NAMED_IN_BODIES = {
     "POST /v1/organisations: parent_id",
     "POST /v1/campaigns/{campaign_id}/organisation: organisation_id",
     "POST /v1/campaigns/{campaign_id}/transfers: to_campaign_id",
+    "POST /v1/campaigns/{campaign_id}/splits: campaign_id",
     "POST /v1/campaigns/{campaign_id}/remainders: to_campaign_id",
     "POST /v1/disclosure/reports: campaign_id",
     "POST /v1/disclosure/reports: organisation_id",

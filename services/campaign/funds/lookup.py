@@ -1,0 +1,136 @@
+"""What the log says of a donation that is to be split.
+
+The fund knows sums, the donation service knows donations, and no service asks another for its own work. So
+the donation is read off `donation.events` again, once, from the day on which it came in: the log keeps
+everything. From the moment its id is written here, the worker notes its reversals as they come
+(`queries.note_reversals`); those before are on the log below the end that is read up to. So none is missed,
+and one that both have seen is one row by its position.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.campaign.days import DONOR_TIME
+from services.campaign.funds import queries
+from shared.broker import DONATION_EVENTS, MAX_RECORDS, KafkaSettings
+from shared.events import DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
+
+log = structlog.get_logger(__name__)
+
+LOOK_S: Final = 1.0
+"""How often it is asked whether a donation is wanted."""
+AT_ONCE: Final = 20
+"""Donations that are looked for in one reading."""
+AGAIN_S: Final = 60.0
+"""What was not found is looked for again so much later: the record may not have come yet."""
+SILENCE_S: Final = 15.0
+"""A broker that gives nothing for so long is away."""
+EARLIER: Final = timedelta(hours=1)
+"""Clocks differ: the reading begins before the day."""
+
+
+def about(values: Iterable[bytes | None], donation_ids: Sequence[UUID]) -> list[Event]:
+    """The donations and reversals among records that are about one of the ids.
+
+    A record is decoded only when an id is somewhere in its bytes: 0.3 µs instead of 5.
+    """
+    wanted = set(donation_ids)
+    somewhere = re.compile(b"|".join(str(each).encode() for each in donation_ids)).search
+    found: list[Event] = []
+    for value in values:
+        if value is None or somewhere(value) is None:
+            continue
+        with suppress(UnusableEvent):  # the worker has put it into the dead letters
+            event = decode_event(value)
+            if isinstance(event, DonationReceived | DonationReversed) and event.data.donation_id in wanted:
+                found.append(event)
+    return found
+
+
+class Lookups:
+    """Runs beside the server. Two processes may read the same: what they write is the same."""
+
+    def __init__(self, engine: AsyncEngine, kafka: KafkaSettings) -> None:
+        self._engine = engine
+        self._kafka = kafka
+
+    async def run(self) -> None:
+        """Look until cancelled. The broker or the database away: wait and go on."""
+        while True:
+            try:
+                await self.look()
+            except (KafkaError, SQLAlchemyError, TimeoutError, OSError) as error:
+                log.warning("donation_lookup_waits", error=type(error).__name__)
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> int:
+        """Read the log for the donations that are wanted now; gives back for how many."""
+        async with self._engine.connect() as connection:
+            again = datetime.now(UTC) - timedelta(seconds=AGAIN_S)
+            wanted = await queries.wanted_donations(connection, not_since=again, limit=AT_ONCE)
+        if wanted:
+            events = await self._read(wanted)
+            async with self._engine.begin() as connection:
+                await queries.note_donations(connection, events)
+                await queries.note_reversals(connection, events)
+                await queries.note_searched(connection, list(wanted))
+        return len(wanted)
+
+    async def _read(self, wanted: Mapping[UUID, date]) -> list[Event]:
+        """Everything about the donations from the earliest day to what is the log's end at the beginning."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._kafka.servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        async with asyncio.timeout(SILENCE_S):
+            await consumer.start()
+        try:
+            return await self._read_with(consumer, wanted)
+        finally:
+            with suppress(
+                TimeoutError, KafkaError
+            ):  # a stop can hang when the broker is gone (aiokafka#1101)
+                async with asyncio.timeout(SILENCE_S):
+                    await consumer.stop()
+
+    async def _read_with(self, consumer: AIOKafkaConsumer, wanted: Mapping[UUID, date]) -> list[Event]:
+        topic = self._kafka.topic(DONATION_EVENTS)
+        places = [TopicPartition(topic, number) for number in range(self._kafka.partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        day = min(wanted.values())
+        since = datetime(day.year, day.month, day.day, tzinfo=DONOR_TIME) - EARLIER
+        begins = await consumer.offsets_for_times({each: int(since.timestamp() * 1000) for each in places})
+        left = {}
+        for place in places:
+            begin = begins.get(place)
+            if begin is not None and begin.offset < ends[place]:
+                consumer.seek(place, begin.offset)
+                left[place] = ends[place]
+        events: list[Event] = []
+        heard_s = time.monotonic()
+        while left:
+            page = await consumer.getmany(*left, timeout_ms=1_000, max_records=MAX_RECORDS)
+            if page:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > SILENCE_S:
+                raise TimeoutError("the broker gives no more of donation.events")
+            for records in page.values():
+                events += about((record.value for record in records), list(wanted))
+            for place in list(left):
+                # The position also passes what is no record (a control batch).
+                if await consumer.position(place) >= left[place]:
+                    del left[place]
+            await asyncio.sleep(0)
+        return events
