@@ -15,9 +15,9 @@ import segno
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue, WrapMode
 
-from services.donation.receipts import fonts
 from services.donation.receipts.numbering import ACCOUNTING_TIME
 from services.donation.receipts.schemas import Receipt
+from shared import fonts
 from shared.money import format_yuan
 
 _LEFT: Final = 14.0

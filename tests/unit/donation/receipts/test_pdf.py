@@ -9,9 +9,10 @@ from uuid import UUID
 from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 
-from services.donation.receipts import fonts, pdf
+from services.donation.receipts import pdf
 from services.donation.receipts.capitals import in_capitals
 from services.donation.receipts.schemas import Item, Receipt
+from shared import fonts
 from shared.money import MAX_AMOUNT_FEN, format_yuan
 
 ISSUED_AT = datetime(2026, 12, 31, 16, 30, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The typeface of receipts: Noto Sans SC (SIL Open Font License), cut down to the letters of one document.
+"""The typeface of what is printed: Noto Sans SC (SIL Open Font License), with the letters of one document.
 
 The package has it as one variable TrueType font of 17 MB. A TrueType subset is embedded the way every reader
 takes (CIDFontType2, Identity-H); OpenType fonts with CFF outlines are shown wrongly by some.
