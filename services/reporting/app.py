@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from services.reporting import queries
 from services.reporting.api import operations_router, public_router
+from services.reporting.disclosure.publishing import Shelf, reports_router
 from services.reporting.following import TotalsFollower
 from services.reporting.handlers import Counting
 from services.reporting.hub import Hub
@@ -103,6 +104,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     desk = OperationsDesk(engine, hub, lag, follower)
     operators = Operators.from_file(settings.operators_file) if settings.operators_file else None
     access = Access(operators, Sessions())
+    shelf = Shelf(engine)
     return Role(
         parts=[
             service.background("hub", hub.watch),
@@ -115,7 +117,8 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
         routers=[
             public_router(hub, engine),
             operations_router(desk, access.viewer),
-            pages_router(hub, access, secure_cookies=settings.secure_cookies),
+            reports_router(shelf),
+            pages_router(hub, access, shelf, secure_cookies=settings.secure_cookies),
         ],
         routes=[Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"])],
     )

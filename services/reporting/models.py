@@ -10,12 +10,14 @@ from typing import Any, Final
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -220,6 +222,41 @@ gaps: Final = Table(
     Column("last_seen_at", UTC_TIME, nullable=False),
 )
 """Events that came too early. A gap is open while the source's mark is below awaited_sequence."""
+
+reports: Final = Table(
+    "reports",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("campaign_id", Text),
+    Column("organisation_id", Text),
+    _filled("organisation"),
+    _filled("title"),
+    Column("period_from", Date, nullable=False),
+    Column("period_to", Date, nullable=False),
+    Column("revision", Integer, CheckConstraint("revision >= 1"), nullable=False),
+    Column("corrects", Uuid),
+    Column("corrected_by", Uuid),
+    Column("reason", Text),
+    # The bytes as they were frozen: their SHA-256 is the digest.
+    _filled("content"),
+    Column("digest", Text, CheckConstraint("digest ~ '^[0-9a-f]{64}$'"), nullable=False),
+    Column("published_at", UTC_TIME, nullable=False),
+    _named("kind", "emergency", "quarterly", "final", "annual", table="reports"),
+    Index("reports_newest", "published_at", "report_id"),
+)
+"""Published reports (信息公开). One that was corrected stays, and names the one in its place."""
+
+report_files: Final = Table(
+    "report_files",
+    metadata,
+    Column("report_id", Uuid, primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("corrected", Boolean, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    _named("format", "xlsx", "pdf", table="report_files"),
+)
+"""Files made of reports, each once; one that says it was corrected is another."""
 
 PROJECTION: Final = tuple(metadata.sorted_tables)
 """Everything a rebuild empties."""

@@ -1,4 +1,4 @@
-"""The pages: list of campaigns, screens, operations with its sign-in."""
+"""The pages: list of campaigns, screens, reports, operations with its sign-in."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.reporting.disclosure.publishing import Shelf, report_pages_router
 from services.reporting.hub import Hub
 from services.reporting.schemas import CampaignSummary
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
@@ -56,13 +57,14 @@ class Access:
 Render = Callable[..., HTMLResponse]
 
 
-def pages_router(hub: Hub, access: Access, *, secure_cookies: bool) -> APIRouter:
+def pages_router(hub: Hub, access: Access, shelf: Shelf, *, secure_cookies: bool) -> APIRouter:
     """The routes of all pages."""
     router = APIRouter(include_in_schema=False)
     static = read_static(PAGES / "static")
     render = _renderer(static)
     router.include_router(static_router(static))
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
+    router.include_router(report_pages_router(shelf, render))
 
     @router.get("/")
     async def index() -> Response:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.reporting.disclosure import queries as reports
 from services.reporting.proof import digest_of, version_of
 from services.reporting.tally import (
     CampaignEvent,
@@ -94,6 +95,11 @@ async def write(connection: AsyncConnection, changes: Tally) -> None:
         await _write_minutes(connection, _ADD_ARRIVALS, changes.arrivals, _ARRIVAL_COUNTS)
     if changes.donors:
         await _write_donors(connection, [donor for newest in changes.donors.values() for donor in newest])
+    await _write_facts(connection, changes)
+
+
+async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
+    """What is of low rate, one after the other."""
     for event, status in changes.campaigns.values():
         await _write_campaign(connection, event, status)
     for milestone in changes.milestones:
@@ -104,6 +110,8 @@ async def write(connection: AsyncConnection, changes: Tally) -> None:
         await _write_disbursement(connection, disbursement)
     for goods in changes.goods:
         await _write_goods(connection, goods)
+    for report in changes.reports:
+        await reports.write_report(connection, report)
 
 
 async def _write_totals(connection: AsyncConnection, totals: Mapping[tuple[str, str, str], Sums]) -> None:

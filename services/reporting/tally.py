@@ -33,6 +33,8 @@ from shared.events import (
     PledgeCorrected,
     PledgeMade,
     PledgeReleased,
+    ReportCorrected,
+    ReportPublished,
 )
 
 _STATUS: Final[dict[type[Event], CampaignStatus]] = {
@@ -42,6 +44,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
     CampaignClosed: "closed",
     CampaignSettled: "settled",
 }
+ReportEvent = ReportPublished | ReportCorrected
 GoodsEvent = GoodsReceived | GoodsReversed | GoodsDistributed | GoodsReturned | GoodsWrittenOff
 PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
 SpendingEvent = FundsDisbursed | FundsReturned
@@ -93,6 +96,8 @@ class Tally:
     disbursements: list[SpendingEvent] = field(default_factory=list)
     """In their order: a return stands behind what it is of."""
     goods: list[GoodsEvent] = field(default_factory=list)
+    reports: list[ReportEvent] = field(default_factory=list)
+    """In their order, as pledges are."""
     oldest_received_at: datetime | None = None
     """Of the donations received here, except those that had been held and were released later; the first of
     each source and minute is asked, for they come in the order they were received."""
@@ -202,6 +207,8 @@ def _others(result: Tally, event: Event) -> None:
             result.disbursements.append(event)
         case GoodsReceived() | GoodsReversed() | GoodsDistributed() | GoodsReturned() | GoodsWrittenOff():
             result.goods.append(event)
+        case ReportPublished() | ReportCorrected():
+            result.reports.append(event)
         case _:
             pass
 

@@ -27,6 +27,7 @@ _LINE: Final = (176, 160, 150)
 _SHADE: Final = (246, 240, 232)
 _MM_PER_POINT: Final = 25.4 / 72
 _BODY: Final = 8.5
+_HEADER: Final = 7.0
 _PAD: Final = 1.3
 _WIDE: Final = 7
 """Columns of a table that lies across."""
@@ -34,7 +35,7 @@ _WEIGHTS: Final = {"": 400, "B": 700}
 _LABELS: Final = (
     "报告期间公开依据版次联系方式查询方法数据读取时间慈善组织募捐资格证书活动项目备案编号第首更正次，共页：（）元％%"
     "摘要位置账簿末号散列值事件来源全部凭证借贷差额附注说明内容原因前后表行列被另有处未逐一出编制人审核单位负责章日"
-    "本已请以为准的北京" + fonts.MISSING
+    "本已请以为准的北京·" + fonts.MISSING
 )
 
 
@@ -138,15 +139,14 @@ class _Paper:
             self._page(across=wide)
         widths = _widths(table, self._width)
         header = [
-            _Cell(f"{column.label}{UNITS[column.kind]}\n{column.label_en}", width, Align.C)
-            for column, width in zip(table.columns, widths, strict=True)
+            _Cell(_head(column), width, Align.C) for column, width in zip(table.columns, widths, strict=True)
         ]
         self._room(34)
         self._title(f"{number}  {table.title}  {table.title_en}")
         if table.about:
             self._lines(table.about, 7.5, color=_QUIET)
             self._down(0.8)
-        self._row(header, style="B", shade=True)
+        self._row(header, style="B", shade=True, size=_HEADER)
         for row in table.rows:
             cells = [
                 _Cell(cell_text(cell, column.kind), width, _align(column, cell))
@@ -287,7 +287,7 @@ class _Paper:
         if self._pdf.y + height > self._pdf.h - _BOTTOM:
             self._page(across=self._pdf.w > self._pdf.h)
             if again is not None:
-                self._row(again, style="B", shade=True, size=size)
+                self._row(again, style="B", shade=True, size=min(size, _HEADER))
         x, y = _MARGIN, self._pdf.y
         self._pdf.set_draw_color(*_LINE)
         self._pdf.set_line_width(0.2)
@@ -323,6 +323,10 @@ class _Paper:
         return [str(line) for line in lines] or [""]
 
 
+def _head(column: Column) -> str:
+    return f"{column.label}\n{UNITS[column.kind]}{column.label_en}"
+
+
 def _before_and_after(change: Change) -> tuple[str, str]:
     return cell_text(change.before, change.kind), cell_text(change.after, change.kind)
 
@@ -347,7 +351,8 @@ def _wanted(column: Column, at: int, rows: Sequence[Row]) -> float:
     """In mm at the size of the body, for one line of a figure, or some lines of a text."""
     texts = [cell_text(row.cells[at], column.kind) for row in rows]
     longest = max((_length(text) for text in texts), default=0.0)
-    head = max(_length(f"{column.label}{UNITS[column.kind]}") / 2, _length(column.label_en) / 2, 8.0)
+    words = [column.label[:6], *f"{UNITS[column.kind]} {column.label_en}".split()]
+    head = max(_length(word) for word in words) * _HEADER / _BODY + 1
     if column.kind == "text":
         return min(max(longest + 3, head + 3, 12.0), 60.0)
     return max(longest + 3.4, head + 3)

@@ -166,8 +166,9 @@ class Operator:
         return await self._client.post(f"/v1{path}", content=content, headers=sent)
 
 
-async def launched(desk: Operator, *, on: date | None = None, **changes: Any) -> str:
-    """The id of a campaign that was launched today, or on another day."""
+async def launched(desk: Operator, **changes: Any) -> str:
+    """The id of a campaign that was launched today, or `on` another day."""
+    on: date | None = changes.pop("on", None)
     campaign_id = new_campaign_id()
     created = await desk.post("/campaigns", a_campaign(campaign_id, **changes))
     assert created.status_code == 201, created.text

@@ -73,7 +73,7 @@ class Source:
         """Offsets that hold no event, such as repeats."""
         self._next += offsets
 
-    def _place(self, kind: type[Event], data: Any, subject: object, time: datetime) -> Any:
+    def place(self, kind: type[Event], data: Any, subject: object, time: datetime) -> Any:
         event = kind.at(self.name, self._next, self._last, subject=str(subject), time=time, data=data)
         self._last, self._next = self._next, self._next + 1
         return event
@@ -102,7 +102,7 @@ class Source:
             shown_name=name,
             released=released,
         )
-        event: DonationReceived = self._place(DonationReceived, data, identity, at)
+        event: DonationReceived = self.place(DonationReceived, data, identity, at)
         return event
 
     def reversed(
@@ -118,7 +118,7 @@ class Source:
             occurred_at=given_at + timedelta(days=3),
             donation_occurred_at=given_at,
         )
-        event: DonationReversed = self._place(DonationReversed, data, data.reversal_id, data.occurred_at)
+        event: DonationReversed = self.place(DonationReversed, data, data.reversal_id, data.occurred_at)
         return event
 
     def held(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationHeld:
@@ -131,7 +131,7 @@ class Source:
             received_at=EVENING,
             reason="not_launched",
         )
-        event: DonationHeld = self._place(DonationHeld, data, data.donation_id, EVENING)
+        event: DonationHeld = self.place(DonationHeld, data, data.donation_id, EVENING)
         return event
 
     def conflicted(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationConflicted:
@@ -142,7 +142,7 @@ class Source:
             amount_fen=amount_fen,
             received_at=EVENING,
         )
-        event: DonationConflicted = self._place(DonationConflicted, data, data.donation_id, EVENING)
+        event: DonationConflicted = self.place(DonationConflicted, data, data.donation_id, EVENING)
         return event
 
 
@@ -155,14 +155,14 @@ class CampaignSource(Source):
     def launched(
         self, campaign_id: str = GALA, kind: type[Event] = CampaignLaunched, **changes: Any
     ) -> Event:
-        event: Event = self._place(kind, campaign_data(campaign_id, **changes), campaign_id, EVENING)
+        event: Event = self.place(kind, campaign_data(campaign_id, **changes), campaign_id, EVENING)
         return event
 
     def milestone(self, milestone_fen: int, campaign_id: str = GALA) -> MilestoneReached:
         data = MilestoneReachedData(
             campaign_id=campaign_id, milestone_fen=milestone_fen, received_fen=milestone_fen
         )
-        event: MilestoneReached = self._place(MilestoneReached, data, campaign_id, EVENING)
+        event: MilestoneReached = self.place(MilestoneReached, data, campaign_id, EVENING)
         return event
 
     def pledged(self, amount_fen: int, campaign_id: str = GALA) -> PledgeMade:
@@ -173,7 +173,7 @@ class CampaignSource(Source):
             amount_fen=amount_fen,
             due_on=date(2026, 6, 30),
         )
-        event: PledgeMade = self._place(PledgeMade, data, data.pledge_id, EVENING)
+        event: PledgeMade = self.place(PledgeMade, data, data.pledge_id, EVENING)
         return event
 
     def corrected(self, made: PledgeMade, amount_fen: int) -> PledgeCorrected:
@@ -182,7 +182,7 @@ class CampaignSource(Source):
             amount_fen=amount_fen,
             previous_amount_fen=made.data.amount_fen,
         )
-        event: PledgeCorrected = self._place(PledgeCorrected, data, data.pledge_id, EVENING)
+        event: PledgeCorrected = self.place(PledgeCorrected, data, data.pledge_id, EVENING)
         return event
 
     def freed(self, made: PledgeMade, released_fen: int) -> PledgeReleased:
@@ -192,7 +192,7 @@ class CampaignSource(Source):
             report_reference="民慈报〔2026〕1号",
             public_statement="https://charity.example/statements/1",
         )
-        event: PledgeReleased = self._place(PledgeReleased, data, data.pledge_id, EVENING)
+        event: PledgeReleased = self.place(PledgeReleased, data, data.pledge_id, EVENING)
         return event
 
     def disbursed(self, amount_fen: int, campaign_id: str = GALA) -> FundsDisbursed:
@@ -204,7 +204,7 @@ class CampaignSource(Source):
             beneficiaries=5069,
             beneficiary_unit="person_times",
         )
-        event: FundsDisbursed = self._place(FundsDisbursed, data, data.disbursement_id, EVENING)
+        event: FundsDisbursed = self.place(FundsDisbursed, data, data.disbursement_id, EVENING)
         return event
 
     def returned(self, paid: FundsDisbursed, amount_fen: int) -> FundsReturned:
@@ -231,7 +231,7 @@ class CampaignSource(Source):
             received_on=date(2023, 3, 1),
             **changes,
         )
-        event: GoodsReceived = self._place(GoodsReceived, data, data.gift_id, EVENING)
+        event: GoodsReceived = self.place(GoodsReceived, data, data.gift_id, EVENING)
         return event
 
     def goods_distributed(self, value_fen: int, campaign_id: str = GALA) -> GoodsDistributed:
@@ -245,7 +245,7 @@ class CampaignSource(Source):
             beneficiary_unit="person_times",
             distributed_on=date(2023, 3, 2),
         )
-        event: GoodsDistributed = self._place(GoodsDistributed, data, data.distribution_id, EVENING)
+        event: GoodsDistributed = self.place(GoodsDistributed, data, data.distribution_id, EVENING)
         return event
 
     def goods_back(self, value_fen: int, campaign_id: str = GALA) -> tuple[Event, Event, Event]:
@@ -258,9 +258,9 @@ class CampaignSource(Source):
         returned = GoodsReturnedData(**about, return_id=uuid4(), distribution_id=uuid4(), returned_on=day)
         lost = GoodsWrittenOffData(**about, write_off_id=uuid4(), cause="expired", written_off_on=day)
         return (
-            self._place(GoodsReversed, reversal, reversal.reversal_id, EVENING),
-            self._place(GoodsReturned, returned, returned.return_id, EVENING),
-            self._place(GoodsWrittenOff, lost, lost.write_off_id, EVENING),
+            self.place(GoodsReversed, reversal, reversal.reversal_id, EVENING),
+            self.place(GoodsReturned, returned, returned.return_id, EVENING),
+            self.place(GoodsWrittenOff, lost, lost.write_off_id, EVENING),
         )
 
 
