@@ -218,7 +218,7 @@ class CampaignSource(Source):
             use=paid.data.use,
             returned_on=EVENING.date(),
         )
-        event: FundsReturned = self._place(FundsReturned, data, data.disbursement_id, EVENING)
+        event: FundsReturned = self.place(FundsReturned, data, data.disbursement_id, EVENING)
         return event
 
     def goods_received(self, value_fen: int, campaign_id: str = GALA, **changes: Any) -> GoodsReceived:

@@ -40,8 +40,8 @@ def published(source: CampaignSource, document: Document, *, corrects: UUID | No
         event: Event = source.place(ReportPublished, data, data.report_id, EVENING)
         return event
     corrected = ReportCorrectedData(**said, corrects=corrects, revision=2, reason="漏列一笔支出")
-    event = source.place(ReportCorrected, corrected, corrected.report_id, EVENING)
-    return event
+    correction: Event = source.place(ReportCorrected, corrected, corrected.report_id, EVENING)
+    return correction
 
 
 async def take(engine: AsyncEngine, *events: Event) -> None:
