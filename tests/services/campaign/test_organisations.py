@@ -85,7 +85,7 @@ async def test_the_words_change_with_a_version_and_a_trace_and_filed_plans_stay(
     await the_federation(apart)
     assert (await register(apart, "taicang", parent_id=CITY, licence="A1")).status_code == 201
     own = {"organisation_id": "taicang", "organisation": ..., "licence": ...}
-    campaign_id = await launched(apart.operator(DESK), **own)  # type: ignore[arg-type]
+    campaign_id = await launched(apart.operator(DESK), **own)
     change = {"name": "太仓市慈善总会", "licence": "A2"}
     path = "/organisations/taicang"
     root = apart.operator(ADMINISTRATOR)
@@ -145,7 +145,7 @@ async def test_figures_roll_up_each_by_itself(apart: Service) -> None:
     source, campaigns = Source(), {}
     for organisation_id in (CITY, GUSU, WUJIANG, TOWN):
         own = {"organisation_id": organisation_id, "organisation": ..., "licence": "A1"}
-        campaigns[organisation_id] = await launched(apart.operator(DESK), **own)  # type: ignore[arg-type]
+        campaigns[organisation_id] = await launched(apart.operator(DESK), **own)
     for number, campaign_id in enumerate(campaigns.values()):
         await apart.pledge(campaign_id, 7 * 10**number)
     given = {CITY: 1000, GUSU: 200, WUJIANG: 30, TOWN: 4}
