@@ -12,6 +12,7 @@ from services.campaign.funds import api as funds_api
 from services.campaign.funds.lookup import Lookups
 from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
+from services.campaign.insurance import api as insurance_api
 from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
 from services.campaign.organisations import api as organisations_api
@@ -46,6 +47,7 @@ APIS: Final = (
     spending_api,
     decisions_api,
     funds_api,
+    insurance_api,
     ledger_api,
     disclosure_api,
 )

@@ -36,10 +36,11 @@ from tests.services.campaign.builders import (
 )
 from tests.services.campaign.conftest import Service
 from tests.services.campaign.store import an_item, given
+from tests.services.campaign.test_insurance import Insurance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NAMED = {"organisation": ..., "licence": ...}
+NAMED: dict[str, Any] = {"organisation": ..., "licence": ...}
 """Changes to a plan that leave its organisation's name to the register."""
 
 
@@ -348,6 +349,28 @@ async def test_campaigns_are_listed_of_an_organisation_and_those_below(federatio
     assert found == sorted((federation.campaigns[WUJIANG], federation.campaigns[TOWN]))
     refusal = await federation.get(f"{GUSU}.viewer", "/campaigns", organisation_id=WUJIANG)
     assert refused(refusal) == OUT_OF_REACH
+
+
+async def test_insurance_is_added_up_of_what_is_in_reach(federation: Federation) -> None:
+    service = federation.service
+    own = NAMED | {"organisation_id": WUJIANG}
+    insurance = Insurance(service, await launched(service.operator(DESK), kind="programme", **own))
+    await service.book([Source().received(insurance.campaign_id, 100_000)])
+    policy_id = await insurance.confirmed()
+
+    async def people(person: str, **asked: Any) -> int:
+        answer = await federation.get(person, "/insurance-totals", **asked)
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["new"]["people"])
+
+    for person, seen in ((CITY, 3206), (WUJIANG, 3206), (TOWN, 0), (GUSU, 0)):
+        assert await people(f"{person}.viewer") == seen
+    assert await people(f"{CITY}.viewer", organisation_id=WUJIANG) == 3206
+    assert await people(f"{CITY}.viewer", organisation_id=GUSU) == 0
+    answer = await federation.get(f"{GUSU}.viewer", "/insurance-totals", organisation_id=CITY)
+    assert refused(answer) == OUT_OF_REACH
+    answer = await federation.get(f"{GUSU}.viewer", f"/insurance-policies/{policy_id}")
+    assert refused(answer) == OUT_OF_REACH
 
 
 async def test_a_second_name_in_the_query_is_looked_at_too(federation: Federation) -> None:

@@ -13,6 +13,7 @@ import services.campaign.decisions.models
 import services.campaign.disclosure.models
 import services.campaign.funds.models
 import services.campaign.goods.models
+import services.campaign.insurance.models
 import services.campaign.ledger.models
 import services.campaign.organisations.models
 import services.campaign.pledges.models
@@ -126,4 +127,4 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    assert await service.rows("SELECT version_num FROM alembic_version") == [("0013",)]
+    assert await service.rows("SELECT version_num FROM alembic_version") == [("0014",)]

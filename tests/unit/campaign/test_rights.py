@@ -29,6 +29,7 @@ NARROWS_ITSELF = {
     "GET /v1/ledger/accounts",
     "GET /v1/ledger/funds",
     "GET /v1/goods-expiring",
+    "GET /v1/insurance-totals",
     "GET /v1/named-funds",
     "GET /v1/disclosure/calendar",
     "GET /v1/disclosure/reports",
