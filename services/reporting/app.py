@@ -16,6 +16,7 @@ from starlette.routing import Route
 from services.reporting import queries
 from services.reporting.api import operations_router, public_router
 from services.reporting.disclosure.publishing import Shelf, reports_router
+from services.reporting.federation import FederationView, organisations_router
 from services.reporting.following import TotalsFollower
 from services.reporting.handlers import Counting
 from services.reporting.hub import Hub
@@ -105,6 +106,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     operators = Operators.from_file(settings.operators_file) if settings.operators_file else None
     access = Access(operators, Sessions())
     shelf = Shelf(engine)
+    federation = FederationView(engine)
     return Role(
         parts=[
             service.background("hub", hub.watch),
@@ -118,7 +120,8 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             public_router(hub, engine),
             operations_router(desk, access.viewer),
             reports_router(shelf),
-            pages_router(hub, access, shelf, secure_cookies=settings.secure_cookies),
+            organisations_router(federation),
+            pages_router(hub, access, shelf, federation, secure_cookies=settings.secure_cookies),
         ],
         routes=[Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"])],
     )

@@ -56,6 +56,8 @@ campaigns: Final = Table(
     # What Charity Law art. 25 wants shown prominently: organisation, licence, filing, contact, query method.
     _filled("title"),
     Column("title_en", Text),
+    # No foreign key: an organisation's event may be read after its campaign's.
+    Column("organisation_id", Text),
     _filled("organisation"),
     _filled("licence"),
     Column("filing_number", Text),
@@ -71,6 +73,20 @@ campaigns: Final = Table(
     _named("status", "filed", "launched", "paused", "closed", "settled", table="campaigns"),
 )
 """What the screen must show of a campaign (Charity Law art. 25)."""
+
+organisations: Final = Table(
+    "organisations",
+    metadata,
+    _filled("organisation_id", primary_key=True),
+    Column("parent_id", Text),
+    Column("version", BigInteger, CheckConstraint("version >= 1"), nullable=False),
+    _filled("name"),
+    Column("name_en", Text),
+    Column("licence", Text),
+    Column("contact", Text),
+    Column("query_method", Text),
+)
+"""The federation: what its campaigns have rolls up it."""
 
 reached_milestones: Final = Table(
     "reached_milestones",

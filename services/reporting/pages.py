@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
+from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
 from services.reporting.schemas import CampaignSummary
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
@@ -57,12 +58,15 @@ class Access:
 Render = Callable[..., HTMLResponse]
 
 
-def pages_router(hub: Hub, access: Access, shelf: Shelf, *, secure_cookies: bool) -> APIRouter:
+def pages_router(
+    hub: Hub, access: Access, shelf: Shelf, federation: FederationView, *, secure_cookies: bool
+) -> APIRouter:
     """The routes of all pages."""
     router = APIRouter(include_in_schema=False)
     static = read_static(PAGES / "static")
     render = _renderer(static)
     router.include_router(static_router(static))
+    router.include_router(_organisation_pages_router(federation, render))
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
     router.include_router(report_pages_router(shelf, render))
 
@@ -84,6 +88,24 @@ def pages_router(hub: Hub, access: Access, shelf: Shelf, *, secure_cookies: bool
         except Problem:
             return RedirectResponse(SIGN_IN, 303, headers={"Cache-Control": "no-store"})
         return render("operations.html", {"signed_in": person is not None})
+
+    return router
+
+
+def _organisation_pages_router(federation: FederationView, render: Render) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/organisations")
+    async def organisations() -> Response:
+        return render("organisations.html", {"known": await federation.listed()})
+
+    @router.get("/organisations/{organisation_id}")
+    async def organisation(organisation_id: str) -> Response:
+        found = await federation.look()
+        shown = found.totals(organisation_id)
+        if shown is None:
+            return render("organisations.html", {"known": found.listed()}, status=404)
+        return render("organisation.html", {"shown": shown, "above": found.names.get(shown.parent_id or "")})
 
     return router
 

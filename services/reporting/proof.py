@@ -13,6 +13,11 @@ Whoever wants to check a total recomputes the digest without this code:
    json.dumps(it, sort_keys=True, separators=(",", ":"), ensure_ascii=False), then hashlib.sha256.
    "returned_fen" (what came back of the disbursed) is in it, too, where it is not 0.
 
+An organisation's number is proved in the same way: `organisation_id` stands in the place of `campaign_id`,
+and what is added up belongs to the campaigns whose newest event names the organisation, or one below it, as
+their `organisation_id` (organisation.registered.v1 names the one above each). `returned_fen` is always
+there.
+
 Goods given in kind are no part of it: the digest proves money (`shanliu verify` recomputes goods as well).
 """
 
@@ -45,5 +50,15 @@ def digest_of(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) 
     }
     if amounts.returned_fen:
         claim["returned_fen"] = amounts.returned_fen
+    return _sha256(claim)
+
+
+def organisation_digest(organisation_id: str, positions: Mapping[str, int], sums: Mapping[str, int]) -> str:
+    """The same over what rolls up to an organisation; `sums` has PROVED and returned_fen."""
+    proved = {name: sums[name] for name in (*PROVED, "returned_fen")}
+    return _sha256({"organisation_id": organisation_id, "positions": dict(positions), **proved})
+
+
+def _sha256(claim: Mapping[str, object]) -> str:
     canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

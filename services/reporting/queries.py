@@ -14,6 +14,7 @@ from services.reporting.tally import (
     CampaignEvent,
     GoodsEvent,
     MinuteKey,
+    OrganisationEvent,
     PledgeEvent,
     SpendingEvent,
     Sums,
@@ -27,6 +28,7 @@ from services.reporting.totals import (
     CampaignState,
     CampaignStatus,
     ChannelTotal,
+    OrganisationName,
 )
 from shared.dead_letters import DeadLetter
 from shared.events import (
@@ -102,6 +104,8 @@ async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
     """What is of low rate, one after the other."""
     for event, status in changes.campaigns.values():
         await _write_campaign(connection, event, status)
+    for organisation in changes.organisations.values():
+        await _write_organisation(connection, organisation)
     for milestone in changes.milestones:
         await _write_milestone(connection, milestone)
     for pledge in changes.pledges:
@@ -198,6 +202,7 @@ _PLAN_COLUMNS: Final = (
     "kind",
     "title",
     "title_en",
+    "organisation_id",
     "organisation",
     "licence",
     "filing_number",
@@ -248,6 +253,28 @@ async def _write_campaign(connection: AsyncConnection, event: CampaignEvent, sta
     await connection.execute(
         _PUT_CAMPAIGN, {**plan, "milestones_fen": list(event.data.milestones_fen), "status": status}
     )
+
+
+_ORGANISATION_COLUMNS: Final = (
+    "organisation_id",
+    "parent_id",
+    "version",
+    "name",
+    "name_en",
+    "licence",
+    "contact",
+    "query_method",
+)
+_PUT_ORGANISATION = text(
+    f"INSERT INTO organisations ({', '.join(_ORGANISATION_COLUMNS)})"  # noqa: S608 - this file's own names
+    f" VALUES ({', '.join(f':{column}' for column in _ORGANISATION_COLUMNS)})"
+    " ON CONFLICT (organisation_id) DO UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in _ORGANISATION_COLUMNS[1:])
+)
+
+
+async def _write_organisation(connection: AsyncConnection, event: OrganisationEvent) -> None:
+    await connection.execute(_PUT_ORGANISATION, event.data.model_dump(include=set(_ORGANISATION_COLUMNS)))
 
 
 async def _write_milestone(connection: AsyncConnection, event: MilestoneReached) -> None:
@@ -406,13 +433,34 @@ async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = Non
     One statement sees one state of the database, also at READ COMMITTED, so the sums and the marks belong
     together. Campaigns whose plan has not been read yet are left out.
     """
+    async with engine.connect() as connection:
+        return await _states(connection, campaigns)
+
+
+async def _states(connection: AsyncConnection, campaigns: Iterable[str] | None) -> list[CampaignState]:
     parameters: dict[str, Any] = {"recent": RECENT_SHOWN}
     if campaigns is not None:
         parameters["campaigns"] = sorted(campaigns)
     statement = _ALL_STATES if campaigns is None else _SOME_STATES
-    async with engine.connect() as connection:
-        rows = (await connection.execute(statement, parameters)).mappings().all()
+    rows = (await connection.execute(statement, parameters)).mappings().all()
     return [_state(row) for row in rows]
+
+
+_ORGANISATIONS = text("SELECT * FROM organisations ORDER BY organisation_id")
+
+
+async def read_federation(
+    engine: AsyncEngine,
+) -> tuple[list[OrganisationName], list[CampaignState], dict[str, int]]:
+    """All organisations, all campaigns that belong to one, and the positions: of one moment."""
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+        rows = (await connection.execute(_ORGANISATIONS)).mappings().all()
+        states = await _states(connection, None)
+        marks = await connection.execute(text("SELECT source, sequence FROM marks WHERE sequence >= 0"))
+        positions = {mark.source: mark.sequence for mark in marks}
+    of_one = [state for state in states if state.plan.organisation_id is not None]
+    return [OrganisationName.model_validate(dict(row)) for row in rows], of_one, positions
 
 
 def _state(row: RowMapping) -> CampaignState:

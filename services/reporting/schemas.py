@@ -19,6 +19,7 @@ class Totals(BaseModel):
     campaign_id: str
     title: str
     title_en: str | None
+    organisation_id: str | None
     organisation: str
     licence: str
     filing_number: str | None
@@ -68,6 +69,7 @@ class CampaignSummary(BaseModel):
     campaign_id: str
     title: str
     title_en: str | None
+    organisation_id: str | None
     organisation: str
     filing_number: str | None
     kind: CampaignKind
@@ -100,6 +102,58 @@ class CampaignList(BaseModel):
     """All campaigns that have been filed, the open ones first."""
 
     campaigns: list[CampaignSummary]
+
+
+class RolledUp(BaseModel):
+    """Sums over campaigns, each figure by itself: never add two of them together. Amounts in fen."""
+
+    campaigns: int = 0
+    received_fen: int = 0
+    reversed_fen: int = 0
+    net_fen: int = 0
+    donations: int = 0
+    promised_fen: int = 0
+    promised_released_fen: int = 0
+    disbursed_fen: int = 0
+    returned_fen: int = 0
+    goods_received_fen: int = 0
+    goods_distributed_fen: int = 0
+    goods_written_off_fen: int = 0
+
+
+class OrganisationLine(BaseModel):
+    """An organisation with its own campaigns' sums and those of all below it."""
+
+    organisation_id: str
+    parent_id: str | None
+    name: str
+    name_en: str | None
+    level: int
+    """1: nobody stands above it."""
+    total: RolledUp
+
+
+class OrganisationList(BaseModel):
+    """The federation, each organisation with all below it: the sums of two lines may hold the same money."""
+
+    organisations: list[OrganisationLine]
+    version: int
+    as_of: datetime
+
+
+class OrganisationTotals(OrganisationLine):
+    """What rolls up to an organisation, and its proof (services/reporting/proof.py). total = own + below."""
+
+    licence: str | None
+    contact: str | None
+    query_method: str | None
+    own: RolledUp
+    below: list[OrganisationLine]
+    campaigns: list[CampaignSummary]
+    positions: dict[str, int]
+    version: int
+    digest: str
+    as_of: datetime
 
 
 class MinuteTotal(BaseModel):

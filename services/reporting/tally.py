@@ -30,6 +30,8 @@ from shared.events import (
     GoodsReversed,
     GoodsWrittenOff,
     MilestoneReached,
+    OrganisationChanged,
+    OrganisationRegistered,
     PledgeCorrected,
     PledgeMade,
     PledgeReleased,
@@ -46,6 +48,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
 }
 ReportEvent = ReportPublished | ReportCorrected
 GoodsEvent = GoodsReceived | GoodsReversed | GoodsDistributed | GoodsReturned | GoodsWrittenOff
+OrganisationEvent = OrganisationRegistered | OrganisationChanged
 PledgeEvent = PledgeMade | PledgeCorrected | PledgeReleased
 SpendingEvent = FundsDisbursed | FundsReturned
 CampaignEvent = CampaignFiled | CampaignLaunched | CampaignPaused | CampaignClosed | CampaignSettled
@@ -90,6 +93,8 @@ class Tally:
     arrivals: defaultdict[MinuteKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
     donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
     campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
+    organisations: dict[str, OrganisationEvent] = field(default_factory=dict)
+    """The newest of each: all of one have the same source."""
     milestones: list[MilestoneReached] = field(default_factory=list)
     pledges: list[PledgeEvent] = field(default_factory=list)
     """In their order: a correction stands behind what it corrects."""
@@ -197,8 +202,17 @@ def _others(result: Tally, event: Event) -> None:
             sums.held_fen += held.amount_fen
         case DonationConflicted(data=conflict):
             result.totals[conflict.campaign_id, conflict.channel, event.source].conflicts += 1
+        case _:
+            _facts(result, event)
+
+
+def _facts(result: Tally, event: Event) -> None:
+    """What comes from the campaign service, seldom."""
+    match event:
         case CampaignFiled() | CampaignLaunched() | CampaignPaused() | CampaignClosed() | CampaignSettled():
             result.campaigns[event.data.campaign_id] = (event, _STATUS[type(event)])
+        case OrganisationRegistered() | OrganisationChanged():
+            result.organisations[event.data.organisation_id] = event
         case MilestoneReached():
             result.milestones.append(event)
         case PledgeMade() | PledgeCorrected() | PledgeReleased():

@@ -69,6 +69,7 @@ class CampaignPlan(Frozen):
     campaign_id: str
     title: str
     title_en: str | None
+    organisation_id: str | None = None
     organisation: str
     licence: str
     filing_number: str | None
@@ -85,6 +86,18 @@ class CampaignPlan(Frozen):
     window_end: datetime
     filing_due_on: date | None = None
     """The last day for an emergency appeal to file (art. 73); None: nothing is due."""
+
+
+class OrganisationName(Frozen):
+    """An organisation as the register has it."""
+
+    organisation_id: str
+    parent_id: str | None
+    name: str
+    name_en: str | None
+    licence: str | None
+    contact: str | None
+    query_method: str | None
 
 
 class CampaignState(Frozen):

@@ -23,6 +23,8 @@ from shared.events import (
     GoodsReversed,
     GoodsWrittenOff,
     MilestoneReached,
+    OrganisationChanged,
+    OrganisationRegistered,
     PledgeCorrected,
     PledgeMade,
     PledgeReleased,
@@ -49,6 +51,7 @@ from shared.events.goods import (
     GoodsReversedData,
     GoodsWrittenOffData,
 )
+from shared.events.organisations import OrganisationData
 
 GALA = "gala-2026"
 EVENING = datetime(2026, 1, 18, 11, 30, 15, tzinfo=UTC)
@@ -156,6 +159,23 @@ class CampaignSource(Source):
         self, campaign_id: str = GALA, kind: type[Event] = CampaignLaunched, **changes: Any
     ) -> Event:
         event: Event = self.place(kind, campaign_data(campaign_id, **changes), campaign_id, EVENING)
+        return event
+
+    def registered(
+        self, organisation_id: str, parent_id: str | None = None, *, version: int = 1, **changes: Any
+    ) -> Event:
+        data = OrganisationData(
+            **{
+                "organisation_id": organisation_id,
+                "parent_id": parent_id,
+                "version": version,
+                "name": f"慈善会 {organisation_id}",
+                "changed_at": EVENING,
+                **changes,
+            }
+        )
+        kind = OrganisationRegistered if version == 1 else OrganisationChanged
+        event: Event = self.place(kind, data, organisation_id, EVENING)
         return event
 
     def milestone(self, milestone_fen: int, campaign_id: str = GALA) -> MilestoneReached:
@@ -293,12 +313,13 @@ def state(
     recent: Sequence[RecentDonor] = (),
     status: str = "launched",
     as_of: datetime = EVENING,
+    organisation_id: str | None = None,
     **amounts: int,
 ) -> CampaignState:
     """A campaign's state as a worker publishes it."""
     where = {"intake.wechat/0": received_fen} if positions is None else positions
     sums = Amounts(received_fen=received_fen, **amounts)
-    data = campaign_data(campaign_id).model_dump(exclude={"changed_at"})
+    data = campaign_data(campaign_id, organisation_id=organisation_id).model_dump(exclude={"changed_at"})
     return CampaignState(
         plan=CampaignPlan.model_validate({**data, "status": status, "milestone_fen": None}),
         amounts=sums,

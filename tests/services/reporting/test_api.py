@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.handlers import count
+from services.reporting.proof import PROVED
 from services.reporting.settings import Settings
 from shared.broker import INTAKE_INTERNAL, Publisher
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
@@ -49,6 +50,74 @@ async def evening(engine: AsyncEngine) -> None:
                 alipay.conflicted(),
             ],
         )
+
+
+@pytest.fixture
+async def federation(engine: AsyncEngine) -> None:
+    """A city with a county; each has a campaign, the county's is read before the county is."""
+    campaign, other, wechat = CampaignSource(), CampaignSource(1), Source(0, "wechat")
+    async with engine.begin() as connection:
+        await count(
+            connection,
+            [
+                campaign.registered("suzhou", name="苏州市慈善总会", name_en="Suzhou", licence="A1"),
+                campaign.launched("city", organisation_id="suzhou"),
+                other.launched("county", organisation_id="gusu", title="<b>姑苏</b>"),
+                wechat.received(1_234_00, campaign_id="city"),
+                wechat.received(2_00, campaign_id="county"),
+                other.pledged(70_00, "county"),
+                other.goods_received(900_00, "county"),
+            ],
+        )
+        await count(
+            connection,
+            [
+                campaign.registered("gusu", "suzhou"),
+                campaign.registered("gusu", "suzhou", version=2, name="<姑苏区>慈善会"),
+            ],
+        )
+
+
+async def test_what_counties_have_rolls_up_to_their_city(settings: Settings, federation: None) -> None:
+    async with asking(settings) as client:
+        answer = await client.get("/v1/organisations/suzhou/totals")
+        listed = (await client.get("/v1/organisations")).json()["organisations"]
+        unknown = await client.get("/v1/organisations/nowhere/totals")
+        headers = {"If-None-Match": answer.headers["etag"]}
+        again = await client.get("/v1/organisations/suzhou/totals", headers=headers)
+    city = answer.json()
+    assert (city["total"]["net_fen"], city["total"]["promised_fen"]) == (1_236_00, 70_00)
+    assert (city["total"]["goods_received_fen"], city["own"]["goods_received_fen"]) == (900_00, 0)
+    assert (city["own"]["net_fen"], city["licence"]) == (1_234_00, "A1")
+    assert [(line["organisation_id"], line["name"]) for line in city["below"]] == [("gusu", "<姑苏区>慈善会")]
+    claim = {name: city["total"][name] for name in (*PROVED, "returned_fen")}
+    proof = json.dumps(
+        {"organisation_id": "suzhou", "positions": city["positions"], **claim},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    assert city["digest"] == hashlib.sha256(proof.encode()).hexdigest()
+    assert [(line["organisation_id"], line["level"]) for line in listed] == [("suzhou", 1), ("gusu", 2)]
+    assert answer.headers["cache-control"] == "public, max-age=1"
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:shanliu:problem:unknown-organisation")
+    assert again.status_code == 304
+
+
+async def test_the_pages_of_organisations_show_the_promises_apart(
+    settings: Settings, federation: None
+) -> None:
+    async with asking(settings) as client:
+        city, county, everything, nobody = [
+            await client.get(f"/organisations{place}") for place in ("/suzhou", "/gusu", "", "/nowhere")
+        ]
+    assert "1,236.00" in city.text
+    assert "其中本级</span> 1,234.00" in city.text
+    assert "&lt;姑苏区&gt;慈善会" in city.text
+    assert "&lt;b&gt;姑苏&lt;/b&gt;" in county.text
+    assert "苏州市慈善总会" in county.text
+    assert (everything.status_code, everything.text.count('scope="row"')) == (200, 2)
+    assert nobody.status_code == 404
+    assert "script-src 'self'" in city.headers["content-security-policy"]
 
 
 async def known(client: httpx.AsyncClient) -> httpx.Response:

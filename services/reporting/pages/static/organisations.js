@@ -1,0 +1,22 @@
+// The pages of the organisations: the server writes them, this only changes their language.
+
+import { Language } from "./language.js";
+import { PUBLIC_TEXTS } from "./texts.js";
+
+const language = new Language(PUBLIC_TEXTS, write);
+
+function write() {
+  for (const element of document.querySelectorAll("[data-zh]")) {
+    element.textContent = element.dataset[language.code];
+  }
+  for (const link of document.querySelectorAll("[data-keep-language]")) {
+    const address = new URL(link.href);
+    if (language.code === "en") address.searchParams.set("lang", "en");
+    else address.searchParams.delete("lang");
+    link.href = address.href;
+  }
+  const heading = document.querySelector("h1").textContent.trim();
+  document.title = language.code === "en" ? `${heading} · Shanliu` : `${heading} · 善流`;
+}
+
+write();
