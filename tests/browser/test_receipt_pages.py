@@ -116,7 +116,14 @@ async def receipts_of_all_kinds(tracing: TracingBooks) -> dict[str, str]:
     )
     await tracing.moves("transfer_out", 30_000_000, other="苏州某信托有限公司")
     await tracing.moves("goods_in", 1_210_000_000)
-    await tracing.moves("goods_out", 1_210_000_000, use="药品援助", helped={("person_times", ""): 3_100})
+    await tracing.moves("goods_lost", 1_000_000)
+    await tracing.moves(
+        "goods_out",
+        1_209_000_000,
+        use="药品援助",
+        title="抗肿瘤药、胰岛素",
+        helped={("person_times", ""): 3_100},
+    )
     await tracing.count()
     late = await books.donation(amount_fen=66_600, received_at=datetime.now(UTC) - timedelta(seconds=5))
     numbers["new"] = await books.issue(late)

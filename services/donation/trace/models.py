@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 
 from services.donation.models import metadata
-from shared.money import MAX_AMOUNT_FEN
 
 UTC_TIME: Final = DateTime(timezone=True)
 
@@ -71,15 +70,16 @@ trace_movements: Final = Table(
     Column("moved_on", Date, nullable=False),
     Column("announced_at", UTC_TIME, nullable=False),
     CheckConstraint(
-        "kind IN ('payment', 'return', 'transfer_in', 'transfer_out', 'goods_in', 'goods_out', 'goods_back')",
+        "kind IN ('payment', 'return', 'transfer_in', 'transfer_out',"
+        " 'goods_in', 'goods_back', 'goods_out', 'goods_returned', 'goods_lost')",
         name="trace_movements_kind",
     ),
-    CheckConstraint(f"amount_fen BETWEEN 1 AND {MAX_AMOUNT_FEN}", name="trace_movements_amount"),
+    CheckConstraint("amount_fen > 0", name="trace_movements_amount"),
     CheckConstraint("kind NOT IN ('payment', 'goods_out') OR use IS NOT NULL", name="trace_movements_use"),
     CheckConstraint("kind NOT IN ('payment', 'return') OR about IS NOT NULL", name="trace_movements_about"),
     Index("trace_movements_campaign", "campaign_id"),
     Index("trace_movements_splits", "donation_id", postgresql_where=text("donation_id IS NOT NULL")),
-    Index("trace_movements_returns", "about", postgresql_where=text("kind = 'return'")),
+    Index("trace_movements_returns", "about", postgresql_where=text("kind IN ('return', 'goods_returned')")),
 )
 
 trace_helped: Final = Table(

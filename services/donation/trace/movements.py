@@ -4,14 +4,36 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from services.donation.receipts.numbering import ACCOUNTING_TIME
-from shared.events import Event, FundsDisbursed, FundsReturned, FundsTransferred
+from shared.events import (
+    Event,
+    FundsDisbursed,
+    FundsReturned,
+    FundsTransferred,
+    GoodsDistributed,
+    GoodsReceived,
+    GoodsReturned,
+    GoodsReversed,
+    GoodsWrittenOff,
+)
 from shared.events.campaigns import FundsTransferredData, Helped
 
-Kind = Literal["payment", "return", "transfer_in", "transfer_out", "goods_in", "goods_out", "goods_back"]
+Kind = Literal[
+    "payment",
+    "return",
+    "transfer_in",
+    "transfer_out",
+    "goods_in",
+    "goods_back",
+    "goods_out",
+    "goods_returned",
+    "goods_lost",
+]
+MAX_NAMED: Final = 3
+"""Goods that are named of one distribution; the event has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +61,15 @@ class Movement:
 
 def movements_of(events: Iterable[Event]) -> list[Movement]:
     """What these events moved, in their order. Types that move nothing are passed over."""
-    return [movement for event in events for movement in _moved(event)]
+    return [
+        movement
+        for event in events
+        for movement in (_money_moved(event) or _goods_moved(event))
+        if movement.amount_fen
+    ]
 
 
-def _moved(event: Event) -> list[Movement]:
+def _money_moved(event: Event) -> list[Movement]:
     match event:
         case FundsDisbursed(data=paid):
             return [
@@ -75,6 +102,39 @@ def _moved(event: Event) -> list[Movement]:
             ]
         case FundsTransferred(data=moved):
             return list(_transferred(event, moved))
+        case _:
+            return []
+
+
+def _goods_moved(event: Event) -> list[Movement]:
+    """At their stated value; goods of no value are not shown."""
+
+    def moved(kind: Kind, campaign_id: str, value_fen: int, day: date, **facts: Any) -> list[Movement]:
+        return [
+            Movement(event.source, event.sequence, kind, campaign_id, value_fen, day, event.time, **facts)
+        ]
+
+    match event:
+        case GoodsReceived(data=gift):
+            return moved("goods_in", gift.campaign_id, gift.value_fen, gift.received_on)
+        case GoodsReversed(data=back):
+            return moved("goods_back", back.campaign_id, back.value_fen, back.reversed_on)
+        case GoodsDistributed(data=out):
+            return moved(
+                "goods_out",
+                out.campaign_id,
+                out.value_fen,
+                out.distributed_on,
+                use=out.use,
+                title="、".join(dict.fromkeys(item.description for item in out.items[:MAX_NAMED])),
+                about=out.distribution_id,
+                helped=_helped((out.beneficiary_unit, "", out.beneficiaries), ()),
+            )
+        case GoodsReturned(data=again):
+            about = again.distribution_id
+            return moved("goods_returned", again.campaign_id, again.value_fen, again.returned_on, about=about)
+        case GoodsWrittenOff(data=lost):
+            return moved("goods_lost", lost.campaign_id, lost.value_fen, lost.written_off_on)
         case _:
             return []
 

@@ -152,7 +152,8 @@ _FUNDS: Final = text(
            coalesce(m.moved_in_fen, 0) AS moved_in_fen, coalesce(m.moved_out_fen, 0) AS moved_out_fen,
            coalesce(m.split_fen, 0) AS split_fen,
            coalesce(m.paid_fen, 0) AS paid_fen, coalesce(m.returned_fen, 0) AS returned_fen,
-           coalesce(m.goods_in_fen, 0) AS goods_in_fen
+           coalesce(m.goods_in_fen, 0) - coalesce(m.goods_back_fen, 0) AS goods_in_fen,
+           coalesce(m.goods_lost_fen, 0) AS goods_lost_fen
     FROM unnest(CAST(:campaigns AS text[])) AS asked (campaign_id)
     LEFT JOIN trace_funds f USING (campaign_id)
     LEFT JOIN (
@@ -164,7 +165,9 @@ _FUNDS: Final = text(
                    AS bigint) AS split_fen,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'payment') AS bigint) AS paid_fen,
                CAST(sum(amount_fen) FILTER (WHERE kind = 'return') AS bigint) AS returned_fen,
-               CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_in') AS bigint) AS goods_in_fen
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_in') AS bigint) AS goods_in_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_back') AS bigint) AS goods_back_fen,
+               CAST(sum(amount_fen) FILTER (WHERE kind = 'goods_lost') AS bigint) AS goods_lost_fen
         FROM trace_movements WHERE campaign_id = ANY(:campaigns) AND announced_at <= :at
         GROUP BY campaign_id
     ) AS m USING (campaign_id)
@@ -174,7 +177,8 @@ _FUNDS: Final = text(
 _OUT: Final = """
     SELECT o.source, o.sequence, o.kind, o.campaign_id, o.use, o.title, o.amount_fen, o.moved_on, coalesce((
         SELECT sum(b.amount_fen) FROM trace_movements b
-        WHERE b.kind = 'return' AND b.about = o.about AND b.announced_at <= :at), 0) AS returned_fen
+        WHERE b.kind IN ('return', 'goods_returned') AND b.about = o.about AND b.announced_at <= :at
+    ), 0) AS returned_fen
     FROM trace_movements o
     WHERE o.campaign_id = ANY(:campaigns) AND o.kind IN ('payment', 'goods_out') AND o.announced_at <= :at
 """

@@ -33,7 +33,8 @@ class Goods(BaseModel):
     """Goods that a campaign gave out for one use, at their stated value: apart from money."""
 
     use: str
-    value_fen: int
+    titles: list[str] = Field(description="What they were, a few of them")
+    value_fen: int = Field(description="Given out, less what came back into the store")
     last_on: date
     helped: list[Helped]
 
@@ -80,7 +81,8 @@ class Part(BaseModel):
     fund: FundFigures
     uses: list[Use]
     transfers: list[Transfer]
-    goods_in_fen: int = Field(description="Goods given to the campaign, at their stated value")
+    goods_in_fen: int = Field(description="Goods given to the campaign, less what went back to their donors")
+    goods_lost_fen: int = Field(description="Of those, written off")
     goods: list[Goods]
 
 

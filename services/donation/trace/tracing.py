@@ -126,8 +126,15 @@ def _part(
         ],
         transfers=[Transfer.model_validate(each, from_attributes=True) for each in transfers],
         goods_in_fen=figures.goods_in_fen,
+        goods_lost_fen=figures.goods_lost_fen,
         goods=[
-            Goods(use=each.use, value_fen=each.paid_fen, last_on=each.last_on, helped=helped_by(each))
+            Goods(
+                use=each.use,
+                titles=each.titles or [],
+                value_fen=each.paid_fen - each.returned_fen,
+                last_on=each.last_on,
+                helped=helped_by(each),
+            )
             for each in uses
             if each.kind == "goods_out"
         ],

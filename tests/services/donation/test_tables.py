@@ -77,7 +77,7 @@ async def test_the_migrations_make_the_tables_of_the_models(place: Place) -> Non
 async def test_migrating_again_changes_nothing(place: Place) -> None:
     before = await place.snapshot()
     await migrate(place.settings.database_url, "services.donation")
-    assert await place.rows("SELECT version_num FROM alembic_version") == [("0005",)]
+    assert await place.rows("SELECT version_num FROM alembic_version") == [("0006",)]
     assert await place.snapshot() == before
 
 

@@ -115,14 +115,23 @@ async def test_a_donation_that_was_split_is_followed_into_each_fund(tracing: Tra
 
 async def test_goods_are_shown_apart_from_money(tracing: TracingBooks) -> None:
     number = await tracing.books.issue(await tracing.books.donation())
-    await tracing.moves("goods_in", 900_000)
-    await tracing.moves("goods_out", 800_000, use="医疗", helped={("person_times", ""): 40})
+    out, whole = uuid4(), uuid4()
+    await tracing.moves("goods_in", 1_000_000)
+    await tracing.moves("goods_back", 100_000)
+    await tracing.moves("goods_lost", 50_000)
+    await tracing.moves("goods_returned", 30_000, about=out)
+    await tracing.moves("goods_out", 70_000, use="医疗", about=whole, helped={("schools", ""): 1})
+    await tracing.moves("goods_returned", 70_000, about=whole)
+    await tracing.moves(
+        "goods_out", 830_000, use="医疗", title="药品", about=out, helped={("person_times", ""): 40}
+    )
     await tracing.count()
     (part,) = (await tracing.trace(number)).parts
     assert (part.spent_fen, part.fund.in_fen, part.fund.spent_fen) == (0, 10_000, 0)
-    assert (part.uses, part.goods_in_fen) == ([], 900_000)
+    assert (part.uses, part.goods_in_fen, part.goods_lost_fen) == ([], 900_000, 50_000)
     (goods,) = part.goods
-    assert (goods.use, goods.value_fen, goods.helped[0].count) == ("医疗", 800_000, 40)
+    assert (goods.use, goods.titles, goods.value_fen) == ("医疗", ["药品"], 800_000)
+    assert [(each.unit, each.count) for each in goods.helped] == [("person_times", 40)]
 
 
 async def test_a_receipt_over_donations_to_several_campaigns_is_followed_in_each(
