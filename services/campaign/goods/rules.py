@@ -268,6 +268,13 @@ def require_gift_state(state: GiftState, needed: GiftState) -> None:
         )
 
 
+def require_gift_of(campaign_id: str, state: GiftState, wanted_id: str) -> None:
+    """Raise NotFound for a gift to another campaign than `wanted_id`, GiftStepNotAllowed unless confirmed."""
+    if campaign_id != wanted_id:
+        raise NotFound("The campaign has no gift with this id.", fields=["gift_id"])
+    require_gift_state(state, GiftState.CONFIRMED)
+
+
 def require_counted(entered_fen: int, counted_fen: int) -> None:
     """Raise CountDiffers unless the second person finds the same value on the papers."""
     if entered_fen != counted_fen:

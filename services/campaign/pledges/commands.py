@@ -16,6 +16,8 @@ from services.campaign import queries as campaigns
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.days import require_not_ahead, today_of
+from services.campaign.goods import queries as goods
+from services.campaign.goods.rules import require_gift_of
 from services.campaign.identifiers import new_id
 from services.campaign.pledges import announcements, booking, queries, rules
 from services.campaign.pledges.models import TERMS
@@ -148,7 +150,7 @@ async def confirm_correction(
 async def ask_delivery(
     connection: AsyncConnection, actor: Actor, pledge_id: UUID, body: DeliveryBody
 ) -> Pledge:
-    """Record promised goods that came in; they count when another person has seen them."""
+    """Record promised goods that came in; they count when another has seen them. Raises GiftNamed, …"""
     known = await _locked(connection, actor, pledge_id)
     rules.require_state(known.state, *rules.PROMISED)
     if known.goods is None:
@@ -156,7 +158,15 @@ async def ask_delivery(
             "Money is paid as a donation that names the pledge; correct it if it is of goods."
         )
     require_not_ahead(body.delivered_on, datetime.now(UTC), "delivered_on")
-    return await _ask(connection, actor, known, Delivery, body.model_dump())
+    if body.gift_id is not None:
+        gift = await goods.gift(connection, body.gift_id)
+        require_gift_of(gift.campaign_id, gift.state, known.campaign_id)
+    try:
+        return await _ask(connection, actor, known, Delivery, body.model_dump())
+    except IntegrityError as error:
+        if "pledge_deliveries_gift" not in str(error.orig):
+            raise
+        raise rules.GiftNamed("Another delivery names this gift; look there.", fields=["gift_id"]) from error
 
 
 async def confirm_delivery(

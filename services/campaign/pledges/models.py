@@ -165,10 +165,17 @@ pledge_deliveries: Final = Table(
     Column("quantity", BigInteger, nullable=False),
     Column("value_fen", BigInteger, nullable=False),
     Column("delivered_on", Date, nullable=False),
+    Column("gift_id", Uuid, ForeignKey("goods_gifts.gift_id")),
     CheckConstraint("quantity BETWEEN 1 AND 2147483647", name="pledge_deliveries_quantity"),
     CheckConstraint(amount("value_fen"), name="pledge_deliveries_value"),
+    Index(
+        "pledge_deliveries_gift",
+        "gift_id",
+        unique=True,
+        postgresql_where=text("gift_id IS NOT NULL AND state <> 'withdrawn'"),
+    ),
 )
-"""Promised goods that came in."""
+"""Promised goods that came in; `gift_id`: what they are in the store. A gift keeps one promise."""
 
 pledge_releases: Final = Table(
     "pledge_releases",

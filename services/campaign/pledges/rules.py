@@ -135,6 +135,13 @@ class NothingOpen(Refused):
     title = "Nothing of the pledge is open"
 
 
+class GiftNamed(Refused):
+    """A gift in kind that another delivery has named."""
+
+    code = "pledge-gift-named"
+    title = "The gift keeps another promise"
+
+
 class MoneyCameIn(Refused):
     """Cancelling what a donation was given for."""
 

@@ -68,6 +68,9 @@ class DeliveryBody(Body):
     value_fen: Fen = Field(description="Their value, in fen")
     delivered_on: Day = Field(description="A date in Asia/Shanghai, not ahead")
     reason: Paragraph = Field(description="The delivery note's number, or who took them in")
+    gift_id: UUID | None = Field(
+        None, description="The confirmed gift in kind that they are in the store (物资入库)"
+    )
 
 
 class ReleaseBody(Body):
@@ -216,6 +219,7 @@ class Delivery(Step):
     quantity: int
     value_fen: int
     delivered_on: date
+    gift_id: UUID | None = Field(description="What they are in the store")
 
 
 class Release(Step):

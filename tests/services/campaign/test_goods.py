@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from httpx import Response
 from sqlalchemy.exc import IntegrityError
 
 from tests.services.campaign.books import balances, require_exact
@@ -19,9 +20,11 @@ from tests.services.campaign.builders import (
     SECOND_DESK,
     VIEWER,
     a_campaign,
+    a_delivery,
     a_disbursement,
     launched,
     new_campaign_id,
+    some_goods,
 )
 from tests.services.campaign.conftest import Service
 from tests.services.campaign.store import (
@@ -209,6 +212,33 @@ async def test_a_campaign_is_settled_when_its_store_is_empty(service: Service) -
     assert (await finance.post(settle, if_match=f'"{version}"')).status_code == 200
     late = await desk.post(f"/campaigns/{campaign_id}/goods-gifts", a_gift())
     assert type_of(late) == (409, "goods-not-taken")
+
+
+async def test_promised_goods_name_the_gift_that_they_are_and_no_gift_keeps_two_promises(
+    service: Service,
+) -> None:
+    desk, finance = service.operator(DESK), service.operator(FINANCE)
+    campaign_id, other = await launched(desk), await launched(desk)
+    first, second = [await service.pledge(campaign_id, 1_000, goods=some_goods(10)) for _ in range(2)]
+    gift, waiting = await given(service, campaign_id), await entered(service, campaign_id)
+    foreign = await given(service, other)
+
+    async def delivers(pledge_id: str, gift_id: str) -> Response:
+        body = a_delivery(10, 1_000, gift_id=gift_id)
+        return await desk.post(f"/pledges/{pledge_id}/delivery", body)
+
+    assert type_of(await delivers(first, foreign["gift_id"])) == (404, "not-found")
+    assert type_of(await delivers(first, waiting["gift_id"])) == (409, "goods-gift-step-not-allowed")
+    asked_for = await delivers(first, gift["gift_id"])
+    assert asked_for.status_code == 201, asked_for.text
+    assert type_of(await delivers(second, gift["gift_id"])) == (409, "pledge-gift-named")
+    path = f"/pledges/{first}/delivery/confirm"
+    kept = await finance.post(path, if_match=asked_for.headers["etag"])
+    assert (kept.status_code, kept.json()["open_fen"]) == (200, 0)
+    steps = (await desk.get(f"/pledges/{first}/steps")).json()
+    assert steps["deliveries"][0]["gift_id"] == gift["gift_id"]
+    found = await figures(service, campaign_id)
+    assert found["received_fen"] == 1_000, "kept, and received once"
 
 
 # ---------------------------------------------------------------- out of the store

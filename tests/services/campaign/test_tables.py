@@ -1,5 +1,6 @@
 """The database itself refuses what must not exist, and the migrations make the tables of models.py."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +18,14 @@ import services.campaign.insurance.models
 import services.campaign.ledger.models
 import services.campaign.organisations.models
 import services.campaign.pledges.models
-import services.campaign.spending.models  # noqa: F401 - the same
+import services.campaign.spending.models
 from services.campaign.models import metadata
 from services.campaign.plan import REQUIRED_FIELDS
 from shared.migrations import migrate
 from tests.services.campaign.builders import DESK, FINANCE, a_disbursement, launched
 from tests.services.campaign.conftest import Service
+
+VERSIONS = Path(services.campaign.__file__).parent / "migrations" / "versions"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -127,4 +130,5 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    assert await service.rows("SELECT version_num FROM alembic_version") == [("0014",)]
+    newest = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+    assert await service.rows("SELECT version_num FROM alembic_version") == [(newest,)]
