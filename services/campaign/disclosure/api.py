@@ -23,6 +23,7 @@ from services.campaign.api import (
     AfterId,
     BooksHere,
     Limit,
+    OrganisationQuery,
     Right,
     Sent,
     allowed,
@@ -45,6 +46,7 @@ from services.campaign.disclosure.schemas import (
     WithdrawBody,
 )
 from services.campaign.organisations import rights
+from shared.access import Reach
 from shared.events.fields import CAMPAIGN_ID
 from shared.strict_json import StrictJsonRoute
 
@@ -62,6 +64,7 @@ async def read_calendar(
     *,
     state: DueState | None = None,
     campaign_id: CampaignQuery = None,
+    organisation_id: OrganisationQuery = None,
     within_days: Annotated[
         int, Query(ge=-1, le=3660, description="Due in so many days; -1: late only")
     ] = 366,
@@ -71,7 +74,8 @@ async def read_calendar(
     """Derived from the campaigns at each look: nobody keeps it, and nothing can be taken off it."""
     today = today_of(datetime.now(UTC))
     async with books.engine.connect() as connection:
-        seen = await rights.seen(connection, right.reach)
+        asked = right.reach if organisation_id is None else Reach(frozenset({organisation_id}))
+        seen = await rights.seen(connection, asked)
         found = await duties.all_due(connection, today, campaign_id, seen)
     latest = today + timedelta(days=within_days)
     shown = [each for each in found if each.due_on <= latest and state in {None, each.state}]

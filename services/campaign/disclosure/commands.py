@@ -5,6 +5,7 @@ person publishes is what they have read. Locks: the report, then the outbox.
 """
 
 from datetime import UTC, date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,9 +15,18 @@ from services.campaign import two_people
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.days import today_of
-from services.campaign.disclosure import announcements, calendar, differences, drafting, queries, rules
+from services.campaign.disclosure import (
+    announcements,
+    calendar,
+    differences,
+    drafting,
+    duties,
+    queries,
+    rules,
+)
 from services.campaign.disclosure.calendar import Obligation
 from services.campaign.disclosure.drafting import Subject, Wanted
+from services.campaign.disclosure.queries import RegisteredOrganisation
 from services.campaign.disclosure.rules import ReportState
 from services.campaign.disclosure.schemas import (
     CorrectionBody,
@@ -26,10 +36,15 @@ from services.campaign.disclosure.schemas import (
     ReportWithDocument,
     WithdrawBody,
 )
-from services.campaign.disclosure.tables import Named
+from services.campaign.disclosure.tables import Member, Named
 from services.campaign.identifiers import new_id
+from services.campaign.organisations import queries as register
 from services.campaign.organisations import rights
+from shared.access import Reach
 from shared.events.documents import Corrects, Document, decode, digest_of, encode
+
+UNSAID: Final = "—"
+"""Where the register says nothing."""
 
 
 async def draft_report(connection: AsyncConnection, actor: Actor, body: ReportBody) -> ReportWithDocument:
@@ -104,7 +119,9 @@ async def withdraw_report(
 
 
 async def _obligations(connection: AsyncConnection, body: ReportBody, today: date) -> list[Obligation]:
-    assert body.campaign_id is not None
+    if body.organisation_id is not None:
+        known = await _register(connection, body.organisation_id)
+        return duties.annual([day for each in known for day in each.launched_on], today)
     found = await queries.disclosed(connection, body.campaign_id)
     return [each for campaign in found for each in calendar.of_campaign(campaign.facts, today)]
 
@@ -113,19 +130,49 @@ async def _subject(
     connection: AsyncConnection, campaign_id: str | None, organisation_id: str | None
 ) -> Subject:
     """Raises NotFound."""
-    assert campaign_id is not None
+    if campaign_id is None:
+        assert organisation_id is not None
+        return await _organisation(connection, organisation_id)
     campaign = await campaigns.campaign(connection, campaign_id)
     return Subject(
         title=campaign.title,
         title_en=campaign.title_en,
-        organisation=campaign.organisation or "",
-        organisation_id=organisation_id,
-        licence=campaign.licence or "",
+        organisation=campaign.organisation or UNSAID,
+        organisation_id=campaign.organisation_id,
+        licence=campaign.licence or UNSAID,
         contact=campaign.contact,
         query_method=campaign.query_method,
         campaigns=[Named(campaign_id, campaign.title, campaign.filing_number)],
         of_campaign=True,
     )
+
+
+async def _organisation(connection: AsyncConnection, organisation_id: str) -> Subject:
+    """Its own campaigns, and for what rolls up those of all below it."""
+    organisation = await register.organisation(connection, organisation_id)
+    below = await _register(connection, organisation_id)
+    own = next(each for each in below if each.organisation_id == organisation_id)
+    return Subject(
+        title=organisation.name,
+        title_en=organisation.name_en,
+        organisation=organisation.name,
+        organisation_id=organisation_id,
+        licence=organisation.licence or UNSAID,
+        contact=organisation.contact,
+        query_method=organisation.query_method,
+        campaigns=own.campaigns,
+        of_campaign=False,
+        members=[
+            Member(each.organisation_id, each.name, [named.campaign_id for named in each.campaigns])
+            for each in below
+        ],
+    )
+
+
+async def _register(connection: AsyncConnection, organisation_id: str) -> list[RegisteredOrganisation]:
+    """An organisation and all below it, with their campaigns."""
+    seen = await rights.seen(connection, Reach(frozenset({organisation_id})))
+    return await queries.organisations_and_campaigns(connection, seen)
 
 
 def _corrects(known: ReportWithDocument, drawn: Document, reason: str) -> Corrects:

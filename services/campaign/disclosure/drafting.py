@@ -1,7 +1,7 @@
 """Draws a report up: the position first, then what the books say at it, then the document."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.disclosure import figures, rules, statement, tables
-from services.campaign.disclosure.figures import Scope
-from services.campaign.disclosure.tables import Named
+from services.campaign.disclosure.figures import GoodsOut, Scope
+from services.campaign.disclosure.statement import Movement
+from services.campaign.disclosure.tables import Member, Named
 from shared.events.documents import Document, Heading, ReportKind, Table
 from shared.money import format_yuan
 
@@ -50,6 +51,8 @@ class Subject:
     query_method: str | None
     campaigns: Sequence[Named]
     of_campaign: bool
+    members: Sequence[Member] = ()
+    """Of an organisation: itself and all below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +90,44 @@ async def draw_up(connection: AsyncConnection, wanted: Wanted, subject: Subject)
 
 async def _tables(connection: AsyncConnection, scope: Scope, subject: Subject) -> list[Table]:
     named = {each.campaign_id: each for each in subject.campaigns}
-    movements = await figures.movements(connection, scope)
+    below = [each for member in subject.members for each in member.campaign_ids]
+    everywhere = replace(scope, campaign_ids=sorted({*scope.campaign_ids, *below}))
+    all_movements = await figures.movements(connection, everywhere)
+    movements = [each for each in all_movements if each.campaign_id in named]
     counts = await figures.counted(connection, scope)
     spent = await figures.spent(connection, scope)
-    promised = await figures.promised(connection, scope.campaign_ids)
+    given = await figures.goods_out(connection, scope)
     made = [tables.fund(statement.of_money(movements), counts)]
-    of_goods = statement.of_goods(movements)
-    if of_goods.since_begin:
-        made.append(tables.goods(of_goods))
+    made += await _of_goods(connection, scope, movements, given, named)
     if not subject.of_campaign:
         made.append(tables.campaigns(statement.by_campaign(movements), named))
-    made += [tables.income(movements, counts), tables.spending(spent, named), tables.beneficiaries(spent)]
-    if promised:
+    made += [tables.income(movements, counts), tables.spending(spent, named)]
+    if not subject.of_campaign:
+        made.append(tables.categories(spent))
+    also = await figures.also_helped(connection, scope)
+    made.append(tables.beneficiaries(spent, also, given))
+    if moved := await figures.moved(connection, scope):
+        made.append(tables.transfers(moved, named))
+    if promised := await figures.promised(connection, scope.campaign_ids):
         made.append(tables.pledges(promised, named))
+    if len(subject.members) > 1:
+        made.append(tables.organisations(subject.members, statement.by_campaign(all_movements)))
     return [*made, tables.accounts(movements)]
+
+
+async def _of_goods(
+    connection: AsyncConnection,
+    scope: Scope,
+    movements: Sequence[Movement],
+    given: Sequence[GoodsOut],
+    named: Mapping[str, Named],
+) -> list[Table]:
+    """The tables of goods, where there have ever been any."""
+    goods = statement.of_goods(movements)
+    if not goods.since_begin:
+        return []
+    received = await figures.goods_in(connection, scope)
+    return [tables.goods(goods), tables.goods_in(received), tables.goods_out(given, named)]
 
 
 def _heading(wanted: Wanted, subject: Subject) -> Heading:

@@ -25,7 +25,19 @@ async def all_due(
         for campaign in campaigns
         for each in calendar.of_campaign(campaign.facts, today)
     ]
+    if campaign_id is None:
+        found += [
+            _due(each, made, today, title=known.name, organisation_id=known.organisation_id)
+            for known in await queries.organisations_and_campaigns(connection, seen)
+            for each in annual(known.launched_on, today)
+        ]
     return sorted(found, key=lambda each: each.place)
+
+
+def annual(launched_on: Sequence[date], today: date) -> list[Obligation]:
+    """The annual reports of an organisation whose campaigns were launched on these days."""
+    begun = [day for day in launched_on if day <= today]
+    return calendar.of_organisation(min(begun), today) if begun else []
 
 
 def _due(

@@ -15,10 +15,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, DATE, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.disclosure.statement import Movement
+from services.campaign.funds.transfers import TransferKind
 from services.campaign.ledger.accounts import Side
 from services.campaign.ledger.entries import Kind
 from services.campaign.pledges.rules import Kept
-from shared.events.campaigns import BeneficiaryUnit
+from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 from shared.events.documents import JournalHead, Position
 
 
@@ -144,31 +145,171 @@ async def counted(connection: AsyncConnection, scope: Scope) -> list[Counted]:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What went to one use, as the ledger has it; `beneficiaries` counts `unit`."""
+    """What went to one use, and what came back of it, by the ledger; `beneficiaries` counts `unit`."""
 
     campaign_id: str
     use: str
+    title: str | None
+    category: SpendingCategory
     unit: BeneficiaryUnit
     payments: int
     beneficiaries: int
     amount_fen: int
+    returned_fen: int
 
 
 _SPENT: Final = _at_position(
-    "SELECT p.campaign_id, d.use, d.beneficiary_unit AS unit, count(DISTINCT d.disbursement_id) AS payments,"
-    " sum(p.amount_fen) AS amount_fen,"
-    " sum(d.beneficiaries) FILTER (WHERE p.line = 1) AS beneficiaries"
-    "{joined} JOIN disbursements d ON d.disbursement_id = e.subject"
-    "{within} AND p.booked_on >= :first_day AND e.kind = 'disbursement' AND p.side = 'debit'"
-    " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    "SELECT p.campaign_id, d.use, d.title, d.category, d.beneficiary_unit AS unit,"
+    " count(*) FILTER (WHERE e.kind = 'disbursement' AND p.line = 1) AS payments,"
+    " coalesce(sum(p.amount_fen) FILTER (WHERE e.kind = 'disbursement'), 0) AS amount_fen,"
+    " coalesce(sum(p.amount_fen) FILTER (WHERE e.kind = 'return'), 0) AS returned_fen,"
+    " coalesce(sum(d.beneficiaries) FILTER (WHERE e.kind = 'disbursement' AND p.line = 1), 0)"
+    "  AS beneficiaries"
+    "{joined} LEFT JOIN disbursement_returns r ON r.return_id = e.subject"
+    " JOIN disbursements d ON d.disbursement_id = coalesce(r.disbursement_id, e.subject)"
+    "{within} AND p.booked_on >= :first_day AND e.kind IN ('disbursement', 'return') AND p.account >= '3'"
+    " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
 )
 
 
 async def spent(connection: AsyncConnection, scope: Scope) -> list[Spent]:
-    """What was paid in the period, by campaign, use and what its beneficiaries are counted in."""
+    """What was paid and came back in the period, by campaign, use and unit of its beneficiaries."""
     return [
-        Spent(row.campaign_id, row.use, row.unit, row.payments, int(row.beneficiaries), int(row.amount_fen))
+        Spent(
+            campaign_id=row.campaign_id,
+            use=row.use,
+            title=row.title,
+            category=row.category,
+            unit=row.unit,
+            payments=row.payments,
+            beneficiaries=int(row.beneficiaries),
+            amount_fen=int(row.amount_fen),
+            returned_fen=int(row.returned_fen),
+        )
         for row in await connection.execute(_SPENT, scope.values())
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """What else was counted: so many of a unit, of something."""
+
+    unit: str
+    of: str | None
+    number: int
+
+
+_HELPED: Final = _at_position(
+    "SELECT also ->> 'unit' AS unit, also ->> 'of' AS of, sum(CAST(also ->> 'count' AS bigint)) AS number"
+    "{joined} JOIN disbursements d ON d.disbursement_id = e.subject"
+    " CROSS JOIN jsonb_array_elements(d.also_helped) AS also"
+    "{within} AND p.booked_on >= :first_day AND e.kind = 'disbursement' AND p.line = 1"
+    " GROUP BY 1, 2 ORDER BY 1, 2"
+)
+
+
+async def also_helped(connection: AsyncConnection, scope: Scope) -> list[Helped]:
+    """The further counts of what was paid in the period."""
+    rows = await connection.execute(_HELPED, scope.values())
+    return [Helped(row.unit, row.of, int(row.number)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A transfer that touches the campaigns, as one of them has it."""
+
+    campaign_id: str
+    kind: TransferKind
+    other: str
+    into: bool
+    decided_on: date
+    amount_fen: int
+
+
+_MOVED: Final = _at_position(
+    "SELECT p.campaign_id, t.kind, p.side = 'credit' AS into, t.decided_on, sum(p.amount_fen) AS amount_fen,"
+    " coalesce((SELECT title FROM campaigns WHERE campaign_id = CASE p.campaign_id"
+    "  WHEN t.from_campaign_id THEN t.to_campaign_id ELSE t.from_campaign_id END),"
+    "  t.trust || '（受托人：' || t.trustee || '）') AS other"
+    "{joined} JOIN fund_transfers t ON t.transfer_id = e.subject"
+    "{within} AND p.booked_on >= :first_day AND e.kind = 'transfer' AND p.account >= '3'"
+    " GROUP BY t.transfer_id, p.campaign_id, p.side ORDER BY t.decided_on, t.transfer_id, p.campaign_id"
+)
+
+
+async def moved(connection: AsyncConnection, scope: Scope) -> list[Moved]:
+    """The transfers of the period, oldest first; one between two of the campaigns comes twice."""
+    return [
+        Moved(
+            campaign_id=row.campaign_id,
+            kind=row.kind,
+            other=row.other,
+            into=row.into,
+            decided_on=row.decided_on,
+            amount_fen=int(row.amount_fen),
+        )
+        for row in await connection.execute(_MOVED, scope.values())
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsIn:
+    """Goods of one category and unit that were given in the period."""
+
+    category: str
+    unit: str
+    quantity: int
+    value_fen: int
+
+
+_GOODS_IN: Final = _at_position(
+    "SELECT i.category, i.unit, sum(i.quantity) AS quantity, sum(i.value_fen) AS value_fen"
+    "{joined} JOIN goods_items i ON i.gift_id = e.subject"
+    "{within} AND p.booked_on >= :first_day AND e.kind = 'goods' AND p.line = 1"
+    " GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2"
+)
+
+
+async def goods_in(connection: AsyncConnection, scope: Scope) -> list[GoodsIn]:
+    """What goods were given in the period; the values add up to what the ledger has received."""
+    rows = await connection.execute(_GOODS_IN, scope.values())
+    return [GoodsIn(row.category, row.unit, int(row.quantity), int(row.value_fen)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsOut:
+    """Goods that went to one use in the period, at their value."""
+
+    campaign_id: str
+    use: str
+    unit: BeneficiaryUnit
+    distributions: int
+    beneficiaries: int
+    value_fen: int
+
+
+_GOODS_OUT: Final = _at_position(
+    "SELECT p.campaign_id, m.use, m.beneficiary_unit AS unit,"
+    " count(*) FILTER (WHERE p.line = 1) AS distributions, sum(p.amount_fen) AS value_fen,"
+    " sum(m.beneficiaries) FILTER (WHERE p.line = 1) AS beneficiaries"
+    "{joined} JOIN goods_movements m ON m.movement_id = e.subject"
+    "{within} AND p.booked_on >= :first_day AND m.kind = 'distribution' AND p.side = 'debit'"
+    " GROUP BY 1, 2, 3 ORDER BY 5 DESC, 1, 2, 3"
+)
+
+
+async def goods_out(connection: AsyncConnection, scope: Scope) -> list[GoodsOut]:
+    """What goods were handed out in the period; what came back of them later stands in the statement."""
+    return [
+        GoodsOut(
+            row.campaign_id,
+            row.use,
+            row.unit,
+            row.distributions,
+            int(row.beneficiaries),
+            int(row.value_fen),
+        )
+        for row in await connection.execute(_GOODS_OUT, scope.values())
     ]
 
 

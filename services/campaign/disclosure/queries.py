@@ -18,7 +18,9 @@ from services.campaign.disclosure.calendar import CampaignFacts
 from services.campaign.disclosure.models import reports
 from services.campaign.disclosure.rules import ReportState
 from services.campaign.disclosure.schemas import Report, ReportWithDocument
+from services.campaign.disclosure.tables import Named
 from services.campaign.models import campaigns
+from services.campaign.organisations.models import organisations
 from services.campaign.organisations.rights import of_seen
 from shared.events.documents import ReportKind, decode
 from shared.refusals import NotFound
@@ -119,6 +121,17 @@ def _report(row: Row[Any]) -> Report:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredOrganisation:
+    """An organisation of the register, and its own campaigns that were launched, with the days of that."""
+
+    organisation_id: str
+    parent_id: str | None
+    name: str
+    campaigns: list[Named]
+    launched_on: list[date]
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosed:
     """A campaign as the calendar sees it."""
 
@@ -178,3 +191,31 @@ async def made(
             published_on = today_of(row.decided_at)
         found[place] = Made(row.report_id, published_on)
     return found
+
+
+async def organisations_and_campaigns(
+    connection: AsyncConnection, seen: Sequence[str] | None
+) -> list[RegisteredOrganisation]:
+    """The organisations that are seen (None: all), each with the launched campaigns that are its own."""
+    statement = select(
+        *(organisations.c[name] for name in ("organisation_id", "parent_id", "name", "name_en")),
+        *(campaigns.c[name] for name in ("campaign_id", "title", "filing_number", "launched_on")),
+    ).outerjoin_from(
+        organisations,
+        campaigns,
+        (campaigns.c.organisation_id == organisations.c.organisation_id)
+        & campaigns.c.launched_on.is_not(None),
+    )
+    if seen is not None:
+        statement = statement.where(organisations.c.organisation_id.in_(seen))
+    order = (organisations.c.depth, organisations.c.organisation_id, campaigns.c.campaign_id)
+    found: dict[str, RegisteredOrganisation] = {}
+    for row in await connection.execute(statement.order_by(*order)):
+        known = found.setdefault(
+            row.organisation_id,
+            RegisteredOrganisation(row.organisation_id, row.parent_id, row.name, [], []),
+        )
+        if row.campaign_id is not None:
+            known.campaigns.append(Named(row.campaign_id, row.title, row.filing_number))
+            known.launched_on.append(row.launched_on)
+    return list(found.values())

@@ -7,14 +7,10 @@ followed by at most one correction; what a correction says is again corrected by
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
-from typing import Final
 
 from services.campaign.disclosure.calendar import Obligation
 from shared.events.documents import MAX_WIRE_BYTES, ReportKind, wire_bytes
 from shared.refusals import Refused
-
-MAX_CAMPAIGNS: Final = 1_000
-"""Campaigns of one organisation in its annual report."""
 
 
 class ReportState(StrEnum):

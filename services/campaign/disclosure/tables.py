@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.campaign.disclosure.figures import Counted, Promised, Spent
+from services.campaign.disclosure.figures import Counted, GoodsIn, GoodsOut, Helped, Moved, Promised, Spent
 from services.campaign.disclosure.statement import Line, Movement, Statement
 from services.campaign.ledger.accounts import CHART, Side
-from shared.events.campaigns import BeneficiaryUnit
+from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 from shared.events.documents import Cell, Column, ColumnKind, Row, Table
 
 UNITS: Final[Mapping[BeneficiaryUnit, str]] = {
@@ -43,6 +43,15 @@ class Named:
     filing_number: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An organisation with the campaigns that are its own."""
+
+    organisation_id: str
+    name: str
+    campaign_ids: Sequence[str]
+
+
 def table(
     table_id: str,
     title: str,
@@ -69,6 +78,13 @@ _LINES: Final[Sequence[tuple[Line, str, int]]] = (
     (Line.OTHER, "加：其他变动 Other", 1),
 )
 """What moves a fund, how it is called, and its sign: what a fund loses is shown without a minus."""
+
+_ROLLED_UP: Final = ((Line.RECEIVED, 1), (Line.REVERSED, -1), (Line.SPENT, -1), (Line.RETURNED, 1))
+_GOODS_ROLLED_UP: Final = (
+    (Line.GOODS_RECEIVED, 1),
+    (Line.GOODS_DISTRIBUTED, -1),
+    (Line.GOODS_RETURNED, 1),
+)
 
 _ALWAYS: Final = frozenset({Line.RECEIVED, Line.REVERSED, Line.SPENT})
 """Lines that stand there with nothing in them as well."""
@@ -219,22 +235,52 @@ def income(movements: Iterable[Movement], counts: Iterable[Counted]) -> Table:
     )
 
 
+CATEGORIES: Final[Mapping[SpendingCategory, str]] = {
+    "programme": "业务活动",
+    "management": "管理费用",
+    "fundraising": "筹资费用",
+}
+GOODS_CATEGORIES: Final[Mapping[str, str]] = {
+    "medicine": "药品",
+    "medical_supplies": "医疗用品",
+    "food": "食品",
+    "clothing": "衣物",
+    "books": "图书",
+    "daily_goods": "日用品",
+    "relief_goods": "救灾物资",
+    "equipment": "设备",
+    "other": "其他",
+}
+TRANSFERS: Final[Mapping[str, str]] = {
+    "split": "按捐赠人意愿拆分",
+    "remainder": "剩余财产转入相近项目",
+    "trust": "设立慈善信托",
+    "correction": "更正",
+}
+
+
 def spending(spent: Sequence[Spent], named: Mapping[str, Named]) -> Table:
-    """What was paid in the period, by use, with the beneficiaries counted."""
+    """What was paid in the period, by use, with the beneficiaries counted, and what came back."""
     rows = [
         _row(
-            f"{each.campaign_id}/{each.use}/{each.unit}",
-            each.use,
+            f"{each.campaign_id}/{each.use}/{each.title or ''}/{each.category}/{each.unit}",
+            each.use if each.title is None else f"{each.use}：{each.title}",
             named[each.campaign_id].title,
+            CATEGORIES[each.category],
             each.payments,
             each.amount_fen,
+            each.returned_fen,
             each.beneficiaries,
             UNITS[each.unit],
         )
-        for each in sorted(spent, key=lambda each: (-each.amount_fen, each.use, each.campaign_id, each.unit))
+        for each in sorted(
+            spent,
+            key=lambda each: (-each.amount_fen, each.use, each.title or "", each.campaign_id, each.unit),
+        )
     ]
-    payments, amount = sum(each.payments for each in spent), sum(each.amount_fen for each in spent)
-    rows.append(_row("total", "合计 Total", None, payments, amount, None, None, level="sum"))
+    payments = sum(each.payments for each in spent)
+    sums = [sum(each.amount_fen for each in spent), sum(each.returned_fen for each in spent)]
+    rows.append(_row("total", "合计 Total", None, None, payments, *sums, None, None, level="sum"))
     return table(
         "spending",
         "拨付支出按用途",
@@ -242,29 +288,195 @@ def spending(spent: Sequence[Spent], named: Mapping[str, Named]) -> Table:
         [
             ("use", "用途", "Use", "text"),
             ("campaign", "募捐活动（项目）", "Campaign", "text"),
+            ("category", "类别", "Category", "text"),
             ("payments", "拨付笔数", "Payments", "count"),
             ("amount_fen", "拨付金额", "Amount", "fen"),
-            ("beneficiaries", "受益数量", "Beneficiaries", "count"),
+            ("returned_fen", "其中退回", "Returned", "fen"),
+            ("beneficiaries", "受益数量", "Helped", "count"),
             ("unit", "单位", "Unit", "text"),
         ],
         rows,
-        about="收款方及受益人姓名未经同意不予公开。",
+        about="退回为本期收回的拨付。收款方及受益人姓名未经同意不予公开。",
     )
 
 
-def beneficiaries(spent: Iterable[Spent]) -> Table:
+def categories(spent: Sequence[Spent]) -> Table:
+    """What was paid in the period by its purpose, less what came back, with the shares of art. 61."""
+    net: defaultdict[SpendingCategory, int] = defaultdict(int)
+    for each in spent:
+        net[each.category] += each.amount_fen - each.returned_fen
+    total = sum(net.values())
+    rows = [
+        _row(category, label, net[category], net[category] * 10_000 // total if total > 0 else None)
+        for category, label in CATEGORIES.items()
+    ]
+    rows.append(_row("total", "合计 Total", total, 10_000 if total > 0 else None, level="sum"))
+    return table(
+        "categories",
+        "支出构成",
+        "Spending by category",
+        [
+            ("category", "类别", "Category", "text"),
+            ("amount_fen", "净支出", "Net", "fen"),
+            ("share", "占比", "Share", "basis_points"),
+        ],
+        rows,
+        about="《慈善法》第六十一条：管理费用不超过当年支出的百分之十。占比舍去不足万分之一的部分。",
+    )
+
+
+def beneficiaries(spent: Iterable[Spent], also: Iterable[Helped], given: Iterable[GoodsOut]) -> Table:
     """How many were helped in the period: each unit by itself."""
     helped: defaultdict[BeneficiaryUnit, int] = defaultdict(int)
+    by_goods: defaultdict[BeneficiaryUnit, int] = defaultdict(int)
     for each in spent:
         helped[each.unit] += each.beneficiaries
-    rows = [_row(unit, label, helped[unit]) for unit, label in UNITS.items() if helped[unit]]
+    for gift in given:
+        by_goods[gift.unit] += gift.beneficiaries
+    rows = [_row(unit, "受益（资金）", helped[unit], label) for unit, label in UNITS.items() if helped[unit]]
+    rows += [
+        _row(f"goods/{unit}", "受益（物资）", by_goods[unit], label)
+        for unit, label in UNITS.items()
+        if by_goods[unit]
+    ]
+    rows += [
+        _row(f"also/{each.of or ''}/{each.unit}", each.of or "其他", each.number, each.unit) for each in also
+    ]
     return table(
         "beneficiaries",
         "受益统计",
         "Beneficiaries",
-        [("unit", "单位", "Unit", "text"), ("number", "数量", "Number", "count")],
+        [
+            ("what", "项目", "What", "text"),
+            ("number", "数量", "Number", "count"),
+            ("unit", "单位", "Unit", "text"),
+        ],
         rows,
         about="单位不同的受益数量不相加。",
+    )
+
+
+def transfers(moved: Sequence[Moved], named: Mapping[str, Named]) -> Table:
+    """Money that changed its fund in the period."""
+    rows = [
+        _row(
+            f"transfer/{number}",
+            named[each.campaign_id].title,
+            "转入自" if each.into else "转出至",
+            each.other,
+            TRANSFERS[each.kind],
+            each.decided_on.isoformat(),
+            each.amount_fen,
+        )
+        for number, each in enumerate(moved, start=1)
+    ]
+    return table(
+        "transfers",
+        "资金划转",
+        "Transfers between funds",
+        [
+            ("campaign", "募捐活动（项目）", "Campaign", "text"),
+            ("way", "方向", "Way", "text"),
+            ("other", "对方", "Other side", "text"),
+            ("kind", "事由", "Kind", "text"),
+            ("decided_on", "决定日期", "Decided", "day"),
+            ("amount_fen", "金额", "Amount", "fen"),
+        ],
+        rows,
+    )
+
+
+def goods_in(given: Sequence[GoodsIn]) -> Table:
+    """The goods that were given in the period."""
+    rows = [
+        _row(
+            f"{each.category}/{each.unit}",
+            GOODS_CATEGORIES.get(each.category, each.category),
+            each.quantity,
+            each.unit,
+            each.value_fen,
+        )
+        for each in given
+    ]
+    rows.append(_row("total", "合计 Total", None, None, sum(each.value_fen for each in given), level="sum"))
+    return table(
+        "goods_in",
+        "接受捐赠物资",
+        "Goods received",
+        [
+            ("category", "类别", "Category", "text"),
+            ("quantity", "数量", "Quantity", "count"),
+            ("unit", "单位", "Unit", "text"),
+            ("value_fen", "价值", "Value", "fen"),
+        ],
+        rows,
+    )
+
+
+def goods_out(given: Sequence[GoodsOut], named: Mapping[str, Named]) -> Table:
+    """The goods that were handed out in the period, by use."""
+    rows = [
+        _row(
+            f"{each.campaign_id}/{each.use}/{each.unit}",
+            each.use,
+            named[each.campaign_id].title,
+            each.distributions,
+            each.value_fen,
+            each.beneficiaries,
+            UNITS[each.unit],
+        )
+        for each in given
+    ]
+    total = sum(each.value_fen for each in given)
+    rows.append(_row("total", "合计 Total", None, None, total, None, None, level="sum"))
+    return table(
+        "goods_out",
+        "发放捐赠物资按用途",
+        "Goods distributed by use",
+        [
+            ("use", "用途", "Use", "text"),
+            ("campaign", "募捐活动（项目）", "Campaign", "text"),
+            ("distributions", "发放次数", "Times", "count"),
+            ("value_fen", "价值", "Value", "fen"),
+            ("beneficiaries", "受益数量", "Helped", "count"),
+            ("unit", "单位", "Unit", "text"),
+        ],
+        rows,
+    )
+
+
+def organisations(members: Sequence[Member], found: Mapping[str, tuple[Statement, Statement]]) -> Table:
+    """What rolls up: each organisation's own sums in the period, and all of them together."""
+    rows, sums = [], [0] * 9
+    for member in members:
+        own = [found[each] for each in member.campaign_ids if each in found]
+        figures = [
+            sum(bool(money.lines or of_goods.lines) for money, of_goods in own),
+            *(sum(sign * money.lines[line] for money, _ in own) for line, sign in _ROLLED_UP),
+            sum(money.closing_fen for money, _ in own),
+            *(sum(sign * of_goods.lines[line] for _, of_goods in own) for line, sign in _GOODS_ROLLED_UP),
+        ]
+        sums = [total + figure for total, figure in zip(sums, figures, strict=True)]
+        rows.append(_row(member.organisation_id, member.name, *figures))
+    rows.append(_row("total", "合计 Total", *sums, level="sum"))
+    return table(
+        "organisations",
+        "本级及下级慈善组织合计",
+        "This organisation and those below it",
+        [
+            ("organisation", "慈善组织", "Organisation", "text"),
+            ("campaigns", "项目数", "Campaigns", "count"),
+            ("received_fen", "接受捐赠", "Received", "fen"),
+            ("reversed_fen", "捐赠退回", "Reversed", "fen"),
+            ("spent_fen", "拨付支出", "Disbursed", "fen"),
+            ("returned_fen", "拨付退回", "Returned", "fen"),
+            ("closing_fen", "期末余额", "Closing", "fen"),
+            ("goods_received_fen", "物资收入（另列）", "Goods in", "fen"),
+            ("goods_distributed_fen", "物资发放（另列）", "Goods out", "fen"),
+            ("goods_returned_fen", "物资退回（另列）", "Goods back", "fen"),
+        ],
+        rows,
+        about="项目数为本期有收支的项目。除本表外，各表只列本级。",
     )
 
 

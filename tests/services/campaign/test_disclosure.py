@@ -13,6 +13,7 @@ from services.campaign.days import today_of
 from shared.events.documents import decode
 from tests.services.campaign.books import take
 from tests.services.campaign.builders import (
+    ADMINISTRATOR,
     APPROVER,
     DESK,
     FINANCE,
@@ -20,7 +21,9 @@ from tests.services.campaign.builders import (
     SECOND_APPROVER,
     VIEWER,
     Source,
+    a_disbursement,
     launched,
+    new_campaign_id,
 )
 from tests.services.campaign.conftest import Service
 
@@ -295,3 +298,108 @@ async def test_a_draft_can_become_nothing_else(service: Service, change: str, co
         await service.rows_changed(
             f"UPDATE reports SET {change} WHERE report_id = :id", id=report["report_id"]
         )
+
+
+# ---------------------------------------------------------------- a year of an organisation
+
+FILED_IN = {"organisation": ..., "licence": ..., "kind": "programme"}
+
+
+async def an_organisation(service: Service, organisation_id: str, parent_id: str | None = None) -> None:
+    body = {
+        "organisation_id": organisation_id,
+        "name": f"{organisation_id}慈善会",
+        "licence": f"L-{organisation_id}",
+        "contact": "0512-1",
+        "query_method": "慈善中国",
+    }
+    answer = await service.operator(ADMINISTRATOR).post("/organisations", body | {"parent_id": parent_id})
+    assert answer.status_code == 201, answer.text
+
+
+async def a_programme(service: Service, organisation_id: str) -> str:
+    window = {"window_start": "2025-02-01T00:00:00+08:00", "window_end": "2029-12-31T20:00:00+08:00"}
+    return await launched(
+        service.operator(DESK),
+        on=date(2025, 2, 1),
+        organisation_id=organisation_id,
+        **FILED_IN,
+        **window,
+    )
+
+
+async def paid(service: Service, campaign_id: str, amount_fen: int, on: str, **changes: Any) -> str:
+    """The id of a disbursement that was paid on a day."""
+    body = a_disbursement(amount_fen, requested_on=on, **changes)
+    asked = await service.operator(FINANCE).post(f"/campaigns/{campaign_id}/disbursements", body)
+    assert asked.status_code == 201, asked.text
+    disbursement_id: str = asked.json()["disbursement_id"]
+    path = f"/disbursements/{disbursement_id}"
+    assert (await service.operator(APPROVER).decide(path, "approve")).status_code == 200
+    answer = await service.operator(FINANCE).decide(path, "pay", {"paid_on": on})
+    assert answer.status_code == 200, answer.text
+    return disbursement_id
+
+
+async def test_a_year_is_reported_by_its_organisation_and_rolls_up(service: Service) -> None:
+    city, county = new_campaign_id("city"), new_campaign_id("county")
+    await an_organisation(service, city)
+    await an_organisation(service, county, city)
+    first, second = await a_programme(service, city), await a_programme(service, city)
+    third = await a_programme(service, county)
+    source = Source()
+    at = datetime(2025, 6, 1, 4, tzinfo=UTC)
+    before = datetime(2025, 12, 31, 15, 59, tzinfo=UTC)
+    after = datetime(2025, 12, 31, 16, tzinfo=UTC)
+    given = [(first, 900_001, at), (second, 100, before), (first, 5, after), (third, 70_000, at)]
+    await take(service, [source.received(campaign, fen, when) for campaign, fen, when in given])
+    await take(service, [source.reversed(first, 1, at)])
+    helped = {"use": "助学", "title": "2025年助学", "beneficiaries": 1217}
+    also = {"also_helped": [{"count": 9614, "unit": "台", "of": "烟感报警器"}]}
+    came_back = await paid(service, first, 300_000, "2025-07-01", **helped)
+    await paid(service, first, 200_001, "2025-08-01", use="助老", beneficiaries=76, **also)
+    await paid(service, first, 10_000, "2025-09-01", category="management", beneficiaries=0)
+    await paid(service, third, 60_000, "2025-09-01")
+    returned = {"amount_fen": 1_000, "returned_on": "2025-10-01", "reason": "多付"}
+    path = f"/disbursements/{came_back}"
+    asked_back = await service.operator(FINANCE).post(f"{path}/return", returned, if_match='"3"')
+    assert asked_back.status_code == 201, asked_back.text
+    confirmed = await service.operator(FINANCE_AND_APPROVER).decide(path, "return/confirm")
+    assert confirmed.status_code == 200, confirmed.text
+
+    body = {"kind": "annual", "organisation_id": city, "period_from": "2025-01-01"}
+    report = await published(service, body)
+    assert report["title"] == f"{city}慈善会2025年年度财务收支报告"
+    assert cells(report, "fund", "period_fen") == {
+        "opening": 0,
+        "received": 900_101,
+        "reversed": 1,
+        "spent": 510_001,
+        "returned": 1_000,
+        "closing": 391_099,
+    }
+    closing = cells(report, "campaigns", "closing_fen")
+    assert closing == {first: 390_999, second: 100, "total": 391_099}
+    uses = cells(report, "spending", "amount_fen")
+    assert sorted(uses.values()) == [10_000, 200_001, 300_000, 510_001]
+    assert cells(report, "spending", "returned_fen")["total"] == 1_000
+    assert cells(report, "beneficiaries", "number") == {
+        "person_times": 1217 + 76,
+        "also/烟感报警器/台": 9614,
+    }
+    shares = cells(report, "categories", "share")
+    assert shares == {"programme": 9803, "management": 196, "fundraising": 0, "total": 10_000}
+    assert cells(report, "organisations", "received_fen") == {city: 900_101, county: 70_000, "total": 970_101}
+    assert cells(report, "organisations", "campaigns") == {city: 2, county: 1, "total": 3}
+    trial = [cells(report, "accounts", f"closing_{side}_fen")["total"] for side in ("debit", "credit")]
+    assert trial[0] == trial[1]
+    (event,) = [each for each in await service.outbox(city) if "report" in each.type]
+    assert (event.data.organisation_id, event.data.campaign_id) == (city, None)
+    asked = await service.operator(VIEWER).get("/disclosure/calendar", organisation_id=city, limit=200)
+    calendar = asked.json()["items"]
+    assert {each["campaign_id"] for each in calendar} == {None, first, second, third}
+    own = [each for each in calendar if each["organisation_id"] == city]
+    assert [(each["period_to"], each["state"]) for each in own] == [
+        ("2025-12-31", "published_late"),
+        ("2026-12-31", "running"),
+    ]
