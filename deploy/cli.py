@@ -344,11 +344,13 @@ def token(
     person: Annotated[str | None, typer.Argument(help="Whose token; without a name: who there is.")] = None,
 ) -> None:
     """The people of this local stack and their bearer tokens, for the pages and APIs that ask for one."""
-    from deploy.local.credentials import PEOPLE, Credentials  # noqa: PLC0415
+    from deploy.local.credentials import PEOPLE, PEOPLE_OF, Credentials  # noqa: PLC0415
 
     if person is None:
         for name, roles in PEOPLE.items():
             answer(f"{name:<16} {', '.join(roles)}")
+        for name, (organisation, roles) in PEOPLE_OF.items():
+            answer(f"{name:<16} {', '.join(roles)} of {organisation} and what is below it")
         return
     file = Home.from_environment().secrets_file
     if not file.exists():

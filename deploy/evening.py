@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from aiokafka import AIOKafkaProducer
 
+from deploy.local.credentials import CITY, COUNTY
 from services.donation.intake import donation_id_of
 
 HALL_TIME: Final = ZoneInfo("Asia/Shanghai")
@@ -53,6 +54,23 @@ _GIVEN: Final = (
 _COMPANIES: Final = ("太湖实业", "姑苏纺织", "金鸡湖科技", "运河物流", "虎丘食品", "阳澄湖农业", "平江建筑")
 _AMOUNTS_FEN: Final = (100, 520, 1_000, 1_888, 2_000, 5_000, 6_666, 10_000, 20_000, 50_000, 88_888, 100_001)
 _MESSAGES: Final = (None, None, "愿人人有爱", "一点心意", "平安喜乐", "同在蓝天下")
+
+ORGANISATIONS: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "organisation_id": CITY,
+        "name": "姑苏市慈善总会（示例）",
+        "name_en": "Gusu Charity Federation (sample)",
+        "licence": "慈募证第 0000 号（示例）",
+    },
+    {
+        "organisation_id": COUNTY,
+        "parent_id": CITY,
+        "name": "姑苏市平江区慈善会（示例）",
+        "name_en": "Pingjiang Charity Federation, Gusu (sample)",
+        "licence": "慈募证第 0001 号（示例）",
+    },
+)
+"""The sample federation: a city with a county below it."""
 
 
 class EveningFailed(Exception):
@@ -141,8 +159,8 @@ def plan(campaign_id: str, now: datetime) -> dict[str, Any]:
         "kind": "gala",
         "title": f"2027新年慈善晚会（{now.astimezone(HALL_TIME):%H:%M} 场）",
         "title_en": f"New Year Charity Gala 2027 ({now.astimezone(HALL_TIME):%H:%M})",
-        "organisation": "姑苏市慈善总会（示例）",
-        "licence": "慈募证第 0000 号（示例）",
+        "organisation": ORGANISATIONS[0]["name"],
+        "licence": ORGANISATIONS[0]["licence"],
         "goal_fen": 100_000_000,
         "milestone_percents": [25, 50, 75, 100],
         "purpose": "助医、助学、助老、助残",
@@ -193,8 +211,11 @@ class Evening:
                     "administrator", "donation", "/v1/channels", {"channel": channel, "title": title}
                 )
                 self._secrets[channel] = answer["secret"]
+        for organisation in ORGANISATIONS:
+            await self._once("campaign", "/v1/organisations", organisation)
         campaign = self.expected.campaign_id
-        await self._as("desk", "campaign", "/v1/campaigns", plan(campaign, datetime.now(UTC)))
+        body = plan(campaign, datetime.now(UTC)) | {"organisation_id": CITY}
+        await self._as("desk", "campaign", "/v1/campaigns", body)
         number = {"filing_number": f"示例备案 {self._run}"}
         await self._as("desk", "campaign", f"/v1/campaigns/{campaign}/file", number)
 
@@ -385,11 +406,7 @@ class Evening:
         await self._until("received", [donation])
         organisation = plan(self.expected.campaign_id, datetime.now(UTC))["organisation"]
         registration = {"organisation": organisation, "code": RECEIPT_CODE}
-        try:
-            await self._as("administrator", "donation", "/v1/receipt-organisations", registration)
-        except EveningFailed as error:
-            if "409" not in str(error):  # an evening before this one registered it
-                raise
+        await self._once("donation", "/v1/receipt-organisations", registration)
         donation_id = donation_id_of(channel, body["transaction_id"])
         asked = {"donation_ids": [str(donation_id)], "handler": "陈会计（示例）"}
 
@@ -399,6 +416,14 @@ class Evening:
 
         await self._eventually(issue)
         _must(await self._http.get(self.check_address), 200)
+
+    async def _once(self, service: str, path: str, body: dict[str, Any]) -> None:
+        """Register what an evening before this one may have registered."""
+        try:
+            await self._as("administrator", service, path, body)
+        except EveningFailed as error:
+            if "409" not in str(error):
+                raise
 
     async def _eventually(self, attempt: Callable[[], Awaitable[Any]]) -> None:
         """The fund's balance follows the donations by a moment, and what receipts know of a campaign follows

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,18 @@ PEOPLE: Final = {
 }
 """Who works on the local stack, and in which roles; two people in finance and an approver, because what one
 asks for another has to approve."""
+
+CITY: Final = "gusu"
+COUNTY: Final = "pingjiang"
+PEOPLE_OF: Final = {
+    "finance.shen": (CITY, ("finance", "viewer")),
+    "approver.lu": (CITY, ("approver", "viewer")),
+    "desk.tang": (COUNTY, ("desk", "viewer")),
+    "finance.gu": (COUNTY, ("finance", "viewer")),
+    "approver.pan": (COUNTY, ("approver", "viewer")),
+}
+"""Who works for one organisation of the demo alone, in which roles: those of the city may act for the county
+below it, those of the county for nothing of the city's."""
 
 
 def _token() -> str:
@@ -51,7 +63,7 @@ class Credentials(BaseModel):
             ) from error
         for service in SERVICES:
             credentials.databases.setdefault(service, _token())
-        for person in PEOPLE:
+        for person in (*PEOPLE, *PEOPLE_OF):
             credentials.operators.setdefault(person, _token())
         credentials.save(path)
         return credentials
@@ -66,13 +78,21 @@ class Credentials(BaseModel):
             [
                 {
                     "person": person,
-                    "roles": list(PEOPLE.get(person, ("viewer",))),
+                    **_granted(person),
                     "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
                 }
                 for person, token in self.operators.items()
             ],
             indent=2,
         )
+
+
+def _granted(person: str) -> dict[str, Any]:
+    """What the operators' file says a person may."""
+    if person in PEOPLE_OF:
+        organisation, roles = PEOPLE_OF[person]
+        return {"roles": [], "grants": [{"organisation": organisation, "roles": list(roles)}]}
+    return {"roles": list(PEOPLE.get(person, ("viewer",)))}
 
 
 def write_private(path: Path, text: str) -> None:
