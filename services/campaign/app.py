@@ -16,6 +16,7 @@ from services.campaign.insurance import api as insurance_api
 from services.campaign.ledger import api as ledger_api
 from services.campaign.models import idempotency_keys
 from services.campaign.organisations import api as organisations_api
+from services.campaign.parts import api as parts_api
 from services.campaign.pledges import api as pledges_api
 from services.campaign.pledges.reminders import Reminders
 from services.campaign.settings import Settings
@@ -46,6 +47,7 @@ APIS: Final = (
     goods_api,
     spending_api,
     decisions_api,
+    parts_api,
     funds_api,
     insurance_api,
     ledger_api,

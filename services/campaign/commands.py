@@ -25,6 +25,9 @@ from services.campaign.lifecycle import Action, State
 from services.campaign.organisations import queries as organisations
 from services.campaign.organisations import rights
 from services.campaign.organisations.hierarchy import as_registered
+from services.campaign.parts import following
+from services.campaign.parts import queries as part_queries
+from services.campaign.parts import rules as parts
 from services.campaign.schemas import (
     Campaign,
     CampaignBody,
@@ -83,11 +86,14 @@ class Actor:
 # ---------------------------------------------------------------- campaigns
 
 
-async def create_campaign(connection: AsyncConnection, actor: Actor, body: CampaignBody) -> Campaign:
-    """Write a draft. Raises CampaignExists, and what a wrong plan raises."""
+async def create_campaign(
+    connection: AsyncConnection, actor: Actor, body: CampaignBody, **of_part: Any
+) -> Campaign:
+    """Write a draft. Raises CampaignExists, and what a wrong plan raises. `of_part`: a part's own columns."""
     now = datetime.now(UTC)
     values = {
         **await _plan_values(connection, actor, body),
+        **of_part,
         "campaign_id": body.campaign_id,
         "state": State.DRAFT,
         "version": 1,
@@ -161,12 +167,11 @@ async def close_campaign(
 async def settle_campaign(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: StepBody
 ) -> Campaign:
-    """Say that nothing is left to do. Raises FundNotEmpty, StoreNotEmpty or NotFiled.
+    """Say that nothing is left to do. Raises FundNotEmpty, StoreNotEmpty, PartsNotSettled or NotFiled.
 
-    Locks the campaign, which is its store's lock too, then its fund.
+    Locks the tree of the campaign, which is its store's lock too, then its fund.
     """
-    known = await _locked(connection, actor, campaign_id)
-    actor.require_read(known.version)
+    actor.require_read((await _tree_locked(connection, actor, campaign_id)).version)
     figures = await queries.lock_fund(connection, campaign_id)
     lifecycle.require_empty(reserved_fen=figures.reserved_fen, balance_fen=figures.balance_fen)
     lifecycle.require_empty_store((await goods.figures(connection, campaign_id)).in_store_fen)
@@ -177,7 +182,7 @@ async def reopen_campaign(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, campaign_id: str, body: ReopenBody
 ) -> Campaign:
     """Take a settled campaign back to closed, with the reason: money came, or has to go back."""
-    actor.require_read((await _locked(connection, actor, campaign_id)).version)
+    actor.require_read((await _tree_locked(connection, actor, campaign_id)).version)
     undone = {"settled_at": None, "settled_on": None}
     return await _step(
         connection,
@@ -202,15 +207,25 @@ async def _step(
     reason: str | None = None,
     **values: Any,
 ) -> Campaign:
-    campaign = await _locked(connection, actor, campaign_id)
-    state = lifecycle.next_state(
-        campaign.state, action, kind=campaign.kind, filing_number=campaign.filing_number
-    )
+    campaign = await _tree_locked(connection, actor, campaign_id)
+    parent = None if campaign.parent_id is None else await queries.campaign(connection, campaign.parent_id)
+    if parent is not None:
+        parts.require_step(action, parent.state)
+    number = (parent or campaign).filing_number
+    state = lifecycle.next_state(campaign.state, action, kind=campaign.kind, filing_number=number)
     plan.require_complete(campaign.model_dump())
     now = datetime.now(UTC)
     day = body.on or days.today_of(now)
     days.require_not_ahead(day, now, "on")
     days.require_not_before(day, _follows(campaign, action), "on")
+    if parent is not None and action is Action.LAUNCH:
+        parts.require_kind(parent.kind, campaign.kind)
+        parts.require_inside(*((each.window_start, each.window_end) for each in (parent, campaign)))
+        days.require_not_before(day, parent.launched_on, "on")
+        values |= following.number_of(parent)
+    if action is Action.SETTLE:
+        of_parts = await part_queries.parts(connection, campaign_id)
+        parts.require_parts_settled(part.state for part in of_parts)
     changed = await queries.change_campaign(
         connection,
         campaign,
@@ -228,6 +243,7 @@ async def _step(
         announced = milestones.thresholds(campaign_id, changed.goal_fen, changed.milestones_fen)
         await queries.add_thresholds(connection, announced)
     await announcer.campaign_changed(connection, changed)
+    await following.follow(connection, announcer, changed, action, person=actor.person, now=now, day=day)
     return changed
 
 
@@ -270,3 +286,9 @@ async def _locked(connection: AsyncConnection, actor: Actor, campaign_id: str) -
     campaign = await queries.campaign(connection, campaign_id, lock=True)
     versions.require_version(campaign.version, actor.expected_version)
     return campaign
+
+
+async def _tree_locked(connection: AsyncConnection, actor: Actor, campaign_id: str) -> Campaign:
+    """As `_locked`, with its parts, or its parent, locked too."""
+    await part_queries.lock_tree(connection, campaign_id)
+    return await _locked(connection, actor, campaign_id)

@@ -10,11 +10,14 @@ from typing import Final, get_args
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     Table,
@@ -26,6 +29,7 @@ from sqlalchemy import (
 
 from services.campaign.lifecycle import State
 from services.campaign.milestones import ThresholdKind
+from services.campaign.parts.rules import PartKind
 from services.campaign.plan import REQUIRED_FIELDS
 from shared.events.campaigns import CampaignKind
 from shared.idempotency import idempotency_keys_table
@@ -63,7 +67,7 @@ campaigns: Final = Table(
     ),
     Column("organisation", Text),
     Column("licence", Text),
-    Column("filing_number", Text, unique=True),
+    Column("filing_number", Text),
     Column("goal_fen", BigInteger),
     Column("milestones_fen", ARRAY(BigInteger), nullable=False),
     Column("purpose", Text),
@@ -90,6 +94,29 @@ campaigns: Final = Table(
     Column("closed_on", Date),
     Column("settled_on", Date),
     Index("campaigns_of_organisation", "organisation_id", "campaign_id"),
+    # A part (分活动) of another campaign. The two computed columns hold the depth: a parent is no part.
+    Column("parent_id", Text),
+    Column("part_kind", Text),
+    Column("is_part", Boolean, Computed("parent_id IS NOT NULL", persisted=True), nullable=False),
+    Column(
+        "parent_is_part", Boolean, Computed("CASE WHEN parent_id IS NOT NULL THEN false END", persisted=True)
+    ),
+    UniqueConstraint("campaign_id", "is_part", name="campaigns_place"),
+    ForeignKeyConstraint(
+        ["parent_id", "parent_is_part"],
+        ["campaigns.campaign_id", "campaigns.is_part"],
+        name="campaigns_parent",
+    ),
+    CheckConstraint(
+        "(parent_id IS NULL) = (part_kind IS NULL) AND (state <> 'filed' OR parent_id IS NULL)"
+        f" AND ({one_of('part_kind', PartKind)}) IS NOT FALSE",
+        name="campaigns_part",
+    ),
+    # A part runs under its parent's number.
+    Index(
+        "campaigns_filing_number", "filing_number", unique=True, postgresql_where=text("parent_id IS NULL")
+    ),
+    Index("campaigns_parts", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     CheckConstraint(one_of("kind", get_args(CampaignKind)), name="campaigns_kind"),
     CheckConstraint(one_of("state", State), name="campaigns_state"),
     CheckConstraint("version >= 1", name="campaigns_version"),

@@ -20,6 +20,7 @@ from services.campaign import lifecycle
 from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
+from services.campaign.parts.rules import PartKind
 from shared.events.campaigns import CampaignKind
 from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
 from shared.money import MAX_AMOUNT_FEN
@@ -154,6 +155,8 @@ class Campaign(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     campaign_id: str
+    parent_id: str | None = Field(description="Of a part (分活动): the campaign that it is a part of")
+    part_kind: PartKind | None
     kind: CampaignKind
     state: State
     version: int = Field(description="Grows with each change; the ETag")

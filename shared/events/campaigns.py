@@ -14,6 +14,7 @@ BeneficiaryUnit = Literal["person_times", "households", "schools"]
 SpendingCategory = Literal["programme", "management", "fundraising"]
 """What the law tells apart (art. 61): 业务活动, 管理, 筹资."""
 TransferKind = Literal["split", "remainder", "trust", "correction"]
+PartKind = Literal["team", "county", "company", "other"]
 ValueBasis = Literal["invoice", "appraisal", "agreed"]
 DueDays = Annotated[int, Field(strict=True, ge=-366, le=3660)]
 """Days after a due date; below 0: before it."""
@@ -44,6 +45,9 @@ class CampaignData(EventData):
     settled_on: date | None = None
     filing_due_on: date | None = None
     """The last day for an emergency appeal that was launched without a number (art. 73)."""
+    parent_id: str | None = None
+    """Of a part: the campaign under whose filing number it runs. Its money is its own, never its parent's."""
+    part_kind: PartKind | None = None
 
 
 class UseChangedData(EventData):

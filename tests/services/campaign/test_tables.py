@@ -25,7 +25,7 @@ from shared.migrations import migrate
 from tests.services.campaign.builders import DESK, FINANCE, a_disbursement, launched
 from tests.services.campaign.conftest import Service
 
-VERSIONS = Path(services.campaign.__file__).parent / "migrations" / "versions"
+PACKAGE = Path(services.campaign.models.__file__).parent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,5 +130,5 @@ async def test_the_migrations_make_the_tables_of_the_models(service: Service) ->
 
 async def test_migrating_again_changes_nothing(service: Service) -> None:
     await migrate(service.settings.database_url, "services.campaign")
-    newest = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.py"))
+    newest = max(path.name[:4] for path in (PACKAGE / "migrations" / "versions").glob("[0-9]*.py"))
     assert await service.rows("SELECT version_num FROM alembic_version") == [(newest,)]
