@@ -12,6 +12,7 @@ from deploy.local.launcher import Meter
 from deploy.local.problems import Report, StackProblem
 from deploy.local.running import Running
 from deploy.year.office import Office, YearFailed
+from deploy.year.online import ScaleRefused, played
 from deploy.year.player import Player
 from deploy.year.scenario import year_2023
 
@@ -23,6 +24,10 @@ QUIET_S: Final = 5.0
 def run_year(*, once: bool, scale: int, say: Report, meter: Meter) -> int:
     """The whole year; the exit code."""
     begun = time.monotonic()
+    try:
+        played(year_2023(), scale)
+    except ScaleRefused as refused:
+        raise StackProblem(str(refused)) from refused
 
     def play(stack: Running) -> int:
         try:

@@ -134,6 +134,7 @@ def _drive() -> Iterator[Campaign]:
                 f"OD-2023-{index}",
                 date(2023, 6, 20),
                 handouts,
+                placard="03",
             )
             goods.append(promised)
             placards.append(Placard("03", donors[2], promised.value_fen, date(2023, 12, 31), promised))
@@ -280,7 +281,7 @@ def _books_and_clothes() -> Iterator[Campaign]:
             Goods(
                 "示例出版社",
                 "图书",
-                "other",
+                "books",
                 books,
                 "册",
                 seed.BOOKS,
@@ -306,7 +307,7 @@ def _books_and_clothes() -> Iterator[Campaign]:
             Goods(
                 "示例服饰有限公司",
                 "冬衣",
-                "clothes",
+                "clothing",
                 sum(pieces),
                 "件",
                 seed.CLOTHES,

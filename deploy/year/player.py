@@ -12,13 +12,29 @@ from typing import Any, Final
 from deploy.year import giving, online
 from deploy.year.giving import Message
 from deploy.year.office import Office, Told
-from deploy.year.terms import BANK, BANK_TITLE, ONLINE, SHANGHAI, Campaign, Payment, Placard, Year
+from deploy.year.terms import (
+    BANK,
+    BANK_TITLE,
+    ONLINE,
+    SHANGHAI,
+    Campaign,
+    Goods,
+    Organisation,
+    Payment,
+    Placard,
+    Year,
+)
 
 CHANNELS: Final = {**ONLINE, BANK: BANK_TITLE}
 DICE: Final = 2023
 KNOWN_S: Final = 60.0
 ARRIVED_S: Final = 240.0
 LOOK_S: Final = 0.5
+EARLY_FILING: Final = timedelta(days=12)
+LATE_FILING: Final = timedelta(days=6)
+ASKED_BEFORE: Final = timedelta(days=2)
+MEDICINE_KEEPS: Final = timedelta(days=730)
+LEAST_GOAL_FEN: Final = 10**6
 
 
 @dataclass(slots=True)
@@ -59,22 +75,29 @@ class Player:
         self._namespace = namespace
         self._intake_url = intake_url
         self._told = told
-        self._organisations = {each.key: each for each in year.organisations}
         self.played = Played(uuid.uuid4().hex[:4], scale)
 
     async def play(self) -> Played:
         """The whole year. Raises YearFailed."""
         await self._register_channels()
-        tops = [each for each in self._year.campaigns if each.parent is None]
-        parts = [each for each in self._year.campaigns if each.parent is not None]
+        for organisation in self._year.organisations:
+            await self._organisation(organisation)
+        campaigns = self._year.campaigns
+        tops = [each for each in campaigns if each.parent is None]
+        parts = [each for each in campaigns if each.parent is not None]
         await self._office.each("campaigns", tops, self._campaign)
         await self._office.each("parts of campaigns", parts, self._campaign)
-        await self._known()
-        placards = [(each, placard) for each in self._year.campaigns for placard in each.placards]
+        named = [each for each in campaigns if each.named_fund is not None]
+        await self._office.each("named funds", named, self._named_fund)
+        placards = [(each, placard) for each in campaigns for placard in each.placards]
         await self._office.each("placards", placards, self._pledge)
+        goods = [(each, given) for each in campaigns for given in each.goods]
+        await self._office.each("goods in kind", goods, self._goods)
+        await self._known()
         await self._give()
         await self._arrived()
-        await self._spend()
+        payments = [(each, payment) for each in campaigns for payment in each.payments]
+        await self._office.each("payments", payments, self._pay)
         return self.played
 
     async def _register_channels(self) -> None:
@@ -84,28 +107,45 @@ class Player:
                 answer = await self._office.command("administrator", "/v1/channels", body, service="donation")
                 self._secrets[channel] = answer["secret"]
 
+    async def _organisation(self, organisation: Organisation) -> None:
+        """Into the register; its name has the run's mark, for a name stands there once."""
+        above = organisation.parent
+        await self._office.command(
+            "administrator",
+            "/v1/organisations",
+            {
+                "organisation_id": self.played.id_of(organisation.key),
+                "parent_id": above and self.played.id_of(above),
+                "name": organisation.name.replace("示例", f"示例 {self.played.run}"),
+                "name_en": f"{organisation.name_en} {self.played.run}",
+                "licence": organisation.licence,
+                "contact": "0512-0000 0000",
+                "query_method": "示例网址 charity.example.org",
+            },
+        )
+
     async def _campaign(self, campaign: Campaign) -> None:
-        """Draft, filing, launch; an emergency appeal launches first and files then (art. 73)."""
+        """Draft, filing, launch; an emergency appeal launches first and files within ten days (art. 73)."""
         campaign_id = self.played.id_of(campaign.key)
         await self._office.command("desk", "/v1/campaigns", self._plan(campaign))
-        number = {"filing_number": f"示例备案 {campaign_id}"}
-        steps: list[tuple[str, dict[str, str]]] = [("file", number), ("launch", {})]
-        if campaign.kind == "emergency_appeal":
+        late = campaign.kind == "emergency_appeal"
+        filed_on = campaign.first + (LATE_FILING if late else -EARLY_FILING)
+        filing = {"filing_number": f"示例备案 {campaign_id}", "on": f"{filed_on}"}
+        steps: list[tuple[str, dict[str, str]]] = [("file", filing), ("launch", {"on": f"{campaign.first}"})]
+        if late:
             steps.reverse()
         for step, body in steps:
             await self._office.command("desk", f"/v1/campaigns/{campaign_id}/{step}", body)
 
     def _plan(self, campaign: Campaign) -> dict[str, Any]:
         """The filed plan (Charity Law art. 24)."""
-        organisation = self._organisations[campaign.organisation]
         return {
             "campaign_id": self.played.id_of(campaign.key),
+            "organisation_id": self.played.id_of(campaign.organisation),
             "kind": campaign.kind,
             "title": campaign.title,
             "title_en": campaign.title_en,
-            "organisation": organisation.name,
-            "licence": organisation.licence,
-            "goal_fen": max(campaign.received_fen, campaign.promised_fen, 10**6),
+            "goal_fen": max(campaign.received_fen, campaign.promised_fen, LEAST_GOAL_FEN),
             "purpose": campaign.purpose,
             "window_start": _moment(campaign.first),
             "window_end": _moment(campaign.last + timedelta(days=1)),
@@ -119,6 +159,20 @@ class Player:
             "contact": "0512-0000 0000",
             "query_method": "示例网址 charity.example.org",
         }
+
+    async def _named_fund(self, campaign: Campaign) -> None:
+        """The terms of its donors, written by one person and confirmed by another."""
+        path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/named-fund"
+        body = {
+            "name": campaign.title,
+            "donor": "、".join(gift.donor for gift in campaign.gifts),
+            "wish": campaign.named_fund,
+            "agreement": f"示例协议 {self.played.id_of(campaign.key)}",
+            "signed_on": f"{campaign.first}",
+            "reason": "设立",
+        }
+        written = await self._office.command("desk", path, body)
+        await self._office.command("finance", f"{path}/confirm", {}, version=written["version"])
 
     async def _known(self) -> None:
         """Wait until reporting, and so the other readers of campaigns, know all of them."""
@@ -162,6 +216,43 @@ class Player:
             version=entered["version"],
         )
         self.played.pledges[campaign.key, placard.number] = pledge_id
+
+    async def _goods(self, job: tuple[Campaign, Goods]) -> None:
+        """Taken in by one person and counted by another; out again by two more people's hands."""
+        campaign, given = job
+        base = f"/v1/campaigns/{self.played.id_of(campaign.key)}"
+        entered = await self._office.command("desk", f"{base}/goods-gifts", _goods_body(given))
+        confirm = f"/v1/goods-gifts/{entered['gift_id']}/confirm"
+        counted = await self._office.command(
+            "finance", confirm, {"value_fen": given.value_fen}, version=entered["version"]
+        )
+        (item,) = counted["items"]
+        for handout in given.handouts:
+            asked = {
+                "items": [{"item_id": item["item_id"], "quantity": handout.quantity}],
+                "use": handout.use,
+                "recipient": handout.recipient,
+                "beneficiaries": handout.beneficiaries,
+                "beneficiary_unit": handout.unit,
+                "distributed_on": f"{handout.day}",
+            }
+            moving = await self._office.command("desk", f"{base}/goods-distributions", asked)
+            approve = f"/v1/goods-movements/{moving['movement_id']}/approve"
+            await self._office.command("approver", approve, {}, version=moving["version"])
+        if given.placard is not None:
+            await self._deliver(campaign, given)
+
+    async def _deliver(self, campaign: Campaign, given: Goods) -> None:
+        """Goods that keep a promise: the delivery, seen by two people."""
+        pledge = f"/v1/pledges/{self.played.pledges[campaign.key, given.placard or '']}"
+        body = {
+            "quantity": given.quantity,
+            "value_fen": given.value_fen,
+            "delivered_on": f"{given.day}",
+            "reason": given.document,
+        }
+        asked = await self._office.command("desk", f"{pledge}/delivery", body)
+        await self._office.command("finance", f"{pledge}/delivery/confirm", {}, version=asked["version"])
 
     async def _give(self) -> None:
         """All donations: companies by the bank's signed HTTP, the public straight into Kafka and, every
@@ -213,10 +304,6 @@ class Player:
                     return
                 await asyncio.sleep(LOOK_S)
 
-    async def _spend(self) -> None:
-        payments = [(campaign, payment) for campaign in self._year.campaigns for payment in campaign.payments]
-        await self._office.each("payments", payments, self._pay)
-
     async def _pay(self, job: tuple[Campaign, Payment]) -> None:
         """Asked for by one person, approved by another, paid by a third."""
         campaign, payment = job
@@ -226,12 +313,37 @@ class Player:
             "payee": payment.payee,
             "beneficiaries": payment.beneficiaries,
             "beneficiary_unit": payment.unit,
+            "requested_on": f"{payment.day - ASKED_BEFORE}",
         }
         path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/disbursements"
         wanted = await self._office.command("desk", path, asked)
         each = f"/v1/disbursements/{wanted['disbursement_id']}"
         approved = await self._office.command("approver", f"{each}/approve", {}, version=wanted["version"])
-        await self._office.command("finance", f"{each}/pay", {}, version=approved["version"])
+        await self._office.command(
+            "finance", f"{each}/pay", {"paid_on": f"{payment.day}"}, version=approved["version"]
+        )
+
+
+def _goods_body(given: Goods) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "description": given.description,
+        "category": given.category,
+        "quantity": given.quantity,
+        "unit": given.unit,
+        "value_fen": given.value_fen,
+        "basis": given.basis,
+        "document": given.document,
+        "store": "示例仓库",
+    }
+    if given.category == "medicine":
+        item |= {"batch": given.document, "expires_on": f"{given.day + MEDICINE_KEEPS}"}
+    return {
+        "donor": given.donor,
+        "donor_kind": "company",
+        "display": "name",
+        "received_on": f"{given.day}",
+        "items": [item],
+    }
 
 
 def _moment(day: date) -> str:

@@ -88,6 +88,8 @@ class Goods:
     document: str
     day: date
     handouts: Sequence[Handout] = ()
+    placard: str | None = None
+    """The number of the promise that they keep."""
 
 
 @dataclass(frozen=True, slots=True)
