@@ -6,7 +6,7 @@ from typing import Literal
 
 from deploy.year import seed
 from deploy.year.federation import CITY
-from deploy.year.reading import Cover, Fund, Out, Reading
+from deploy.year.reading import Fund, Insurance, Out, Reading
 from deploy.year.terms import ONLINE
 from shared.money import format_cn
 
@@ -52,7 +52,7 @@ def figures(reading: Reading, scale: int) -> list[Figure]:
         *_appeals(reading),
         *_programmes(reading),
         *_in_kind(reading),
-        *_insurance(reading.covers),
+        *_insurance(reading.insurance),
     ]
 
 
@@ -166,17 +166,13 @@ def _in_kind(reading: Reading) -> Iterable[Figure]:
     yield Figure("people with clothes", "5692名", seed.CLOTHED, clothed, "count")
 
 
-def _insurance(covers: list[Cover]) -> Iterable[Figure]:
-    new = sorted(cover.people for cover in covers if not cover.renewed)
-    renewed = [cover for cover in covers if cover.renewed]
-    people = sum(cover.people for cover in renewed)
-    largest_fen = max((cover.largest_claim_fen for cover in covers), default=0)
-    low_income, soldiers = new if len(new) == 2 else (0, 0)
+def _insurance(found: Insurance) -> Iterable[Figure]:
+    low_income, soldiers = (found.new.get(group, 0) for group in (seed.LOW_INCOME, seed.SOLDIERS))
     yield Figure("newly insured: low income", "3206名", seed.NEW_LOW_INCOME, low_income, "count")
     yield Figure("newly insured: soldiers", "1.4万名", seed.NEW_SOLDIERS, soldiers, "count")
-    yield Figure("policies renewed", "17单", seed.RENEWALS, len(renewed), "count")
-    yield Figure("people in renewed policies", "39.5万人", seed.RENEWED_PEOPLE, people, "count")
-    yield Figure("largest claim", "10万元", seed.LARGEST_CLAIM, largest_fen)
+    yield Figure("policies renewed", "17单", seed.RENEWALS, found.renewals, "count")
+    yield Figure("people in renewed policies", "39.5万人", seed.RENEWED_PEOPLE, found.renewed_people, "count")
+    yield Figure("largest claim", "10万元", seed.LARGEST_CLAIM, found.largest_claim_fen)
 
 
 def _raised(funds: Iterable[Fund]) -> int:

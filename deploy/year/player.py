@@ -22,6 +22,7 @@ from deploy.year.terms import (
     Organisation,
     Payment,
     Placard,
+    Policy,
     Year,
 )
 
@@ -33,6 +34,10 @@ LOOK_S: Final = 0.5
 EARLY_FILING: Final = timedelta(days=12)
 LATE_FILING: Final = timedelta(days=6)
 ASKED_BEFORE: Final = timedelta(days=2)
+INSURANCE: Final = "慈善保险"
+INSURED_ON: Final = date(2023, 2, 1)
+INSURED_FOR: Final = timedelta(days=364)
+CLAIMED_ON: Final = date(2023, 6, 1)
 MEDICINE_KEEPS: Final = timedelta(days=730)
 LEAST_GOAL_FEN: Final = 10**6
 
@@ -98,6 +103,8 @@ class Player:
         await self._arrived()
         payments = [(each, payment) for each in campaigns for payment in each.payments]
         await self._office.each("payments", payments, self._pay)
+        policies = [(each, policy) for each in campaigns for policy in each.policies]
+        await self._office.each("insurance", policies, self._insure)
         return self.played
 
     async def _register_channels(self) -> None:
@@ -304,8 +311,8 @@ class Player:
                     return
                 await asyncio.sleep(LOOK_S)
 
-    async def _pay(self, job: tuple[Campaign, Payment]) -> None:
-        """Asked for by one person, approved by another, paid by a third."""
+    async def _pay(self, job: tuple[Campaign, Payment]) -> str:
+        """Asked for by one person, approved by another, paid by a third. Gives the disbursement's id."""
         campaign, payment = job
         asked = {
             "amount_fen": payment.amount_fen,
@@ -317,11 +324,46 @@ class Player:
         }
         path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/disbursements"
         wanted = await self._office.command("desk", path, asked)
-        each = f"/v1/disbursements/{wanted['disbursement_id']}"
+        disbursement_id: str = wanted["disbursement_id"]
+        each = f"/v1/disbursements/{disbursement_id}"
         approved = await self._office.command("approver", f"{each}/approve", {}, version=wanted["version"])
-        await self._office.command(
-            "finance", f"{each}/pay", {"paid_on": f"{payment.day}"}, version=approved["version"]
-        )
+        paid = {"paid_on": f"{payment.day}"}
+        await self._office.command("finance", f"{each}/pay", paid, version=approved["version"])
+        return disbursement_id
+
+    async def _insure(self, job: tuple[Campaign, Policy]) -> None:
+        """The premium is paid, the policy and its claims are recorded by one person and seen by another."""
+        campaign, policy = job
+        people = sum(count for _, count in policy.covered)
+        premium = Payment(policy.premium_fen, INSURANCE, policy.insurer, INSURED_ON, people, "person_times")
+        disbursement_id = await self._pay((campaign, premium))
+        path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/insurance-policies"
+        body = {
+            "title": policy.title,
+            "insurer": policy.insurer,
+            "policy_number": f"PL-{self.played.id_of(campaign.key)}-{policy.title}",
+            "starts_on": f"{INSURED_ON}",
+            "ends_on": f"{INSURED_ON + INSURED_FOR}",
+            "premium_fen": policy.premium_fen,
+            "cap_fen": policy.cap_fen,
+            "groups": [{"group": group, "people": count} for group, count in policy.covered],
+            "renewed": policy.renewed,
+        }
+        entered = await self._office.command("desk", path, body)
+        each = f"/v1/insurance-policies/{entered['policy_id']}"
+        paid = {"disbursement_id": disbursement_id}
+        await self._office.command("finance", f"{each}/confirm", paid, version=entered["version"])
+        for number, claim_fen in enumerate(policy.claims_fen, 1):
+            claim = {
+                "claim_number": f"CL-{number}",
+                "group": policy.covered[0][0],
+                "amount_fen": claim_fen,
+                "occurred_on": f"{CLAIMED_ON}",
+                "paid_on": f"{CLAIMED_ON + ASKED_BEFORE}",
+            }
+            asked = await self._office.command("desk", f"{each}/claims", claim)
+            confirm = f"/v1/insurance-claims/{asked['claim_id']}/confirm"
+            await self._office.command("finance", confirm, {}, version=asked["version"])
 
 
 def _goods_body(given: Goods) -> dict[str, Any]:

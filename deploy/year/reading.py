@@ -78,11 +78,12 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """A policy: whether it was renewed, whom it covers, what it paid at most."""
+class Insurance:
+    """What counts of charity insurance in the year: newly covered people by group, and the renewals."""
 
-    renewed: bool
-    people: int
+    new: dict[str, int]
+    renewals: int
+    renewed_people: int
     largest_claim_fen: int
 
 
@@ -103,7 +104,7 @@ class Reading:
     """Donors in the terms of the judicial aid fund."""
     organisations: dict[str, tuple[Fund, Fund]] = field(default_factory=dict)
     """(its own, with all below it)"""
-    covers: list[Cover] = field(default_factory=list)
+    insurance: Insurance = Insurance({}, 0, 0, 0)
 
     def tree(self, key: str) -> list[str]:
         """A campaign and its parts, as the services tell it."""
@@ -147,12 +148,24 @@ class Reader:
             pledges = await self._all(key, "pledges", state="confirmed")
             reading.placards[key] = [(each["company"], each["amount_fen"]) for each in pledges]
         terms = await self._office.read("campaign", f"{self._of('judicial')}/named-fund")
-        reading.partners = len(terms["donor"].split("、"))
+        reading.partners = len(terms["standing"]["donor"].split("、"))
         for organisation in self._year.organisations:
             path = f"/v1/organisations/{self._played.id_of(organisation.key)}/balance"
             found = await self._office.read("campaign", path)
             reading.organisations[organisation.key] = _balance(found["own"]), _balance(found["total"])
+        reading.insurance = await self._insurance()
         return reading
+
+    async def _insurance(self) -> Insurance:
+        root = self._played.id_of(self._year.root)
+        year = {"first": "2023-01-01", "last": "2023-12-31"}
+        found = await self._office.read("campaign", "/v1/insurance-totals", organisation_id=root, **year)
+        return Insurance(
+            {each["group"]: each["people"] for each in found["new"]["groups"]},
+            found["renewed"]["policies"],
+            found["renewed"]["people"],
+            found["largest_claim_fen"] or 0,
+        )
 
     async def _register(self, reading: Reading) -> None:
         """Which campaigns there are, whose they are, and what they are parts of."""

@@ -47,8 +47,8 @@ SCANNER: Final = parse_cn("300万")
 UNIVERSITY: Final = parse_cn("200万")
 BIOMEDICAL: Final = parse_cn("100万")
 
-NEW_LOW_INCOME: Final = 3206
-NEW_SOLDIERS: Final = 14_000
+LOW_INCOME, NEW_LOW_INCOME = "低收入群体", 3206
+SOLDIERS, NEW_SOLDIERS = "现役军人及烈属", 14_000
 RENEWALS, RENEWED_PEOPLE = 17, 395_000
 LARGEST_CLAIM: Final = parse_cn("10万")
 

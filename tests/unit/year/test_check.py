@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.year.check import figures
-from deploy.year.reading import Cover, Fund, Listed, Out, Reading
+from deploy.year.reading import Fund, Insurance, Listed, Out, Reading
 from deploy.year.scenario import year_2023
 from deploy.year.terms import Campaign, Year
 
@@ -58,9 +58,14 @@ def _read(year: Year) -> Reading:
         reading.placards[each.key] = [(placard.company, placard.amount_fen) for placard in each.placards]
         if each.parent is not None:
             reading.parts.setdefault(each.parent, []).append(each.key)
-        for policy in each.policies:
-            people = sum(count for _, count in policy.covered)
-            reading.covers.append(Cover(policy.renewed, people, max(policy.claims_fen, default=0)))
+    policies = [policy for each in year.campaigns for policy in each.policies]
+    renewed = [count for policy in policies if policy.renewed for _, count in policy.covered]
+    reading.insurance = Insurance(
+        {group: count for policy in policies if not policy.renewed for group, count in policy.covered},
+        len(renewed),
+        sum(renewed),
+        max(claim_fen for policy in policies for claim_fen in policy.claims_fen),
+    )
     medicines = [goods for each in year.campaigns for goods in each.goods if goods.category == "medicine"]
     reading.medicines_fen = sum(goods.value_fen for goods in medicines)
     reading.partners = 3
