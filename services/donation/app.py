@@ -96,9 +96,10 @@ def _worker(
     broker = make_broker(settings)
     intake = IntakeHandler(settings, engine, publisher)
     campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
-    subscribe_batches(
-        broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+", pace_s=PACE_S
-    )
+    for _ in range(settings.worker_consumers):
+        subscribe_batches(
+            broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+", pace_s=PACE_S
+        )
     subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
     receipts = ReceiptCampaigns(settings, engine)
     subscribe_batches(broker, settings, receipts, group=DONATION_RECEIPTS_GROUP, topics=[CAMPAIGN_EVENTS])

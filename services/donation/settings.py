@@ -23,6 +23,12 @@ class Settings(ServiceSettings, KafkaSettings):
         description="where anyone reaches this API: stands on receipts; empty: HTTP_HOST and HTTP_PORT",
     )
     http_linger_ms: int = Field(default=2, ge=0, le=50, description="how long HTTP intake gathers a batch")
+    worker_consumers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="members of the consumer group in one worker: one books while another waits for an answer",
+    )
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
 
     @field_validator("roles")
