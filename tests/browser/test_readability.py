@@ -118,10 +118,12 @@ async def test_the_screen_can_be_read(page: Page, modules: Page, evening: Evenin
             for n in range(8)
         ],
         channel.reversed(100, campaign_id=campaign),
+        evening.campaigns.goods_received(12_100_000_001, campaign),
     )
     await evening.counted(campaign, 8 * 123_456 - 100)
     await open_screen(page, evening.reporting.url, campaign, query)
     await shows(page, 8 * 123_456 - 100)
+    await page.locator("#goods").wait_for()
     await check(page, modules)
 
 

@@ -318,8 +318,13 @@ async def test_goods_in_kind_have_a_line_of_their_own_where_there_are_any(
         return [await text_of(page, name) for name in names] == ["1.21亿", "412.90"]
 
     await until("goods have amounts of their own", there)
-    assert await page.locator("#goods").is_visible()
     await shows(page, 10_000)
+    for width, height in SIZES[:3]:
+        await page.set_viewport_size({"width": width, "height": height})
+        line, below = [await page.locator(name).bounding_box() for name in ("#goods", ".legal")]
+        assert line is not None
+        assert below is not None
+        assert line["y"] + line["height"] <= below["y"], f"{width} x {height}"
     for wrong in (12_100_000_000 + 10_000, 12_100_000_000 + 41_290):
         assert format_yuan(wrong) not in await page.locator("body").inner_text()
 

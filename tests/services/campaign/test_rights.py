@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +35,8 @@ from tests.services.campaign.builders import (
     some_goods,
 )
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.store import an_item, given
+from tests.services.campaign.store import a_distribution, an_item, given
+from tests.services.campaign.store import asked as goods_asked
 from tests.services.campaign.test_insurance import Insurance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,6 +54,8 @@ class Federation:
     pledges: dict[str, str]
     disbursements: dict[str, str]
     drafts: dict[str, str]
+    gifts: dict[str, str] = field(default_factory=dict)
+    movements: dict[str, str] = field(default_factory=dict)
 
     async def get(self, person: str, path: str, **query: Any) -> Response:
         return await self.service.operator(person).get(path, **query)
@@ -70,7 +73,11 @@ async def federation(apart: Service) -> AsyncIterator[Federation]:
             own = {}
         own |= {"kind": "programme"}
         campaign_id = built.campaigns[organisation_id] = await launched(desk, **own)
-        await given(apart, campaign_id, an_item(1, 1_000, expires_on="2027-01-31"))
+        gift = await given(apart, campaign_id, an_item(1, 1_000, expires_on="2027-01-31"))
+        built.gifts[organisation_id] = gift["gift_id"]
+        handed_out = a_distribution(gift["items"][0]["item_id"], 1)
+        path = f"/campaigns/{campaign_id}/goods-distributions"
+        built.movements[organisation_id] = await goods_asked(apart, path, handed_out)
         await a_named_fund(apart, campaign_id)
         built.pledges[organisation_id] = await apart.pledge(campaign_id, 700, goods=some_goods(3))
         asked = await apart.operator(FINANCE).post(
@@ -159,6 +166,9 @@ READS = [
     "/pledges/{pledge}/steps",
     "/pledges/{pledge}/versions",
     "/disbursements/{disbursement}",
+    "/campaigns/{campaign}/goods",
+    "/goods-gifts/{gift}",
+    "/goods-movements/{movement}",
     "/ledger/drafts/{draft}",
     "/ledger/trial-balance?campaign_id={campaign}",
     "/ledger/accounts/1002/statement?campaign_id={campaign}",
@@ -183,6 +193,8 @@ def at(federation: Federation, whose: str, path: str) -> str:
         pledge=federation.pledges[whose],
         disbursement=federation.disbursements[whose],
         draft=federation.drafts[whose],
+        gift=federation.gifts[whose],
+        movement=federation.movements[whose],
     )
 
 
@@ -251,6 +263,8 @@ async def test_every_route_that_names_something_is_closed_to_others(federation: 
         "pledge_id": federation.pledges[CITY],
         "disbursement_id": federation.disbursements[CITY],
         "draft_id": federation.drafts[CITY],
+        "gift_id": federation.gifts[CITY],
+        "movement_id": federation.movements[CITY],
     }
     tried = 0
     before = await everything(federation)
