@@ -1,6 +1,6 @@
 """The plan that is filed before anything is raised (Charity Law art. 24), and when it is complete."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -50,6 +50,23 @@ class WindowReversed(Refused):
     code = "window-reversed"
     title = "The window ends before it starts"
     status = 422
+
+
+class UseNotPlanned(Refused):
+    """A use that the plan does not name."""
+
+    code = "use-not-planned"
+    title = "The plan has no such use"
+
+
+def require_planned(use: str, uses: Sequence[str]) -> None:
+    """Raise UseNotPlanned unless the campaign's plan names the use (Charity Law art. 24, 56)."""
+    if use not in uses:
+        raise UseNotPlanned(
+            f"Choose one of: {', '.join(uses)}. Another use needs a recorded decision (art. 56).",
+            fields=["use"],
+            uses=list(uses),
+        )
 
 
 def missing_fields(plan: Mapping[str, object]) -> tuple[str, ...]:

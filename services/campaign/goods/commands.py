@@ -32,6 +32,7 @@ from services.campaign.goods.schemas import (
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_goods
+from services.campaign.plan import require_planned
 from services.campaign.pledges.rules import name_to_show
 from services.campaign.schemas import Campaign
 from services.campaign.two_people import require_another
@@ -142,7 +143,7 @@ async def ask_distribution(
 ) -> Movement:
     """Ask to hand goods out. Nothing is set aside yet. Raises UseNotPlanned, PastPile, GoodsExpired, …"""
     campaign = await _locked_campaign(connection, campaign_id)
-    rules.require_planned(body.use, campaign.uses)
+    require_planned(body.use, campaign.uses)
     for item in await _named(connection, campaign_id, body.lines):
         rules.require_not_expired(item.expires_on, body.distributed_on, "items")
     values = {

@@ -171,13 +171,6 @@ class PastPile(Refused):
     title = "There are not so many pieces"
 
 
-class UseNotPlanned(Refused):
-    """A use that the campaign's filed plan does not name."""
-
-    code = "goods-use-not-planned"
-    title = "The filed plan has no such use"
-
-
 class NotDistributed(Refused):
     """A return of what was never given out."""
 
@@ -328,16 +321,6 @@ def require_once(lines: Sequence[Line]) -> None:
     """Raise ItemTwice when two lines name the same goods."""
     if len({line.item_id for line in lines}) < len(lines):
         raise ItemTwice("Put them on one line with the sum of their pieces.", fields=["items"])
-
-
-def require_planned(use: str, uses: Sequence[str]) -> None:
-    """Raise UseNotPlanned unless the campaign's plan names the use (Charity Law art. 24, 56)."""
-    if use not in uses:
-        raise UseNotPlanned(
-            f"Choose one of: {', '.join(uses)}. Another use needs a recorded decision (art. 56).",
-            fields=["use"],
-            uses=list(uses),
-        )
 
 
 def require_distributed(kind: MovementKind, state: MovementState) -> None:

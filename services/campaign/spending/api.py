@@ -3,8 +3,8 @@
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read |
-| desk, finance | request a disbursement |
-| approver | approve or reject a disbursement that another person has requested |
+| desk, finance | request a disbursement; put forward a budget |
+| approver | approve or reject a disbursement that another person has requested; confirm a budget |
 | finance | pay an approved disbursement; record what came back |
 | desk, finance, approver | withdraw what is not paid |
 | finance, approver | confirm a return that another person has recorded |
@@ -34,6 +34,8 @@ from services.campaign.api import (
 )
 from services.campaign.spending import commands, queries
 from services.campaign.spending.schemas import (
+    Budget,
+    BudgetBody,
     Disbursement,
     DisbursementBody,
     DisbursementPage,
@@ -60,7 +62,9 @@ async def request_disbursement(
     body: DisbursementBody,
     sent: Annotated[Sent, Depends(sent("request_disbursement", "desk", "finance"))],
 ) -> Response:
-    """Nothing is reserved before another person approves."""
+    """Nothing is reserved before another person approves. Refused (409) already when the plan or the
+    budget would refuse it, with `remaining_fen`, or with the plan's `uses`.
+    """
     return await sent.run(
         lambda connection: commands.request_disbursement(connection, sent.actor, campaign_id, body), 201
     )
@@ -74,8 +78,8 @@ async def request_disbursement(
 async def approve_disbursement(
     disbursement_id: UUID, sent: Annotated[Sent, Depends(sent("approve_disbursement", "approver"))]
 ) -> Response:
-    """By another person than the requester (403). Past the fund's balance: 409 with `remaining_fen`.
-    → DisbursementApproved
+    """By another person than the requester (403). Past the fund's balance, its budget or the plan's cost: 409
+    with `remaining_fen`. → DisbursementApproved
     """
     return await sent.run(
         lambda connection: commands.approve_disbursement(
@@ -223,3 +227,58 @@ async def list_returns(disbursement_id: UUID, books: BooksHere) -> Returns:
     async with books.engine.connect() as connection:
         await queries.disbursement(connection, disbursement_id)
         return Returns(items=await queries.list_returns(connection, disbursement_id))
+
+
+# ---------------------------------------------------------------- the budget
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/budget",
+    status_code=201,
+    response_model=Budget,
+    summary="Put forward a budget by use (预算)",
+)
+async def ask_budget(
+    campaign_id: CampaignPath,
+    body: BudgetBody,
+    sent: Annotated[Sent, Depends(sent("ask_budget", "desk", "finance"))],
+) -> Response:
+    """Whole, for uses of the filed plan. It is in force when another person has confirmed it."""
+    return await sent.run(
+        lambda connection: commands.ask_budget(connection, sent.actor, campaign_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/budget/confirm", response_model=Budget, summary="Confirm it, second person"
+)
+async def confirm_budget(
+    campaign_id: CampaignPath, sent: Annotated[Sent, Depends(sent("confirm_budget", "approver"))]
+) -> Response:
+    """`If-Match` is the budget's. Refused where a line is below what is spent or reserved (409)."""
+    return await sent.run(lambda connection: commands.confirm_budget(connection, sent.actor, campaign_id))
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/budget/withdraw", response_model=Budget, summary="Withdraw what waits"
+)
+async def withdraw_budget(
+    campaign_id: CampaignPath,
+    sent: Annotated[Sent, Depends(sent("withdraw_budget", "desk", "finance", "approver"))],
+) -> Response:
+    """By either of the two; the budget in force stays."""
+    return await sent.run(lambda connection: commands.withdraw_budget(connection, sent.actor, campaign_id))
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id}/budget",
+    response_model=Budget,
+    summary="Read the budget, what is spent of it and what is left",
+    dependencies=READING,
+)
+async def read_budget(campaign_id: CampaignPath, books: BooksHere) -> Response:
+    """With its version as the ETag, and what waits for its second person."""
+    async with books.engine.connect() as connection:
+        await campaigns.campaign(connection, campaign_id)
+        found = await queries.budget(connection, campaign_id)
+    return tagged(found, found.version)

@@ -1,6 +1,6 @@
 """What people do with disbursements: each function is one command, inside the transaction of its caller.
 
-Locks in this order: the disbursement, the fund, the ledger (periods, journals), the outbox.
+Locks in this order: the disbursement or the budget, the fund, the ledger (periods, journals), the outbox.
 """
 
 from datetime import UTC, datetime
@@ -17,9 +17,13 @@ from services.campaign.days import require_not_ahead, today_of
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_disbursement, of_return
-from services.campaign.spending import announcements, queries, rules
+from services.campaign.spending import announcements, budget, queries, rules
+from services.campaign.spending.budget import BudgetState
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.schemas import (
+    Budget,
+    BudgetBody,
+    BudgetChange,
     Disbursement,
     DisbursementBody,
     EndBody,
@@ -35,7 +39,9 @@ from services.campaign.two_people import require_another
 async def request_disbursement(
     connection: AsyncConnection, actor: Actor, campaign_id: str, body: DisbursementBody
 ) -> Disbursement:
-    """Ask for money. Nothing is reserved yet, so no balance is asked. Raises ItemsDiffer, NobodyHelped, …"""
+    """Ask for money. Nothing is reserved yet, so no balance is asked; what the plan and the budget would
+    refuse to approve now is not asked for. Raises ItemsDiffer, NobodyHelped, UseNotPlanned, PastBudget, …
+    """
     now = datetime.now(UTC)
     campaign = await campaigns.campaign(connection, campaign_id)
     rules.require_launched_once(campaign.state)
@@ -43,6 +49,9 @@ async def request_disbursement(
     rules.require_helped(body.category, body.beneficiaries)
     requested_on = body.requested_on or today_of(now)
     require_not_ahead(requested_on, now, "requested_on")
+    limits = await queries.limits(connection, campaign_id, body.category, body.use)
+    budget.require_in_window(limits, requested_on, "requested_on", opened=False)
+    budget.require_allowed(limits, body.category, body.use, body.amount_fen)
     values = {
         **body.model_dump(),
         "disbursement_id": new_id(),
@@ -60,10 +69,15 @@ async def request_disbursement(
 async def approve_disbursement(
     connection: AsyncConnection, announcer: Announcer, actor: Actor, disbursement_id: UUID
 ) -> Disbursement:
-    """Reserve the amount, if the fund's balance covers it. Raises SamePerson or PastBalance, among others."""
+    """Reserve the amount, if the fund's balance, the plan and the budget cover it. Raises SamePerson,
+    PastBalance, UseNotPlanned, PastBudget, PastPlannedCost or OutsideWindow, among others.
+    """
     wanted = await _read_and_locked(connection, actor, disbursement_id)
     rules.require_approvable(wanted.state, requested_by=wanted.requested_by, approved_by=actor.person)
     guardrail.require_covered(await campaigns.lock_fund(connection, wanted.campaign_id), wanted.amount_fen)
+    limits = await queries.limits(connection, wanted.campaign_id, wanted.category, wanted.use)
+    budget.require_in_window(limits, wanted.requested_on, "requested_on", opened=False)
+    budget.require_allowed(limits, wanted.category, wanted.use, wanted.amount_fen)
     approved = await queries.change_disbursement(
         connection,
         wanted,
@@ -83,7 +97,7 @@ async def pay_disbursement(
     body: PayBody | None = None,
 ) -> Disbursement:
     """Note that the money has gone out, in the ledger too. Raises PastHeld when refunds have taken it
-    meanwhile.
+    meanwhile, OutsideWindow for a day that can't be right.
     """
     now = datetime.now(UTC)
     paid_on = (body and body.paid_on) or today_of(now)
@@ -91,6 +105,8 @@ async def pay_disbursement(
     approved = await _read_and_locked(connection, actor, disbursement_id)
     rules.require_payable(approved.state)
     guardrail.require_held(await campaigns.lock_fund(connection, approved.campaign_id), approved.amount_fen)
+    limits = await queries.limits(connection, approved.campaign_id, approved.category, approved.use)
+    budget.require_in_window(limits, paid_on, "paid_on", opened=True)
     paid = await queries.change_disbursement(
         connection,
         approved,
@@ -233,3 +249,66 @@ async def _read_and_locked(connection: AsyncConnection, actor: Actor, disburseme
     known = await queries.disbursement(connection, disbursement_id, lock=True)
     actor.require_read(known.version)
     return known
+
+
+# ---------------------------------------------------------------- the budget
+
+
+async def ask_budget(connection: AsyncConnection, actor: Actor, campaign_id: str, body: BudgetBody) -> Budget:
+    """Put forward a budget by use. Raises PlanNotFiled, UseNotPlanned, UseTwice, BudgetWaits, …"""
+    campaign = await campaigns.campaign(connection, campaign_id)
+    version = await queries.lock_budget(connection, campaign_id)
+    if actor.expected_version is not None:
+        actor.require_read(version)
+    budget.require_budget(campaign.state, campaign.uses, [line.use for line in body.lines])
+    asked = {
+        **body.model_dump(),
+        "change_id": new_id(),
+        "campaign_id": campaign_id,
+        "state": BudgetState.ASKED,
+        "asked_by": actor.person,
+        "asked_at": datetime.now(UTC),
+    }
+    if not await queries.add_budget_change(connection, asked):
+        raise budget.BudgetWaits("Have it decided or withdrawn first, then ask again.")
+    await queries.move_budget(connection, campaign_id, version)
+    return await queries.budget(connection, campaign_id)
+
+
+async def confirm_budget(connection: AsyncConnection, actor: Actor, campaign_id: str) -> Budget:
+    """By another person: it is in force, for every approval that comes after. Raises BudgetBelowSpent, …"""
+    version, waiting = await _waiting_budget(connection, actor, campaign_id)
+    require_another(actor.person, waiting.asked_by)
+    campaign = await campaigns.campaign(connection, campaign_id)
+    lines = {line.use: line.amount_fen for line in waiting.lines}
+    budget.require_budget(campaign.state, campaign.uses, list(lines))
+    await campaigns.lock_fund(connection, campaign_id)
+    budget.require_not_below(lines, await queries.spent_by_use(connection, campaign_id))
+    await queries.decide_budget(connection, waiting, BudgetState.DONE, actor.person, datetime.now(UTC))
+    await queries.put_budget_lines(connection, campaign_id, lines)
+    await queries.move_budget(
+        connection, campaign_id, version, in_force=True, spend_until=waiting.spend_until
+    )
+    return await queries.budget(connection, campaign_id)
+
+
+async def withdraw_budget(connection: AsyncConnection, actor: Actor, campaign_id: str) -> Budget:
+    """Drop a budget that waits for its second person, by either of the two."""
+    version, waiting = await _waiting_budget(connection, actor, campaign_id)
+    now = datetime.now(UTC)
+    await queries.decide_budget(connection, waiting, BudgetState.WITHDRAWN, actor.person, now)
+    await queries.move_budget(connection, campaign_id, version)
+    return await queries.budget(connection, campaign_id)
+
+
+async def _waiting_budget(
+    connection: AsyncConnection, actor: Actor, campaign_id: str
+) -> tuple[int, BudgetChange]:
+    """The locked budget's version, and the change of it that waits."""
+    await campaigns.campaign(connection, campaign_id)
+    version = await queries.lock_budget(connection, campaign_id)
+    actor.require_read(version)
+    waiting = await queries.waiting_budget(connection, campaign_id)
+    if waiting is None:
+        raise budget.NoBudgetWaits("Ask for it first; another person decides then.")
+    return version, waiting

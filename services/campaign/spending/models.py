@@ -1,12 +1,13 @@
 """The tables of spending. A disbursement that was approved by whoever asked for it can't be written.
 
-The constraint on items calls items_fen (migration 0007), because a table can't look into a list by itself.
+The constraint on items calls items_fen (migration 0008), because a table can't look into a list by itself.
 """
 
 from typing import Final, get_args
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.campaign.models import UTC_TIME, amount, metadata, one_of
+from services.campaign.spending.budget import BudgetState
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.two_people import asked_and_decided
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
@@ -92,6 +94,42 @@ disbursements: Final = Table(
     Index(
         "disbursements_spent", "fund_id", "state", "use", postgresql_include=["amount_fen", "returned_fen"]
     ),
+)
+
+budgets: Final = Table(
+    "budgets",
+    metadata,
+    Column("campaign_id", Text, ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("in_force", Boolean, nullable=False),
+    Column("spend_until", Date),
+    CheckConstraint("version >= 1", name="budgets_version"),
+)
+"""A campaign's budget; not in force before the first was decided by two people."""
+
+budget_lines: Final = Table(
+    "budget_lines",
+    metadata,
+    Column("campaign_id", Text, ForeignKey("budgets.campaign_id"), primary_key=True),
+    Column("use", Text, primary_key=True),
+    Column("amount_fen", BigInteger, nullable=False),
+    CheckConstraint(amount("amount_fen"), name="budget_lines_amount"),
+)
+"""What is in force; what was, is in the changes."""
+
+budget_changes: Final = Table(
+    "budget_changes",
+    metadata,
+    Column("change_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, ForeignKey("budgets.campaign_id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("lines", JSONB, nullable=False),
+    Column("spend_until", Date),
+    Column("reason", Text, nullable=False),
+    *asked_and_decided("budget_changes", waiting=BudgetState.ASKED, done=BudgetState.DONE),
+    CheckConstraint(one_of("state", BudgetState), name="budget_changes_state"),
+    Index("budget_changes_of_campaign", "campaign_id", "change_id"),
+    Index("budget_changes_one_waits", "campaign_id", unique=True, postgresql_where=text("state = 'asked'")),
 )
 
 disbursement_returns: Final = Table(

@@ -5,16 +5,19 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.spending import models
+from services.campaign.spending.budget import BudgetState, Limits
 from services.campaign.spending.rules import ReturnState
-from services.campaign.spending.schemas import Disbursement, Return
+from services.campaign.spending.schemas import Budget, BudgetChange, BudgetLine, Disbursement, Return
+from shared.events.campaigns import SpendingCategory
 from shared.refusals import NotFound
 
 RETURNS_SHOWN: Final = 100
+CHANGES_SHOWN: Final = 20
 
 # ---------------------------------------------------------------- disbursements
 
@@ -114,3 +117,139 @@ async def list_returns(connection: AsyncConnection, disbursement_id: UUID) -> li
         .limit(RETURNS_SHOWN)
     )
     return [Return.model_validate(row) for row in await connection.execute(statement)]
+
+
+# ---------------------------------------------------------------- the budget
+
+_LIMITS: Final = text(
+    "SELECT c.uses, c.cost_fen, CAST(c.window_start AT TIME ZONE 'Asia/Shanghai' AS date) AS opens_on,"
+    " b.spend_until, CASE WHEN b.in_force THEN coalesce(l.amount_fen, 0) END AS line_fen,"
+    " (SELECT CAST(coalesce(sum(amount_fen - returned_fen), 0) AS bigint) FROM disbursements"
+    "  WHERE fund_id = f.fund_id AND state IN ('approved', 'paid')"
+    "  AND CASE :category WHEN 'programme' THEN category = 'programme' AND use = :use"
+    "   ELSE category <> 'programme' END) AS spent_fen"
+    " FROM campaigns c JOIN funds f USING (campaign_id) LEFT JOIN budgets b USING (campaign_id)"
+    " LEFT JOIN budget_lines l ON l.campaign_id = c.campaign_id AND l.use = :use"
+    " WHERE c.campaign_id = :campaign_id"
+)
+
+
+async def limits(
+    connection: AsyncConnection, campaign_id: str, category: SpendingCategory, use: str
+) -> Limits:
+    """What holds for a disbursement beside the fund's balance. Whoever decides by it has locked the fund."""
+    values = {"campaign_id": campaign_id, "category": category, "use": use}
+    row = (await connection.execute(_LIMITS, values)).one()
+    return Limits(
+        uses=tuple(row.uses),
+        cost_fen=row.cost_fen or 0,
+        opens_on=row.opens_on,
+        spend_until=row.spend_until,
+        line_fen=row.line_fen,
+        spent_fen=row.spent_fen,
+    )
+
+
+_SPENT: Final = text(
+    "SELECT use, CAST(sum(amount_fen - returned_fen) AS bigint) AS spent_fen FROM disbursements"
+    " WHERE campaign_id = :campaign_id AND state IN ('approved', 'paid') AND category = 'programme'"
+    " GROUP BY use"
+)
+
+
+async def spent_by_use(connection: AsyncConnection, campaign_id: str) -> dict[str, int]:
+    """What is reserved and paid of each use, less what came back, in fen."""
+    rows = await connection.execute(_SPENT, {"campaign_id": campaign_id})
+    return {row.use: row.spent_fen for row in rows}
+
+
+async def budget(connection: AsyncConnection, campaign_id: str) -> Budget:
+    """A campaign's budget; an empty one when nobody has asked for any."""
+    table, lines, changes = models.budgets, models.budget_lines, models.budget_changes
+    row = (await connection.execute(select(table).where(table.c.campaign_id == campaign_id))).one_or_none()
+    spent = await spent_by_use(connection, campaign_id)
+    planned = await connection.execute(
+        select(lines.c.use, lines.c.amount_fen)
+        .where(lines.c.campaign_id == campaign_id)
+        .order_by(lines.c.use)
+    )
+    made = await connection.execute(
+        select(changes)
+        .where(changes.c.campaign_id == campaign_id)
+        .order_by(changes.c.change_id.desc())
+        .limit(CHANGES_SHOWN)
+    )
+    return Budget(
+        campaign_id=campaign_id,
+        version=0 if row is None else row.version,
+        in_force=row is not None and row.in_force,
+        spend_until=None if row is None else row.spend_until,
+        lines=[
+            BudgetLine(use=each.use, amount_fen=each.amount_fen, spent_fen=spent.get(each.use, 0))
+            for each in planned
+        ],
+        changes=[BudgetChange.model_validate(each) for each in made],
+    )
+
+
+async def lock_budget(connection: AsyncConnection, campaign_id: str) -> int:
+    """Lock a campaign's budget until the end of the transaction, and give its version; 0: a new one."""
+    table = models.budgets
+    new = upsert(table).values(campaign_id=campaign_id, version=1, in_force=False)
+    written = await connection.execute(new.on_conflict_do_nothing().returning(table.c.version))
+    if written.one_or_none() is not None:
+        return 0
+    statement = select(table.c.version).where(table.c.campaign_id == campaign_id).with_for_update()
+    version: int = (await connection.execute(statement)).scalar_one()
+    return version
+
+
+async def move_budget(connection: AsyncConnection, campaign_id: str, version: int, **values: Any) -> None:
+    """Write a locked budget's next version."""
+    await connection.execute(
+        update(models.budgets)
+        .where(models.budgets.c.campaign_id == campaign_id)
+        .values(version=version + 1, **values)
+    )
+
+
+async def add_budget_change(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Write what one person asks for; False when a change waits already."""
+    table = models.budget_changes
+    statement = (
+        upsert(table)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["campaign_id"], index_where=text("state = 'asked'"))
+        .returning(table.c.change_id)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+async def waiting_budget(connection: AsyncConnection, campaign_id: str) -> BudgetChange | None:
+    """The change that waits for its second person; the caller holds the budget's lock."""
+    table = models.budget_changes
+    statement = select(table).where(table.c.campaign_id == campaign_id, table.c.state == BudgetState.ASKED)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else BudgetChange.model_validate(row)
+
+
+async def decide_budget(
+    connection: AsyncConnection, known: BudgetChange, state: BudgetState, person: str, now: datetime
+) -> None:
+    """Write the end of a change that waits."""
+    table = models.budget_changes
+    await connection.execute(
+        update(table)
+        .where(table.c.change_id == known.change_id, table.c.state == BudgetState.ASKED)
+        .values(state=state, decided_by=person, decided_at=now)
+    )
+
+
+async def put_budget_lines(connection: AsyncConnection, campaign_id: str, lines: Mapping[str, int]) -> None:
+    """Put lines in the place of those in force."""
+    table = models.budget_lines
+    await connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
+    await connection.execute(
+        insert(table),
+        [{"campaign_id": campaign_id, "use": use, "amount_fen": fen} for use, fen in lines.items()],
+    )

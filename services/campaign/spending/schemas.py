@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from services.campaign.schemas import Body, Day, Fen, Line, Next, Paragraph, Short
+from services.campaign.spending.budget import MAX_LINES, BudgetState
 from services.campaign.spending.rules import (
     MAX_COUNTS,
     MAX_ITEMS,
@@ -78,6 +79,23 @@ class ReturnBody(Body):
     amount_fen: Fen = Field(description="In fen, at most what was paid and has not come back")
     returned_on: Day | None = Field(None, description="A date in Asia/Shanghai, not ahead; without it today")
     reason: Paragraph = Field(description="Why it came back; stays in this service")
+
+
+class BudgetLineBody(Body):
+    """What may be spent on one use."""
+
+    use: Line = Field(description="One of the plan's uses")
+    amount_fen: Fen = Field(description="In fen")
+
+
+class BudgetBody(Body):
+    """A budget, whole: it takes the place of the one in force."""
+
+    lines: Annotated[list[BudgetLineBody], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="Each use once; what has no line can't be spent on"
+    )
+    spend_until: Day | None = Field(None, description="The last day of spending, a date in Asia/Shanghai")
+    reason: Paragraph = Field(description="Why; stays in this service")
 
 
 class Item(BaseModel):
@@ -156,6 +174,49 @@ class Returns(BaseModel):
     """The returns of a disbursement, newest first, at most 100."""
 
     items: list[Return]
+
+
+class BudgetLine(BaseModel):
+    """One use: what is planned, what of it is spent or reserved, what is left."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    use: str
+    amount_fen: int
+    spent_fen: int = Field(description="Reserved and paid, less what came back")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def remaining_fen(self) -> int:
+        """What can still be approved on this line."""
+        return max(0, self.amount_fen - self.spent_fen)
+
+
+class BudgetChange(BaseModel):
+    """A budget that was asked for, and what became of it. Times are UTC."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    change_id: UUID
+    state: BudgetState
+    lines: list[BudgetLineBody]
+    spend_until: date | None
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+class Budget(BaseModel):
+    """A campaign's budget by use, and its newest changes."""
+
+    campaign_id: str
+    version: int = Field(description="Grows with each change; the ETag. 0: nobody has asked for one yet")
+    in_force: bool = Field(description="false: the plan's uses and the balance alone decide")
+    spend_until: date | None
+    lines: list[BudgetLine]
+    changes: list[BudgetChange] = Field(description="Newest first, at most 20; the first may wait")
 
 
 class DisbursementPage(BaseModel):

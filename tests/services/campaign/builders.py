@@ -70,7 +70,7 @@ def a_plan(**changes: Any) -> dict[str, Any]:
         "licence": "53320500509190000A",
         "goal_fen": 1_000_000,
         "purpose": "助医、助学",
-        "window_start": "2026-12-31T20:00:00+08:00",
+        "window_start": "2026-01-01T20:00:00+08:00",
         "window_end": "2027-02-28T20:00:00+08:00",
         "area": "江苏省苏州市",
         "responsible_person": "王某某",

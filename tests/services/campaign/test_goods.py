@@ -326,7 +326,7 @@ async def test_losses_and_what_goes_back_to_the_donor_leave_the_store(service: S
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"use": "修路"}, (409, "goods-use-not-planned")),
+        ({"use": "修路"}, (409, "use-not-planned")),
         ({"distributed_on": "2199-01-01"}, (422, "day-not-yet")),
         ({"distributed_on": "2020-01-01"}, (422, "day-too-early")),
         ({"items": [{"item_id": str(uuid4()), "quantity": 1}]}, (404, "not-found")),

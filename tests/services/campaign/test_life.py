@@ -55,7 +55,7 @@ async def test_what_is_announced_is_the_plan_with_its_filing_number(service: Ser
     assert started.data.title == "第五届慈善晚会"
     assert started.data.goal_fen == 1_000_000
     assert started.data.milestones_fen == (250_000, 500_000, 750_000, 1_000_000)
-    assert started.data.window_start.isoformat() == "2026-12-31T12:00:00+00:00"
+    assert started.data.window_start.isoformat() == "2026-01-01T12:00:00+00:00"
     assert started.subject == campaign_id
 
 

@@ -60,6 +60,8 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
         "PayBody",
         "EndBody",
         "ReturnBody",
+        "BudgetBody",
+        "BudgetLineBody",
         "FilingBody",
         "VoucherBody",
         "PostingBody",

@@ -19,20 +19,19 @@ from services.campaign.goods.rules import (
     PastPile,
     PieceWorthless,
     Pile,
-    UseNotPlanned,
     ValueTooLarge,
     moved,
     require_batch,
     require_known,
     require_not_expired,
     require_once,
-    require_planned,
     require_taking,
     require_worth,
 )
 from services.campaign.ledger.accounts import CHART
 from services.campaign.ledger.entries import of_goods, require_balanced
 from services.campaign.lifecycle import State
+from services.campaign.plan import UseNotPlanned, require_planned
 from shared.money import MAX_AMOUNT_FEN
 from shared.refusals import NotFound
 
