@@ -35,53 +35,48 @@ async def add_movements(connection: AsyncConnection, movements: Sequence[Movemen
 # ---------------------------------------------------------------- counting donations
 
 Counted = Literal["donations", "releases", "reversals"]
-_ROWS_OF: Final[Mapping[Counted, str]] = {
+_TAKEN: Final[Mapping[Counted, tuple[str, str]]] = {
     # A donation that was held counts from its release on.
-    "donations": "SELECT e.campaign_id, e.amount_fen AS received_fen, 0 AS reversed_fen"
-    " FROM donations e JOIN upto u ON {between} WHERE e.held_reason IS NULL",
-    "releases": "SELECT d.campaign_id, d.amount_fen AS received_fen, 0 AS reversed_fen"
-    " FROM releases e JOIN upto u ON {between} JOIN donations d USING (donation_id)",
-    "reversals": "SELECT d.campaign_id, 0 AS received_fen, e.amount_fen AS reversed_fen"
-    " FROM reversals e JOIN upto u ON {between} JOIN donations d USING (donation_id)",
+    "donations": (
+        "e.campaign_id, CASE WHEN e.held_reason IS NULL THEN e.amount_fen ELSE 0 END, 0",
+        "",
+    ),
+    "releases": ("d.campaign_id, d.amount_fen, 0", "JOIN donations d USING (donation_id)"),
+    "reversals": ("d.campaign_id, 0, e.amount_fen", "JOIN donations d USING (donation_id)"),
 }
-COUNTED: Final[tuple[Counted, ...]] = tuple(_ROWS_OF)
+"""For each table: campaign, what it received and what went back; and where the campaign stands."""
+COUNTED: Final[tuple[Counted, ...]] = tuple(_TAKEN)
 
-# Sources are found by stepping through the index of positions: one look for each, not one for each row.
+# Sources are found by stepping through the index of positions, and their new rows are taken in its order: a
+# range of sequences would be guessed to be half of the table, and the whole of it read (0.7 s at 10^6 rows).
 _COUNT: Final = """
     WITH RECURSIVE sources AS (
         (SELECT source FROM {what} WHERE source IS NOT NULL ORDER BY source LIMIT 1)
         UNION ALL
         SELECT (SELECT e.source FROM {what} e WHERE e.source > s.source ORDER BY e.source LIMIT 1)
         FROM sources s WHERE s.source IS NOT NULL
-    ), upto AS (
-        SELECT s.source, coalesce(p.sequence, -1) AS mark, found.sequence, found.rows
+    ), taken (source, sequence, campaign_id, received_fen, reversed_fen) AS MATERIALIZED (
+        SELECT e.source, e.sequence, {columns}
         FROM sources s LEFT JOIN trace_positions p ON p.what = '{what}' AND p.source = s.source,
-        LATERAL (SELECT max(next.sequence) AS sequence, count(*) AS rows FROM (
-            SELECT e.sequence FROM {what} e
-            WHERE e.source = s.source AND e.sequence > coalesce(p.sequence, -1)
-            ORDER BY e.sequence LIMIT :rows) AS next) AS found
-        WHERE found.rows > 0
+        LATERAL (SELECT * FROM {what} AS next
+                 WHERE next.source = s.source AND next.sequence > coalesce(p.sequence, -1)
+                 ORDER BY next.sequence LIMIT :rows) AS e {join}
     ), counted AS (
         INSERT INTO trace_funds AS fund (campaign_id, received_fen, reversed_fen)
-        SELECT campaign_id, sum(received_fen), sum(reversed_fen) FROM ({rows}) AS new GROUP BY campaign_id
+        SELECT campaign_id, sum(received_fen), sum(reversed_fen) FROM taken GROUP BY campaign_id
         ON CONFLICT (campaign_id) DO UPDATE SET received_fen = fund.received_fen + excluded.received_fen,
             reversed_fen = fund.reversed_fen + excluded.reversed_fen
     ), moved AS (
-        INSERT INTO trace_positions (what, source, sequence) SELECT '{what}', source, sequence FROM upto
+        INSERT INTO trace_positions (what, source, sequence)
+        SELECT '{what}', source, max(sequence) FROM taken GROUP BY source
         ON CONFLICT (what, source) DO UPDATE SET sequence = excluded.sequence
     )
-    SELECT coalesce(bool_or(rows = :rows), false) FROM upto
+    SELECT coalesce(bool_or(rows = :rows), false)
+    FROM (SELECT count(*) AS rows FROM taken GROUP BY source) AS each
 """
 _COUNTS: Final = {
-    what: text(
-        _COUNT.format(
-            what=what,
-            rows=rows.format(
-                between="e.source = u.source AND e.sequence > u.mark AND e.sequence <= u.sequence"
-            ),
-        )
-    )
-    for what, rows in _ROWS_OF.items()
+    what: text(_COUNT.format(what=what, columns=columns, join=join))
+    for what, (columns, join) in _TAKEN.items()
 }
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('shanliu.stating'))")
 # now() is the transaction's beginning: every statement in it saw at least what was committed by then.

@@ -5,7 +5,8 @@ wrong pair is the same. Beyond what that check tells, a trace has the receipt's 
 the campaign's figures that everybody may know. No donor's name, no payee, no other donation is in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
@@ -23,10 +24,54 @@ from services.donation.trace.schemas import FundFigures, Goods, Helped, Part, Tr
 from services.donation.trace.shares import Fund, share_of
 
 PAGES: Final = FilePath(__file__).parent / "pages"
+MAX_KNOWN: Final = 1_000
+"""KnownCampaigns whose figures are kept, until the next stated moment."""
 _ONE_LOOK: Final = "REPEATABLE READ"
 
 
-async def trace(engine: AsyncEngine, number: str, code: str) -> Trace:
+@dataclass(frozen=True, slots=True)
+class KnownCampaign:
+    """What everybody may know of a campaign at a moment: rows of queries.funds, uses, helped, transfers."""
+
+    figures: Row[Any]
+    uses: list[Row[Any]]
+    helped: list[Row[Any]]
+    transfers: list[Row[Any]]
+
+
+class KnownCampaigns:
+    """The campaigns' figures at the stated moment, read once for all who hold a receipt of them: after a gala
+    thousands look at the same one, and its payments are many.
+    """
+
+    def __init__(self) -> None:
+        self._at: datetime | None = None
+        self._known: dict[str, KnownCampaign] = {}
+
+    async def at(
+        self, connection: AsyncConnection, at: datetime, campaign_ids: Sequence[str]
+    ) -> dict[str, KnownCampaign]:
+        """These campaigns at a moment. Another moment than the one before forgets all."""
+        if at != self._at or len(self._known) > MAX_KNOWN:
+            self._at, self._known = at, {}
+        known = self._known
+        missing = [each for each in campaign_ids if each not in known]
+        if missing:
+            figures = await queries.funds(connection, missing, at)
+            uses, helped = await queries.uses(connection, missing, at)
+            transfers = await queries.transfers(connection, missing, at)
+            for each in missing:
+                known[each] = KnownCampaign(
+                    figures[each], _of(each, uses), _of(each, helped), _of(each, transfers)
+                )
+        return {each: known[each] for each in campaign_ids}
+
+
+def _of(campaign_id: str, rows: list[Row[Any]]) -> list[Row[Any]]:
+    return [row for row in rows if row.campaign_id == campaign_id]
+
+
+async def trace(engine: AsyncEngine, campaigns: KnownCampaigns, number: str, code: str) -> Trace:
     """Where the money of a receipt stands. Raises the Problems of checking.require_receipt.
 
     All of it is read in one look, and for one moment: what was announced after the donations were last
@@ -36,7 +81,11 @@ async def trace(engine: AsyncEngine, number: str, code: str) -> Trace:
         connection = await raw.execution_options(isolation_level=_ONE_LOOK)
         row = await require_receipt(connection, number, code)
         at = await queries.stated_at(connection)
-        parts = await _parts(connection, row.number, at) if at and row.valid else []
+        parts: list[Part] = []
+        if at is not None and row.valid:
+            own = await queries.own_parts(connection, row.number, at)
+            known = await campaigns.at(connection, at, [each.campaign_id for each in own])
+            parts = [_part(each, known[each.campaign_id]) for each in own]
     return Trace(
         number=row.number,
         state=public_state(row),
@@ -48,31 +97,8 @@ async def trace(engine: AsyncEngine, number: str, code: str) -> Trace:
     )
 
 
-async def _parts(connection: AsyncConnection, number: str, at: datetime) -> list[Part]:
-    own = await queries.own_parts(connection, number, at)
-    campaigns = [row.campaign_id for row in own]
-    figures = await queries.funds(connection, campaigns, at)
-    uses, helped = await queries.uses(connection, campaigns, at)
-    transfers = await queries.transfers(connection, campaigns, at)
-    return [
-        _part(
-            row,
-            figures[row.campaign_id],
-            [each for each in uses if each.campaign_id == row.campaign_id],
-            [each for each in helped if each.campaign_id == row.campaign_id],
-            [each for each in transfers if each.campaign_id == row.campaign_id],
-        )
-        for row in own
-    ]
-
-
-def _part(
-    own: Row[Any],
-    figures: Row[Any],
-    uses: list[Row[Any]],
-    helped: list[Row[Any]],
-    transfers: list[Row[Any]],
-) -> Part:
+def _part(own: Row[Any], campaign: KnownCampaign) -> Part:
+    figures, uses = campaign.figures, campaign.uses
     fund = Fund(
         received_fen=figures.received_fen,
         reversed_fen=figures.reversed_fen,
@@ -87,7 +113,7 @@ def _part(
     def helped_by(use: Row[Any]) -> list[Helped]:
         return [
             Helped(count=each.number, unit=each.unit, of=each.of or None)
-            for each in helped
+            for each in campaign.helped
             if (each.kind, each.use) == (use.kind, use.use)
         ]
 
@@ -124,7 +150,7 @@ def _part(
             for each in uses
             if each.kind == "payment"
         ],
-        transfers=[Transfer.model_validate(each, from_attributes=True) for each in transfers],
+        transfers=[Transfer.model_validate(each, from_attributes=True) for each in campaign.transfers],
         goods_in_fen=figures.goods_in_fen,
         goods_lost_fen=figures.goods_lost_fen,
         goods=[
@@ -143,7 +169,7 @@ def _part(
 
 def tracing_router(engine: AsyncEngine, admit: Callable[[Request], None]) -> APIRouter:
     """The routes of the trace: JSON, page, style sheet. `admit` raises when there is too much at once."""
-    router = APIRouter()
+    router, campaigns = APIRouter(), KnownCampaigns()
 
     @router.get(
         "/v1/receipts/trace/{number}", tags=["receipts"], summary="Where a receipt's money stands (善款去向)"
@@ -157,10 +183,10 @@ def tracing_router(engine: AsyncEngine, admit: Callable[[Request], None]) -> API
         """Public. 404 unless both are of one receipt; 422 for a slip of the pen; 429 for too many."""
         admit(request)
         response.headers["Cache-Control"] = "no-store"
-        return await trace(engine, number, code)
+        return await trace(engine, campaigns, number, code)
 
     async def find(number: str, code: str) -> Trace:
-        return await trace(engine, number, code)
+        return await trace(engine, campaigns, number, code)
 
     add_page(router, TRACE_PAGE, PAGES, admit, find)
     return router

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.donation.trace.schemas import Helped, Transfer
 from services.donation.trace.stating import Stating
+from services.donation.trace.tracing import KnownCampaigns
 from shared.events import CampaignLaunched, FundsDisbursed
 from shared.events.campaigns import FundsDisbursedData
 from tests.services.donation.builders import Campaigns, a_donation, a_reversal, bearer, new_id
@@ -197,6 +198,18 @@ async def test_what_came_after_the_stated_moment_is_left_to_the_next(tracing: Tr
     await until_counted(tracing, at + timedelta(seconds=1))
     (part,) = (await tracing.trace(number)).parts
     assert (part.own_fen, part.new_fen, part.fund.in_fen, part.fund.spent_fen) == (10_600, 0, 10_600, 5_000)
+
+
+async def test_a_campaign_is_read_once_for_a_moment_and_anew_for_the_next(tracing: TracingBooks) -> None:
+    number = await tracing.books.issue(await tracing.books.donation())
+    await tracing.pays(1_000)
+    await tracing.count()
+    campaigns = KnownCampaigns()
+    await tracing.trace(number, campaigns)
+    await tracing.pays(2_000)
+    assert (await tracing.trace(number, campaigns)).parts[0].spent_fen == 1_000
+    await tracing.count()
+    assert (await tracing.trace(number, campaigns)).parts[0].spent_fen == 3_000
 
 
 async def until_counted(tracing: TracingBooks, moment: datetime) -> None:

@@ -9,7 +9,7 @@ from services.donation.trace.movements import Movement
 from services.donation.trace.queries import add_movements
 from services.donation.trace.schemas import Trace
 from services.donation.trace.stating import Stating
-from services.donation.trace.tracing import trace
+from services.donation.trace.tracing import KnownCampaigns, trace
 from tests.services.donation.receipt_books import ReceiptBooks
 
 _sequences = count(1)
@@ -54,6 +54,6 @@ class TracingBooks:
             steps += 1
         return steps
 
-    async def trace(self, number: str) -> Trace:
+    async def trace(self, number: str, campaigns: KnownCampaigns | None = None) -> Trace:
         code = (await self.books.receipt(number)).check_code
-        return await trace(self.books.place.engine, number, code)
+        return await trace(self.books.place.engine, campaigns or KnownCampaigns(), number, code)
