@@ -104,8 +104,9 @@ async def _tables(connection: AsyncConnection, scope: Scope, subject: Subject) -
     made += [tables.income(movements, counts), tables.spending(spent, named)]
     if not subject.of_campaign:
         made.append(tables.categories(spent))
-    also = await figures.also_helped(connection, scope)
-    made.append(tables.beneficiaries(spent, also, given))
+    helped = tables.beneficiaries(spent, await figures.also_helped(connection, scope), given)
+    if helped.rows:
+        made.append(helped)
     if moved := await figures.moved(connection, scope):
         made.append(tables.transfers(moved, named))
     if promised := await figures.promised(connection, scope.campaign_ids):
@@ -135,7 +136,7 @@ def _heading(wanted: Wanted, subject: Subject) -> Heading:
     title, english = _TITLES[wanted.kind]
     if campaign is None:
         year = wanted.period_from.year
-        full, full_en = f"{subject.title}{year}年{title}", f"{year} {english}"
+        full, full_en = f"{subject.title}{year}{title}", f"{year} {english}"
     else:
         full, full_en = f"{subject.title}——{title}", english
     return Heading(

@@ -1,4 +1,4 @@
-"""A report on paper (PDF, A4): wide tables lie across, headers come again on each page, pages are numbered.
+"""A report on paper (PDF, A4): across when a table is wide; headers come again, pages are numbered.
 
 Pure: the same report gives the same bytes with the same libraries. What was given out is kept all the same.
 """
@@ -29,8 +29,8 @@ _MM_PER_POINT: Final = 25.4 / 72
 _BODY: Final = 8.5
 _HEADER: Final = 7.0
 _PAD: Final = 1.3
-_WIDE: Final = 7
-"""Columns of a table that lies across."""
+_NARROW_TEXT: Final = 30.0
+"""What a column of texts may be pressed to, in mm, before the paper is turned."""
 _WEIGHTS: Final = {"": 400, "B": 700}
 _LABELS: Final = (
     "报告期间公开依据版次联系方式查询方法数据读取时间慈善组织募捐资格证书活动项目备案编号第首更正次，共页：（）元％%"
@@ -75,7 +75,7 @@ class _Paper:
         self._document = document
         self._digest = digest
         self._pages = pages
-        self._pdf = FPDF(orientation="portrait", unit="mm", format="A4")
+        self._pdf = FPDF(orientation="landscape" if _wide(document) else "portrait", unit="mm", format="A4")
         self._pdf.set_auto_page_break(False)
         self._pdf.set_margin(0)
         self._pdf.set_title(document.heading.title)
@@ -134,9 +134,6 @@ class _Paper:
         self._down(4)
 
     def _table(self, number: int, table: Table) -> None:
-        wide = len(table.columns) >= _WIDE
-        if wide != (self._pdf.w > self._pdf.h):
-            self._page(across=wide)
         widths = _widths(table, self._width)
         header = [
             _Cell(_head(column), width, Align.C) for column, width in zip(table.columns, widths, strict=True)
@@ -156,8 +153,6 @@ class _Paper:
         self._down(5)
 
     def _notes(self) -> None:
-        if self._pdf.w > self._pdf.h:
-            self._page()
         self._room(30)
         self._title("附注 Notes")
         for number, note in enumerate((*self._document.notes, *self._document.remarks), start=1):
@@ -207,9 +202,9 @@ class _Paper:
     def _width(self) -> float:
         return float(self._pdf.w) - 2 * _MARGIN
 
-    def _page(self, *, across: bool = False) -> None:
+    def _page(self) -> None:
         pdf = self._pdf
-        pdf.add_page(orientation="landscape" if across else "portrait")
+        pdf.add_page()
         pdf.set_fill_color(*_ACCENT)
         pdf.rect(0, 0, pdf.w, 2.6, style="F")
         foot = pdf.h - 10
@@ -224,7 +219,7 @@ class _Paper:
     def _room(self, height: float) -> None:
         """Go to the next page unless there is so much room on this one."""
         if self._pdf.y + height > self._pdf.h - _BOTTOM:
-            self._page(across=self._pdf.w > self._pdf.h)
+            self._page()
 
     def _down(self, height: float) -> None:
         self._pdf.set_y(self._pdf.y + height)
@@ -285,7 +280,7 @@ class _Paper:
         split = [self._split(cell.text, cell.width - 2 * _PAD, size, style) for cell in cells]
         height = max(len(lines) for lines in split) * leading + 2 * _PAD
         if self._pdf.y + height > self._pdf.h - _BOTTOM:
-            self._page(across=self._pdf.w > self._pdf.h)
+            self._page()
             if again is not None:
                 self._row(again, style="B", shade=True, size=min(size, _HEADER))
         x, y = _MARGIN, self._pdf.y
@@ -316,7 +311,7 @@ class _Paper:
             shown,
             dry_run=True,
             output=MethodReturnValue.LINES,
-            wrapmode=WrapMode.CHAR,
+            wrapmode=WrapMode.WORD if "\n" in shown else WrapMode.CHAR,
             padding=0,
         )
         assert isinstance(lines, list)
@@ -324,7 +319,8 @@ class _Paper:
 
 
 def _head(column: Column) -> str:
-    return f"{column.label}\n{UNITS[column.kind]}{column.label_en}"
+    unit = f"{UNITS[column.kind]}\n" if UNITS[column.kind] else ""
+    return f"{column.label}\n{unit}{column.label_en}"
 
 
 def _before_and_after(change: Change) -> tuple[str, str]:
@@ -333,6 +329,20 @@ def _before_and_after(change: Change) -> tuple[str, str]:
 
 def _align(column: Column, cell: Cell) -> Align:
     return Align.L if column.kind in {"text", "day"} or isinstance(cell, str) else Align.R
+
+
+def _wide(document: Document) -> bool:
+    """Whether a table is too wide for paper that stands."""
+    return any(
+        sum(
+            min(_wanted(column, at, table.rows), _NARROW_TEXT)
+            if column.kind == "text"
+            else _wanted(column, at, table.rows)
+            for at, column in enumerate(table.columns)
+        )
+        > 210 - 2 * _MARGIN
+        for table in document.tables
+    )
 
 
 def _widths(table: Table, width: float) -> list[float]:
@@ -352,7 +362,7 @@ def _wanted(column: Column, at: int, rows: Sequence[Row]) -> float:
     texts = [cell_text(row.cells[at], column.kind) for row in rows]
     longest = max((_length(text) for text in texts), default=0.0)
     words = [column.label[:6], *f"{UNITS[column.kind]} {column.label_en}".split()]
-    head = max(_length(word) for word in words) * _HEADER / _BODY + 1
+    head = max(_length(word) for word in words) * _HEADER / _BODY * 1.3 + 1
     if column.kind == "text":
         return min(max(longest + 3, head + 3, 12.0), 60.0)
     return max(longest + 3.4, head + 3)

@@ -369,7 +369,7 @@ async def test_a_year_is_reported_by_its_organisation_and_rolls_up(service: Serv
 
     body = {"kind": "annual", "organisation_id": city, "period_from": "2025-01-01"}
     report = await published(service, body)
-    assert report["title"] == f"{city}慈善会2025年年度财务收支报告"
+    assert report["title"] == f"{city}慈善会2025年度财务收支报告"
     assert cells(report, "fund", "period_fen") == {
         "opening": 0,
         "received": 900_101,
