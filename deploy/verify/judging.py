@@ -19,6 +19,7 @@ from deploy.verify.claims import (
     screen_claims,
 )
 from deploy.verify.logs import LogReader, Logs
+from deploy.verify.organisations import wrong_places
 from deploy.verify.places import Places
 from deploy.verify.workbook import AMOUNTS, NAMES, Evidence, Mismatch, Sums, Workbook
 
@@ -162,6 +163,7 @@ class _Judge:
         self._progress("the rules", 0, 0)
         self._workbook.decide(_tops(claims))
         self._differ("reporting database", "minute_totals", uneven)
+        self._differ("reporting database", "organisations", (await wrong_places(self._places))[:SHOWN])
         self._differ("donation database", "status", wrong_status)
         for where, what in broken[:SHOWN]:
             self._add(LEDGER, where, what)

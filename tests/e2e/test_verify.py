@@ -290,6 +290,20 @@ SPOILINGS = {
         "ledger",
         "of goods in store",
     ),
+    "whose a campaign is": Spoiling(
+        "reporting",
+        "UPDATE campaigns SET organisation_id = 'pingjiang' WHERE organisation_id = 'gusu'",
+        "UPDATE campaigns SET organisation_id = 'gusu' WHERE organisation_id = 'pingjiang'",
+        "reporting database",
+        "belongs to pingjiang instead of gusu",
+    ),
+    "a county's place": Spoiling(
+        "reporting",
+        "UPDATE organisations SET parent_id = NULL WHERE organisation_id = 'pingjiang'",
+        "UPDATE organisations SET parent_id = 'gusu' WHERE organisation_id = 'pingjiang'",
+        "reporting database",
+        "pingjiang stands below nobody instead of gusu",
+    ),
     "a promise": Spoiling(
         "reporting",
         "UPDATE pledges SET amount_fen = amount_fen + 1"

@@ -32,6 +32,7 @@ BOUNDED = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+TAGS = {"pledges", "organisations"}
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 
@@ -40,7 +41,7 @@ async def test_every_operation_answers_whatever_it_is_sent(service: Service) -> 
     schema = schemathesis.openapi.from_dict(document)
     schema.validate()
     described = [cast(Any, each).ok() for each in schema.get_all_operations()]
-    operations = [each for each in described if "pledges" in each.definition.raw["tags"]]
+    operations = [each for each in described if TAGS & {*each.definition.raw["tags"]}]
     assert len(operations) >= 20
     campaign_id = await launched(service.operator(DESK))
     there = [await service.entered(campaign_id), await service.pledge(campaign_id, goods=some_goods(3))]
