@@ -1,4 +1,4 @@
-"""How long an approval takes when a fund has a million donations booked: over HTTP, from asking to the answer.
+"""How long an approval takes when a fund has a million donations booked: over HTTP, until its answer.
 
 The donations go through the campaign service's own booking (marks, sums, ledger, milestones) into its
 database; then a budget is put in force, and disbursements are asked for and approved one after the other by

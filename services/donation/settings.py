@@ -27,7 +27,7 @@ class Settings(ServiceSettings, KafkaSettings):
         default=1,
         ge=1,
         le=16,
-        description="members of the consumer group in one worker: one books while another waits for an answer",
+        description="members of the group in one worker: one books while another waits for an answer",
     )
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
 
