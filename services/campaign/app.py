@@ -14,6 +14,7 @@ from services.campaign.goods import api as goods_api
 from services.campaign.handlers import DonationEvents
 from services.campaign.insurance import api as insurance_api
 from services.campaign.ledger import api as ledger_api
+from services.campaign.matching import api as matching_api
 from services.campaign.models import idempotency_keys
 from services.campaign.organisations import api as organisations_api
 from services.campaign.parts import api as parts_api
@@ -48,6 +49,7 @@ APIS: Final = (
     spending_api,
     decisions_api,
     parts_api,
+    matching_api,
     funds_api,
     insurance_api,
     ledger_api,

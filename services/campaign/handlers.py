@@ -11,6 +11,7 @@ from services.campaign.fund_receipts import sum_by_fund
 from services.campaign.funds import queries as funds
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_donations
+from services.campaign.matching import booking as matches
 from services.campaign.milestones import Threshold, reached
 from services.campaign.pledges import booking
 from services.campaign.pledges.fulfilment import payments_in
@@ -72,6 +73,7 @@ async def book(connection: AsyncConnection, announcer: Announcer, events: Sequen
     await queries.add_receipts(connection, sums)
     await funds.note_reversals(connection, events)
     await bookkeeping.book(connection, of_donations(events))
+    await matches.book(connection, events, sorted({campaign for campaign, _ in sums}))
     waiting = await queries.lock_waiting_thresholds(connection, sorted({campaign for campaign, _ in sums}))
     if not waiting:
         return []

@@ -20,6 +20,8 @@ from shared.events.campaigns import (
     FundsReturned,
     FundsTransferred,
     GoalReached,
+    MatchClosed,
+    MatchOffered,
     MilestoneReached,
     PledgeCorrected,
     PledgeDue,
@@ -69,6 +71,8 @@ __all__ = [
     "GoodsReturned",
     "GoodsReversed",
     "GoodsWrittenOff",
+    "MatchClosed",
+    "MatchOffered",
     "MilestoneReached",
     "NotificationDelivered",
     "NotificationFailed",
@@ -107,6 +111,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     PledgeFulfilled,
     PledgeDue,
     PledgeReleased,
+    MatchOffered,
+    MatchClosed,
     DisbursementApproved,
     DisbursementWithdrawn,
     FundsDisbursed,
@@ -146,6 +152,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | PledgeFulfilled
         | PledgeDue
         | PledgeReleased
+        | MatchOffered
+        | MatchClosed
         | DisbursementApproved
         | DisbursementWithdrawn
         | FundsDisbursed

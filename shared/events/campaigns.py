@@ -161,6 +161,31 @@ class PledgeReleasedData(EventData):
     public_statement: str
 
 
+class MatchOfferedData(EventData):
+    """A company adds to what is given to `campaign_ids` in the window: `ratio_bp` basis points of it (10000
+    is one to one) less what goes back, at most `cap_fen`. It promises it to `campaign_id`; it is no donation.
+    """
+
+    match_id: UUID
+    campaign_id: str
+    campaign_ids: tuple[str, ...]
+    company: str
+    ratio_bp: Annotated[int, Field(strict=True, ge=1, le=100_000)]
+    cap_fen: AmountFen
+    window_start: Moment
+    window_end: Moment
+
+
+class MatchClosedData(EventData):
+    """What was matched became the pledge `pledge_id`, which PledgeMade tells of: not to be added to it."""
+
+    match_id: UUID
+    campaign_id: str
+    company: str
+    matched_fen: TotalFen
+    pledge_id: UUID | None = None
+
+
 class DisbursementApprovedData(EventData):
     disbursement_id: UUID
     campaign_id: str
@@ -321,6 +346,18 @@ class PledgeReleased(Event):
     TYPE: ClassVar[str] = "org.shanliu.pledge.released.v1"
     type: Literal["org.shanliu.pledge.released.v1"]
     data: PledgeReleasedData
+
+
+class MatchOffered(Event):
+    TYPE: ClassVar[str] = "org.shanliu.match.offered.v1"
+    type: Literal["org.shanliu.match.offered.v1"]
+    data: MatchOfferedData
+
+
+class MatchClosed(Event):
+    TYPE: ClassVar[str] = "org.shanliu.match.closed.v1"
+    type: Literal["org.shanliu.match.closed.v1"]
+    data: MatchClosedData
 
 
 class DisbursementApproved(Event):

@@ -5,6 +5,7 @@ import services.campaign.disclosure.models
 import services.campaign.funds.models
 import services.campaign.goods.models
 import services.campaign.ledger.models
+import services.campaign.matching.models
 import services.campaign.organisations.models
 import services.campaign.pledges.models
 import services.campaign.spending.models  # noqa: F401 - the same

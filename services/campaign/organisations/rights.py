@@ -69,6 +69,11 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
             "SELECT coalesce(campaigns.organisation_id, reports.organisation_id) AS organisation_id"
             " FROM reports LEFT JOIN campaigns USING (campaign_id) WHERE report_id = :id"
         ),
+        "match_id": (
+            "SELECT organisation_id FROM matches LEFT JOIN match_campaigns AS matched USING (match_id)"
+            " JOIN campaigns ON campaigns.campaign_id IN (matches.campaign_id, matched.campaign_id)"
+            " WHERE match_id = :id"
+        ),
         # A posting without a campaign is unrestricted money, and belongs to no organisation.
         "draft_id": (
             "SELECT organisation_id FROM ledger_drafts CROSS JOIN json_array_elements(postings) AS posting"

@@ -84,6 +84,7 @@ NAMED_IN_BODIES = {
     "POST /v1/campaigns: organisation_id",
     "PUT /v1/campaigns/{campaign_id}/plan: organisation_id",
     "POST /v1/campaigns/{campaign_id}/parts: organisation_id",
+    "POST /v1/campaigns/{campaign_id}/matches: campaign_ids",
     "POST /v1/organisations: parent_id",
     "POST /v1/campaigns/{campaign_id}/organisation: organisation_id",
     "POST /v1/campaigns/{campaign_id}/transfers: to_campaign_id",
