@@ -49,6 +49,16 @@ class Claim:
     unsaid: frozenset[str] = frozenset()
     digest: str | None = None
     version: int | None = None
+    tree: "Tree | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a place says of a campaign with its parts together: their sums, and the digest over theirs."""
+
+    parts: tuple[str, ...]
+    sums: Sums
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,15 @@ def digest_of(campaign_id: str, positions: Mapping[str, int], sums: Sums) -> str
     }
     if sums.returned_fen:
         claim["returned_fen"] = sums.returned_fen
+    return _sha256(claim)
+
+
+def tree_digest_of(campaign_id: str, digests: Mapping[str, str]) -> str:
+    """The digest of a campaign with its parts, over the digest of each by its id."""
+    return _sha256({"campaign_id": campaign_id, "digests": dict(digests)})
+
+
+def _sha256(claim: Mapping[str, Any]) -> str:
     text = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -124,6 +143,19 @@ def _reason(error: Exception) -> str:
 
 
 def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
+    return Claim(
+        place,
+        campaign_id,
+        _sums(said),
+        said["positions"],
+        unsaid=OF_FUNDS,
+        digest=said["digest"],
+        version=said["version"],
+        tree=_tree(said.get("tree")),
+    )
+
+
+def _sums(said: Mapping[str, Any]) -> Sums:
     names = (
         "received_fen",
         "reversed_fen",
@@ -133,16 +165,15 @@ def _claim(place: str, campaign_id: str, said: Mapping[str, Any]) -> Claim:
         "donations",
         *OF_GOODS,
     )
-    sums = Sums(**{name: said[name] for name in names})
-    return Claim(
-        place,
-        campaign_id,
-        sums,
-        said["positions"],
-        unsaid=OF_FUNDS,
-        digest=said["digest"],
-        version=said["version"],
-    )
+    return Sums(**{name: said[name] for name in names})
+
+
+def _tree(said: Mapping[str, Any] | None) -> Tree | None:
+    """The tree of an answer of GET totals; a stream tells the first parts only, and is no claim of all."""
+    if said is None or "total" not in said:
+        return None
+    parts = tuple(part["campaign_id"] for part in said["parts"])
+    return Tree(parts, _sums(said["total"]), said["digest"])
 
 
 # ---------------------------------------------------------------- the databases

@@ -12,11 +12,13 @@ from deploy.verify.claims import (
     LEDGER,
     Claim,
     Silent,
+    Tree,
     campaign_claims,
     digest_of,
     read_donation_database,
     reporting_claims,
     screen_claims,
+    tree_digest_of,
 )
 from deploy.verify.logs import LogReader, Logs
 from deploy.verify.organisations import wrong_places
@@ -258,11 +260,32 @@ class _Judge:
         elif claim.version not in {None, sum(sequence + 1 for sequence in claim.positions.values())}:
             wrong = ["version"]
             self._add(claim.place, "version", "is not that of its positions", claim.campaign_id)
+        elif claim.tree is not None and (differs := self._tree_differs(claim, claim.tree)):
+            wrong = [differs]
+            self._add(claim.place, "the tree", differs, claim.campaign_id)
         behind = self._workbook.behind(claim.campaign_id, claim.positions)
         late = behind
         if behind and self._due is not None:
             late = self._workbook.late(claim.campaign_id, claim.positions, self._due)
         return Line(claim.place, claim.sums, not wrong, behind, late)
+
+    def _tree_differs(self, claim: Claim, tree: Tree) -> str:
+        """What of a campaign with its parts is not the sum of what the logs make of each; nothing: it is."""
+        every = {
+            campaign_id: self._expected(replace(claim, campaign_id=campaign_id))
+            for campaign_id in (claim.campaign_id, *tree.parts)
+        }
+        names = [name for name in _COMPARED if name not in claim.unsaid]
+        sums = {name: sum(getattr(each, name) for each in every.values()) for name in names}
+        wrong = [
+            f"{name} is {getattr(tree.sums, name)} instead of {fen}"
+            for name, fen in sums.items()
+            if getattr(tree.sums, name) != fen
+        ]
+        digests = {each: digest_of(each, claim.positions, expected) for each, expected in every.items()}
+        if not wrong and tree.digest != tree_digest_of(claim.campaign_id, digests):
+            wrong = ["the digest is not that of its parts"]
+        return "; ".join(wrong)
 
     def _where(self, claim: Claim) -> str:
         """The sources whose part is wrong, where the place has its number in parts."""

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from services.reporting.totals import Amounts, CampaignState, RecentDonor
+from services.reporting.totals import Amounts, CampaignState, RecentDonor, Tree
+
+PARTS_SHOWN: Final = 20
+"""Parts that a screen is told of, ten times a second; the API tells them all."""
 
 
 def snapshot_frame(state: CampaignState) -> bytes:
@@ -50,6 +53,27 @@ def _numbers(state: CampaignState) -> dict[str, Any]:
         "version": state.version,
         "digest": state.digest,
         "as_of": _utc(state.as_of),
+        **({} if state.tree is None else {"tree": _tree(state.tree)}),
+    }
+
+
+def _tree(tree: Tree) -> dict[str, Any]:
+    """What a campaign and its parts make together, and the parts that have received most."""
+    return {
+        **amounts_of(tree.amounts),
+        "digest": tree.digest,
+        "count": len(tree.parts),
+        "parts": [
+            {
+                "campaign_id": part.campaign_id,
+                "part_kind": part.part_kind,
+                "title": part.title,
+                "title_en": part.title_en,
+                "net_fen": part.amounts.net_fen,
+                "donations": part.amounts.donations,
+            }
+            for part in tree.parts[:PARTS_SHOWN]
+        ],
     }
 
 

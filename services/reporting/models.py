@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 from shared.positions import marks_table
@@ -70,6 +71,10 @@ campaigns: Final = Table(
     Column("window_end", UTC_TIME, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
     Column("filing_due_on", Date),
+    Column("parent_id", Text),
+    Column("part_kind", Text),
+    CheckConstraint("(parent_id IS NULL) = (part_kind IS NULL)", name="campaigns_part"),
+    Index("campaigns_parts", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     _named("status", "filed", "launched", "paused", "closed", "settled", table="campaigns"),
 )
 """What the screen must show of a campaign (Charity Law art. 25)."""

@@ -18,6 +18,9 @@ and what is added up belongs to the campaigns whose newest event names the organ
 their `organisation_id` (organisation.registered.v1 names the one above each). `returned_fen` is always
 there.
 
+The digest of a tree, a campaign with its parts, is SHA-256 over {"campaign_id", "digests"} in the same form:
+`digests` has those of the campaign and of each part by their ids, all at the positions of the campaign.
+
 Goods given in kind are no part of it: the digest proves money (`shanliu verify` recomputes goods as well).
 """
 
@@ -57,6 +60,11 @@ def organisation_digest(organisation_id: str, positions: Mapping[str, int], sums
     """The same over what rolls up to an organisation; `sums` has PROVED and returned_fen."""
     proved = {name: sums[name] for name in (*PROVED, "returned_fen")}
     return _sha256({"organisation_id": organisation_id, "positions": dict(positions), **proved})
+
+
+def tree_digest_of(campaign_id: str, digests: Mapping[str, str]) -> str:
+    """SHA-256 (64 hexadecimal digits) over the digests of a campaign and of its parts, by their ids."""
+    return _sha256({"campaign_id": campaign_id, "digests": dict(digests)})
 
 
 def _sha256(claim: Mapping[str, object]) -> str:

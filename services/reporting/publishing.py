@@ -67,6 +67,8 @@ class TotalsPublisher:
         try:
             states = await queries.read_states(self._engine, campaigns)
             await asyncio.gather(*(self._send(state) for state in states))
+            # What a part has got, its parent shows with the tree.
+            self.changed({state.plan.parent_id for state in states if state.plan.parent_id} - campaigns)
         except (SQLAlchemyError, OSError, PublishFailed) as error:
             log.warning("totals_not_published", error=repr(error)[:300], campaigns=len(campaigns))
             self.changed(campaigns)

@@ -30,6 +30,7 @@ from services.reporting.totals import (
     ChannelTotal,
     OrganisationName,
 )
+from services.reporting.trees import with_trees
 from shared.dead_letters import DeadLetter
 from shared.events import (
     DonationReceived,
@@ -215,6 +216,8 @@ _PLAN_COLUMNS: Final = (
     "window_end",
     "changed_at",
     "filing_due_on",
+    "parent_id",
+    "part_kind",
 )
 _PUT_CAMPAIGN = text(
     f"INSERT INTO campaigns (status, {', '.join(_PLAN_COLUMNS)})"  # noqa: S608 - this file's own names
@@ -424,11 +427,12 @@ CROSS JOIN (
 ) AS positions
 """
 _ALL_STATES = text(_STATES)
-_SOME_STATES = text(_STATES + "WHERE c.campaign_id = ANY(:campaigns)")
+# With the parts of what is asked: a tree is of one snapshot too.
+_SOME_STATES = text(_STATES + "WHERE c.campaign_id = ANY(:campaigns) OR c.parent_id = ANY(:campaigns)")
 
 
 async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = None) -> list[CampaignState]:
-    """Read campaigns (None: all) with their amounts and all positions, in one consistent snapshot.
+    """Read campaigns (None: all) with their amounts, their trees and all positions, in one snapshot.
 
     One statement sees one state of the database, also at READ COMMITTED, so the sums and the marks belong
     together. Campaigns whose plan has not been read yet are left out.
@@ -439,11 +443,12 @@ async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = Non
 
 async def _states(connection: AsyncConnection, campaigns: Iterable[str] | None) -> list[CampaignState]:
     parameters: dict[str, Any] = {"recent": RECENT_SHOWN}
-    if campaigns is not None:
-        parameters["campaigns"] = sorted(campaigns)
+    wanted = None if campaigns is None else set(campaigns)
+    if wanted is not None:
+        parameters["campaigns"] = sorted(wanted)
     statement = _ALL_STATES if campaigns is None else _SOME_STATES
     rows = (await connection.execute(statement, parameters)).mappings().all()
-    return [_state(row) for row in rows]
+    return with_trees(map(_state, rows), wanted)
 
 
 _ORGANISATIONS = text("SELECT * FROM organisations ORDER BY organisation_id")

@@ -5,8 +5,60 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from services.reporting.totals import CampaignState, CampaignStatus, ChannelTotal
-from shared.events.campaigns import CampaignKind
+from services.reporting.totals import Amounts, CampaignState, CampaignStatus, ChannelTotal, Tree
+from shared.events.campaigns import CampaignKind, PartKind
+
+
+class TreeAmounts(BaseModel):
+    """Amounts in fen, each by itself."""
+
+    received_fen: int
+    reversed_fen: int
+    net_fen: int
+    donations: int
+    promised_fen: int
+    disbursed_fen: int
+    returned_fen: int
+    goods_received_fen: int
+    goods_distributed_fen: int
+    goods_written_off_fen: int
+
+    @classmethod
+    def of(cls, amounts: Amounts) -> Self:
+        """The amounts of a campaign, or of a tree."""
+        return cls(**amounts.model_dump(), net_fen=amounts.net_fen)
+
+
+class TreePart(BaseModel):
+    """A part (分活动) of a campaign. Its money is its own."""
+
+    campaign_id: str
+    part_kind: PartKind | None
+    title: str
+    title_en: str | None
+    status: CampaignStatus
+    goal_fen: int
+    amounts: TreeAmounts
+
+
+class TreeTotals(BaseModel):
+    """A campaign and its parts together, at the positions of the campaign; the part with most first."""
+
+    total: TreeAmounts
+    digest: str
+    parts: list[TreePart]
+
+    @classmethod
+    def of(cls, tree: Tree) -> Self:
+        """The public totals of a tree."""
+        return cls(
+            total=TreeAmounts.of(tree.amounts),
+            digest=tree.digest,
+            parts=[
+                TreePart(**part.model_dump(exclude={"amounts"}), amounts=TreeAmounts.of(part.amounts))
+                for part in tree.parts
+            ],
+        )
 
 
 class Totals(BaseModel):
@@ -46,6 +98,10 @@ class Totals(BaseModel):
     version: int
     digest: str
     as_of: datetime
+    parent_id: str | None
+    part_kind: PartKind | None
+    tree: TreeTotals | None
+    """With its parts, where it has any. Its own number above never has their money in it."""
 
     @classmethod
     def of(cls, state: CampaignState) -> Self:
@@ -60,6 +116,7 @@ class Totals(BaseModel):
             version=state.version,
             digest=state.digest,
             as_of=state.as_of,
+            tree=None if state.tree is None else TreeTotals.of(state.tree),
         )
 
 

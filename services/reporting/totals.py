@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.events.campaigns import CampaignKind
+from shared.events.campaigns import CampaignKind, PartKind
 from shared.events.donations import DonorKind
 
 CampaignStatus = Literal["filed", "launched", "paused", "closed", "settled"]
@@ -86,6 +86,32 @@ class CampaignPlan(Frozen):
     window_end: datetime
     filing_due_on: date | None = None
     """The last day for an emergency appeal to file (art. 73); None: nothing is due."""
+    parent_id: str | None = None
+    """Of a part (分活动): the campaign that it is a part of."""
+    part_kind: PartKind | None = None
+
+
+class PartTotal(Frozen):
+    """A part (分活动) of a campaign with its own amounts, which are never its parent's."""
+
+    campaign_id: str
+    part_kind: PartKind | None
+    title: str
+    title_en: str | None
+    status: CampaignStatus
+    goal_fen: int
+    amounts: Amounts
+
+
+class Tree(Frozen):
+    """A campaign and its parts together, of the same snapshot as its own number."""
+
+    amounts: Amounts
+    """The sums, each amount by itself."""
+    digest: str
+    """Over the digests of all that is in it (proof.tree_digest_of)."""
+    parts: tuple[PartTotal, ...]
+    """The one that has received most first."""
 
 
 class OrganisationName(Frozen):
@@ -114,6 +140,8 @@ class CampaignState(Frozen):
     version: int
     digest: str
     as_of: datetime
+    tree: Tree | None = None
+    """With its parts, where it has any: beside its own number, never in it."""
 
     @property
     def campaign_id(self) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import queries
 from services.reporting.handlers import count
-from services.reporting.proof import digest_of, version_of
+from services.reporting.proof import digest_of, tree_digest_of, version_of
 from services.reporting.totals import RECENT_SHOWN, CampaignState
 from shared.events import CampaignPaused, Event
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
@@ -43,6 +43,31 @@ async def test_replayed_events_count_once(engine: AsyncEngine) -> None:
     await counted(engine, events, events, events[1:], events[:2])
     amounts = (await state_of(engine)).amounts
     assert (amounts.received_fen, amounts.reversed_fen, amounts.donations) == (600, 50, 3)
+
+
+async def test_a_parent_shows_its_tree_beside_its_own_number_at_one_moment(engine: AsyncEngine) -> None:
+    campaigns, source = await launched(engine), Source()
+    parts = [campaigns.launched(part, parent_id=GALA, part_kind="company") for part in ("part-1", "part-2")]
+    await counted(engine, parts)
+    await counted(
+        engine,
+        [
+            source.received(1_000),
+            source.received(20, campaign_id="part-1"),
+            source.received(300, campaign_id="part-2"),
+        ],
+        [campaigns.pledged(44, campaign_id="part-1")],
+    )
+    parent, part = await state_of(engine), await state_of(engine, "part-1")
+    assert (parent.amounts.received_fen, part.amounts.received_fen) == (1_000, 20)
+    assert (part.plan.parent_id, part.plan.part_kind, part.tree) == (GALA, "company", None)
+    assert parent.tree is not None
+    assert [each.campaign_id for each in parent.tree.parts] == ["part-2", "part-1"]
+    assert (parent.tree.amounts.received_fen, parent.tree.amounts.promised_fen) == (1_320, 44)
+    digests = {each.campaign_id: each.digest for each in (parent, part, await state_of(engine, "part-2"))}
+    assert parent.tree.digest == tree_digest_of(GALA, digests)
+    seen = {state.campaign_id: state.tree for state in await queries.read_states(engine)}
+    assert seen == {GALA: parent.tree, "part-1": None, "part-2": None}
 
 
 async def test_an_event_after_a_gap_waits_for_its_rightful_copy(engine: AsyncEngine) -> None:
