@@ -300,6 +300,30 @@ async def test_promised_received_and_disbursed_stand_apart_and_are_never_added(
         assert format_yuan(wrong) not in await page.locator("body").inner_text()
 
 
+async def test_a_campaign_with_parts_says_what_they_make_together_beside_its_own_number(
+    page: Page, evening: Evening
+) -> None:
+    campaign, parts, channel = "with-parts", ("team-one", "team-two"), evening.channel()
+    await evening.happens(evening.campaigns.launched(campaign))
+    for part in parts:
+        await evening.happens(evening.campaigns.launched(part, parent_id=campaign, part_kind="team"))
+    await evening.happens(channel.received(5_000_000, campaign_id=campaign))
+    await evening.counted(campaign, 5_000_000)
+    await open_screen(page, evening.reporting.url, campaign)
+    await shows(page, 5_000_000)
+    await evening.happens(channel.received(7_345_600, campaign_id=parts[1]))
+
+    async def there() -> bool:
+        return "连同 2 个分活动共 123,456 元" in await text_of(page, "received_note")
+
+    await until("the screen says what a part has got", there)
+    assert await number_of(page) == format_yuan(5_000_000), "its own number has nothing of it"
+    for width, height in ((1920, 1080), (390, 844)):
+        await page.set_viewport_size({"width": width, "height": height})
+        overflow = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) <= 0
+
+
 async def test_goods_in_kind_have_a_line_of_their_own_where_there_are_any(
     page: Page, evening: Evening
 ) -> None:

@@ -142,7 +142,9 @@ function renderTotals() {
   for (const name of PROMISES) putAmount(name, formatShort(proved[name] ?? 0n, language.code));
   renderGoods();
   const count = Number(proved.donations).toLocaleString("en-US");
-  put("received_note", language.say("receivedNote", count));
+  const own = language.say("receivedNote", count);
+  const tree = proved.tree;
+  put("received_note", tree ? `${own} · ${language.say("treeNote", tree.count, formatShort(tree.net_fen, language.code))}` : own);
   const reversed = proved.reversed_fen > 0n ? language.say("reversedNote", formatPlain(proved.reversed_fen)) : "";
   put("reversed_note", reversed);
   const back = proved.returned_fen > 0n ? language.say("returnedNote", formatPlain(proved.returned_fen)) : "";
