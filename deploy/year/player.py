@@ -91,7 +91,7 @@ class Player:
         tops = [each for each in campaigns if each.parent is None]
         parts = [each for each in campaigns if each.parent is not None]
         await self._office.each("campaigns", tops, self._campaign)
-        await self._office.each("parts of campaigns", parts, self._campaign)
+        await self._office.each("parts of campaigns", parts, self._part)
         named = [each for each in campaigns if each.named_fund is not None]
         await self._office.each("named funds", named, self._named_fund)
         placards = [(each, placard) for each in campaigns for placard in each.placards]
@@ -144,6 +144,22 @@ class Player:
         for step, body in steps:
             await self._office.command("desk", f"/v1/campaigns/{campaign_id}/{step}", body)
 
+    async def _part(self, campaign: Campaign) -> None:
+        """A county's part, under the filing number of its parent."""
+        campaign_id, parent_id = self.played.id_of(campaign.key), self.played.id_of(campaign.parent or "")
+        body = {
+            "campaign_id": campaign_id,
+            "organisation_id": self.played.id_of(campaign.organisation),
+            "part_kind": campaign.part,
+            "title": campaign.title,
+            "title_en": campaign.title_en,
+            "goal_fen": _goal_fen(campaign),
+            "uses": list(campaign.uses),
+        }
+        await self._office.command("desk", f"/v1/campaigns/{parent_id}/parts", body)
+        launch = {"on": f"{campaign.first}"}
+        await self._office.command("desk", f"/v1/campaigns/{campaign_id}/launch", launch)
+
     def _plan(self, campaign: Campaign) -> dict[str, Any]:
         """The filed plan (Charity Law art. 24)."""
         return {
@@ -152,7 +168,7 @@ class Player:
             "kind": campaign.kind,
             "title": campaign.title,
             "title_en": campaign.title_en,
-            "goal_fen": max(campaign.received_fen, campaign.promised_fen, LEAST_GOAL_FEN),
+            "goal_fen": _goal_fen(campaign),
             "purpose": campaign.purpose,
             "window_start": _moment(campaign.first),
             "window_end": _moment(campaign.last + timedelta(days=1)),
@@ -364,6 +380,11 @@ class Player:
             asked = await self._office.command("desk", f"{each}/claims", claim)
             confirm = f"/v1/insurance-claims/{asked['claim_id']}/confirm"
             await self._office.command("finance", confirm, {}, version=asked["version"])
+
+
+def _goal_fen(campaign: Campaign) -> int:
+    """What a campaign is out for: all that it is promised or given, at least some."""
+    return max(campaign.received_fen, campaign.promised_fen, LEAST_GOAL_FEN)
 
 
 def _goods_body(given: Goods) -> dict[str, Any]:

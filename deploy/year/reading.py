@@ -174,16 +174,10 @@ class Reader:
                 continue
             key = each["campaign_id"].removesuffix(self._mark)
             organisation = each["organisation_id"].removesuffix(self._mark)
-            parent = each.get("parent_id") or self._declared_parent(key)
+            parent = each["parent_id"]
             reading.listed[key] = Listed(organisation, each["kind"], parent is not None)
             if parent is not None:
                 reading.parts.setdefault(parent.removesuffix(self._mark), []).append(key)
-
-    def _declared_parent(self, key: str) -> str | None:
-        """Until the campaign service knows parts."""
-        parents = {each.key: each.parent for each in self._year.campaigns}
-        found = parents.get(key)
-        return found and self._played.id_of(found)
 
     async def _payments(self, key: str) -> Sequence[Out]:
         return [
