@@ -47,6 +47,7 @@ def figures(reading: Reading, scale: int) -> list[Figure]:
     """Every figure of the table. `scale`: person-times that a donation online stands for."""
     return [
         *_books(reading),
+        *_report(reading.reported),
         *_online(reading, scale),
         *_events(reading),
         *_appeals(reading),
@@ -73,6 +74,17 @@ def _books(reading: Reading) -> Iterable[Figure]:
     yield Figure("city projects", "97个", seed.CITY_PROJECTS, city_projects, "count")
     yield Figure("medicines in", "1.21亿元", seed.MEDICINES, reading.medicines_fen)
     yield Figure("medicines out", "1.21亿元", seed.MEDICINES, _value(medicines))
+
+
+def _report(reported: dict[str, Fund]) -> Iterable[Figure]:
+    """The annual report that everybody can read."""
+    for key, name, raised, spent in (
+        ("total", "city + counties", seed.RAISED, seed.SPENT),
+        (CITY, "city", seed.CITY_RAISED, seed.CITY_SPENT),
+    ):
+        own = reported[key]
+        yield Figure(f"annual report: {name} raised", format_cn(raised), raised, own.raised_fen)
+        yield Figure(f"annual report: {name} spent", format_cn(spent), spent, own.spent_fen)
 
 
 def _online(reading: Reading, scale: int) -> Iterable[Figure]:

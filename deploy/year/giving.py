@@ -21,7 +21,7 @@ from deploy.year.terms import BANK, SHANGHAI, Gift
 
 CHUNK: Final = 4_000
 """So many are published in the order of time before the next."""
-BY_HTTP: Final = 50
+BY_HTTP: Final = 100
 """Every so-manieth online donation is sent by signed HTTP, the others straight into Kafka."""
 SENDERS: Final = 16
 PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)

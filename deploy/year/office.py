@@ -80,6 +80,18 @@ class Office:
             raise YearFailed(f"GET {path}: {answer.status_code} {answer.text[:400]}")
         return answer.json()  # type: ignore[no-any-return]
 
+    async def eventually(self, service: Service, path: str) -> dict[str, Any]:
+        """As `read`, for what follows by a moment: what is not known yet (404) is asked for PATIENCE_S."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE_S
+        while True:
+            try:
+                return await self.read(service, path)
+            except YearFailed as error:
+                if ": 404 " not in str(error) or loop.time() > deadline:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+
     async def all(self, service: Service, path: str, **parameters: str | int) -> list[dict[str, Any]]:
         """A whole list, part by part."""
         items: list[dict[str, Any]] = []

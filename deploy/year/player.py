@@ -50,6 +50,8 @@ class Played:
     scale: int
     donations: int = 0
     donations_fen: int = 0
+    report_id: str = ""
+    """Of the published annual report."""
     pledges: dict[tuple[str, str], str] = field(default_factory=dict)
     """(campaign's key, placard's number) → pledge_id"""
 
@@ -105,6 +107,7 @@ class Player:
         await self._office.each("payments", payments, self._pay)
         policies = [(each, policy) for each in campaigns for policy in each.policies]
         await self._office.each("insurance", policies, self._insure)
+        await self._office.each("annual report", [self._year.root], self._report)
         return self.played
 
     async def _register_channels(self) -> None:
@@ -380,6 +383,19 @@ class Player:
             asked = await self._office.command("desk", f"{each}/claims", claim)
             confirm = f"/v1/insurance-claims/{asked['claim_id']}/confirm"
             await self._office.command("finance", confirm, {}, version=asked["version"])
+
+    async def _report(self, organisation: str) -> None:
+        """The annual report of an organisation, drawn up by one person and published by another (art. 78)."""
+        body = {
+            "kind": "annual",
+            "organisation_id": self.played.id_of(organisation),
+            "period_from": "2023-01-01",
+        }
+        drawn = await self._office.command("finance", "/v1/disclosure/reports", body)
+        self.played.report_id = drawn["report_id"]
+        path = f"/v1/disclosure/reports/{drawn['report_id']}/publish"
+        read = {"digest": drawn["digest"]}
+        await self._office.command("approver", path, read, version=drawn["version"])
 
 
 def _goal_fen(campaign: Campaign) -> int:

@@ -104,6 +104,8 @@ class Reading:
     """Donors in the terms of the judicial aid fund."""
     organisations: dict[str, tuple[Fund, Fund]] = field(default_factory=dict)
     """(its own, with all below it)"""
+    reported: dict[str, Fund] = field(default_factory=dict)
+    """The published annual report's table of organisations: of each, and `total` of them all."""
     insurance: Insurance = Insurance({}, 0, 0, 0)
 
     def tree(self, key: str) -> list[str]:
@@ -154,7 +156,27 @@ class Reader:
             found = await self._office.read("campaign", path)
             reading.organisations[organisation.key] = _balance(found["own"]), _balance(found["total"])
         reading.insurance = await self._insurance()
+        reading.reported = await self._reported()
         return reading
+
+    async def _reported(self) -> dict[str, Fund]:
+        """The table of organisations of the annual report, as reporting publishes it to everybody."""
+        path = f"/v1/reports/{self._played.report_id}"
+        found = await self._office.eventually("reporting", path)
+        (table,) = [each for each in found["document"]["tables"] if each["id"] == "organisations"]
+        columns = [each["id"] for each in table["columns"]]
+        rows = {each["id"]: dict(zip(columns, each["cells"], strict=True)) for each in table["rows"]}
+        return {
+            name.removesuffix(self._mark): Fund(
+                row["received_fen"] - row["reversed_fen"],
+                row["spent_fen"] - row["returned_fen"],
+                row["goods_received_fen"],
+                row["goods_distributed_fen"] - row["goods_returned_fen"],
+                0,
+                {},
+            )
+            for name, row in rows.items()
+        }
 
     async def _insurance(self) -> Insurance:
         root = self._played.id_of(self._year.root)

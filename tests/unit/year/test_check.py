@@ -73,6 +73,8 @@ def _read(year: Year) -> Reading:
         own = _sum([reading.funds[each.key] for each in year.of(organisation.key)])
         whole = _sum(list(reading.funds.values())) if organisation.parent is None else own
         reading.organisations[organisation.key] = own, whole
+    reading.reported = {key: own for key, (own, _) in reading.organisations.items()}
+    reading.reported["total"] = reading.organisations[year.root][1]
     return reading
 
 
