@@ -3,7 +3,7 @@
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read |
-| desk | enter, rewrite and cancel a gift in kind |
+| desk | enter, rewrite and cancel a gift in kind; carry goods to another store |
 | desk, finance | confirm a gift that another person has entered |
 | desk, finance | ask for a distribution, a return, a write-off, a reversal |
 | approver | approve what another person has asked for |
@@ -39,6 +39,8 @@ from services.campaign.days import today_of
 from services.campaign.goods import commands, queries
 from services.campaign.goods.rules import GiftState, MovementKind, MovementState
 from services.campaign.goods.schemas import (
+    Carries,
+    CarryBody,
     CountedBody,
     DistributionBody,
     Gift,
@@ -46,6 +48,7 @@ from services.campaign.goods.schemas import (
     GiftChanges,
     GiftPage,
     GoodsFigures,
+    Item,
     ItemPage,
     Movement,
     MovementPage,
@@ -325,6 +328,24 @@ async def list_store(
         await campaigns.campaign(connection, campaign_id)
         items = await queries.list_store(connection, campaign_id, store=store, after=after, limit=limit)
     return ItemPage(items=items, next=next_after([str(item.item_id) for item in items], limit))
+
+
+@router.post(
+    "/v1/goods-items/{item_id}/carry", response_model=Item, summary="Carry goods to another store (移库)"
+)
+async def carry(
+    item_id: UUID, body: CarryBody, sent: Annotated[Sent, Depends(sent("carry", "desk"))]
+) -> Response:
+    """All that is left of them. `from_store` says where they were seen; elsewhere by now: 409."""
+    return await sent.run(lambda connection: commands.carry(connection, sent.actor, item_id, body))
+
+
+@router.get("/v1/goods-items/{item_id}/carries", summary="Where goods have lain", dependencies=READING)
+async def read_carries(item_id: UUID, books: BooksHere) -> Carries:
+    """The newest 200, newest first."""
+    async with books.engine.connect() as connection:
+        await queries.item(connection, item_id)
+        return await queries.carries(connection, item_id)
 
 
 @router.get("/v1/goods-expiring", summary="List what expires soon, or has, in any store in reach")

@@ -18,6 +18,7 @@ from services.campaign.commands import Actor
 from services.campaign.goods import announcements, queries, rules
 from services.campaign.goods.rules import GiftAction, GiftState, Line, MovementKind, MovementState
 from services.campaign.goods.schemas import (
+    CarryBody,
     CountedBody,
     DistributionBody,
     Gift,
@@ -133,6 +134,35 @@ def _items(body: GiftBody, campaign_id: str, gift_id: UUID) -> list[dict[str, An
         {**item.model_dump(), **of, "item_id": new_id(), "line": line}
         for line, item in enumerate(body.items, start=1)
     ]
+
+
+# ---------------------------------------------------------------- the store
+
+
+async def carry(connection: AsyncConnection, actor: Actor, item_id: UUID, body: CarryBody) -> Item:
+    """Record that all that is left of an item was carried to another store. No value moves, and no event.
+
+    Raises NothingThere, StoreDiffers or SameStore.
+    """
+    now = datetime.now(UTC)
+    await _locked_campaign(connection, (await queries.item(connection, item_id)).campaign_id)
+    known = await queries.item(connection, item_id)
+    rules.require_carried(
+        known.left_quantity, known.store, from_store=body.from_store, to_store=body.to_store
+    )
+    days.require_not_ahead(body.carried_on, now, "carried_on")
+    days.require_not_before(
+        body.carried_on, await queries.last_received_on(connection, [item_id]), "carried_on"
+    )
+    values = {
+        **body.model_dump(),
+        "carry_id": new_id(),
+        "item_id": item_id,
+        "quantity": known.left_quantity,
+        "person": actor.person,
+        "recorded_at": now,
+    }
+    return await queries.add_carry(connection, values)
 
 
 # ---------------------------------------------------------------- movements, asked for

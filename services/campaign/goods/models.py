@@ -237,3 +237,21 @@ goods_movement_items: Final = Table(
     Index("goods_movement_items_of_item", "item_id"),
 )
 """The lines of a movement; `value_fen` is known when it is done."""
+
+goods_carries: Final = Table(
+    "goods_carries",
+    metadata,
+    Column("carry_id", Uuid, primary_key=True),
+    Column("item_id", Uuid, ForeignKey("goods_items.item_id"), nullable=False),
+    Column("from_store", Text, nullable=False),
+    Column("to_store", Text, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    Column("carried_on", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("recorded_at", UTC_TIME, nullable=False),
+    CheckConstraint("from_store <> to_store", name="goods_carries_stores"),
+    CheckConstraint(f"quantity BETWEEN 1 AND {MAX_QUANTITY}", name="goods_carries_quantity"),
+    Index("goods_carries_of_item", "item_id", "carry_id"),
+)
+"""What was carried from one store to another: no value moves, so one person records it."""

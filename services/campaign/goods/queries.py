@@ -20,6 +20,8 @@ from services.campaign.goods.rules import (
     Pile,
 )
 from services.campaign.goods.schemas import (
+    Carries,
+    Carry,
     Gift,
     GiftChange,
     GiftChanges,
@@ -175,6 +177,31 @@ async def last_received_on(connection: AsyncConnection, item_ids: Iterable[UUID]
     )
     found: date | None = (await connection.execute(statement)).scalar_one()
     return found
+
+
+async def item(connection: AsyncConnection, item_id: UUID) -> Item:
+    """Read an item. Raises NotFound."""
+    statement = select(models.goods_items).where(models.goods_items.c.item_id == item_id)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("There are no goods with this id.", fields=["item_id"])
+    return Item.model_validate(row)
+
+
+async def add_carry(connection: AsyncConnection, values: Mapping[str, Any]) -> Item:
+    """Note that goods, whose campaign is locked, were carried to another store."""
+    await connection.execute(insert(models.goods_carries).values(**values))
+    table = models.goods_items
+    statement = update(table).where(table.c.item_id == values["item_id"]).values(store=values["to_store"])
+    return Item.model_validate((await connection.execute(statement.returning(*table.c))).one())
+
+
+async def carries(connection: AsyncConnection, item_id: UUID) -> Carries:
+    """Where an item has lain."""
+    table = models.goods_carries
+    statement = select(table).where(table.c.item_id == item_id).order_by(table.c.carry_id.desc())
+    rows = await connection.execute(statement.limit(CHANGES_SHOWN))
+    return Carries(items=[Carry.model_validate(row) for row in rows])
 
 
 async def list_store(

@@ -171,6 +171,27 @@ class PastPile(Refused):
     title = "There are not so many pieces"
 
 
+class NothingThere(Refused):
+    """Carrying goods that have all gone out."""
+
+    code = "goods-none-left"
+    title = "Nothing of the goods is in the store"
+
+
+class StoreDiffers(Refused):
+    """Carrying goods from a store that they are not in."""
+
+    code = "goods-store-differs"
+    title = "The goods are in another store"
+
+
+class SameStore(Refused):
+    """Carrying goods to where they are."""
+
+    code = "goods-same-store"
+    title = "The goods are there already"
+
+
 class NotDistributed(Refused):
     """A return of what was never given out."""
 
@@ -335,3 +356,13 @@ def require_known(wanted: Iterable[UUID], known: Iterable[UUID]) -> None:
     """Raise NotFound for goods that the campaign does not have."""
     if missing := sorted(set(wanted) - set(known)):
         raise NotFound(f"The campaign has no goods {missing[0]}.", fields=["items"])
+
+
+def require_carried(left_quantity: int, store: str, *, from_store: str, to_store: str) -> None:
+    """Raise NothingThere, StoreDiffers or SameStore unless goods lie in `from_store` and go elsewhere."""
+    if not left_quantity:
+        raise NothingThere("All of them have gone out.")
+    if store != from_store:
+        raise StoreDiffers(f"They lie in {store}. Look again, then say where they go.", store=store)
+    if store == to_store:
+        raise SameStore("Name another store.", fields=["to_store"])

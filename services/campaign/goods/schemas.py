@@ -123,6 +123,15 @@ class ReversalBody(MovementBody):
     reason: Paragraph = Field(description="Stays in this service")
 
 
+class CarryBody(Body):
+    """Goods that were carried to another store (移库): all that is left of them."""
+
+    from_store: TextLine = Field(description="Where they were; another than is known here: refused")
+    to_store: TextLine = Field(description="Where they are now")
+    carried_on: Day = Field(description="The day, in Asia/Shanghai, not ahead")
+    reason: Paragraph = Field(description="Stays in this service, with who and when")
+
+
 class Item(BaseModel):
     """Goods of one kind in a gift, and what of them lies in the store."""
 
@@ -231,6 +240,28 @@ class Movement(BaseModel):
     decided_at: datetime | None
     decision: str | None = Field(description="Why it was withdrawn")
     items: list[MovementItem] = Field(default_factory=list)
+
+
+class Carry(BaseModel):
+    """What was carried from one store to another, and who recorded it."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    carry_id: UUID
+    item_id: UUID
+    from_store: str
+    to_store: str
+    quantity: int
+    carried_on: date
+    reason: str
+    person: str
+    recorded_at: datetime
+
+
+class Carries(BaseModel):
+    """Where an item has lain: the newest 200, newest first."""
+
+    items: list[Carry]
 
 
 class GoodsFigures(BaseModel):

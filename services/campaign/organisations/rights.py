@@ -47,6 +47,7 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
         "disbursement_id": _of_campaigns_in("disbursements", "disbursement_id"),
         "gift_id": _of_campaigns_in("goods_gifts", "gift_id"),
         "movement_id": _of_campaigns_in("goods_movements", "movement_id"),
+        "item_id": _of_campaigns_in("goods_items", "item_id"),
         "policy_id": _of_campaigns_in("insurance_policies", "policy_id"),
         "claim_id": _of_campaigns_in(
             "insurance_claims JOIN insurance_policies USING (policy_id)", "claim_id"

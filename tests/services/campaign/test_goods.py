@@ -363,6 +363,32 @@ async def test_expired_goods_are_written_off_and_given_to_nobody(service: Servic
     assert gone["value_fen"] == 900
 
 
+async def test_goods_are_carried_to_another_store_with_a_trace(service: Service) -> None:
+    campaign_id, desk = await launched(service.operator(DESK)), service.operator(DESK)
+    item = (await given(service, campaign_id))["items"][0]["item_id"]
+    await done(service, f"/campaigns/{campaign_id}/goods-distributions", a_distribution(item, 4))
+    path, before = f"/goods-items/{item}/carry", await figures(service, campaign_id)
+    body = {"from_store": "一号库", "to_store": "冷库", "carried_on": TODAY, "reason": "需冷藏"}
+    carried = await desk.post(path, body)
+    assert (carried.status_code, carried.json()["store"]) == (200, "冷库")
+    assert type_of(await desk.post(path, body)) == (409, "goods-store-differs")
+    same = body | {"from_store": "冷库", "to_store": "冷库"}
+    assert type_of(await desk.post(path, same)) == (409, "goods-same-store")
+    early = body | {"from_store": "冷库", "to_store": "一号库", "carried_on": "2020-01-01"}
+    assert type_of(await desk.post(path, early)) == (422, "day-too-early")
+    (trace,) = (await service.operator(VIEWER).get(f"/goods-items/{item}/carries")).json()["items"]
+    assert (trace["from_store"], trace["to_store"], trace["quantity"], trace["person"]) == (
+        "一号库",
+        "冷库",
+        6,
+        DESK,
+    )
+    assert await figures(service, campaign_id) == before, "no value moves"
+    await done(service, f"/campaigns/{campaign_id}/goods-distributions", a_distribution(item, 6))
+    gone = body | {"from_store": "冷库", "to_store": "一号库"}
+    assert type_of(await desk.post(path, gone)) == (409, "goods-none-left")
+
+
 async def test_lists_come_in_parts(service: Service) -> None:
     campaign_id = await launched(service.operator(DESK))
     path, viewer = f"/campaigns/{campaign_id}", service.operator(VIEWER)

@@ -57,6 +57,7 @@ class Federation:
     disbursements: dict[str, str]
     drafts: dict[str, str]
     gifts: dict[str, str] = field(default_factory=dict)
+    items: dict[str, str] = field(default_factory=dict)
     movements: dict[str, str] = field(default_factory=dict)
 
     async def get(self, person: str, path: str, **query: Any) -> Response:
@@ -77,6 +78,7 @@ async def federation(apart: Service) -> AsyncIterator[Federation]:
         campaign_id = built.campaigns[organisation_id] = await launched(desk, **own)
         gift = await given(apart, campaign_id, an_item(1, 1_000, expires_on="2027-01-31"))
         built.gifts[organisation_id] = gift["gift_id"]
+        built.items[organisation_id] = gift["items"][0]["item_id"]
         handed_out = a_distribution(gift["items"][0]["item_id"], 1)
         path = f"/campaigns/{campaign_id}/goods-distributions"
         built.movements[organisation_id] = await goods_asked(apart, path, handed_out)
@@ -266,6 +268,7 @@ async def test_every_route_that_names_something_is_closed_to_others(federation: 
         "disbursement_id": federation.disbursements[CITY],
         "draft_id": federation.drafts[CITY],
         "gift_id": federation.gifts[CITY],
+        "item_id": federation.items[CITY],
         "movement_id": federation.movements[CITY],
     }
     tried = 0
