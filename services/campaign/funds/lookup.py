@@ -37,6 +37,7 @@ AGAIN_S: Final = 60.0
 """What was not found is looked for again so much later: the record may not have come yet."""
 SILENCE_S: Final = 15.0
 """A broker that gives nothing for so long is away."""
+_DONATION_ID: Final = re.compile(rb'"donation_id"\s*:\s*"([0-9a-f-]{36})"')
 EARLIER: Final = timedelta(hours=1)
 """Clocks differ: the reading begins before the day."""
 
@@ -44,13 +45,14 @@ EARLIER: Final = timedelta(hours=1)
 def about(values: Iterable[bytes | None], donation_ids: Sequence[UUID]) -> list[Event]:
     """The donations and reversals among records that are about one of the ids.
 
-    A record is decoded only when an id is somewhere in its bytes: 0.3 µs instead of 5.
+    A record is decoded only when its bytes have one of the ids: 2 µs instead of 5 and more.
     """
     wanted = set(donation_ids)
-    somewhere = re.compile(b"|".join(str(each).encode() for each in donation_ids)).search
+    written = {str(each).encode() for each in donation_ids}
     found: list[Event] = []
     for value in values:
-        if value is None or somewhere(value) is None:
+        named = _DONATION_ID.search(value or b"")
+        if named is None or named[1] not in written:
             continue
         with suppress(UnusableEvent):  # the worker has put it into the dead letters
             event = decode_event(value)

@@ -448,6 +448,23 @@ async def test_what_moves_between_two_is_decided_above_both_and_seen_from_each(
     assert (
         refused(await service.operator(f"{GUSU}.finance").post(path, a_correction(city))) == OUT_OF_REACH
     ), "the city's fund is not the county's to fill"
+    split = {
+        "donation_id": str(uuid4()),
+        "received_on": "2026-01-01",
+        "parts": [{"campaign_id": each, "share_bp": 5_000} for each in (own, city)],
+        "reason": "捐赠人指定",
+    }
+    wanted = await service.operator(f"{GUSU}.finance").post(f"/campaigns/{own}/splits", split)
+    assert refused(wanted) == OUT_OF_REACH, "neither by a part of a donation"
+    wanted = await service.operator(f"{CITY}.finance").post(f"/campaigns/{own}/splits", split)
+    assert wanted.status_code == 201, wanted.text
+    split_path = f"/splits/{wanted.json()['split_id']}"
+    assert (await federation.get(f"{GUSU}.viewer", split_path)).status_code == 200
+    assert refused(await federation.get(f"{WUJIANG}.viewer", split_path)) == OUT_OF_REACH
+    withdrawing = {"reason": "x"}
+    county_finance = service.operator(f"{GUSU}.finance")
+    answer = await county_finance.post(f"{split_path}/withdraw", withdrawing, if_match="*")
+    assert refused(answer) == OUT_OF_REACH
     asked = await service.operator(f"{CITY}.finance").post(path, a_correction(city))
     assert asked.status_code == 201, asked.text
     transfer = f"/transfers/{asked.json()['transfer_id']}"
