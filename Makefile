@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 ONCE ?=
 
-.PHONY: help venv demo up down status logs reset check test bench format schemas lock clean
+.PHONY: help venv demo year up down status logs reset check test bench format schemas lock clean
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -65,6 +65,9 @@ venv: $(DEV_STAMP) ## virtual environment with everything locked in requirements
 # ---------------------------------------------------------------- run
 demo: $(RUN_STAMP) ## a gala on real Kafka and PostgreSQL until Ctrl-C; ONCE=1 proves one evening and leaves
 	@exec $(BIN)/shanliu demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+year: $(RUN_STAMP) ## a federation's year 2023, each figure checked; ONCE=1 leaves, ARGS="--scale 100" is quicker
+	@exec $(BIN)/shanliu demo --scenario year-2023 $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 up down status: $(RUN_STAMP) ## start, stop, look at the local stack
 	@exec $(BIN)/shanliu $@ $(ARGS)

@@ -144,7 +144,7 @@ class Reader:
             reading.outs[key] = [*await self._payments(key), *await self._handouts(reading, key)]
 
         await self._office.each("figures read", keys, fund)
-        named = [key for tree in TREES for key in reading.tree(tree)]
+        named = [key for tree in TREES if tree in reading.listed for key in reading.tree(tree)]
         await self._office.each("spending read", named, out)
         for key in reading.tree("gala") + reading.tree("drive"):
             pledges = await self._all(key, "pledges", state="confirmed")
