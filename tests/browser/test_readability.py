@@ -148,6 +148,32 @@ async def test_the_list_of_campaigns_can_be_read_and_leads_to_the_screens(
     await shows(page, 0)
 
 
+async def test_the_pages_of_organisations_can_be_read_and_lead_to_each_other(
+    page: Page, modules: Page, evening: Evening
+) -> None:
+    source, channel = evening.campaigns, evening.channel()
+    await evening.happens(
+        source.registered("city", name="某某市慈善总会", name_en="The city", licence="A1", contact="0512"),
+        source.registered("county", "city", name="某某县慈善会", name_en="The county"),
+        source.launched("of-city", organisation_id="city"),
+        source.launched("of-county", organisation_id="county"),
+        source.goods_received(12_100_000_001, "of-county"),
+        channel.received(75_300_000_001, campaign_id="of-county"),
+    )
+    await evening.counted("of-county", 75_300_000_001)
+    await page.goto(f"{evening.reporting.url}/organisations")
+    await check(page, modules)
+    await page.get_by_role("link", name="English").click()
+    await page.get_by_role("link", name="The city").click()
+    await page.wait_for_url("**/organisations/city?lang=en")
+    assert await page.get_by_role("heading", level=1).text_content() == "The city"
+    assert await page.locator(".promises dd").nth(2).inner_text() == "753,000,000.01 CNY"
+    await check(page, modules)
+    await page.get_by_role("link", name="The county").click()
+    await page.wait_for_url("**/organisations/county?lang=en")
+    assert await page.get_by_role("link", name="The city").count() == 1
+
+
 async def test_the_desk_and_its_sign_in_can_be_read(page: Page, modules: Page, evening: Evening) -> None:
     await sign_in(page, evening.reporting.url, "wrong")
     await check(page, modules)
