@@ -323,6 +323,8 @@ async def a_programme(service: Service, organisation_id: str) -> str:
         service.operator(DESK),
         on=date(2025, 2, 1),
         organisation_id=organisation_id,
+        uses=["助医", "助学", "助老"],
+        cost_fen=10_000,
         **FILED_IN,
         **window,
     )

@@ -48,8 +48,9 @@ async def test_every_operation_answers_whatever_it_is_sent(service: Service) -> 
     def all_of_them() -> None:
         for operation in operations:
             for mode in MODES:
-                for known in ({}, {"report_id": report["report_id"]}):
-                    drive(operation, mode, known)
+                drive(operation, mode, {})
+                if "report_id" in operation.path:
+                    drive(operation, mode, {"report_id": report["report_id"]})
 
     await asyncio.to_thread(all_of_them)
     assert {200, 404, 412, 422} <= answers, answers
