@@ -12,6 +12,7 @@ from services.campaign.disclosure import figures, rules, statement, tables
 from services.campaign.disclosure.figures import GoodsOut, Scope
 from services.campaign.disclosure.statement import Movement
 from services.campaign.disclosure.tables import Member, Named
+from services.campaign.insurance.queries import totals
 from shared.events.documents import Document, Heading, ReportKind, Table
 from shared.money import format_yuan
 
@@ -113,6 +114,7 @@ async def _tables(connection: AsyncConnection, scope: Scope, subject: Subject) -
         made.append(tables.insurance(insured))
     if promised := await figures.promised(connection, scope.campaign_ids):
         made.append(tables.pledges(promised, named))
+    made += await _of_insurance(connection, scope)
     if len(subject.members) > 1:
         made.append(tables.organisations(subject.members, statement.by_campaign(all_movements)))
     return [*made, tables.accounts(movements)]
@@ -131,6 +133,18 @@ async def _of_goods(
         return []
     received = await figures.goods_in(connection, scope)
     return [tables.goods(goods), tables.goods_in(received), tables.goods_out(given, named)]
+
+
+async def _of_insurance(connection: AsyncConnection, scope: Scope) -> list[Table]:
+    """The tables of charity insurance, where it was taken out, renewed or paid in the period."""
+    found = await totals(
+        connection, first=scope.first_day, last=scope.last_day, campaign_ids=scope.campaign_ids
+    )
+    covered = found.new.policies + found.renewed.policies
+    made = [tables.insurance(found.new, found.renewed)] if covered else []
+    if found.claims:
+        made.append(tables.claims(found))
+    return made
 
 
 def _heading(wanted: Wanted, subject: Subject) -> Heading:

@@ -19,6 +19,7 @@ from services.campaign.disclosure.figures import (
     Spent,
 )
 from services.campaign.disclosure.statement import Line, Movement, Statement
+from services.campaign.insurance.schemas import Cover, InsuranceTotals
 from services.campaign.ledger.accounts import CHART, Side
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 from shared.events.documents import Cell, Column, ColumnKind, Row, Table
@@ -572,6 +573,45 @@ def pledges(promised: Sequence[Promised], named: Mapping[str, Named]) -> Table:
         rows,
         about="截至本报告读取时。已履行部分在到账时计入接受捐赠，本表各数不与收支相加。"
         "已免除：依《慈善法》第四十一条报告后不再履行。名称按认捐方同意的方式公开。",
+    )
+
+
+def insurance(new: Cover, renewed: Cover) -> Table:
+    """Whom policies cover that begin in the period: newly by group, and by renewals."""
+    rows = [_row(f"new/{each.group}", f"新增：{each.group}", None, each.people, None) for each in new.groups]
+    rows += [
+        _row(row_id, label, cover.policies, cover.people, cover.premiums_fen, level="sum")
+        for row_id, label, cover in (("new", "新增保单", new), ("renewed", "续签保单", renewed))
+    ]
+    return table(
+        "insurance",
+        "慈善保险",
+        "Charity insurance",
+        [
+            ("what", "项目", "What", "text"),
+            ("policies", "保单（单）", "Policies", "count"),
+            ("people", "惠及（人）", "People covered", "count"),
+            ("premiums_fen", "保费", "Premiums", "fen"),
+        ],
+        rows,
+        about="保费已计入支出。",
+    )
+
+
+def claims(found: InsuranceTotals) -> Table:
+    """What insurers paid in the period: their money, and no part of what was spent."""
+    return table(
+        "claims",
+        "慈善保险理赔",
+        "Insurance claims",
+        [
+            ("what", "项目", "What", "text"),
+            ("claims", "笔数", "Claims", "count"),
+            ("claims_fen", "理赔金额", "Paid by insurers", "fen"),
+            ("largest_claim_fen", "单笔最高", "Largest claim", "fen"),
+        ],
+        [_row("claims", "理赔", found.claims, found.claims_fen, found.largest_claim_fen)],
+        about="理赔款由保险公司支付，不计入收入与支出。",
     )
 
 

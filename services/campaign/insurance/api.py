@@ -296,5 +296,9 @@ async def read_totals(
         one_moment = await connection.execution_options(isolation_level="REPEATABLE READ")
         seen = await rights.seen(one_moment, reach)
         return await queries.totals(
-            one_moment, first=first, last=last, campaign_id=campaign_id, organisations=seen
+            one_moment,
+            first=first,
+            last=last,
+            campaign_ids=None if campaign_id is None else [campaign_id],
+            organisations=seen,
         )

@@ -166,7 +166,7 @@ _WANTED: Final = """
     SELECT p.policy_id, p.renewed, p.premium_fen, p.starts_on
     FROM insurance_policies p JOIN campaigns USING (campaign_id)
     WHERE p.state = ANY(:counts)
-      AND (CAST(:campaign_id AS text) IS NULL OR campaign_id = :campaign_id)
+      AND (CAST(:campaign_ids AS text[]) IS NULL OR campaign_id = ANY(:campaign_ids))
       AND (CAST(:organisations AS text[]) IS NULL OR organisation_id = ANY(:organisations))
 """
 _COVER: Final = text(
@@ -202,14 +202,14 @@ async def totals(
     *,
     first: date,
     last: date,
-    campaign_id: str | None = None,
+    campaign_ids: Sequence[str] | None = None,
     organisations: Sequence[str] | None = None,
 ) -> InsuranceTotals:
     """What counts between two days; None: of any campaign, of any organisation."""
     asked = {
         "first": first,
         "last": last,
-        "campaign_id": campaign_id,
+        "campaign_ids": None if campaign_ids is None else list(campaign_ids),
         "organisations": None if organisations is None else list(organisations),
         "counts": _COUNTING["counts"],
     }

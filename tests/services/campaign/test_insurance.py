@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,8 +20,10 @@ from tests.services.campaign.builders import (
     Source,
     a_disbursement,
     launched,
+    new_campaign_id,
 )
 from tests.services.campaign.conftest import Service
+from tests.services.campaign.test_disclosure import an_organisation, cells, drafted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -171,6 +174,24 @@ async def test_the_year_2023_is_told_as_the_report_tells_it(service: Service) ->
     assert (await service.balance(insurance.campaign_id))["disbursed_fen"] == 400_000
     read = await insurance.policy(renewed)
     assert (read["people"], read["claims"], read["claims_fen"]) == (395_000, 2, 1_200)
+
+
+async def test_the_annual_report_has_policies_and_claims_apart_from_what_was_spent(service: Service) -> None:
+    city = new_campaign_id("city")
+    await an_organisation(service, city)
+    window = {"window_start": "2025-02-01T00:00:00+08:00", "window_end": "2029-12-31T20:00:00+08:00"}
+    own = {"kind": "programme", "organisation": ..., "licence": ..., "organisation_id": city}
+    campaign_id = await launched(service.operator(DESK), on=date(2025, 2, 1), **own, **window)
+    insurance = Insurance(service, campaign_id)
+    await service.book([Source().received(campaign_id, 1_000_000, datetime(2025, 3, 1, tzinfo=UTC))])
+    year = {"starts_on": "2025-03-01", "ends_on": "2026-02-28"}
+    policy_id = await insurance.confirmed(**year)
+    await insurance.confirmed(**year, renewed=True, groups=[{"group": "老人", "people": 395}])
+    await insurance.claimed(policy_id, CAP_FEN, occurred_on="2025-05-01", paid_on="2025-06-01")
+    report = await drafted(service, {"kind": "annual", "organisation_id": city, "period_from": "2025-01-01"})
+    assert cells(report, "insurance", "people") == {"new/低收入群体": 3206, "new": 3206, "renewed": 395}
+    assert cells(report, "insurance", "policies")["renewed"] == 1
+    assert cells(report, "claims", "largest_claim_fen") == {"claims": CAP_FEN}
 
 
 # ---------------------------------------------------------------- policies
