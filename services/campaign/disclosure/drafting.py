@@ -110,8 +110,6 @@ async def _tables(connection: AsyncConnection, scope: Scope, subject: Subject) -
         made.append(helped)
     if moved := await figures.moved(connection, scope):
         made.append(tables.transfers(moved, named))
-    if insured := await figures.insured(connection, scope):
-        made.append(tables.insurance(insured))
     if promised := await figures.promised(connection, scope.campaign_ids):
         made.append(tables.pledges(promised, named))
     made += await _of_insurance(connection, scope)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, DATE, TEXT
@@ -18,10 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.disclosure.statement import Movement
 from services.campaign.funds.transfers import TransferKind
-from services.campaign.insurance.rules import COUNTS
 from services.campaign.ledger.accounts import Side
 from services.campaign.ledger.entries import Kind
-from services.campaign.models import one_of
 from services.campaign.pledges.rules import Kept
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 from shared.events.documents import JournalHead, Position
@@ -359,66 +356,6 @@ async def promised(connection: AsyncConnection, campaign_ids: Sequence[str]) -> 
         )
         found.append(Promised(row.campaign_id, row.shown_name, row.due_on, row.goods is not None, kept))
     return found
-
-
-# ---------------------------------------------------------------- charity insurance
-
-
-@dataclass(frozen=True, slots=True)
-class Insured:
-    """A policy that began in the period, its groups with their people, its claims paid in the period."""
-
-    policy_id: UUID
-    campaign_id: str
-    title: str
-    insurer: str
-    groups: str
-    renewed: bool
-    people: int
-    premium_fen: int
-    claims: int
-    claimed_fen: int
-    largest_fen: int
-
-
-_INSURED: Final = text(
-    "SELECT p.policy_id, p.campaign_id, p.title, p.insurer, p.renewed, p.premium_fen,"  # noqa: S608 - our own words
-    " (SELECT sum(people) FROM insurance_covered g WHERE g.policy_id = p.policy_id) AS people,"
-    " (SELECT string_agg(group_name || ' ' || people, '，' ORDER BY people DESC, group_name)"
-    "  FROM insurance_covered g WHERE g.policy_id = p.policy_id) AS groups,"
-    " count(c.claim_id) AS claims, coalesce(sum(c.amount_fen), 0) AS claimed_fen,"
-    " coalesce(max(c.amount_fen), 0) AS largest_fen"
-    " FROM insurance_policies p LEFT JOIN insurance_claims c ON c.policy_id = p.policy_id"
-    f"  AND {one_of('c.state', COUNTS)} AND c.paid_on BETWEEN :first_day AND :last_day"
-    f" WHERE p.campaign_id = ANY(:campaign_ids) AND {one_of('p.state', COUNTS)}"
-    "  AND p.starts_on BETWEEN :first_day AND :last_day"
-    " GROUP BY p.policy_id ORDER BY p.renewed, people DESC, p.policy_id"
-).bindparams(
-    bindparam("campaign_ids", type_=ARRAY(TEXT)),
-    bindparam("first_day", type_=DATE),
-    bindparam("last_day", type_=DATE),
-)
-
-
-async def insured(connection: AsyncConnection, scope: Scope) -> list[Insured]:
-    """The policies that began in the period, as they stand now; new ones first."""
-    asked = {name: scope.values()[name] for name in ("campaign_ids", "first_day", "last_day")}
-    return [
-        Insured(
-            policy_id=row.policy_id,
-            campaign_id=row.campaign_id,
-            title=row.title,
-            insurer=row.insurer,
-            groups=row.groups or "",
-            renewed=row.renewed,
-            people=int(row.people or 0),
-            premium_fen=row.premium_fen,
-            claims=row.claims,
-            claimed_fen=int(row.claimed_fen),
-            largest_fen=row.largest_fen,
-        )
-        for row in await connection.execute(_INSURED, asked)
-    ]
 
 
 # ---------------------------------------------------------------- what is approved, not yet paid

@@ -13,7 +13,6 @@ from services.campaign.disclosure.figures import (
     GoodsIn,
     GoodsOut,
     Helped,
-    Insured,
     Moved,
     Promised,
     Spent,
@@ -452,53 +451,6 @@ def goods_out(given: Sequence[GoodsOut], named: Mapping[str, Named]) -> Table:
             ("unit", "单位", "Unit", "text"),
         ],
         rows,
-    )
-
-
-def insurance(insured: Sequence[Insured]) -> Table:
-    """The policies that began in the period; nobody's name is in them."""
-    rows = [
-        _row(
-            str(each.policy_id),
-            each.title,
-            each.insurer,
-            each.groups,
-            each.people,
-            each.premium_fen,
-            each.claims,
-            each.claimed_fen,
-            each.largest_fen or None,
-        )
-        for each in insured
-    ]
-    for renewed, label in ((False, "新保合计"), (True, "续保合计")):
-        part = [each for each in insured if each.renewed is renewed]
-        if part:
-            sums = [
-                sum(each.people for each in part),
-                sum(each.premium_fen for each in part),
-                sum(each.claims for each in part),
-                sum(each.claimed_fen for each in part),
-                max(each.largest_fen for each in part) or None,
-            ]
-            row_id = "renewed" if renewed else "new"
-            rows.append(_row(row_id, label, f"{len(part)} 份", None, *sums, level="sum"))
-    return table(
-        "insurance",
-        "慈善保险",
-        "Charity insurance",
-        [
-            ("policy", "保单", "Policy", "text"),
-            ("insurer", "保险人", "Insurer", "text"),
-            ("groups", "保障人群", "Groups", "text"),
-            ("people", "保障人数", "Covered", "count"),
-            ("premium_fen", "保费", "Premium", "fen"),
-            ("claims", "赔付件数", "Claims", "count"),
-            ("claimed_fen", "赔付金额", "Claimed", "fen"),
-            ("largest_fen", "单笔最高", "Largest", "fen"),
-        ],
-        rows,
-        about="本期起保的保单及其本期赔付。保费已计入拨付支出；赔付由保险人支付，不计入收支。",
     )
 
 

@@ -10,8 +10,6 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from services.campaign.days import today_of
-from services.campaign.disclosure import figures, tables
-from services.campaign.disclosure.figures import Scope
 from shared.events.documents import decode
 from tests.services.campaign.books import take
 from tests.services.campaign.builders import (
@@ -28,7 +26,6 @@ from tests.services.campaign.builders import (
     new_campaign_id,
 )
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.test_insurance import a_programme as a_programme_of_insurance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -301,26 +298,6 @@ async def test_a_draft_can_become_nothing_else(service: Service, change: str, co
         await service.rows_changed(
             f"UPDATE reports SET {change} WHERE report_id = :id", id=report["report_id"]
         )
-
-
-async def test_a_report_has_the_insurance_that_its_programme_has(service: Service) -> None:
-    insurance = await a_programme_of_insurance(service)
-    first = await insurance.confirmed()
-    people = [{"group": "低收入群体", "people": 394_000}, {"group": "老人", "people": 1_000}]
-    await insurance.confirmed(renewed=True, groups=people)
-    await insurance.confirmed(starts_on="2024-01-01", ends_on="2024-12-31")
-    await insurance.claimed(first, 700)
-    await insurance.claimed(first, 900, paid_on="2024-01-01")
-    async with service.engine.connect() as connection:
-        position, _ = await figures.position(connection)
-        year = Scope(position, [insurance.campaign_id], date(2023, 1, 1), date(2023, 12, 31))
-        table = tables.insurance(await figures.insured(connection, year))
-    told = await insurance.totals(first="2023-01-01", last="2023-12-31")
-    for row, cover in (("new", told["new"]), ("renewed", told["renewed"])):
-        assert table.value(row, "people") == cover["people"]
-        assert table.value(row, "premium_fen") == cover["premiums_fen"]
-    assert (table.value("new", "claims"), table.value("new", "claimed_fen")) == (1, told["claims_fen"])
-    assert table.value(first, "groups") == "低收入群体 3206"
 
 
 # ---------------------------------------------------------------- a year of an organisation
