@@ -152,9 +152,9 @@ class Reader:
         terms = await self._office.read("campaign", f"{self._of('judicial')}/named-fund")
         reading.partners = len(terms["standing"]["donor"].split("、"))
         for organisation in self._year.organisations:
-            path = f"/v1/organisations/{self._played.id_of(organisation.key)}/balance"
-            found = await self._office.read("campaign", path)
-            reading.organisations[organisation.key] = _balance(found["own"]), _balance(found["total"])
+            path = f"/v1/organisations/{self._played.id_of(organisation.key)}/totals"
+            found = await self._office.read("reporting", path)
+            reading.organisations[organisation.key] = _rolled_up(found["own"]), _rolled_up(found["total"])
         reading.insurance = await self._insurance()
         reading.reported = await self._reported()
         return reading
@@ -252,10 +252,10 @@ def _fund(totals: dict[str, Any]) -> Fund:
     )
 
 
-def _balance(figures: dict[str, Any]) -> Fund:
-    """From an organisation's balance in the campaign service."""
+def _rolled_up(figures: dict[str, Any]) -> Fund:
+    """From an organisation's totals in reporting."""
     return Fund(
-        figures["received_fen"] - figures["reversed_fen"],
+        figures["net_fen"],
         figures["disbursed_fen"] - figures["returned_fen"],
         figures["goods_received_fen"],
         figures["goods_distributed_fen"],
