@@ -269,7 +269,7 @@ async def list_movements(
     campaign_id: CampaignPath,
     books: BooksHere,
     *,
-    kind: MovementKind | None = None,
+    kind: Annotated[MovementKind | None, Query(description="Of this kind only")] = None,
     state: MovementState | None = None,
     after: AfterId = None,
     limit: Limit = 50,

@@ -3,7 +3,7 @@
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance, approver | read |
-| desk, finance | request a disbursement; put forward a budget |
+| desk, finance | request a disbursement; add an invoice; put forward a budget |
 | approver | approve or reject a disbursement that another person has requested; confirm a budget |
 | finance | pay an approved disbursement; record what came back |
 | desk, finance, approver | withdraw what is not paid |
@@ -13,10 +13,12 @@ Whoever changes a disbursement sends the ETag of what they have read as `If-Matc
 decides on what was changed in between (412).
 """
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from services.campaign import queries as campaigns
@@ -32,7 +34,10 @@ from services.campaign.api import (
     sent,
     tagged,
 )
+from services.campaign.schemas import Line
 from services.campaign.spending import commands, queries
+from services.campaign.spending.invoices import MAX_INVOICES, SIGNATURES
+from services.campaign.spending.ratios import ratios_of
 from services.campaign.spending.schemas import (
     Budget,
     BudgetBody,
@@ -40,11 +45,14 @@ from services.campaign.spending.schemas import (
     DisbursementBody,
     DisbursementPage,
     EndBody,
+    Invoices,
     PayBody,
+    RatiosOfYear,
     ReturnBody,
     Returns,
 )
-from shared.strict_json import StrictJsonRoute
+from shared.events.fields import CAMPAIGN_ID
+from shared.strict_json import FileRoute, StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["disbursements"])
 
@@ -282,3 +290,105 @@ async def read_budget(campaign_id: CampaignPath, books: BooksHere) -> Response:
         await campaigns.campaign(connection, campaign_id)
         found = await queries.budget(connection, campaign_id)
     return tagged(found, found.version)
+
+
+# ---------------------------------------------------------------- invoices
+
+FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in SIGNATURES},
+    }
+}
+InvoicePath = Annotated[int, Path(ge=1, le=MAX_INVOICES, description="The invoice's number")]
+
+
+async def add_invoice(
+    disbursement_id: UUID,
+    request: Request,
+    name: Annotated[Line, Query(description="What the file is called, such as 发票1.pdf")],
+    sent: Annotated[Sent, Depends(sent("add_invoice", "desk", "finance"))],
+) -> Response:
+    """The body is the file: PDF, PNG or JPEG by its content, at most 5 MB, at most 20 of a disbursement. It
+    is kept with its SHA-256 and is never changed or removed.
+    """
+    content, media_type = await request.body(), request.headers.get("content-type", "")
+    return await sent.run(
+        lambda connection: commands.add_invoice(
+            connection, sent.actor, disbursement_id, name=name, media_type=media_type, content=content
+        ),
+        201,
+    )
+
+
+router.add_api_route(
+    "/v1/disbursements/{disbursement_id}/invoices",
+    add_invoice,
+    methods=["POST"],
+    status_code=201,
+    response_model=Disbursement,
+    summary="Add an invoice (发票)",
+    openapi_extra=FILE,
+    route_class_override=FileRoute,
+)
+
+
+@router.get("/v1/disbursements/{disbursement_id}/invoices", summary="List its invoices", dependencies=READING)
+async def list_invoices(disbursement_id: UUID, books: BooksHere) -> Invoices:
+    """With their hashes, and where else the same file was sent in."""
+    async with books.engine.connect() as connection:
+        await queries.disbursement(connection, disbursement_id)
+        return Invoices(items=await queries.list_invoices(connection, disbursement_id))
+
+
+@router.get(
+    "/v1/disbursements/{disbursement_id}/invoices/{number}",
+    summary="Download an invoice",
+    dependencies=READING,
+    response_class=Response,
+    responses={200: {"content": {name: {} for name in SIGNATURES}}},
+)
+async def read_invoice(disbursement_id: UUID, number: InvoicePath, books: BooksHere) -> Response:
+    """To be saved, never shown by this origin: a file from outside runs nothing here."""
+    async with books.engine.connect() as connection:
+        name, media_type, digest, content = await queries.invoice_file(connection, disbursement_id, number)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, no-store",
+        "ETag": f'"{digest.hex()}"',
+    }
+    return Response(content, media_type=media_type, headers=headers)
+
+
+# ---------------------------------------------------------------- art. 61
+
+
+@router.get(
+    "/v1/organisations/{organisation_id}/ratios",
+    summary="What it spent of its income, and on management (Charity Law art. 61)",
+    dependencies=READING,
+)
+async def read_ratios(
+    organisation_id: Annotated[str, Path(pattern=CAMPAIGN_ID, description="The organisation's id")],
+    year: Annotated[int, Query(ge=2003, le=2199, description="The year in Asia/Shanghai")],
+    books: BooksHere,
+) -> RatiosOfYear:
+    """By the ledger as it stands now: of the organisation's own campaigns, without those below it. Money
+    without a campaign belongs to no organisation here and is not in it.
+    """
+    async with books.engine.connect() as connection:
+        found = ratios_of(year, await queries.years(connection, organisation_id, year))
+    return RatiosOfYear(
+        organisation_id=organisation_id,
+        year=year,
+        **asdict(found.year),
+        last_income_fen=found.last_income_fen,
+        mean_income_fen=found.mean_income_fen,
+        spent_of_last_bp=found.spent_of_last_bp,
+        spent_of_mean_bp=found.spent_of_mean_bp,
+        management_bp=found.management_bp,
+        spends_enough=found.spends_enough,
+        management_within=found.management_within,
+    )

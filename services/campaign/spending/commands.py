@@ -17,7 +17,7 @@ from services.campaign.days import require_not_ahead, today_of
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_disbursement, of_return
-from services.campaign.spending import announcements, budget, queries, rules
+from services.campaign.spending import announcements, budget, invoices, queries, rules
 from services.campaign.spending.budget import BudgetState
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.schemas import (
@@ -164,6 +164,41 @@ async def _end(
         ended_at=datetime.now(UTC),
         end_reason=body.reason,
     )
+
+
+# ---------------------------------------------------------------- invoices
+
+
+async def add_invoice(
+    connection: AsyncConnection,
+    actor: Actor,
+    disbursement_id: UUID,
+    *,
+    name: str,
+    media_type: str,
+    content: bytes,
+) -> Disbursement:
+    """Keep an invoice with what is asked for, approved or paid: its next version, which whoever decides has
+    to read. Raises FileUnusable, TooManyInvoices, InvoiceTwice, …
+    """
+    found = invoices.type_of(content, media_type)
+    known = await _read_and_locked(connection, actor, disbursement_id)
+    rules.require_not_ended(known.state)
+    kept = len(await queries.list_invoices(connection, disbursement_id))
+    invoices.require_room(kept)
+    values = {
+        "disbursement_id": disbursement_id,
+        "number": kept + 1,
+        "name": name,
+        "media_type": found,
+        "sha256": invoices.digest_of(content),
+        "content": content,
+        "added_by": actor.person,
+        "added_at": datetime.now(UTC),
+    }
+    if not await queries.add_invoice(connection, values):
+        raise invoices.InvoiceTwice("It is kept already; each file once.")
+    return await queries.change_disbursement(connection, known)
 
 
 # ---------------------------------------------------------------- come back

@@ -15,6 +15,8 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -24,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from services.campaign.models import UTC_TIME, amount, metadata, one_of
 from services.campaign.spending.budget import BudgetState
+from services.campaign.spending.invoices import MAX_BYTES, MAX_INVOICES, SIGNATURES
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.two_people import asked_and_decided
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
@@ -131,6 +134,25 @@ budget_changes: Final = Table(
     Index("budget_changes_of_campaign", "campaign_id", "change_id"),
     Index("budget_changes_one_waits", "campaign_id", unique=True, postgresql_where=text("state = 'asked'")),
 )
+
+disbursement_invoices: Final = Table(
+    "disbursement_invoices",
+    metadata,
+    Column("disbursement_id", Uuid, ForeignKey("disbursements.disbursement_id"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("added_at", UTC_TIME, nullable=False),
+    CheckConstraint(f"number BETWEEN 1 AND {MAX_INVOICES}", name="disbursement_invoices_number"),
+    CheckConstraint(one_of("media_type", SIGNATURES), name="disbursement_invoices_type"),
+    CheckConstraint("sha256 = sha256(content)", name="disbursement_invoices_hash"),
+    CheckConstraint(f"octet_length(content) BETWEEN 1 AND {MAX_BYTES}", name="disbursement_invoices_size"),
+    Index("disbursement_invoices_once", "sha256", "disbursement_id", unique=True),
+)
+"""The files themselves: never changed, never removed. The hash proves that they are what was approved."""
 
 disbursement_returns: Final = Table(
     "disbursement_returns",

@@ -1,7 +1,8 @@
 """What is asked of the database about spending. Every function runs in its caller's transaction."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.campaign.ledger.accounts import CHART, MANAGEMENT_COST, PROGRAMME_COST, AccountClass
 from services.campaign.spending import models
 from services.campaign.spending.budget import BudgetState, Limits
+from services.campaign.spending.ratios import YEARS_BACK, YearFigures
 from services.campaign.spending.rules import ReturnState
-from services.campaign.spending.schemas import Budget, BudgetChange, BudgetLine, Disbursement, Return
+from services.campaign.spending.schemas import Budget, BudgetChange, BudgetLine, Disbursement, Invoice, Return
 from shared.events.campaigns import SpendingCategory
 from shared.refusals import NotFound
 
@@ -253,3 +256,84 @@ async def put_budget_lines(connection: AsyncConnection, campaign_id: str, lines:
         insert(table),
         [{"campaign_id": campaign_id, "use": use, "amount_fen": fen} for use, fen in lines.items()],
     )
+
+
+# ---------------------------------------------------------------- invoices
+
+_INVOICES: Final = text(
+    "SELECT i.number, i.name, i.media_type, octet_length(i.content) AS size_bytes,"
+    " encode(i.sha256, 'hex') AS sha256, i.added_by, i.added_at,"
+    " ARRAY(SELECT other.disbursement_id FROM disbursement_invoices other WHERE other.sha256 = i.sha256"
+    "  AND other.disbursement_id <> i.disbursement_id ORDER BY 1 LIMIT 20) AS also_at"
+    " FROM disbursement_invoices i WHERE i.disbursement_id = :disbursement_id ORDER BY i.number"
+)
+
+
+async def list_invoices(connection: AsyncConnection, disbursement_id: UUID) -> list[Invoice]:
+    """The files of a disbursement without their content."""
+    rows = await connection.execute(_INVOICES, {"disbursement_id": disbursement_id})
+    return [Invoice.model_validate(row) for row in rows]
+
+
+async def add_invoice(connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
+    """Keep a file; False when the disbursement has it."""
+    table = models.disbursement_invoices
+    statement = (
+        upsert(table)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["sha256", "disbursement_id"])
+        .returning(table.c.number)
+    )
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+async def invoice_file(
+    connection: AsyncConnection, disbursement_id: UUID, number: int
+) -> tuple[str, str, bytes, bytes]:
+    """(name, media type, SHA-256, content) of one file. Raises NotFound."""
+    table = models.disbursement_invoices
+    statement = select(table.c.name, table.c.media_type, table.c.sha256, table.c.content).where(
+        table.c.disbursement_id == disbursement_id, table.c.number == number
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("The disbursement has no such invoice.", fields=["number"])
+    return row.name, row.media_type, bytes(row.sha256), bytes(row.content)
+
+
+# ---------------------------------------------------------------- an organisation's years
+
+_YEARS: Final = text(
+    "SELECT CAST(EXTRACT(year FROM p.booked_on) AS integer) AS year, p.account,"
+    " CAST(sum(CASE p.side WHEN 'debit' THEN p.amount_fen ELSE -p.amount_fen END) AS bigint) AS debit_fen"
+    " FROM ledger_postings p JOIN campaigns c USING (campaign_id)"
+    " WHERE c.organisation_id = :organisation_id AND p.account >= '4'"
+    " AND p.booked_on BETWEEN :first AND :last"
+    " GROUP BY 1, 2"
+)
+
+
+async def years(connection: AsyncConnection, organisation_id: str, year: int) -> dict[int, YearFigures]:
+    """A year of an organisation and the three before it, by the ledger and the days of its booking."""
+    values = {
+        "organisation_id": organisation_id,
+        "first": date(year - YEARS_BACK, 1, 1),
+        "last": date(year, 12, 31),
+    }
+    found: dict[int, YearFigures] = {}
+    for row in await connection.execute(_YEARS, values):
+        known = found.get(row.year, YearFigures())
+        found[row.year] = _with_account(known, row.account, row.debit_fen)
+    return found
+
+
+def _with_account(known: YearFigures, account: str, debit_fen: int) -> YearFigures:
+    """A year with one account's sum; a sub-account counts as its account does."""
+    if CHART[account].kind is AccountClass.INCOME:
+        return replace(known, income_fen=known.income_fen - debit_fen)
+    spent = replace(known, spending_fen=known.spending_fen + debit_fen)
+    if account.startswith(PROGRAMME_COST):
+        return replace(spent, programme_fen=spent.programme_fen + debit_fen)
+    if account.startswith(MANAGEMENT_COST):
+        return replace(spent, management_fen=spent.management_fen + debit_fen)
+    return spent

@@ -151,6 +151,17 @@ def require_withdrawable(state: DisbursementState) -> None:
     _require_state(state, DisbursementState.REQUESTED, DisbursementState.APPROVED, step="withdrawn")
 
 
+def require_not_ended(state: DisbursementState) -> None:
+    """Raise when it was rejected or withdrawn: it keeps no more files."""
+    _require_state(
+        state,
+        DisbursementState.REQUESTED,
+        DisbursementState.APPROVED,
+        DisbursementState.PAID,
+        step="given an invoice",
+    )
+
+
 def _require_state(state: DisbursementState, *allowed: DisbursementState, step: str) -> None:
     if state not in allowed:
         raise DisbursementStepNotAllowed(

@@ -21,7 +21,7 @@ from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 Count = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 
 
-class ItemBody(Body):
+class LineItemBody(Body):
     """A line of a request: what is bought or paid."""
 
     description: Line = Field(description="What it is; stays in this service")
@@ -55,7 +55,7 @@ class DisbursementBody(Body):
     also_helped: Annotated[list[HelpedBody], Field(max_length=MAX_COUNTS)] = Field(
         default_factory=list, description="Further counts, each in its own unit"
     )
-    items: Annotated[list[ItemBody], Field(max_length=MAX_ITEMS)] = Field(
+    items: Annotated[list[LineItemBody], Field(max_length=MAX_ITEMS)] = Field(
         default_factory=list, description="Line items; when there are any, they make the amount to the fen"
     )
     requested_on: Day | None = Field(None, description="A date in Asia/Shanghai, not ahead; without it today")
@@ -217,6 +217,45 @@ class Budget(BaseModel):
     spend_until: date | None
     lines: list[BudgetLine]
     changes: list[BudgetChange] = Field(description="Newest first, at most 20; the first may wait")
+
+
+class Invoice(BaseModel):
+    """A file that a disbursement has; its content is read by itself."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    number: int
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str = Field(description="Of the content, 64 hexadecimal digits")
+    added_by: str
+    added_at: datetime
+    also_at: list[UUID] = Field(description="Other disbursements that have the same file: look twice")
+
+
+class Invoices(BaseModel):
+    """The files of a disbursement, in the order they came, at most 20."""
+
+    items: list[Invoice]
+
+
+class RatiosOfYear(BaseModel):
+    """A year of one organisation, without those below it, against art. 61. Fen and basis points (0.01 %)."""
+
+    organisation_id: str
+    year: int
+    income_fen: int = Field(description="Money and goods, less what went back")
+    programme_fen: int = Field(description="Charitable activities, goods and trusts included")
+    management_fen: int
+    spending_fen: int = Field(description="Everything that went out, less what came back")
+    last_income_fen: int = Field(description="Income of the year before")
+    mean_income_fen: int = Field(description="Mean income of the three years before")
+    spent_of_last_bp: int | None = Field(description="programme_fen of last_income_fen, rounded down")
+    spent_of_mean_bp: int | None = Field(description="programme_fen of mean_income_fen, rounded down")
+    management_bp: int | None = Field(description="management_fen of spending_fen, rounded up")
+    spends_enough: bool | None = Field(description="At least 70 % of one of the two; null: no income known")
+    management_within: bool | None = Field(description="At most 10 %; null: nothing was spent")
 
 
 class DisbursementPage(BaseModel):

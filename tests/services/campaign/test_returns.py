@@ -1,7 +1,7 @@
 """What comes back of a payment, and what is not paid after all: two people, to the fen, also at once."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from tests.services.campaign.builders import (
     Source,
     a_disbursement,
     launched,
+    new_campaign_id,
 )
 from tests.services.campaign.conftest import Service
 from tests.services.campaign.waiting import until
@@ -141,6 +142,24 @@ async def test_what_the_work_costs_is_booked_apart(service: Service, category: s
     await came_back(service, path, 30)
     assert (await balances(service, campaign_id))[account] == 70
     await require_exact(service)
+
+
+async def test_the_shares_of_a_year_are_those_of_the_ledger(service: Service) -> None:
+    """Art. 61, of an organisation of its own: last year 1000 in, this year 750 spent, 50 came back."""
+    organisation_id = new_campaign_id("town")
+    body = {"organisation_id": organisation_id, "name": organisation_id, "licence": f"慈-{organisation_id}"}
+    assert (await service.operator("zhou").post("/organisations", body)).status_code == 201
+    own = {"organisation_id": organisation_id, "organisation": ..., "licence": ..., "cost_fen": 100}
+    campaign_id = await launched(service.operator(DESK), **own)
+    await service.book([Source().received(campaign_id, 1000, datetime(2025, 6, 1, tzinfo=UTC))])
+    path = await a_payment(service, campaign_id, 750)
+    await a_payment(service, campaign_id, 78, category="management", use="办公", beneficiaries=0)
+    await came_back(service, path, 50)
+    year = datetime.now(DONOR_TIME).year
+    found = (await service.operator(VIEWER).get(f"/organisations/{organisation_id}/ratios", year=year)).json()
+    assert (found["last_income_fen"], found["programme_fen"], found["management_fen"]) == (1000, 700, 78)
+    assert (found["spent_of_last_bp"], found["spends_enough"]) == (7000, True)
+    assert (found["management_bp"], found["management_within"]) == (1003, False)
 
 
 async def test_what_is_rejected_or_withdrawn_reserves_nothing(service: Service) -> None:

@@ -55,7 +55,7 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
         "ReleaseBody",
         "DeliveryBody",
         "DisbursementBody",
-        "ItemBody",
+        "LineItemBody",
         "HelpedBody",
         "PayBody",
         "EndBody",
