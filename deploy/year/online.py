@@ -40,8 +40,11 @@ def played(year: Year, scale: int) -> list[int]:
     people = [online.person_times for _, online in entries(year)]
     total, rest = divmod(sum(people), scale)
     if rest or total < len(people):
+        fit = [each for each in range(1, sum(people) // len(people) + 1) if sum(people) % each == 0]
+        near = " or ".join(str(each) for each in sorted(sorted(fit, key=lambda each: abs(each - scale))[:2]))
         raise ScaleRefused(
-            f"A scale must divide {sum(people):,} person-times and leave {len(people)} donations or more."
+            f"A scale must divide {sum(people):,} person-times and leave {len(people)} donations or more:"
+            f" try {near}."
         )
     return shared(total, people, least=1)
 

@@ -121,7 +121,7 @@ def fund(statement: Statement, counts: Sequence[Counted]) -> Table:
             ("item", "项目", "Item", "text"),
             ("period_fen", "本期金额", "This period", "fen"),
             ("period_count", "本期笔数", "Number", "count"),
-            ("total_fen", "累计金额", "Since the begin", "fen"),
+            ("total_fen", "累计金额", "Since the start", "fen"),
             ("total_count", "累计笔数", "Number", "count"),
         ],
         rows,
@@ -160,7 +160,7 @@ def goods(statement: Statement) -> Table:
         [
             ("item", "项目", "Item", "text"),
             ("period_fen", "本期价值", "This period", "fen"),
-            ("total_fen", "累计价值", "Since the begin", "fen"),
+            ("total_fen", "累计价值", "Since the start", "fen"),
         ],
         rows,
         about="物资价值依据发票、评估或协议确定；与货币资金分列，不相加。",

@@ -170,11 +170,22 @@ def report_pages_router(shelf: Shelf, render: Callable[..., HTMLResponse]) -> AP
     ) -> HTMLResponse:
         wanted = Filter(campaign_id, organisation_id, kind, year)
         page = await shelf.listed(wanted, after=after, limit=LISTED)
-        return render("reports.html", {"page": page, "wanted": wanted, "words": words})
+        return render("reports.html", {"page": page, "wanted": wanted, "words": words, "missing": False})
 
     @router.get("/reports/{report_id}")
-    async def report_page(report_id: UUID) -> HTMLResponse:
-        found = await shelf.found(report_id)
+    async def report_page(report_id: str) -> HTMLResponse:
+        """A person gets a page also when there is no such report: the list of those there are."""
+        try:
+            asked = UUID(report_id)
+        except ValueError:
+            asked = UUID(int=0)
+        try:
+            found = await shelf.found(asked)
+        except Problem:
+            wanted = Filter(None, None, None, None)
+            page = await shelf.listed(wanted, after=None, limit=LISTED)
+            context = {"page": page, "wanted": wanted, "words": words, "missing": True}
+            return render("reports.html", context, status=404)
         return render("report.html", {"row": found.row, "document": found.document, "words": words})
 
     return router

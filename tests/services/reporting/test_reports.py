@@ -105,7 +105,6 @@ def text_of(answer: httpx.Response) -> str:
     ("address", "status"),
     [
         (f"/v1/reports/{UUID(int=0)}", 404),
-        (f"/reports/{UUID(int=0)}", 404),
         (f"/v1/reports/{UUID(int=0)}/file.docx", 422),
         ("/v1/reports?year=1999", 422),
         ("/v1/reports?campaign_id=%00", 422),
@@ -116,3 +115,12 @@ async def test_what_is_not_there_is_a_problem_document(settings: Settings, addre
         answer = await client.get(address)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("report_id", [str(UUID(int=0)), "annual-2023"])
+async def test_a_page_that_is_not_there_is_the_list_and_says_so(settings: Settings, report_id: str) -> None:
+    async with asking(settings) as client:
+        answer = await client.get(f"/reports/{report_id}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "没有公开过这份报告" in answer.text
