@@ -46,9 +46,9 @@ from services.campaign.spending.schemas import (
     DisbursementPage,
     EndBody,
     Invoices,
+    MoneyBackBody,
     PayBody,
     RatiosOfYear,
-    ReturnBody,
     Returns,
 )
 from shared.events.fields import CAMPAIGN_ID
@@ -156,7 +156,7 @@ async def withdraw_disbursement(
 )
 async def ask_return(
     disbursement_id: UUID,
-    body: ReturnBody,
+    body: MoneyBackBody,
     sent: Annotated[Sent, Depends(sent("ask_return", "finance"))],
 ) -> Response:
     """Of a payment, all of it or a part. It counts when another person has confirmed it."""

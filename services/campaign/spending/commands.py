@@ -27,9 +27,9 @@ from services.campaign.spending.schemas import (
     Disbursement,
     DisbursementBody,
     EndBody,
+    MoneyBackBody,
     PayBody,
     Return,
-    ReturnBody,
 )
 from services.campaign.two_people import require_another
 
@@ -205,7 +205,7 @@ async def add_invoice(
 
 
 async def ask_return(
-    connection: AsyncConnection, actor: Actor, disbursement_id: UUID, body: ReturnBody
+    connection: AsyncConnection, actor: Actor, disbursement_id: UUID, body: MoneyBackBody
 ) -> Disbursement:
     """Record what came back; it counts when another person has confirmed it. Raises PastPaid, ReturnWaits."""
     now = datetime.now(UTC)

@@ -73,7 +73,7 @@ class EndBody(Body):
     reason: Paragraph = Field(description="Stays in this service, with who and when")
 
 
-class ReturnBody(Body):
+class MoneyBackBody(Body):
     """Money that came back of a payment (退回)."""
 
     amount_fen: Fen = Field(description="In fen, at most what was paid and has not come back")

@@ -16,7 +16,7 @@ from services.campaign.ledger.periods import month_of, next_month
 from services.campaign.ledger.schemas import ReversalBody, VoucherBody
 from services.campaign.spending import commands as spending
 from services.campaign.spending import queries
-from services.campaign.spending.schemas import DisbursementBody, EndBody, ReturnBody
+from services.campaign.spending.schemas import DisbursementBody, EndBody, MoneyBackBody
 from shared.refusals import Refused
 from tests.services.campaign.books import a_voucher, balances, read, require_exact, take
 from tests.services.campaign.builders import (
@@ -90,7 +90,10 @@ class World:
         elif name == "withdrawn":
             await self.decide(spending.withdraw_disbursement, FINANCE, chosen, EndBody(reason="不再需要"))
         else:
-            actor, back = await self.having_read(FINANCE, chosen), ReturnBody(amount_fen=fen, reason="未用完")
+            actor, back = (
+                await self.having_read(FINANCE, chosen),
+                MoneyBackBody(amount_fen=fen, reason="未用完"),
+            )
             if await self.command(spending.ask_return, actor, chosen, back):
                 await self.decide(spending.confirm_return, APPROVER, chosen)
 

@@ -59,7 +59,7 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
         "HelpedBody",
         "PayBody",
         "EndBody",
-        "ReturnBody",
+        "MoneyBackBody",
         "BudgetBody",
         "BudgetLineBody",
         "FilingBody",
