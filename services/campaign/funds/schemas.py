@@ -68,7 +68,9 @@ class SplitBody(Body):
     received_on: Day = Field(
         description="The day of its received_at, in Asia/Shanghai: from there the log is read"
     )
-    parts: Annotated[list[SplitPartBody], Field(min_length=2, max_length=MAX_PARTS)]
+    parts: Annotated[list[SplitPartBody], Field(min_length=2, max_length=MAX_PARTS)] = Field(
+        description="All by amounts or all by shares"
+    )
     reason: Paragraph = Field(description="Stays in this service and its ledger")
     reference: Line | None = Field(None, description="The donor's letter, the agreement, …")
     decided_on: Day | None = Field(

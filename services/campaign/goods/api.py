@@ -53,8 +53,8 @@ from services.campaign.goods.schemas import (
     Movement,
     MovementPage,
     ReasonBody,
-    ReturnBody,
-    ReversalBody,
+    GoodsReturnBody,
+    GoodsReversalBody,
     WriteOffBody,
 )
 from services.campaign.organisations import rights
@@ -130,7 +130,7 @@ async def cancel_gift(
 )
 async def ask_reversal(
     gift_id: UUID,
-    body: ReversalBody,
+    body: GoodsReversalBody,
     sent: Annotated[Sent, Depends(sent("ask_reversal", "desk", "finance"))],
 ) -> Response:
     """Of what lies in the store still; what was received goes down by its value when it is approved."""
@@ -219,7 +219,7 @@ async def ask_write_off(
 )
 async def ask_return(
     movement_id: UUID,
-    body: ReturnBody,
+    body: GoodsReturnBody,
     sent: Annotated[Sent, Depends(sent("ask_return", "desk", "finance"))],
 ) -> Response:
     """Into the store, at the value it went out with."""

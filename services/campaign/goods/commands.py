@@ -26,8 +26,8 @@ from services.campaign.goods.schemas import (
     Item,
     Movement,
     ReasonBody,
-    ReturnBody,
-    ReversalBody,
+    GoodsReturnBody,
+    GoodsReversalBody,
     WriteOffBody,
 )
 from services.campaign.identifiers import new_id
@@ -186,7 +186,7 @@ async def ask_distribution(
 
 
 async def ask_return(
-    connection: AsyncConnection, actor: Actor, distribution_id: UUID, body: ReturnBody
+    connection: AsyncConnection, actor: Actor, distribution_id: UUID, body: GoodsReturnBody
 ) -> Movement:
     """Ask to put back into the store what a distribution gave out. Raises NotDistributed, PastPile, …"""
     distribution = await queries.movement(connection, distribution_id)
@@ -218,7 +218,7 @@ async def ask_write_off(
 
 
 async def ask_reversal(
-    connection: AsyncConnection, actor: Actor, gift_id: UUID, body: ReversalBody
+    connection: AsyncConnection, actor: Actor, gift_id: UUID, body: GoodsReversalBody
 ) -> Movement:
     """Ask to take back of a gift what lies in the store still. Raises PastPile, ItemElsewhere, …"""
     known = await queries.gift(connection, gift_id)

@@ -28,11 +28,11 @@ from shared.events.goods import GoodsReversalKind
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
 
 
-class ItemBody(Body):
+class GiftItemBody(Body):
     """Goods of one kind in a gift."""
 
     description: TextLine = Field(description="What they are, published: 药品, 羽绒服, …")
-    category: Category
+    category: Category = Field(description="medicine 药品 (with batch and expiry), food, clothing, …")
     quantity: Quantity = Field(description="How many pieces of the unit")
     unit: Short = Field(description="箱, 件, 吨, …")
     value_fen: Fen = Field(description="Of all pieces together, in fen; a fen or more for each")
@@ -49,11 +49,13 @@ class GiftBody(Body):
     """A gift in kind as it came in (物资入库)."""
 
     donor: TextLine = Field(description="Who gives; stays in this service")
-    donor_kind: DonorKind
+    donor_kind: DonorKind = Field(description="person or company")
     display: Display = Field(description="What the donor agreed to show: name, alias, or anonymous (art. 82)")
     alias: TextLine | None = Field(None, description="Shown instead of the name, with display alias")
     received_on: Day = Field(description="The day it came in, in Asia/Shanghai, not ahead")
-    items: Annotated[list[ItemBody], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[list[GiftItemBody], Field(min_length=1, max_length=MAX_ITEMS)] = Field(
+        description="What was given, as the papers list it"
+    )
     note: Paragraph | None = Field(None, description="The delivery note's number; stays in this service")
 
 
@@ -72,14 +74,16 @@ class ReasonBody(Body):
 class LineBody(Body):
     """So many pieces of one kind of goods."""
 
-    item_id: UUID
-    quantity: Quantity
+    item_id: UUID = Field(description="The item of a gift, or of the distribution it comes back from")
+    quantity: Quantity = Field(description="How many pieces of its unit")
 
 
 class MovementBody(Body):
     """What every movement says."""
 
-    items: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_ITEMS)]
+    items: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_ITEMS)] = Field(
+        description="Which items, and how much of each"
+    )
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -98,7 +102,7 @@ class DistributionBody(MovementBody):
     note: Paragraph | None = Field(None, description="The list with the signatures; stays in this service")
 
 
-class ReturnBody(MovementBody):
+class GoodsReturnBody(MovementBody):
     """Of a distribution, what comes back into the store (退库)."""
 
     returned_on: Day = Field(description="The day, in Asia/Shanghai, not ahead")
@@ -115,7 +119,7 @@ class WriteOffBody(MovementBody):
     )
 
 
-class ReversalBody(MovementBody):
+class GoodsReversalBody(MovementBody):
     """Of a gift, what goes back to its donor, or was recorded by mistake (冲回)."""
 
     kind: GoodsReversalKind = Field(description="sent_back 退回捐赠方, mistake 误记; published")

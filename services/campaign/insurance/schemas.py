@@ -31,7 +31,9 @@ class PolicyBody(Body):
     premium_fen: Fen = Field(description="保费, in fen, paid by a disbursement of the campaign")
     cap_fen: Fen = Field(description="单笔理赔上限: a claim is at most so much, in fen")
     limit_fen: Fen | None = Field(None, description="All claims together at most so much; null: no limit")
-    groups: Annotated[list[GroupBody], Field(min_length=1, max_length=50)]
+    groups: Annotated[list[GroupBody], Field(min_length=1, max_length=50)] = Field(
+        description="Who is covered, counted by group"
+    )
     renewed: bool = Field(description="续签: the cover goes on; false: newly taken out")
     renews: UUID | None = Field(None, description="Of a renewal: the policy before, if it is in these books")
 

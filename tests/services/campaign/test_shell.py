@@ -51,6 +51,11 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
                 assert described or "_id" in parameter["name"] or parameter["name"] == "state", place
     for name in (
         "CampaignBody",
+        "GiftBody",
+        "GiftItemBody",
+        "LineBody",
+        "SplitBody",
+        "PolicyBody",
         "PledgeBody",
         "ReleaseBody",
         "DeliveryBody",
