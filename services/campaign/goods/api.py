@@ -48,13 +48,13 @@ from services.campaign.goods.schemas import (
     GiftChanges,
     GiftPage,
     GoodsFigures,
+    GoodsReturnBody,
+    GoodsReversalBody,
     Item,
     ItemPage,
     Movement,
     MovementPage,
     ReasonBody,
-    GoodsReturnBody,
-    GoodsReversalBody,
     WriteOffBody,
 )
 from services.campaign.organisations import rights

@@ -23,11 +23,11 @@ from services.campaign.goods.schemas import (
     DistributionBody,
     Gift,
     GiftBody,
+    GoodsReturnBody,
+    GoodsReversalBody,
     Item,
     Movement,
     ReasonBody,
-    GoodsReturnBody,
-    GoodsReversalBody,
     WriteOffBody,
 )
 from services.campaign.identifiers import new_id
