@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.databases import run
 from deploy.local.kafka import LocalKafka
@@ -24,6 +25,10 @@ from tests.databases import Databases
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
+
+settings.register_profile("shanliu", deadline=None)
+settings.load_profile("shanliu")
+"""How long an example takes on a busy machine says nothing of what it shows."""
 
 
 def pytest_configure() -> None:

@@ -193,7 +193,7 @@ class World:
             return await queries.split(connection, split_id)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(steps)
 async def test_after_any_interleaving_no_fen_is_lost_or_made(
     apart: Service, taken: list[tuple[str, int, int]]

@@ -175,7 +175,7 @@ async def reports(databases: Databases) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(doings=DOINGS)
 async def test_what_came_in_is_what_went_out_and_what_is_there(
     apart: Service, reports: AsyncEngine, doings: list[tuple[str, int, int]]

@@ -464,7 +464,7 @@ _BOOKS = """
 """
 
 
-@settings(max_examples=60, deadline=None, database=None, print_blob=True)
+@settings(max_examples=60, database=None, print_blob=True)
 @given(rounds=_rounds)
 async def test_whatever_happens_at_the_same_moment_the_books_are_right(
     place: Place, rounds: list[list[Step]]

@@ -228,7 +228,7 @@ async def test_the_sums_are_those_of_the_tables_whatever_the_steps(place: Place)
     """Donations at random positions, of which some were held and some went back, counted between them."""
     tracing = TracingBooks(await receipt_books(place))
 
-    @settings(max_examples=1, deadline=None, database=None)
+    @settings(max_examples=1, database=None)
     @given(st.data())
     def choose(data: st.DataObject) -> None:
         steps.extend(data.draw(st.lists(st.integers(1, 4), min_size=12, max_size=12)))

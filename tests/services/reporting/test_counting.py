@@ -93,7 +93,7 @@ async def test_offsets_without_an_event_are_no_gap(engine: AsyncEngine) -> None:
     assert await queries.read_gaps(engine) == []
 
 
-@trying(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@trying(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_order_of_copies_ends_at_the_same_total(engine: AsyncEngine, data: st.DataObject) -> None:
     campaign = f"gala-{data.draw(st.uuids())}"
