@@ -474,7 +474,7 @@ def organisations(members: Sequence[Member], found: Mapping[str, tuple[Statement
         "This organisation and those below it",
         [
             ("organisation", "慈善组织", "Organisation", "text"),
-            ("campaigns", "项目数", "Campaigns", "count"),
+            ("campaigns", "活动数", "Campaigns", "count"),
             ("received_fen", "接受捐赠", "Received", "fen"),
             ("reversed_fen", "捐赠退回", "Reversed", "fen"),
             ("spent_fen", "拨付支出", "Disbursed", "fen"),
@@ -485,7 +485,7 @@ def organisations(members: Sequence[Member], found: Mapping[str, tuple[Statement
             ("goods_returned_fen", "物资退回（另列）", "Goods back", "fen"),
         ],
         rows,
-        about="项目数为本期有收支的项目。除本表外，各表只列本级。",
+        about="活动数为本期有收支的募捐活动，分活动各计一个，不是项目数。除本表外，各表只列本级。",
     )
 
 

@@ -28,6 +28,8 @@ _SHADE: Final = (246, 240, 232)
 _MM_PER_POINT: Final = 25.4 / 72
 _BODY: Final = 8.5
 _HEADER: Final = 7.0
+_KEPT_WHOLE: Final = 8
+"""A table of so few rows is not broken over two pages."""
 _PAD: Final = 1.3
 _NARROW_TEXT: Final = 30.0
 """What a column of texts may be pressed to, in mm, before the paper is turned."""
@@ -138,7 +140,8 @@ class _Paper:
         header = [
             _Cell(_head(column), width, Align.C) for column, width in zip(table.columns, widths, strict=True)
         ]
-        self._room(34)
+        short = len(table.rows) <= _KEPT_WHOLE
+        self._room(28 + 7 * len(table.rows) if short else 34)
         self._title(f"{number}  {table.title}  {table.title_en}")
         if table.about:
             self._lines(table.about, 7.5, color=_QUIET)
