@@ -125,7 +125,11 @@ def require(*roles: Role) -> Callable[..., Person]:
         found = _signed_in(request)
         reach = found.reach(*roles)
         if not reach.everywhere:
-            here = f" You have it at {reach} only, and this concerns all." if reach.organisations else ""
+            here = (
+                f" You have it at {reach} only, and this concerns all: ask one who has it everywhere."
+                if reach.organisations
+                else ""
+            )
             raise Problem(403, "role-missing", f"This needs one of the roles: {', '.join(roles)}.{here}")
         return found
 

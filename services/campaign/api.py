@@ -132,7 +132,9 @@ def allowed(*roles: Role, somewhere: bool = False) -> Callable[..., Awaitable[Ri
         named = [each for each in request.path_params.items() if each[0] in rights.OWNERS]
         named += [each for each in request.query_params.multi_items() if each[0] in NAMED_IN_QUERIES]
         if not reach.everywhere and not (named or somewhere):
-            raise rights.OutOfReach(f"You have the role at {reach} only, and this concerns all.")
+            raise rights.OutOfReach(
+                f"You have the role at {reach} only, and this concerns all: ask one who has it everywhere."
+            )
         if not reach.everywhere and named:
             async with books.engine.connect() as connection:
                 for name, value in named:
