@@ -45,6 +45,7 @@ OWNERS: Final[Mapping[str, str]] = MappingProxyType(
         "organisation_id": "SELECT organisation_id FROM organisations WHERE organisation_id = :id",
         "pledge_id": _of_campaigns_in("pledges", "pledge_id"),
         "disbursement_id": _of_campaigns_in("disbursements", "disbursement_id"),
+        "statement_id": "SELECT organisation_id FROM stated_years WHERE statement_id = :id",
         "gift_id": _of_campaigns_in("goods_gifts", "gift_id"),
         "movement_id": _of_campaigns_in("goods_movements", "movement_id"),
         "item_id": _of_campaigns_in("goods_items", "item_id"),

@@ -5,9 +5,10 @@
 | viewer, desk, finance, approver | read |
 | desk, finance | request a disbursement; add an invoice; put forward a budget |
 | approver | approve or reject a disbursement that another person has requested; confirm a budget |
-| finance | pay an approved disbursement; record what came back |
+| finance | pay an approved disbursement; record what came back; state a year from before the ledger |
 | desk, finance, approver | withdraw what is not paid |
-| finance, approver | confirm a return that another person has recorded |
+| finance, approver | confirm a return that another person has recorded; withdraw a stated year that waits |
+| approver | confirm a year that another person has stated |
 
 Whoever changes a disbursement sends the ETag of what they have read as `If-Match` (428 without): nobody
 decides on what was changed in between (412).
@@ -34,6 +35,7 @@ from services.campaign.api import (
     sent,
     tagged,
 )
+from services.campaign.organisations import queries as register
 from services.campaign.schemas import Line
 from services.campaign.spending import commands, queries
 from services.campaign.spending.invoices import MAX_INVOICES, SIGNATURES
@@ -50,8 +52,13 @@ from services.campaign.spending.schemas import (
     PayBody,
     RatiosOfYear,
     Returns,
+    StatedYear,
+    StatedYearBody,
+    StatedYears,
+    YearBasis,
 )
-from shared.events.fields import CAMPAIGN_ID
+from services.campaign.spending.stated_years import years_used
+from shared.events.fields import ORGANISATION_ID
 from shared.strict_json import FileRoute, StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["disbursements"])
@@ -365,21 +372,28 @@ async def read_invoice(disbursement_id: UUID, number: InvoicePath, books: BooksH
 # ---------------------------------------------------------------- art. 61
 
 
+OrganisationPath = Annotated[str, Path(pattern=ORGANISATION_ID, description="The organisation's id")]
+
+
 @router.get(
     "/v1/organisations/{organisation_id}/ratios",
     summary="What it spent of its income, and on management (Charity Law art. 61)",
     dependencies=READING,
 )
 async def read_ratios(
-    organisation_id: Annotated[str, Path(pattern=CAMPAIGN_ID, description="The organisation's id")],
+    organisation_id: OrganisationPath,
     year: Annotated[int, Query(ge=2003, le=2199, description="The year in Asia/Shanghai")],
     books: BooksHere,
 ) -> RatiosOfYear:
     """By the ledger as it stands now: of the organisation's own campaigns, without those below it. Money
-    without a campaign belongs to no organisation here and is not in it.
+    without a campaign belongs to no organisation here and is not in it. A year that the ledger has nothing of
+    is taken from its confirmed statement; `basis` says which.
     """
     async with books.engine.connect() as connection:
-        found = ratios_of(year, await queries.years(connection, organisation_id, year))
+        ledger = await queries.years(connection, organisation_id, year)
+        stated = await queries.confirmed_years(connection, organisation_id, year)
+    used = years_used(year, ledger, stated)
+    found = ratios_of(year, {each: known.figures for each, known in used.items()})
     return RatiosOfYear(
         organisation_id=organisation_id,
         year=year,
@@ -391,4 +405,87 @@ async def read_ratios(
         management_bp=found.management_bp,
         spends_enough=found.spends_enough,
         management_within=found.management_within,
+        basis=[
+            YearBasis(year=each, basis=known.basis, income_fen=known.figures.income_fen)
+            for each, known in used.items()
+        ],
     )
+
+
+# ---------------------------------------------------------------- years from before the ledger
+
+
+@router.post(
+    "/v1/organisations/{organisation_id}/stated-years",
+    status_code=201,
+    response_model=StatedYear,
+    summary="State a year from before the ledger (以前年度)",
+)
+async def state_year(
+    organisation_id: OrganisationPath,
+    body: StatedYearBody,
+    sent: Annotated[Sent, Depends(sent("state_year", "finance"))],
+) -> Response:
+    """As the audited account has it. It counts when another person has confirmed it. Refused (409) where the
+    ledger has an income or an expense of the organisation's own campaigns in the year, or a statement of it
+    waits or is confirmed.
+    """
+    return await sent.run(
+        lambda connection: commands.state_year(connection, sent.actor, organisation_id, body), 201
+    )
+
+
+@router.post(
+    "/v1/stated-years/{statement_id}/confirm",
+    response_model=StatedYear,
+    summary="Confirm a stated year, second person",
+)
+async def confirm_stated_year(
+    statement_id: UUID, sent: Annotated[Sent, Depends(sent("confirm_stated_year", "approver"))]
+) -> Response:
+    """By another person than who has recorded it (403), and for good."""
+    return await sent.run(
+        lambda connection: commands.confirm_stated_year(connection, sent.actor, statement_id)
+    )
+
+
+@router.post(
+    "/v1/stated-years/{statement_id}/withdraw",
+    response_model=StatedYear,
+    summary="Withdraw a stated year that waits",
+)
+async def withdraw_stated_year(
+    statement_id: UUID, sent: Annotated[Sent, Depends(sent("withdraw_stated_year", "finance", "approver"))]
+) -> Response:
+    """Before it is confirmed; the year can be stated anew."""
+    return await sent.run(
+        lambda connection: commands.withdraw_stated_year(connection, sent.actor, statement_id)
+    )
+
+
+@router.get(
+    "/v1/organisations/{organisation_id}/stated-years",
+    summary="List its stated years, oldest statement first",
+    dependencies=READING,
+)
+async def list_stated_years(
+    organisation_id: OrganisationPath, books: BooksHere, after: AfterId = None, limit: Limit = 50
+) -> StatedYears:
+    """Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        await register.organisation(connection, organisation_id)
+        items = await queries.list_stated_years(connection, organisation_id, after=after, limit=limit)
+    return StatedYears(items=items, next=next_after([str(item.statement_id) for item in items], limit))
+
+
+@router.get(
+    "/v1/stated-years/{statement_id}",
+    response_model=StatedYear,
+    summary="Read a stated year",
+    dependencies=READING,
+)
+async def read_stated_year(statement_id: UUID, books: BooksHere) -> Response:
+    """With its version as the ETag."""
+    async with books.engine.connect() as connection:
+        stated = await queries.stated_year(connection, statement_id)
+    return tagged(stated, stated.version)

@@ -1,6 +1,7 @@
 """What people do with disbursements: each function is one command, inside the transaction of its caller.
 
-Locks in this order: the disbursement or the budget, the fund, the ledger (periods, journals), the outbox.
+Locks in this order: the disbursement or the budget, the fund, the ledger (periods, journals), the outbox. A
+stated year is locked alone.
 """
 
 from datetime import UTC, datetime
@@ -17,8 +18,10 @@ from services.campaign.days import require_not_ahead, today_of
 from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_disbursement, of_return
-from services.campaign.spending import announcements, budget, invoices, queries, rules
+from services.campaign.organisations import queries as register
+from services.campaign.spending import announcements, budget, invoices, queries, rules, stated_years
 from services.campaign.spending.budget import BudgetState
+from services.campaign.spending.ratios import YearFigures
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.schemas import (
     Budget,
@@ -30,7 +33,10 @@ from services.campaign.spending.schemas import (
     MoneyBackBody,
     PayBody,
     Return,
+    StatedYear,
+    StatedYearBody,
 )
+from services.campaign.spending.stated_years import StatementState
 from services.campaign.two_people import require_another
 
 # ---------------------------------------------------------------- asked for, approved, paid
@@ -347,3 +353,65 @@ async def _waiting_budget(
     if waiting is None:
         raise budget.NoBudgetWaits("Ask for it first; another person decides then.")
     return version, waiting
+
+
+# ---------------------------------------------------------------- years from before the ledger
+
+
+async def state_year(
+    connection: AsyncConnection, actor: Actor, organisation_id: str, body: StatedYearBody
+) -> StatedYear:
+    """Record a year as the audited account has it; it counts when another person has confirmed it. Raises
+    YearNotOver, PartsExceedSpending, YearInLedger or YearStated.
+    """
+    now = datetime.now(UTC)
+    await register.organisation(connection, organisation_id)
+    stated_years.require_over(body.year, now)
+    stated_years.require_parts(YearFigures(**body.model_dump(exclude={"year", "reference"})))
+    await _require_not_in_ledger(connection, organisation_id, body.year)
+    values = {
+        **body.model_dump(),
+        "statement_id": new_id(),
+        "organisation_id": organisation_id,
+        "state": StatementState.ASKED,
+        "version": 1,
+        "asked_by": actor.person,
+        "asked_at": now,
+    }
+    stated = await queries.add_stated_year(connection, values)
+    if stated is None:
+        raise stated_years.YearStated(
+            "Each year is stated once. Have the one that waits confirmed, or withdraw it and state it anew;"
+            " what is confirmed stays.",
+            fields=["year"],
+        )
+    return stated
+
+
+async def confirm_stated_year(connection: AsyncConnection, actor: Actor, statement_id: UUID) -> StatedYear:
+    """By another person: the ratios use it, as long as the ledger has nothing of the year."""
+    waiting = await _waiting_statement(connection, actor, statement_id)
+    require_another(actor.person, waiting.asked_by)
+    await _require_not_in_ledger(connection, waiting.organisation_id, waiting.year)
+    now = datetime.now(UTC)
+    return await queries.decide_stated_year(connection, waiting, StatementState.DONE, actor.person, now)
+
+
+async def withdraw_stated_year(connection: AsyncConnection, actor: Actor, statement_id: UUID) -> StatedYear:
+    """Drop a statement before it is confirmed; the year can be stated anew."""
+    waiting = await _waiting_statement(connection, actor, statement_id)
+    now = datetime.now(UTC)
+    return await queries.decide_stated_year(connection, waiting, StatementState.WITHDRAWN, actor.person, now)
+
+
+async def _waiting_statement(connection: AsyncConnection, actor: Actor, statement_id: UUID) -> StatedYear:
+    """Locked until the end of the transaction, and as the actor says they have read it."""
+    known = await queries.stated_year(connection, statement_id, lock=True)
+    actor.require_read(known.version)
+    stated_years.require_waiting(known.state)
+    return known
+
+
+async def _require_not_in_ledger(connection: AsyncConnection, organisation_id: str, year: int) -> None:
+    """As the ledger stands now; what it learns later prevails in the ratios by itself."""
+    stated_years.require_not_in_ledger(year, await queries.years(connection, organisation_id, year))

@@ -28,6 +28,7 @@ from services.campaign.models import UTC_TIME, amount, metadata, one_of
 from services.campaign.spending.budget import BudgetState
 from services.campaign.spending.invoices import MAX_BYTES, MAX_INVOICES, SIGNATURES
 from services.campaign.spending.rules import DisbursementState, ReturnState
+from services.campaign.spending.stated_years import FIRST_YEAR, LAST_YEAR, StatementState
 from services.campaign.two_people import asked_and_decided
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 
@@ -175,3 +176,39 @@ disbursement_returns: Final = Table(
     ),
 )
 """Money that came back of a payment: recorded by one person, counted when another has confirmed it."""
+
+stated_years: Final = Table(
+    "stated_years",
+    metadata,
+    Column("statement_id", Uuid, primary_key=True),
+    Column("organisation_id", Text, ForeignKey("organisations.organisation_id"), nullable=False),
+    Column("year", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("income_fen", BigInteger, nullable=False),
+    Column("programme_fen", BigInteger, nullable=False),
+    Column("management_fen", BigInteger, nullable=False),
+    Column("spending_fen", BigInteger, nullable=False),
+    Column("reference", Text, nullable=False),
+    *asked_and_decided("stated_years", waiting=StatementState.ASKED, done=StatementState.DONE),
+    CheckConstraint(one_of("state", StatementState), name="stated_years_state"),
+    CheckConstraint("version >= 1", name="stated_years_version"),
+    CheckConstraint(f"year BETWEEN {FIRST_YEAR} AND {LAST_YEAR}", name="stated_years_year"),
+    CheckConstraint(
+        "year < EXTRACT(year FROM asked_at AT TIME ZONE 'Asia/Shanghai')", name="stated_years_over"
+    ),
+    *(
+        CheckConstraint(amount(f"{part}_fen", least=0), name=f"stated_years_{part}")
+        for part in ("income", "programme", "management", "spending")
+    ),
+    CheckConstraint("programme_fen + management_fen <= spending_fen", name="stated_years_parts"),
+    Index("stated_years_of_organisation", "organisation_id", "statement_id"),
+    Index(
+        "stated_years_once",
+        "organisation_id",
+        "year",
+        unique=True,
+        postgresql_where=text("state <> 'withdrawn'"),
+    ),
+)
+"""Years from before the ledger: of each one statement waits or is confirmed."""

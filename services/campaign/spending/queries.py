@@ -15,7 +15,16 @@ from services.campaign.spending import models
 from services.campaign.spending.budget import BudgetState, Limits
 from services.campaign.spending.ratios import YEARS_BACK, YearFigures
 from services.campaign.spending.rules import ReturnState
-from services.campaign.spending.schemas import Budget, BudgetChange, BudgetLine, Disbursement, Invoice, Return
+from services.campaign.spending.schemas import (
+    Budget,
+    BudgetChange,
+    BudgetLine,
+    Disbursement,
+    Invoice,
+    Return,
+    StatedYear,
+)
+from services.campaign.spending.stated_years import StatementState
 from shared.events.campaigns import SpendingCategory
 from shared.refusals import NotFound
 
@@ -337,3 +346,73 @@ def _with_account(known: YearFigures, account: str, debit_fen: int) -> YearFigur
     if account.startswith(MANAGEMENT_COST):
         return replace(spent, management_fen=spent.management_fen + debit_fen)
     return spent
+
+
+# ---------------------------------------------------------------- years from before the ledger
+
+
+async def add_stated_year(connection: AsyncConnection, values: Mapping[str, Any]) -> StatedYear | None:
+    """Write what one person states; None when a statement of the year waits or is confirmed."""
+    table = models.stated_years
+    statement = (
+        upsert(table)
+        .values(**values)
+        .on_conflict_do_nothing(
+            index_elements=["organisation_id", "year"], index_where=text("state <> 'withdrawn'")
+        )
+        .returning(*table.c)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else StatedYear.model_validate(row)
+
+
+async def stated_year(connection: AsyncConnection, statement_id: UUID, *, lock: bool = False) -> StatedYear:
+    """Read a statement, with `lock` until the end of the transaction. Raises NotFound."""
+    statement = select(models.stated_years).where(models.stated_years.c.statement_id == statement_id)
+    if lock:
+        statement = statement.with_for_update()
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound("There is no statement with this id.", fields=["statement_id"])
+    return StatedYear.model_validate(row)
+
+
+async def decide_stated_year(
+    connection: AsyncConnection, known: StatedYear, state: StatementState, person: str, now: datetime
+) -> StatedYear:
+    """Write the end of a locked statement that waits."""
+    table = models.stated_years
+    statement = (
+        update(table)
+        .where(table.c.statement_id == known.statement_id, table.c.version == known.version)
+        .values(state=state, version=known.version + 1, decided_by=person, decided_at=now)
+        .returning(*table.c)
+    )
+    return StatedYear.model_validate((await connection.execute(statement)).one())
+
+
+async def list_stated_years(
+    connection: AsyncConnection, organisation_id: str, *, after: UUID | None, limit: int
+) -> list[StatedYear]:
+    """At most `limit` statements of an organisation in the order of their ids, beginning behind `after`."""
+    table = models.stated_years
+    statement = select(table).where(table.c.organisation_id == organisation_id).order_by(table.c.statement_id)
+    if after is not None:
+        statement = statement.where(table.c.statement_id > after)
+    return [StatedYear.model_validate(row) for row in await connection.execute(statement.limit(limit))]
+
+
+async def confirmed_years(
+    connection: AsyncConnection, organisation_id: str, year: int
+) -> dict[int, YearFigures]:
+    """A year and the three before it as they were stated and confirmed."""
+    table = models.stated_years
+    statement = select(table).where(
+        table.c.organisation_id == organisation_id,
+        table.c.year.between(year - YEARS_BACK, year),
+        table.c.state == StatementState.DONE,
+    )
+    return {
+        row.year: YearFigures(row.income_fen, row.programme_fen, row.management_fen, row.spending_fen)
+        for row in await connection.execute(statement)
+    }

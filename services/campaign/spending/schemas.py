@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from services.campaign.schemas import Body, Day, Fen, Line, Next, Paragraph, Short
+from services.campaign.schemas import Body, CostFen, Day, Fen, Line, Next, Paragraph, Short
 from services.campaign.spending.budget import MAX_LINES, BudgetState
 from services.campaign.spending.rules import (
     MAX_COUNTS,
@@ -16,6 +16,7 @@ from services.campaign.spending.rules import (
     ReturnState,
     came_back,
 )
+from services.campaign.spending.stated_years import FIRST_YEAR, LAST_YEAR, Basis, StatementState
 from shared.events.campaigns import BeneficiaryUnit, SpendingCategory
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
@@ -96,6 +97,21 @@ class BudgetBody(Body):
     )
     spend_until: Day | None = Field(None, description="The last day of spending, a date in Asia/Shanghai")
     reason: Paragraph = Field(description="Why; stays in this service")
+
+
+class StatedYearBody(Body):
+    """A year from before the ledger, as the audited account has it (art. 61)."""
+
+    year: Annotated[int, Field(strict=True, ge=FIRST_YEAR, le=LAST_YEAR)] = Field(
+        description="The year in Asia/Shanghai; it is over, and the ledger has nothing of it"
+    )
+    income_fen: CostFen = Field(description="The year's income in fen, money and goods; 0 is a statement")
+    programme_fen: CostFen = Field(description="业务活动成本 in fen, charitable activities")
+    management_fen: CostFen = Field(description="管理费用 in fen")
+    spending_fen: CostFen = Field(
+        description="Everything that went out, in fen: programmes, management, fund-raising and other"
+    )
+    reference: Line = Field(description="审计报告, such as its number and date; stays in this service")
 
 
 class Item(BaseModel):
@@ -240,14 +256,52 @@ class Invoices(BaseModel):
     items: list[Invoice]
 
 
+class StatedYear(BaseModel):
+    """A stated year, who recorded and who confirmed it. Times are UTC."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    statement_id: UUID = Field(description="The statement's id")
+    organisation_id: str = Field(description="Whose year it is, without those below it")
+    year: int = Field(description="The year in Asia/Shanghai")
+    state: StatementState = Field(description="asked: waits for another person; done: confirmed; withdrawn")
+    version: int = Field(description="Grows with each change; the ETag")
+    income_fen: int = Field(description="The year's income in fen, money and goods")
+    programme_fen: int = Field(description="业务活动成本 in fen")
+    management_fen: int = Field(description="管理费用 in fen")
+    spending_fen: int = Field(description="Everything that went out, in fen")
+    reference: str = Field(description="The audited account it is taken from")
+    asked_by: str = Field(description="Who recorded it")
+    asked_at: datetime = Field(description="When it was recorded")
+    decided_by: str | None = Field(description="Who confirmed or withdrew it")
+    decided_at: datetime | None = Field(description="When it was confirmed or withdrawn")
+
+
+class StatedYears(BaseModel):
+    """A part of an organisation's stated years, withdrawn ones too."""
+
+    items: list[StatedYear] = Field(description="In the order they were recorded")
+    next: Next
+
+
+class YearBasis(BaseModel):
+    """What the figures of one year rest on."""
+
+    year: int = Field(description="The year in Asia/Shanghai")
+    basis: Basis = Field(
+        description="ledger; stated: a confirmed statement of finance; none: nothing is known, counted as 0"
+    )
+    income_fen: int = Field(description="The income that was reckoned with, in fen")
+
+
 class RatiosOfYear(BaseModel):
     """A year of one organisation, without those below it, against art. 61. Fen and basis points (0.01 %)."""
 
-    organisation_id: str
-    year: int
+    organisation_id: str = Field(description="Whose year it is")
+    year: int = Field(description="The year in Asia/Shanghai")
     income_fen: int = Field(description="Money and goods, less what went back")
     programme_fen: int = Field(description="Charitable activities, goods and trusts included")
-    management_fen: int
+    management_fen: int = Field(description="What it spent on itself")
     spending_fen: int = Field(description="Everything that went out, less what came back")
     last_income_fen: int = Field(description="Income of the year before")
     mean_income_fen: int = Field(description="Mean income of the three years before")
@@ -256,6 +310,7 @@ class RatiosOfYear(BaseModel):
     management_bp: int | None = Field(description="management_fen of spending_fen, rounded up")
     spends_enough: bool | None = Field(description="At least 70 % of one of the two; null: no income known")
     management_within: bool | None = Field(description="At most 10 %; null: nothing was spent")
+    basis: list[YearBasis] = Field(description="The year and the three before it, newest first")
 
 
 class DisbursementPage(BaseModel):

@@ -67,6 +67,7 @@ async def test_its_contract_describes_every_route_parameter_and_field(service: S
         "MoneyBackBody",
         "BudgetBody",
         "BudgetLineBody",
+        "StatedYearBody",
         "FilingBody",
         "VoucherBody",
         "PostingBody",
