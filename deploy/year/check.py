@@ -68,10 +68,10 @@ def _books(reading: Reading) -> Iterable[Figure]:
     medicines = [out for outs in reading.outs.values() for out in outs if out.medicine]
     yield Figure("city + counties raised", "7.53亿元", seed.RAISED, whole.raised_fen)
     yield Figure("city + counties spent", "6.35亿元", seed.SPENT, whole.spent_fen)
-    yield Figure("city + counties projects", "586个", seed.PROJECTS, len(projects), "count")
+    yield Figure("city + counties projects (*)", "586个", seed.PROJECTS, len(projects), "count")
     yield Figure("city raised", "1.41亿元", seed.CITY_RAISED, own.raised_fen)
     yield Figure("city spent", "1.32亿元", seed.CITY_SPENT, own.spent_fen)
-    yield Figure("city projects", "97个", seed.CITY_PROJECTS, city_projects, "count")
+    yield Figure("city projects (*)", "97个", seed.CITY_PROJECTS, city_projects, "count")
     yield Figure("medicines in", "1.21亿元", seed.MEDICINES, reading.medicines_fen)
     yield Figure("medicines out", "1.21亿元", seed.MEDICINES, _value(medicines))
 

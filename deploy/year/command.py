@@ -29,6 +29,14 @@ from deploy.year.scenario import year_2023
 
 VERIFY_S: Final = 60.0
 SHOWN_DIFFERENCES: Final = 10
+PROJECTS: Final = (
+    "(*) a project is a programme or an emergency appeal that is no part of another; the annual report's"
+    " 活动数 counts every campaign with movements, parts and events too"
+)
+PEOPLE: Final = (
+    "those whom `shanliu token` lists with an organisation belong to the evening's; the year's organisations"
+    " are new, and desk.lin, finance.chen and approver.wang work for all of them"
+)
 LOOK_S: Final = 2.0
 ROLES: Final = ("desk", "approver", "finance", "administrator")
 QUIET_S: Final = 5.0
@@ -164,6 +172,7 @@ def _show(outcome: Outcome, say: Report) -> None:
         mark = "[green]equal[/]" if each.equal else "[bold red]differs[/]"
         table.add_row(each.what, each.report, each.stated_text, each.found_text, mark)
     console.print(table)
+    say(PROJECTS)
     for difference in outcome.verdict.differences[:SHOWN_DIFFERENCES]:
         console.print(f"  {difference}", style="red", markup=False, soft_wrap=True)
     equal = sum(each.equal for each in outcome.figures)
@@ -180,6 +189,7 @@ async def _until_stopped(stack: Running, say: Report) -> None:
     for what, address in stack.addresses.items():
         say(f"{what:<17} {address}")
     say("the operations page asks for a token: shanliu token desk.lin")
+    say(PEOPLE)
     say("Ctrl-C stops everything")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
