@@ -47,7 +47,7 @@ def figures(reading: Reading, scale: int) -> list[Figure]:
     """Every figure of the table. `scale`: person-times that a donation online stands for."""
     return [
         *_books(reading),
-        *_report(reading.reported),
+        *_report(reading),
         *_online(reading, scale),
         *_events(reading),
         *_appeals(reading),
@@ -76,15 +76,21 @@ def _books(reading: Reading) -> Iterable[Figure]:
     yield Figure("medicines out", "1.21亿元", seed.MEDICINES, _value(medicines))
 
 
-def _report(reported: dict[str, Fund]) -> Iterable[Figure]:
+def _report(reading: Reading) -> Iterable[Figure]:
     """The annual report that everybody can read."""
     for key, name, raised, spent in (
         ("total", "city + counties", seed.RAISED, seed.SPENT),
         (CITY, "city", seed.CITY_RAISED, seed.CITY_SPENT),
     ):
-        own = reported[key]
+        own = reading.reported[key]
         yield Figure(f"annual report: {name} raised", format_cn(raised), raised, own.raised_fen)
         yield Figure(f"annual report: {name} spent", format_cn(spent), spent, own.spent_fen)
+    in_bank = seed.CITY_RAISED - seed.CITY_SPENT  # all goods went out: what is left is money
+    yield Figure(
+        "annual report: city in the bank", "1.41 - 1.32亿元", in_bank, reading.closing.get("1002", 0)
+    )
+    owed = reading.closing.get("112201", 0)
+    yield Figure("annual report: city due from channels", "", 0, owed)
 
 
 def _online(reading: Reading, scale: int) -> Iterable[Figure]:

@@ -1,5 +1,5 @@
 """Plays a declared year on running services, in the order of a year: organisations, campaigns, promises,
-gifts, goods, spending. It knows only the public interfaces and the channels' topics.
+gifts, goods, settlements, spending. It knows only the public interfaces and the channels' topics.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from typing import Any, Final
 from deploy.year import giving, online
 from deploy.year.giving import Message
 from deploy.year.office import Office, Told
+from deploy.year.online import Given
+from deploy.year.settling import Settlement, settlements
 from deploy.year.terms import (
     BANK,
     BANK_TITLE,
@@ -40,6 +42,9 @@ INSURED_FOR: Final = timedelta(days=364)
 CLAIMED_ON: Final = date(2023, 6, 1)
 MEDICINE_KEEPS: Final = timedelta(days=730)
 LEAST_GOAL_FEN: Final = 10**6
+BANK_ACCOUNT: Final = "1002"
+FROM_CHANNELS: Final = "112201"
+"""Of the chart of accounts: 银行存款, 应收渠道款."""
 
 
 @dataclass(slots=True)
@@ -101,12 +106,16 @@ class Player:
         goods = [(each, given) for each in campaigns for given in each.goods]
         await self._office.each("goods in kind", goods, self._goods)
         await self._known()
-        await self._give()
+        given = online.donations(self._year, self.played.scale, DICE)
+        await self._give(given)
         await self._arrived()
+        await self._office.each("settlements", list(settlements(self._year, given)), self._settle)
         payments = [(each, payment) for each in campaigns for payment in each.payments]
         await self._office.each("payments", payments, self._pay)
         policies = [(each, policy) for each in campaigns for policy in each.policies]
         await self._office.each("insurance", policies, self._insure)
+        closing = [each for each in campaigns if each.closed_on is not None]
+        await self._office.each("campaigns closed", closing, self._close)
         await self._office.each("annual report", [self._year.root], self._report)
         return self.played
 
@@ -280,11 +289,10 @@ class Player:
         asked = await self._office.command("desk", f"{pledge}/delivery", body)
         await self._office.command("finance", f"{pledge}/delivery/confirm", {}, version=asked["version"])
 
-    async def _give(self) -> None:
+    async def _give(self, given: Sequence[Given]) -> None:
         """All donations: companies by the bank's signed HTTP, the public straight into Kafka and, every
         BY_HTTP-th, by signed HTTP too.
         """
-        given = online.donations(self._year, self.played.scale, DICE)
         run, id_of = self.played.run, self.played.id_of
         messages = [
             giving.online_message(number, each, run, id_of(each.campaign))
@@ -329,6 +337,27 @@ class Player:
                 if counted >= self.played.donations:
                     return
                 await asyncio.sleep(LOOK_S)
+
+    async def _settle(self, settlement: Settlement) -> None:
+        """What the channels owed is in the bank: a voucher, written by one person and booked by another."""
+        sides = ((BANK_ACCOUNT, "debit"), (FROM_CHANNELS, "credit"))
+        voucher = {
+            "day": f"{settlement.day}",
+            "note": f"渠道结算到账（示例回单 {self.played.run}-{settlement.day}）",
+            "postings": [
+                {
+                    "account": account,
+                    "campaign_id": self.played.id_of(key),
+                    "side": side,
+                    "amount_fen": amount_fen,
+                }
+                for key, amount_fen in settlement.amounts
+                for account, side in sides
+            ],
+        }
+        written = await self._office.command("finance", "/v1/ledger/vouchers", voucher)
+        path = f"/v1/ledger/drafts/{written['draft_id']}/book"
+        await self._office.command("approver", path, {}, version=written["version"])
 
     async def _pay(self, job: tuple[Campaign, Payment]) -> str:
         """Asked for by one person, approved by another, paid by a third. Gives the disbursement's id."""
@@ -383,6 +412,11 @@ class Player:
             asked = await self._office.command("desk", f"{each}/claims", claim)
             confirm = f"/v1/insurance-claims/{asked['claim_id']}/confirm"
             await self._office.command("finance", confirm, {}, version=asked["version"])
+
+    async def _close(self, campaign: Campaign) -> None:
+        """On its day, with its parts: everything that was given to it is counted by now."""
+        path = f"/v1/campaigns/{self.played.id_of(campaign.key)}/close"
+        await self._office.command("desk", path, {"on": f"{campaign.closed_on}"})
 
     async def _report(self, organisation: str) -> None:
         """The annual report of an organisation, drawn up by one person and published by another (art. 78)."""

@@ -106,6 +106,8 @@ class Reading:
     """(its own, with all below it)"""
     reported: dict[str, Fund] = field(default_factory=dict)
     """The published annual report's table of organisations: of each, and `total` of them all."""
+    closing: dict[str, int] = field(default_factory=dict)
+    """The annual report's trial balance at the year's end: account → debits less credits, in fen."""
     insurance: Insurance = Insurance({}, 0, 0, 0)
 
     def tree(self, key: str) -> list[str]:
@@ -156,17 +158,19 @@ class Reader:
             found = await self._office.read("reporting", path)
             reading.organisations[organisation.key] = _rolled_up(found["own"]), _rolled_up(found["total"])
         reading.insurance = await self._insurance()
-        reading.reported = await self._reported()
+        await self._report(reading)
         return reading
 
-    async def _reported(self) -> dict[str, Fund]:
-        """The table of organisations of the annual report, as reporting publishes it to everybody."""
+    async def _report(self, reading: Reading) -> None:
+        """The annual report's organisations and accounts, as reporting publishes it to everybody."""
         path = f"/v1/reports/{self._played.report_id}"
         found = await self._office.eventually("reporting", path)
-        (table,) = [each for each in found["document"]["tables"] if each["id"] == "organisations"]
-        columns = [each["id"] for each in table["columns"]]
-        rows = {each["id"]: dict(zip(columns, each["cells"], strict=True)) for each in table["rows"]}
-        return {
+        tables = {each["id"]: _rows(each) for each in found["document"]["tables"]}
+        reading.closing = {
+            account: row["closing_debit_fen"] - row["closing_credit_fen"]
+            for account, row in tables["accounts"].items()
+        }
+        reading.reported = {
             name.removesuffix(self._mark): Fund(
                 row["received_fen"] - row["reversed_fen"],
                 row["spent_fen"] - row["returned_fen"],
@@ -175,7 +179,7 @@ class Reader:
                 0,
                 {},
             )
-            for name, row in rows.items()
+            for name, row in tables["organisations"].items()
         }
 
     async def _insurance(self) -> Insurance:
@@ -250,6 +254,12 @@ def _fund(totals: dict[str, Any]) -> Fund:
             for each in totals["channels"]
         },
     )
+
+
+def _rows(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A report's table: row → column → cell."""
+    columns = [each["id"] for each in table["columns"]]
+    return {each["id"]: dict(zip(columns, each["cells"], strict=True)) for each in table["rows"]}
 
 
 def _rolled_up(figures: dict[str, Any]) -> Fund:

@@ -142,6 +142,8 @@ class Campaign:
     policies: Sequence[Policy] = ()
     named_fund: str | None = None
     """A named fund's wish; its donors are those of `gifts`."""
+    closed_on: date | None = None
+    """When it was closed within the year; its parts close with it. What is given after would be held."""
 
     @property
     def received_fen(self) -> int:

@@ -110,6 +110,13 @@ async def test_the_published_report_is_of_the_year_that_was_played_late(done: Do
         assert found.spent_fen == sum(each.disbursed_fen + each.goods_fen for each in campaigns)
 
 
+async def test_what_the_channels_owed_is_in_the_bank_when_the_year_ends(done: Done) -> None:
+    own = done.declared(CITY)
+    left_fen = sum(each.received_fen - each.disbursed_fen for each in own)
+    assert done.reading.closing["1002"] == left_fen > 0
+    assert done.reading.closing["112201"] == 0
+
+
 async def test_people_are_counted_and_insured(done: Done) -> None:
     for each in done.declared():
         helped = sum(payment.beneficiaries for payment in each.payments)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.year.check import figures
+from deploy.year.federation import CITY
 from deploy.year.reading import Fund, Insurance, Listed, Out, Reading
 from deploy.year.scenario import year_2023
 from deploy.year.terms import Campaign, Year
@@ -74,6 +75,7 @@ def _read(year: Year) -> Reading:
         whole = _sum(list(reading.funds.values())) if organisation.parent is None else own
         reading.organisations[organisation.key] = own, whole
     reading.reported = {key: own for key, (own, _) in reading.organisations.items()}
+    reading.closing = {"1002": reading.reported[CITY].raised_fen - reading.reported[CITY].spent_fen}
     reading.reported["total"] = reading.organisations[year.root][1]
     return reading
 
@@ -95,6 +97,13 @@ def test_one_fen_less_is_seen(reading: Reading) -> None:
     quake = reading.funds["quake-taihu"]
     reading.funds["quake-taihu"] = replace(quake, disbursed_fen=quake.disbursed_fen - 1)
     assert [each.what for each in figures(reading, SCALE) if not each.equal][-1] == "Gansu earthquake: spent"
+
+
+def test_what_the_channels_never_settled_is_seen(reading: Reading) -> None:
+    in_bank = reading.closing["1002"]
+    reading.closing = {"1002": in_bank - 5, "112201": 5}
+    wrong = {each.what for each in figures(reading, SCALE) if not each.equal}
+    assert wrong >= {"annual report: city in the bank", "annual report: city due from channels"}
 
 
 def test_one_person_less_is_seen(reading: Reading) -> None:

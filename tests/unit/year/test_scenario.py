@@ -172,3 +172,19 @@ def test_a_promise_is_kept_by_the_company_that_made_it(year: Year) -> None:
             if gift.placard is not None:
                 assert makers[gift.placard].company == gift.donor, each.key
                 assert gift.amount_fen <= makers[gift.placard].amount_fen, each.key
+
+
+def test_a_campaign_is_closed_when_all_is_in_and_every_promise_is_kept(year: Year) -> None:
+    closed = [each for each in year.campaigns if each.closed_on is not None]
+    assert {each.key for each in closed} == {"drive", "flood", "quake", "suqian-yancheng"}
+    for top in closed:
+        assert top.parent is None
+        assert top.closed_on is not None
+        for each in year.tree(top.key):
+            assert each.first <= top.closed_on <= each.last
+            given = [gift.day for gift in each.gifts] + [online.last for online in each.online]
+            given += [goods.day for goods in each.goods]
+            assert all(day <= top.closed_on for day in given), each.key
+            kept = sum(gift.amount_fen for gift in each.gifts if gift.placard is not None)
+            kept += sum(goods.value_fen for goods in each.goods if goods.placard is not None)
+            assert kept == each.promised_fen, each.key
