@@ -115,14 +115,16 @@ def _sign_in_router(access: Access, render: Render, *, secure_cookies: bool) -> 
 
     @router.get(SIGN_IN)
     async def sign_in_page() -> Response:
-        return render("login.html", {"failed": False})
+        return render("login.html", {"refused": None})
 
     @router.post(SIGN_IN)
     async def sign_in(request: Request) -> Response:
         _refuse_foreign_form(request)
         person = access.operators.find(await _token_of(request)) if access.operators else None
-        if person is None or not person.roles & {*VIEWERS, "administrator"}:
-            return render("login.html", {"failed": True}, status=401)
+        if person is None:
+            return render("login.html", {"refused": "wrongToken"}, status=401)
+        if not person.reach(*VIEWERS).everywhere:
+            return render("login.html", {"refused": "roleEverywhere"}, status=403)
         answer = RedirectResponse("/operations", 303, headers={"Cache-Control": "no-store"})
         key = access.sessions.open(person)
         answer.set_cookie(

@@ -22,10 +22,17 @@ TOKEN = "a-token-of-the-desk"
 
 @pytest.fixture
 def guarded(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with an operators' file: one viewer, and one person without a role."""
+    """Settings with an operators' file: one viewer, and two whose roles are not valid everywhere."""
+    grants = [{"organisation": "county", "roles": ["viewer", "finance"]}]
     people = [
         {"person": "chen", "roles": ["viewer"], "token_sha256": hashlib.sha256(TOKEN.encode()).hexdigest()},
         {"person": "gu", "roles": [], "token_sha256": hashlib.sha256(b"no-role").hexdigest()},
+        {
+            "person": "li",
+            "roles": [],
+            "grants": grants,
+            "token_sha256": hashlib.sha256(b"of-a-county").hexdigest(),
+        },
     ]
     file = tmp_path / "operators.json"
     file.write_text(json.dumps(people), "utf-8")
@@ -226,7 +233,6 @@ async def test_a_browser_signs_in_once_and_signs_out(guarded: Settings) -> None:
     async with asking(guarded) as client:
         turned_away = await client.get("/operations")
         assert (turned_away.status_code, turned_away.headers["location"]) == (303, "/login")
-        assert (await client.post("/login", data={"token": "wrong"})).status_code == 401
         signed_in = await client.post("/login", data={"token": TOKEN})
         assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/operations")
         cookie = signed_in.headers["set-cookie"].lower()
@@ -237,6 +243,19 @@ async def test_a_browser_signs_in_once_and_signs_out(guarded: Settings) -> None:
         assert (await client.get("/v1/operations")).status_code == 200
         await client.post("/logout")
         assert (await client.get("/v1/operations")).status_code == 401
+
+
+async def test_a_sign_in_says_whether_the_token_is_wrong_or_its_role_is_not_valid_everywhere(
+    guarded: Settings,
+) -> None:
+    async with asking(guarded) as client:
+        wrong = await client.post("/login", data={"token": "wrong"})
+        assert (wrong.status_code, "令牌不正确" in wrong.text) == (401, True)
+        for token in ("no-role", "of-a-county"):
+            known = await client.post("/login", data={"token": token})
+            assert (known.status_code, "set-cookie" in known.headers) == (403, False)
+            assert "令牌正确" in known.text
+            assert "全部组织有效的角色" in known.text
 
 
 async def test_a_form_of_another_site_cannot_sign_in_and_a_huge_one_is_refused(guarded: Settings) -> None:

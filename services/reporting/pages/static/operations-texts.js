@@ -119,7 +119,8 @@ export const OPERATIONS_TEXTS = {
     token: "访问令牌",
     tokenHint: "由管理员发放，仅保存在本次登录中。",
     enter: "登录",
-    wrongToken: "令牌不正确，或没有权限。请核对后重试。",
+    wrongToken: "令牌不正确。请核对后重试。",
+    roleEverywhere: "令牌正确，但运营台涵盖全部组织，需要在全部组织有效的角色（如 viewer）。请联系管理员。",
   },
   en: {
     title: "Operations",
@@ -234,6 +235,7 @@ export const OPERATIONS_TEXTS = {
     token: "Access token",
     tokenHint: "Given by an administrator, kept for this session only.",
     enter: "Sign in",
-    wrongToken: "The token is wrong or may not see this page. Check it and try again.",
+    wrongToken: "The token is wrong. Check it and try again.",
+    roleEverywhere: "The token is right, but this page shows every organisation: it needs a role that is valid everywhere (such as viewer). Ask an administrator.",
   },
 };
