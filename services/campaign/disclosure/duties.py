@@ -21,7 +21,14 @@ async def all_due(
     campaigns = await queries.disclosed(connection, campaign_id, seen)
     made = await queries.made(connection, None if campaign_id is None else [campaign_id])
     found = [
-        _due(each, made, today, title=campaign.title, campaign_id=campaign.campaign_id)
+        _due(
+            each,
+            made,
+            today,
+            title=campaign.title,
+            campaign_id=campaign.campaign_id,
+            organisation_id=campaign.organisation_id,
+        )
         for campaign in campaigns
         for each in calendar.of_campaign(campaign.facts, today)
     ]

@@ -133,9 +133,10 @@ class RegisteredOrganisation:
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """A campaign as the calendar sees it."""
+    """A campaign as the calendar sees it. `organisation_id` is None for one from before the register."""
 
     campaign_id: str
+    organisation_id: str | None
     title: str
     facts: CampaignFacts
 
@@ -146,7 +147,7 @@ async def disclosed(
     """The campaigns that owe reports: those that were launched; of the organisations that are seen alone,
     unless None.
     """
-    columns = ("campaign_id", "kind", "title", "window_end", "launched_on", "closed_on")
+    columns = ("campaign_id", "organisation_id", "kind", "title", "window_end", "launched_on", "closed_on")
     statement = select(*(campaigns.c[name] for name in columns)).where(
         campaigns.c.launched_on.is_not(None), of_seen(campaigns.c.campaign_id, seen)
     )
@@ -160,7 +161,7 @@ async def disclosed(
             window_end=today_of(row.window_end),
             closed_on=row.closed_on,
         )
-        found.append(Disclosed(row.campaign_id, row.title, facts))
+        found.append(Disclosed(row.campaign_id, row.organisation_id, row.title, facts))
     return found
 
 

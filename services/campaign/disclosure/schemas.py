@@ -98,8 +98,10 @@ class Due(BaseModel):
     """A report that the law asks for, and where it stands. Days are those of Asia/Shanghai."""
 
     kind: ReportKind
-    campaign_id: str | None
-    organisation_id: str | None
+    campaign_id: str | None = Field(description="null: an annual report, of the organisation as a whole")
+    organisation_id: str | None = Field(
+        description="Who owes it; null: the campaign's organisation is not in the register"
+    )
     title: str = Field(description="Of the campaign or the organisation")
     period_from: date
     period_to: date

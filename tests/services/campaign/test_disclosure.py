@@ -400,7 +400,9 @@ async def test_a_year_is_reported_by_its_organisation_and_rolls_up(service: Serv
     asked = await service.operator(VIEWER).get("/disclosure/calendar", organisation_id=city, limit=200)
     calendar = asked.json()["items"]
     assert {each["campaign_id"] for each in calendar} == {None, first, second, third}
-    own = [each for each in calendar if each["organisation_id"] == city]
+    whose = {(each["campaign_id"], each["organisation_id"]) for each in calendar}
+    assert whose == {(None, city), (None, county), (first, city), (second, city), (third, county)}
+    own = [each for each in calendar if each["campaign_id"] is None and each["organisation_id"] == city]
     assert [(each["period_to"], each["state"]) for each in own] == [
         ("2025-12-31", "published_late"),
         ("2026-12-31", "running"),
