@@ -584,7 +584,7 @@ def accounts(movements: Iterable[Movement]) -> Table:
         figures = [*_sides(before[number]), debit[number], credit[number], *_sides(after)]
         sums = [total + figure for total, figure in zip(sums, figures, strict=True)]
         rows.append(_row(number, number, CHART[number].name, *figures))
-    rows.append(_row("total", "合计", None, *sums, level="sum"))
+    rows.append(_row("total", "合计 Total", None, *sums, level="sum"))
     return table(
         "accounts",
         "科目余额表",

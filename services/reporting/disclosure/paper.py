@@ -3,6 +3,7 @@
 Pure: the same report gives the same bytes with the same libraries. What was given out is kept all the same.
 """
 
+import re
 import string
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fpdf import FPDF
-from fpdf.enums import Align, MethodReturnValue, WrapMode
+from fpdf.enums import Align
 
 from services.reporting.disclosure.words import UNITS, cell_text, heading_lines
 from shared import fonts
@@ -33,6 +34,8 @@ _KEPT_WHOLE: Final = 8
 _PAD: Final = 1.3
 _NARROW_TEXT: Final = 30.0
 """What a column of texts may be pressed to, in mm, before the paper is turned."""
+_PIECES: Final = re.compile(r"\s+|[（《“【]*(?:（[^（）]{1,4}）|[!-~]+|.)[）》”】，。、；：！？％]*")
+"""What a line is not broken within: a number, a word, a short bracket, a letter and the mark behind it."""
 _WEIGHTS: Final = {"": 400, "B": 700}
 _LABELS: Final = (
     "报告期间公开依据版次联系方式查询方法数据读取时间慈善组织募捐资格证书活动项目备案编号第首更正次，共页：（）元％%"
@@ -97,8 +100,8 @@ class _Paper:
         for number, table in enumerate(document.tables, start=1):
             self._table(number, table)
         self._notes()
-        self._position()
         self._signatures()
+        self._position()
         return self._pdf
 
     # ------------------------------------------------------------ parts
@@ -164,9 +167,11 @@ class _Paper:
         self._down(3)
 
     def _position(self) -> None:
-        self._room(30)
-        self._title("数据位置 Position")
+        """Behind the hands, as an annex: on one page when it fits on one."""
         position = self._document.position
+        height = 30 + 6 * len(position.journals)
+        self._room(height if height <= self._pdf.h - _TOP - _BOTTOM else 30)
+        self._title("数据位置 Position")
         self._lines(f"全部凭证借贷差额：{position.difference_fen}.00 元", _BODY, color=_QUIET)
         self._down(1)
         widths = (56.0, 20.0, self._width - 76)
@@ -197,7 +202,7 @@ class _Paper:
             self._at(x, at, place, 10)
             self._pdf.set_draw_color(*_LINE)
             self._pdf.line(x + 26, at + 5.5, x + half - 8, at + 5.5)
-        self._pdf.set_y(y + 40)
+        self._pdf.set_y(y + 46)
 
     # ------------------------------------------------------------ what they are made of
 
@@ -303,22 +308,24 @@ class _Paper:
         self._pdf.set_y(y + height)
 
     def _split(self, text: str, width: float, size: float, style: str) -> list[str]:
-        """The text on lines of this width. A figure stays on one line: it is short enough or it is text."""
+        """The text on lines of this width, broken between its pieces; within one that is wider."""
         self._pdf.set_font("report", style, size)
-        shown = fonts.showable(text) if "\n" not in text else text
-        if "\n" not in shown and self._pdf.get_string_width(shown) <= width:
-            return [shown]
-        lines = self._pdf.multi_cell(
-            width,
-            size,
-            shown,
-            dry_run=True,
-            output=MethodReturnValue.LINES,
-            wrapmode=WrapMode.WORD if "\n" in shown else WrapMode.CHAR,
-            padding=0,
-        )
-        assert isinstance(lines, list)
-        return [str(line) for line in lines] or [""]
+        return [line for part in text.split("\n") for line in self._broken(fonts.showable(part), width)]
+
+    def _broken(self, text: str, width: float) -> list[str]:
+        """In the font that is set."""
+        measure = self._pdf.get_string_width
+        if measure(text) <= width:
+            return [text]
+        room = width - 2 * self._pdf.c_margin
+        lines, line = [], ""
+        for piece in _PIECES.findall(text):
+            for part in [piece] if measure(piece) <= room else piece:
+                if line and measure(line + part.rstrip()) > room:
+                    lines.append(line.rstrip())
+                    line = ""
+                line = line + part if line else part.lstrip()
+        return [*lines, line.rstrip()]
 
 
 def _head(column: Column) -> str:

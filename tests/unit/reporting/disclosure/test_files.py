@@ -105,6 +105,40 @@ def test_paper_has_places_for_hands_notes_and_the_position() -> None:
         assert said in text
 
 
+def test_a_line_of_paper_breaks_within_no_number_and_no_short_bracket() -> None:
+    columns = [Column(id="name", label="慈善组织", label_en="Organisation", kind="text")]
+    columns += [
+        Column(id=f"goods{each}", label="物资退回（另列）", label_en="Goods back", kind="fen")
+        for each in range(9)
+    ]
+    names = [f"{'慈' * length}20231234567号慈善会" for length in range(1, 25)]
+    rows = [Row(id=name, cells=(name, *[1] * 9)) for name in names]
+    text = "".join(the_pages(a_document(tables=(a_table(columns=columns, rows=rows),))))
+    assert text.count("20231234567") == len(names)
+    headers = text.count("Organisation") - 1  # one is the heading's
+    assert text.count("（另列）") == 9 * headers
+
+
+def test_what_is_wider_than_a_line_is_broken_and_nothing_of_it_is_lost() -> None:
+    said = "a1" * 400
+    column = Column(id="text", label="说明", label_en="Text", kind="text")
+    table = a_table(columns=[column], rows=[Row(id="a", cells=(f"见 {said}",))], about="")
+    text = re.sub(r"\s", "", "".join(the_pages(a_document(tables=(table,)))))
+    assert f"见{said}" in text
+
+
+def test_the_hands_come_before_the_position_which_is_on_one_page_if_it_fits() -> None:
+    position = a_document().position
+    heads = [position.journals[0].model_copy(update={"journal": f"journal-{each}"}) for each in range(18)]
+    for uses in (3, 12):
+        moved = position.model_copy(update={"journals": tuple(heads)})
+        pages = the_pages(a_document(tables=(a_table(uses),), position=moved))
+        named = [number for number, page in enumerate(pages) if "journal-" in page]
+        assert len(named) == 1
+        text = "".join(pages)
+        assert text.index("编制人") < text.index("数据位置")
+
+
 def test_what_was_corrected_says_so_on_paper_and_the_correction_what_it_changes() -> None:
     assert "已被更正" in the_pages(a_document(), corrected=True)[0]
     text = "".join(the_pages(a_correction()))
