@@ -4,7 +4,7 @@
 | --- | --- |
 | a programme | a use of the plan (art. 24), and its line when the campaign has a budget |
 | management, fund-raising | the cost that the plan states (募捐成本) |
-| anything | the plan's window: not paid before it begins, nor after the budget's last day |
+| anything | the plan's window: not approved or paid before it begins, nor paid after the budget's last day |
 
 A budget is a choice: without one the plan's uses and the balance alone decide. It changes by two people.
 """
@@ -138,10 +138,16 @@ def require_in_window(limits: Limits, day: date, field: str, *, opened: bool) ->
             fields=[field],
             spend_until=limits.spend_until.isoformat(),
         )
-    if opened and day < limits.opens_on:
+    if opened:
+        require_opened(limits, day, "Nothing is paid before.", fields=[field])
+
+
+def require_opened(limits: Limits, day: date, consequence: str, *, fields: Sequence[str] = ()) -> None:
+    """Raise OutsideWindow, with what follows, for a day before the campaign's window."""
+    if day < limits.opens_on:
         raise OutsideWindow(
-            f"The campaign's window begins on {limits.opens_on}; nothing is paid before.",
-            fields=[field],
+            f"The campaign's window begins on {limits.opens_on}. {consequence}",
+            fields=fields,
             opens_on=limits.opens_on.isoformat(),
         )
 

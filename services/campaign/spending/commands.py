@@ -78,18 +78,20 @@ async def approve_disbursement(
     """Reserve the amount, if the fund's balance, the plan and the budget cover it. Raises SamePerson,
     PastBalance, UseNotPlanned, PastBudget, PastPlannedCost or OutsideWindow, among others.
     """
+    now = datetime.now(UTC)
     wanted = await _read_and_locked(connection, actor, disbursement_id)
     rules.require_approvable(wanted.state, requested_by=wanted.requested_by, approved_by=actor.person)
     guardrail.require_covered(await campaigns.lock_fund(connection, wanted.campaign_id), wanted.amount_fen)
     limits = await queries.limits(connection, wanted.campaign_id, wanted.category, wanted.use)
     budget.require_in_window(limits, wanted.requested_on, "requested_on", opened=False)
+    budget.require_opened(limits, today_of(now), "It could not be paid before; approve it from that day on.")
     budget.require_allowed(limits, wanted.category, wanted.use, wanted.amount_fen)
     approved = await queries.change_disbursement(
         connection,
         wanted,
         state=DisbursementState.APPROVED,
         approved_by=actor.person,
-        approved_at=datetime.now(UTC),
+        approved_at=now,
     )
     await announcements.disbursement_approved(connection, announcer, approved)
     return approved

@@ -1,11 +1,13 @@
 """Spending is held to the plan and to a budget of two people, also when two approvals come at once."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from httpx import Response
 
+from services.campaign.days import today_of
 from tests.services.campaign.books import an_approved
 from tests.services.campaign.builders import (
     APPROVER,
@@ -123,6 +125,21 @@ async def test_nothing_is_paid_before_the_window_or_after_the_last_day_of_spendi
     for day in ("2025-12-31", "2026-07-01"):
         assert problem(await finance.decide(path, "pay", {"paid_on": day})) == (409, "outside-window")
     assert (await finance.decide(path, "pay", {"paid_on": "2026-06-30"})).status_code == 200
+
+
+async def test_nothing_is_approved_that_could_not_be_paid_because_the_window_has_not_begun(
+    service: Service,
+) -> None:
+    soon = datetime.now(UTC) + timedelta(days=2)
+    window = {"window_start": soon.isoformat(), "window_end": (soon + timedelta(days=9)).isoformat()}
+    campaign_id = await a_fund_of(service, 1000, **window)
+    asked = await ask(service, campaign_id, 100)
+    assert asked.status_code == 201, "it is asked for ahead"
+    path = f"/disbursements/{asked.json()['disbursement_id']}"
+    refused = await service.operator(APPROVER).decide(path, "approve")
+    assert problem(refused) == (409, "outside-window")
+    assert refused.json()["opens_on"] == today_of(soon).isoformat()
+    assert (await service.balance(campaign_id))["reserved_fen"] == 0
 
 
 async def test_of_two_approvals_at_once_a_line_covers_one(service: Service) -> None:

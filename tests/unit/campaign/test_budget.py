@@ -21,6 +21,7 @@ from services.campaign.spending.budget import (
     require_budget,
     require_in_window,
     require_not_below,
+    require_opened,
 )
 from shared.money import MAX_AMOUNT_FEN
 
@@ -69,6 +70,10 @@ def test_nothing_is_paid_before_the_window_or_after_the_last_day() -> None:
         with pytest.raises(OutsideWindow):
             require_in_window(limits, day, "paid_on", opened=opened)
     require_in_window(LIMITS, date(2199, 1, 1), "paid_on", opened=True)
+    require_opened(limits, DAY, "")
+    with pytest.raises(OutsideWindow) as refused:
+        require_opened(limits, date(2026, 5, 31), "Later.")
+    assert refused.value.facts["opens_on"] == "2026-06-01"
 
 
 def test_a_budget_is_for_uses_of_a_filed_plan_each_once() -> None:
