@@ -39,11 +39,12 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick ones first: who waits for a red result waits less. Of two workers one begins with the file
-    that takes longest, or it would be alone with it at the end.
+    that takes longest, or it would be alone with it at the end, and the other with the benchmarks, which
+    take what processor there is: what is killed has to come back beside them, a browser need not.
     """
     order = {"unit": 0, "contracts": 1, "services": 2}
     if hasattr(config, "workerinput"):
-        order["faults"] = -1
+        order |= {"faults": -2, "performance": -1}
     items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], 3))
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 20.0) -> T:
+async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 60.0) -> T:
     """Ask again until the answer is true, and give it back; TimeoutError when it takes too long."""
     async with asyncio.timeout(deadline_s):
         while True:

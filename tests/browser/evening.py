@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def until(what: str, holds: Callable[[], Any], *, within_s: float = 20.0) -> Any:
+async def until(what: str, holds: Callable[[], Any], *, within_s: float = 60.0) -> Any:
     """Wait until `holds()` (or what it awaits to) is true, and give it back."""
     loop = asyncio.get_running_loop()
     end_s = loop.time() + within_s

@@ -19,7 +19,7 @@ async def sign_in(page: Page, address: str, token: str = OPERATOR_TOKEN) -> None
     await page.get_by_role("button", name="登录").click()
 
 
-async def says(page: Page, element: str, text: str, *, within_s: float = 20.0) -> None:
+async def says(page: Page, element: str, text: str, *, within_s: float = 60.0) -> None:
     async def there() -> bool:
         return await page.locator(f"#{element}").text_content() == text
 

@@ -36,7 +36,7 @@ async def number_of(page: Page) -> str:
     return await page.locator("#number").inner_text()
 
 
-async def shows(page: Page, fen: int, *, within_s: float = 20.0) -> None:
+async def shows(page: Page, fen: int, *, within_s: float = 60.0) -> None:
     async def there() -> bool:
         return await text_of(page, "number") == format_yuan(fen)
 
@@ -47,7 +47,7 @@ async def text_of(page: Page, element: str) -> str:
     return await page.locator(f"#{element}").text_content() or ""
 
 
-async def state_is(page: Page, text: str, *, within_s: float = 20.0) -> None:
+async def state_is(page: Page, text: str, *, within_s: float = 60.0) -> None:
     async def there() -> bool:
         return await text_of(page, "state") == text
 

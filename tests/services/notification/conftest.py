@@ -98,7 +98,7 @@ class World:
         rows = await self.rows("SELECT state FROM messages WHERE donation_id = :id", id=donation_id)
         return rows[0][0] if rows else None
 
-    async def reaches(self, donation_id: UUID, state: str, *, deadline_s: float = 20) -> None:
+    async def reaches(self, donation_id: UUID, state: str, *, deadline_s: float = 60.0) -> None:
         """Wait until the donation's message is in a state."""
 
         async def reached() -> bool:
