@@ -11,9 +11,11 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
-from tests.browser.evening import Evening
+from tests.browser.evening import Evening, until
 from tests.browser.test_operations import says, sign_in
 from tests.browser.test_screen import open_screen, shows
+from tests.reports import a_correction
+from tests.services.reporting.test_reports import published
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -100,6 +102,15 @@ def _wanted(entry: dict[str, Any]) -> float:
     return AA_LARGE if entry["large"] else AA
 
 
+async def cut_cells(page: Page) -> int:
+    """How many cells of tables reach over the page's edge, or are too small for what is in them."""
+    found: int = await page.locator("td").evaluate_all(
+        "cells => cells.filter(cell => cell.getBoundingClientRect().right > innerWidth"
+        " || cell.scrollWidth > cell.clientWidth).length"
+    )
+    return found
+
+
 async def check(page: Page, modules: Page) -> None:
     for width, height in (HALL, PHONE):
         await page.set_viewport_size({"width": width, "height": height})
@@ -163,7 +174,9 @@ async def test_the_pages_of_organisations_can_be_read_and_lead_to_each_other(
     await evening.counted("of-county", 75_300_000_001)
     await page.goto(f"{evening.reporting.url}/organisations")
     await check(page, modules)
+    assert await cut_cells(page) == 0
     await page.get_by_role("link", name="English").click()
+    assert await page.locator("[data-label=Received]").count() == 2
     await page.get_by_role("link", name="The city").click()
     await page.wait_for_url("**/organisations/city?lang=en")
     assert await page.get_by_role("heading", level=1).text_content() == "The city"
@@ -172,6 +185,22 @@ async def test_the_pages_of_organisations_can_be_read_and_lead_to_each_other(
     await page.get_by_role("link", name="The county").click()
     await page.wait_for_url("**/organisations/county?lang=en")
     assert await page.get_by_role("link", name="The city").count() == 1
+
+
+async def test_a_report_can_be_read_and_on_a_phone_no_figure_of_it_is_cut(
+    page: Page, modules: Page, evening: Evening
+) -> None:
+    event = published(evening.campaigns, a_correction())
+    await evening.happens(event)
+    address = f"{evening.reporting.url}/reports/{event.data.report_id}"
+
+    async def there() -> bool:
+        answer = await page.goto(address)
+        return answer is not None and answer.status == 200
+
+    await until("the report is public", there)
+    await check(page, modules)
+    assert await cut_cells(page) == 0
 
 
 async def test_the_desk_and_its_sign_in_can_be_read(page: Page, modules: Page, evening: Evening) -> None:

@@ -9,6 +9,10 @@ function write() {
   for (const element of document.querySelectorAll("[data-zh]")) {
     element.textContent = element.dataset[language.code];
   }
+  for (const table of document.querySelectorAll(".wide table")) {
+    const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+    for (const cell of table.tBodies[0].querySelectorAll("td")) cell.dataset.label = names[cell.cellIndex];
+  }
   for (const link of document.querySelectorAll("[data-keep-language]")) {
     const address = new URL(link.href);
     if (language.code === "en") address.searchParams.set("lang", "en");
