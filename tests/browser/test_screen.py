@@ -344,9 +344,10 @@ async def test_goods_in_kind_have_a_line_of_their_own_where_there_are_any(
     await until("goods have amounts of their own", there)
     await shows(page, 10_000)
     paid = source.disbursed(100, campaign)
+    returned = source.returned(paid, 50)
     part = source.launched(f"{campaign}-part", parent_id=campaign, part_kind="county")
     back = channel.reversed(100, campaign_id=campaign)
-    await evening.happens(paid, source.returned(paid, 50), part, back)
+    await evening.happens(paid, returned, part, back)  # as their source numbers them
     await shows(page, 9_900)
     # Every note that the boxes can have is there, and the line of goods still stands above the footer.
     for width, height in SIZES[:3]:
