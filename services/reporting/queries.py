@@ -390,11 +390,7 @@ SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequenc
         FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_fen,
        (SELECT coalesce(sum(released_fen), 0)::bigint
         FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_released_fen,
-       (SELECT coalesce(sum(amount_fen), 0)::bigint
-        FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS disbursed_fen,
-       (SELECT coalesce(sum(returned_fen), 0)::bigint
-        FROM disbursements AS d WHERE d.campaign_id = c.campaign_id) AS returned_fen,
-       goods.*, statement_timestamp() AS as_of
+       spent.*, goods.*, statement_timestamp() AS as_of
 FROM campaigns AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(part ORDER BY part.channel), '[]')::text AS channels
@@ -411,6 +407,11 @@ CROSS JOIN LATERAL (
           FROM recent_donors AS r WHERE r.campaign_id = c.campaign_id
           ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
 ) AS recent
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_fen), 0)::bigint AS disbursed_fen,
+           coalesce(sum(returned_fen), 0)::bigint AS returned_fen
+    FROM disbursements AS d WHERE d.campaign_id = c.campaign_id
+) AS spent
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(value_fen) FILTER (WHERE g.kind = 'received'), 0)::bigint
                - coalesce(sum(value_fen) FILTER (WHERE g.kind = 'reversed'), 0)::bigint AS goods_received_fen,
