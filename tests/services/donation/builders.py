@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from shared.events import Event
+from shared.events import Event, EventData
 from shared.events.campaigns import CampaignData
 
 OCCURRED_AT = (datetime.now(UTC) - timedelta(hours=1)).replace(microsecond=0)
@@ -106,9 +106,11 @@ class Campaigns:
         changed_at: datetime = OCCURRED_AT,
         **changes: Any,
     ) -> Event:
-        self._sequence += 1
         data = campaign_data(campaign_id, changed_at=changed_at, **changes)
+        return self.of(event_class, campaign_id, data, changed_at)
+
+    def of(self, event_class: type[Event], subject: str, data: EventData, time: datetime) -> Event:
+        """The next event of this source."""
+        self._sequence += 1
         previous = self._sequence - 1 or None
-        return event_class.at(
-            self.source, self._sequence, previous, subject=campaign_id, time=changed_at, data=data
-        )
+        return event_class.at(self.source, self._sequence, previous, subject=subject, time=time, data=data)

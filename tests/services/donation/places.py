@@ -24,7 +24,7 @@ from shared import database
 from shared.broker import CAMPAIGN_EVENTS, INTAKE_INTERNAL, INTAKE_PREFIX, Publisher, Record
 from shared.dead_letters import DeadLetter
 from shared.events import CONTENT_TYPE_HEADER, Event
-from tests.services.donation.builders import as_json, bearer, new_id
+from tests.services.donation.builders import Campaigns, as_json, bearer, new_id
 from tests.services.donation.topics import Follower, Pen, Put
 from tests.services.donation.waiting import until
 
@@ -224,6 +224,8 @@ class Service:
     def __init__(self, place: Place, http: AsyncClient, channels: Sequence[tuple[str, str]] = ()) -> None:
         self.place = place
         self.http = http
+        self.campaigns = Campaigns()
+        """The one campaign service this service hears: a second one's sequences would count as repeats."""
         self._spare_channels = list(channels)
 
     async def channel(self, **settings: Any) -> Channel:

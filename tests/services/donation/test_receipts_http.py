@@ -19,7 +19,7 @@ from services.donation.receipts.check_codes import new_check_code
 from services.donation.receipts.checking import CHECKS_OF_ONE_PER_SECOND, Limiter, check
 from shared.events import CampaignLaunched
 from shared.problems import Problem
-from tests.services.donation.builders import Campaigns, a_donation, a_donor, bearer, new_id
+from tests.services.donation.builders import a_donation, a_donor, bearer, new_id
 from tests.services.donation.places import Service
 from tests.services.donation.receipt_books import HANDLER, ReceiptBooks, a_code, receipt_books
 from tests.services.donation.waiting import until
@@ -93,7 +93,7 @@ async def test_each_route_asks_for_its_role(
 async def test_a_donation_that_came_in_gets_its_receipt(service: Service, finance: Finance) -> None:
     code, campaign_id = a_code(), new_id("gala")
     organisation = f"慈善会 {code}"
-    launched = Campaigns(partition=3).event(
+    launched = service.campaigns.event(
         CampaignLaunched, campaign_id, organisation=organisation, title="新年慈善晚会"
     )
     await service.place.tell(launched)

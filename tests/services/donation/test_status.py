@@ -9,7 +9,6 @@ from shared.broker import CONTACTS
 from shared.events import CampaignClosed, CampaignLaunched, DonationReceived
 from tests.services.donation.builders import (
     OCCURRED_AT,
-    Campaigns,
     a_donation,
     a_donor,
     a_reversal,
@@ -22,17 +21,9 @@ from tests.services.donation.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@pytest.fixture(scope="module")
-def campaigns() -> Campaigns:
-    """The campaign service's events, one after the other."""
-    return Campaigns(partition=2)
-
-
-async def test_a_donation_is_accepted_then_received_then_reversed(
-    service: Service, campaigns: Campaigns
-) -> None:
+async def test_a_donation_is_accepted_then_received_then_reversed(service: Service) -> None:
     campaign_id, channel = new_id("gala"), await service.channel()
-    await service.place.tell(campaigns.event(CampaignLaunched, campaign_id))
+    await service.place.tell(service.campaigns.event(CampaignLaunched, campaign_id))
 
     async def launched() -> bool:
         return bool(await service.place.rows("SELECT 1 FROM campaigns WHERE campaign_id = :c", c=campaign_id))
@@ -67,9 +58,7 @@ async def reversed_fen(service: Service, donation_id: str, fen: int) -> bool:
     return bool((await service.http.get(f"/v1/donations/{donation_id}")).json()["reversed_fen"] == fen)
 
 
-async def test_a_held_donation_goes_on_when_its_campaign_is_launched(
-    service: Service, campaigns: Campaigns
-) -> None:
+async def test_a_held_donation_goes_on_when_its_campaign_is_launched(service: Service) -> None:
     """The whole way: held, launched, released by a record of its own, counted once at that position."""
     campaign_id, channel = new_id("gala"), await service.channel()
     email = f"{new_id()}@example.cn"
@@ -85,7 +74,7 @@ async def test_a_held_donation_goes_on_when_its_campaign_is_launched(
         assert held["position"]["source"].startswith(channel.topic)
     assert not [each for each in await service.place.log.records(CONTACTS) if email.encode() in each.value]
 
-    await service.place.tell(campaigns.event(CampaignLaunched, campaign_id))
+    await service.place.tell(service.campaigns.event(CampaignLaunched, campaign_id))
     first = await service.status(ids[0], "received")
     await service.status(ids[1], "reversed")
     assert first["position"]["source"].startswith("intake.internal/")
@@ -100,13 +89,11 @@ async def test_a_held_donation_goes_on_when_its_campaign_is_launched(
     assert [each for each in await service.place.log.records(CONTACTS) if email.encode() in each.value]
 
 
-async def test_money_given_in_time_belongs_to_a_campaign_that_has_closed(
-    service: Service, campaigns: Campaigns
-) -> None:
+async def test_money_given_in_time_belongs_to_a_campaign_that_has_closed(service: Service) -> None:
     campaign_id, channel = new_id("gala"), await service.channel()
     early = (await channel.give(a_donation(campaign_id=campaign_id))).json()["donation_id"]
     await service.status(early, "held")
-    await service.place.tell(campaigns.event(CampaignClosed, campaign_id, OCCURRED_AT))
+    await service.place.tell(service.campaigns.event(CampaignClosed, campaign_id, OCCURRED_AT))
     await service.status(early, "received")
     late = a_donation(campaign_id=campaign_id)
     assert await service.status((await channel.give(late)).json()["donation_id"], "received")

@@ -16,7 +16,7 @@ from services.donation.trace.stating import Stating
 from services.donation.trace.tracing import KnownCampaigns
 from shared.events import CampaignLaunched, FundsDisbursed
 from shared.events.campaigns import FundsDisbursedData
-from tests.services.donation.builders import Campaigns, a_donation, a_reversal, bearer, new_id
+from tests.services.donation.builders import a_donation, a_reversal, bearer, new_id
 from tests.services.donation.places import Place, Service
 from tests.services.donation.receipt_books import a_code, receipt_books
 from tests.services.donation.test_receipts_http import until_let_in
@@ -305,7 +305,7 @@ async def test_a_movement_cannot_be_written_wrong(tracing: TracingBooks, changes
 async def test_from_the_payment_to_the_page(service: Service) -> None:
     """Through the topics: a campaign is launched, pays, and whoever has the paper sees it."""
     code, campaign_id = a_code(), new_id("gala")
-    campaigns = Campaigns(partition=2)
+    campaigns = service.campaigns
     launched = campaigns.event(CampaignLaunched, campaign_id, organisation=f"慈善会 {code}", title="新年晚会")
     paid = FundsDisbursedData(
         disbursement_id=uuid4(),
@@ -315,7 +315,7 @@ async def test_from_the_payment_to_the_page(service: Service) -> None:
         beneficiaries=12,
         beneficiary_unit="person_times",
     )
-    payment = FundsDisbursed.at(campaigns.source, 2, 1, subject="x", time=datetime.now(UTC), data=paid)
+    payment = campaigns.of(FundsDisbursed, campaign_id, paid, datetime.now(UTC))
     await service.place.tell(launched, payment)
     await service.http.post(
         "/v1/receipt-organisations",
