@@ -51,6 +51,10 @@ MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
 SMALL_BATCH: Final = 500
 """Fewer records are no backlog: the consumer keeps up, and may wait for more to come together."""
+MAX_WAIT_MS: Final = 50
+"""How long the broker keeps a fetch when there is nothing."""
+PACED_BYTES: Final = 64 << 10
+"""A paced consumer's fetch is answered with so much, or after the pace: not with each producer's request."""
 MAX_RECORD_BYTES: Final = 1 << 20
 MAX_LETTER_BYTES: Final = 8 << 20
 """Bytes of a dead letter at most, as deploy/topics.yaml has it too: base64 makes four of three, and a record
@@ -381,7 +385,8 @@ def subscribe_batches(
     once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within
     `kafka_metadata_max_age_ms`. With `pace_s` a batch is given at least so long after one of fewer than
-    SMALL_BATCH records, so that more comes together; one comes at once after a quiet moment.
+    SMALL_BATCH records, so that more comes together; one comes at once after a quiet moment. The
+    broker too keeps its answers so long.
     """
     failures = 0
 
@@ -417,7 +422,8 @@ def subscribe_batches(
         decoder=_raw,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=50,
+        fetch_max_wait_ms=max(MAX_WAIT_MS, int(pace_s * 1000)),
+        fetch_min_bytes=PACED_BYTES if pace_s else 1,
         max_partition_fetch_bytes=1 << 20,
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=settings.kafka_session_timeout_ms // 4,

@@ -39,7 +39,8 @@ class Gatherer:
     """Gathers what many callers send. Its callers bound how many of them wait at once.
 
     A record's partition follows from its key as every Kafka client's default has it (murmur2), so that what
-    a channel sends by HTTP and what it publishes itself lie together.
+    a channel sends by HTTP and what it publishes itself lie together. All partitions leave at the same
+    moment: one request to the broker for all of them, and one answer to each consumer that waits there.
     """
 
     def __init__(self, publisher: Publisher, partitions: int, linger_ms: int) -> None:
@@ -47,6 +48,7 @@ class Gatherer:
         self._partitions = partitions
         self._linger_s = linger_ms / 1000
         self._lanes: defaultdict[tuple[str, int], _Lane] = defaultdict(_Lane)
+        self._leaving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,7 +57,11 @@ class Gatherer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """What is on its way is waited for: the publisher's time-outs bound it."""
-        await asyncio.gather(*(lane.sending for lane in self._lanes.values() if lane.sending))
+        while under_way := [task for task in (self._leaving, *self._sending()) if task]:
+            await asyncio.gather(*under_way)
+
+    def _sending(self) -> list[asyncio.Task[None]]:
+        return [lane.sending for lane in self._lanes.values() if lane.sending]
 
     async def send(self, topic: str, value: bytes, key: bytes) -> None:
         """Publish one record and wait for all replicas. Raises PublishFailed when they don't answer in time;
@@ -66,22 +72,33 @@ class Gatherer:
         waiter = asyncio.get_running_loop().create_future()
         lane.records.append((key, value))
         lane.waiters.append(waiter)
-        if lane.sending is None:
-            lane.sending = asyncio.create_task(self._send_all(lane, topic, partition))
+        self._leave_soon()
         await waiter
 
-    async def _send_all(self, lane: _Lane, topic: str, partition: int) -> None:
+    def _leave_soon(self) -> None:
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        """After the linger send what waits, but for the lanes that have a batch on its way."""
+        await asyncio.sleep(self._linger_s)
+        self._leaving = None
+        for (topic, partition), lane in self._lanes.items():
+            if lane.records and lane.sending is None:
+                lane.sending = asyncio.create_task(self._send(lane, topic, partition))
+
+    async def _send(self, lane: _Lane, topic: str, partition: int) -> None:
+        records, waiters = lane.take()
         try:
-            await asyncio.sleep(self._linger_s)
-            while lane.records:
-                records, waiters = lane.take()
-                failure = await self._failure(topic, partition, records)
-                if failure is not None:
-                    # Whoever came meanwhile would wait for a second time-out behind this one.
-                    waiters += lane.take()[1]
-                _tell(waiters, failure)
+            failure = await self._failure(topic, partition, records)
+            if failure is not None:
+                # Whoever came meanwhile would wait for a second time-out behind this one.
+                waiters += lane.take()[1]
+            _tell(waiters, failure)
         finally:
             lane.sending = None
+        if lane.records:
+            self._leave_soon()
 
     async def _failure(self, topic: str, partition: int, records: list[_Record]) -> PublishFailed | None:
         """Why a batch was not acknowledged; None: it was."""

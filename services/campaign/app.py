@@ -62,7 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
     """The application: HTTP for operators, donation.events in, campaign.events out."""
     # Apart, so that commands that queue for a fund's lock can't hold up the booking of donations.
     commands_engine = database.create_engine(settings.database_url, "campaign-api")
-    books_engine = database.create_engine(settings.database_url, "campaign-books", pool_size=3)
+    books_engine = database.create_engine(
+        settings.database_url, "campaign-books", pool_size=3, plan_once=True
+    )
     publisher = Publisher(settings)
     relay = Relay(books_engine, publisher, CAMPAIGN_EVENTS)
     announcer = Announcer(settings.partitions)

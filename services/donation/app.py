@@ -36,16 +36,13 @@ from shared.run_once import Runner
 from shared.service import background
 from shared.service import create_app as create_service
 
-PACE_S: Final = 0.01
-"""Many small batches cost every process of the machine more than they gain (measured: at 500 donations a
-second all of two cores, and screens that waited for it)."""
 PUBLISH_TIMEOUT_S: Final = 3.0
 """After this an intake request is answered 503 (3.3 s measured with a dead broker)."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the application of one process, in the roles its settings name."""
-    engine = database.create_engine(settings.database_url, "donation")
+    engine = database.create_engine(settings.database_url, "donation", plan_once=settings.has_role("worker"))
     publisher = Publisher(settings, timeout_s=PUBLISH_TIMEOUT_S)
     box = SecretBox(settings.channel_key.get_secret_value())
     directory = Directory(engine, box)
@@ -97,9 +94,7 @@ def _worker(
     intake = IntakeHandler(settings, engine, publisher)
     campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
     for _ in range(settings.worker_consumers):
-        subscribe_batches(
-            broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+", pace_s=PACE_S
-        )
+        subscribe_batches(broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
     subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
     receipts = ReceiptCampaigns(settings, engine)
     subscribe_batches(broker, settings, receipts, group=DONATION_RECEIPTS_GROUP, topics=[CAMPAIGN_EVENTS])

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.holding import CampaignState
-from services.donation.models import campaigns, channels, conflicts, dead_letters, donations, reversals
+from services.donation.models import channels, conflicts, dead_letters, donations, reversals
 from shared.dead_letters import DeadLetter
 from shared.positions import source_of
 
@@ -66,9 +66,14 @@ async def lock_donations(connection: AsyncConnection, ids: Iterable[UUID]) -> di
     return {row.donation_id: row for row in found}
 
 
+_CAMPAIGN_STATES: Final = text(
+    "SELECT campaign_id, status, closed_at FROM campaigns WHERE campaign_id = ANY(:ids)"
+)
+
+
 async def campaign_states(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, CampaignState]:
     """What is known of these campaigns now."""
-    found = await connection.execute(select(campaigns).where(campaigns.c.campaign_id.in_(list(ids))))
+    found = await connection.execute(_CAMPAIGN_STATES, {"ids": list(ids)})
     return {row.campaign_id: CampaignState(row.status, row.closed_at) for row in found}
 
 

@@ -43,14 +43,16 @@ from shared.service import Check
 
 log = structlog.get_logger(__name__)
 
-PACE_S: Final = 0.01
-"""Batches of the worker: on the way to the screens, as in the donation service."""
 PRUNE_S: Final = 3_600.0
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of the roles that `settings` name."""
-    engine = database.create_engine(settings.database_url, "reporting-" + settings.roles.replace(",", "-"))
+    engine = database.create_engine(
+        settings.database_url,
+        "reporting-" + settings.roles.replace(",", "-"),
+        plan_once=settings.has_role("worker"),
+    )
     roles: list[Role] = []
     if settings.has_role("worker"):
         roles.append(_worker(settings, engine))
@@ -86,7 +88,7 @@ def _worker(settings: Settings, engine: AsyncEngine) -> Role:
     broker = make_broker(settings)
     counting = Counting(settings, engine, publisher, totals)
     topics = [DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER]
-    subscribe_batches(broker, settings, counting.handle, group=REPORTING_GROUP, topics=topics, pace_s=PACE_S)
+    subscribe_batches(broker, settings, counting.handle, group=REPORTING_GROUP, topics=topics)
     return Role(
         parts=[
             publisher,

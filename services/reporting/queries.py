@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting.disclosure import queries as reports
 from services.reporting.proof import digest_of, version_of
 from services.reporting.tally import (
     CampaignEvent,
+    Donors,
     GoodsEvent,
-    MinuteKey,
     OrganisationEvent,
     PledgeEvent,
     SpendingEvent,
@@ -33,7 +33,6 @@ from services.reporting.totals import (
 from services.reporting.trees import with_trees
 from shared.dead_letters import DeadLetter
 from shared.events import (
-    DonationReceived,
     Event,
     FundsDisbursed,
     GoodsDistributed,
@@ -64,41 +63,104 @@ _MINUTE_COUNTS: Final = ("received_fen", "reversed_fen", "donations", "reversals
 _ARRIVAL_COUNTS: Final = ("received_fen", "donations")
 
 
-def _add_up(table: str, keys: Mapping[str, str], counts: Sequence[str]) -> TextClause:
-    """One statement that adds many rows' growth: INSERT … SELECT unnest(…) ON CONFLICT DO UPDATE.
+def _growth(table: str, keys: Mapping[str, str], counts: Sequence[str]) -> str:
+    """What adds many rows' growth to a table: INSERT … SELECT unnest(…) ON CONFLICT DO UPDATE.
 
     `keys` are the key columns with their types. Given sorted keys, two of these can't deadlock; 136,000
     rows/s a connection (facts). Names come from this file only.
     """
-    columns = (*keys, *counts)
-    types = (*keys.values(), *("bigint" for _ in counts))
-    arrays = ", ".join(f"CAST(:{column} AS {kind}[])" for column, kind in zip(columns, types, strict=True))
+    columns = {**keys, **dict.fromkeys(counts, "bigint")}
     growth = ", ".join(f"{count} = {table}.{count} + excluded.{count}" for count in counts)
-    return text(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({_arrays(table, columns)})"  # noqa: S608
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {growth}"
     )
 
 
-_ADD_TOTALS = _add_up(
-    "campaign_totals", {"campaign_id": "text", "channel": "text", "source": "text"}, _TOTAL_COUNTS
-)
+def _arrays(table: str, columns: Mapping[str, str]) -> str:
+    """One array a column: `:table_column`."""
+    return ", ".join(f"CAST(:{table}_{column} AS {kind}[])" for column, kind in columns.items())
+
+
+_TOTAL_KEYS: Final = {"campaign_id": "text", "channel": "text", "source": "text"}
 _MINUTE_KEYS: Final = {"campaign_id": "text", "minute": "timestamptz", "channel": "text", "source": "text"}
-_ADD_MINUTES = _add_up("minute_totals", _MINUTE_KEYS, _MINUTE_COUNTS)
-_ADD_ARRIVALS = _add_up("arrivals", _MINUTE_KEYS, _ARRIVAL_COUNTS)
+_DONOR_COLUMNS: Final = {
+    "campaign_id": "text",
+    "source": "text",
+    "sequence": "bigint",
+    "donation_id": "uuid",
+    "channel": "text",
+    "donor_kind": "text",
+    "shown_name": "text",
+    "amount_fen": "bigint",
+    "occurred_at": "timestamptz",
+    "received_at": "timestamptz",
+}
+_LIST_COLUMNS: Final = {"campaign_id": "text", "source": "text", "kept": "bigint", "added": "bigint"}
+# One statement, for each takes a round trip of its own. All parts see the tables as they were before it, so
+# of the donors that were there as many are kept as the new ones leave room for. The index is read from the
+# newest on and no further than the last that goes: behind it lie thousands of dead entries.
+_ADD_UP: Final = text(
+    f"WITH totals AS ({_growth('campaign_totals', _TOTAL_KEYS, _TOTAL_COUNTS)}),"  # noqa: S608 - this file's names
+    f" minutes AS ({_growth('minute_totals', _MINUTE_KEYS, _MINUTE_COUNTS)}),"
+    f" pace AS ({_growth('arrivals', _MINUTE_KEYS, _ARRIVAL_COUNTS)}),"
+    " old AS (DELETE FROM recent_donors WHERE ctid = ANY(ARRAY(SELECT beyond.ctid"
+    f" FROM unnest({_arrays('lists', _LIST_COLUMNS)}) AS list ({', '.join(_LIST_COLUMNS)})"
+    " CROSS JOIN LATERAL (SELECT newest.ctid FROM recent_donors AS newest"
+    "  WHERE newest.campaign_id = list.campaign_id AND newest.source = list.source"
+    "  ORDER BY newest.sequence DESC OFFSET list.kept LIMIT list.added) AS beyond)))"
+    f" INSERT INTO recent_donors ({', '.join(_DONOR_COLUMNS)})"
+    f" SELECT * FROM unnest({_arrays('recent_donors', _DONOR_COLUMNS)}) ON CONFLICT DO NOTHING"
+)
 
 
 async def write(connection: AsyncConnection, changes: Tally) -> None:
     """Write what a batch changes, in the transaction that has moved its marks."""
     if changes.totals:
-        await _write_totals(connection, changes.totals)
-    if changes.minutes:
-        await _write_minutes(connection, _ADD_MINUTES, changes.minutes, _MINUTE_COUNTS)
-    if changes.arrivals:
-        await _write_minutes(connection, _ADD_ARRIVALS, changes.arrivals, _ARRIVAL_COUNTS)
-    if changes.donors:
-        await _write_donors(connection, [donor for newest in changes.donors.values() for donor in newest])
+        await connection.execute(
+            _ADD_UP,
+            {
+                **_sums("campaign_totals", _TOTAL_KEYS, changes.totals, _TOTAL_COUNTS),
+                **_sums("minute_totals", _MINUTE_KEYS, changes.minutes, _MINUTE_COUNTS),
+                **_sums("arrivals", _MINUTE_KEYS, changes.arrivals, _ARRIVAL_COUNTS),
+                **_donors(changes.donors),
+            },
+        )
     await _write_facts(connection, changes)
+
+
+def _sums(
+    table: str, keys: Iterable[str], rows: Mapping[Any, Sums], counts: Sequence[str]
+) -> dict[str, list[Any]]:
+    """The arrays of a table's growth, in the order of the keys; minutes become moments."""
+    ordered = sorted(rows.items(), key=lambda row: row[0])
+    columns: dict[str, list[Any]] = {
+        f"{table}_{name}": [key[place] for key, _ in ordered] for place, name in enumerate(keys)
+    }
+    if minutes := columns.get(f"{table}_minute"):
+        columns[f"{table}_minute"] = [minute_start(minute) for minute in minutes]
+    return columns | {f"{table}_{count}": [getattr(sums, count) for _, sums in ordered] for count in counts}
+
+
+def _donors(newest: Mapping[tuple[str, str], Donors]) -> dict[str, list[Any]]:
+    """The arrays of the new donors, and of the lists they belong to: RECENT_SHOWN are kept of each campaign
+    and source, and so the newest of all are among them.
+    """
+    donors = [donor for each in newest.values() for donor in each]
+    lists = sorted(newest)
+    return {
+        "recent_donors_source": [donor.source for donor in donors],
+        "recent_donors_sequence": [donor.sequence for donor in donors],
+        **{
+            f"recent_donors_{column}": [getattr(donor.data, column) for donor in donors]
+            for column in _DONOR_COLUMNS
+            if column not in ("source", "sequence")
+        },
+        "lists_campaign_id": [campaign for campaign, _ in lists],
+        "lists_source": [source for _, source in lists],
+        "lists_kept": [RECENT_SHOWN - len(newest[each]) for each in lists],
+        "lists_added": [len(newest[each]) for each in lists],
+    }
 
 
 async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
@@ -117,85 +179,6 @@ async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
         await _write_goods(connection, goods)
     for report in changes.reports:
         await reports.write_report(connection, report)
-
-
-async def _write_totals(connection: AsyncConnection, totals: Mapping[tuple[str, str, str], Sums]) -> None:
-    rows = sorted(totals.items(), key=lambda row: row[0])
-    await connection.execute(
-        _ADD_TOTALS,
-        {
-            "campaign_id": [key[0] for key, _ in rows],
-            "channel": [key[1] for key, _ in rows],
-            "source": [key[2] for key, _ in rows],
-            **{count: [getattr(sums, count) for _, sums in rows] for count in _TOTAL_COUNTS},
-        },
-    )
-
-
-async def _write_minutes(
-    connection: AsyncConnection,
-    statement: TextClause,
-    minutes: Mapping[MinuteKey, Sums],
-    counts: Sequence[str],
-) -> None:
-    rows = sorted(minutes.items(), key=lambda row: row[0])
-    await connection.execute(
-        statement,
-        {
-            "campaign_id": [key[0] for key, _ in rows],
-            "minute": [minute_start(key[1]) for key, _ in rows],
-            "channel": [key[2] for key, _ in rows],
-            "source": [key[3] for key, _ in rows],
-            **{count: [getattr(sums, count) for _, sums in rows] for count in counts},
-        },
-    )
-
-
-_ADD_DONORS = text(
-    "INSERT INTO recent_donors (campaign_id, source, sequence, donation_id, channel, donor_kind, shown_name,"
-    " amount_fen, occurred_at, received_at)"
-    " SELECT * FROM unnest(CAST(:campaign_id AS text[]), CAST(:source AS text[]),"
-    " CAST(:sequence AS bigint[]), CAST(:donation_id AS uuid[]),"
-    " CAST(:channel AS text[]), CAST(:donor_kind AS text[]),"
-    " CAST(:shown_name AS text[]), CAST(:amount_fen AS bigint[]), CAST(:occurred_at AS timestamptz[]),"
-    " CAST(:received_at AS timestamptz[])) ON CONFLICT DO NOTHING"
-)
-_DROP_OLD_DONORS = text(
-    "DELETE FROM recent_donors AS old"
-    " USING unnest(CAST(:campaign_id AS text[]), CAST(:source AS text[])) AS list (campaign_id, source)"
-    " WHERE old.campaign_id = list.campaign_id AND old.source = list.source AND old.sequence <="
-    " (SELECT sequence FROM recent_donors AS newer"
-    "  WHERE newer.campaign_id = list.campaign_id AND newer.source = list.source"
-    "  ORDER BY sequence DESC OFFSET :kept LIMIT 1)"
-)
-
-
-async def _write_donors(connection: AsyncConnection, donors: list[DonationReceived]) -> None:
-    """Keep the newest RECENT_SHOWN of each campaign and source: the newest of all are among them."""
-    await connection.execute(
-        _ADD_DONORS,
-        {
-            "campaign_id": [donor.data.campaign_id for donor in donors],
-            "source": [donor.source for donor in donors],
-            "sequence": [donor.sequence for donor in donors],
-            "donation_id": [donor.data.donation_id for donor in donors],
-            "channel": [donor.data.channel for donor in donors],
-            "donor_kind": [donor.data.donor_kind for donor in donors],
-            "shown_name": [donor.data.shown_name for donor in donors],
-            "amount_fen": [donor.data.amount_fen for donor in donors],
-            "occurred_at": [donor.data.occurred_at for donor in donors],
-            "received_at": [donor.data.received_at for donor in donors],
-        },
-    )
-    lists = sorted({(donor.data.campaign_id, donor.source) for donor in donors})
-    await connection.execute(
-        _DROP_OLD_DONORS,
-        {
-            "campaign_id": [campaign for campaign, _ in lists],
-            "source": [source for _, source in lists],
-            "kept": RECENT_SHOWN,
-        },
-    )
 
 
 _PLAN_COLUMNS: Final = (
@@ -386,11 +369,7 @@ _STATES = """
 SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequences,
        (SELECT max(milestone_fen) FROM reached_milestones AS m WHERE m.campaign_id = c.campaign_id)
            AS milestone_fen,
-       (SELECT coalesce(sum(amount_fen), 0)::bigint
-        FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_fen,
-       (SELECT coalesce(sum(released_fen), 0)::bigint
-        FROM pledges AS p WHERE p.campaign_id = c.campaign_id) AS promised_released_fen,
-       spent.*, goods.*, statement_timestamp() AS as_of
+       promised.*, spent.*, goods.*, statement_timestamp() AS as_of
 FROM campaigns AS c
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(part ORDER BY part.channel), '[]')::text AS channels
@@ -404,9 +383,19 @@ CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(donor), '[]')::text AS donors
     FROM (SELECT r.donation_id, r.shown_name AS name, r.donor_kind AS kind, r.amount_fen, r.channel,
                  r.occurred_at AS at
-          FROM recent_donors AS r WHERE r.campaign_id = c.campaign_id
+          FROM (SELECT DISTINCT source FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id) AS list
+          CROSS JOIN LATERAL (
+              SELECT * FROM recent_donors AS newest
+              WHERE newest.campaign_id = c.campaign_id AND newest.source = list.source
+              ORDER BY newest.sequence DESC LIMIT :recent
+          ) AS r
           ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
 ) AS recent
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_fen), 0)::bigint AS promised_fen,
+           coalesce(sum(released_fen), 0)::bigint AS promised_released_fen
+    FROM pledges AS p WHERE p.campaign_id = c.campaign_id
+) AS promised
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_fen), 0)::bigint AS disbursed_fen,
            coalesce(sum(returned_fen), 0)::bigint AS returned_fen
@@ -436,9 +425,11 @@ async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = Non
     """Read campaigns (None: all) with their amounts, their trees and all positions, in one snapshot.
 
     One statement sees one state of the database, also at READ COMMITTED, so the sums and the marks belong
-    together. Campaigns whose plan has not been read yet are left out.
+    together; so it needs no transaction, whose beginning and end are round trips of their own. Campaigns
+    whose plan has not been read yet are left out.
     """
-    async with engine.connect() as connection:
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
         return await _states(connection, campaigns)
 
 
