@@ -22,7 +22,7 @@ def create_app(key: bytes) -> Starlette:
 
     async def take(request: Request) -> Response:
         body = await request.body()
-        verify(key, request.headers, body, time.time())
+        verify([key], request.headers, body, time.time())
         message = parse(body, datetime.now(UTC), {"donation": DonationRequest})
         assert isinstance(message, DonationRequest)
         donation_id = donation_id_of(request.path_params["channel"], message.transaction_id)

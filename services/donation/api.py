@@ -10,14 +10,16 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
-from services.donation.channels import Directory, SecretBox
+from services.donation.accepting import Acceptance
+from services.donation.channels import queries as channel_queries
+from services.donation.channels.directory import Directory
 from services.donation.intake import Name
-from services.donation.intake_api import IntakeApi
 from services.donation.signatures import new_secret
 from shared.access import Person, require
 from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
 from shared.dead_letters import DeadLetter
 from shared.problems import Problem
+from shared.secret_box import SecretBox
 
 INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
 """The broker's clock decides when a donation was received; a channel can't say so."""
@@ -34,7 +36,7 @@ class Parts:
     publisher: Publisher
     box: SecretBox
     directory: Directory
-    intake: IntakeApi
+    acceptance: Acceptance
 
 
 def _parts(request: Request) -> Parts:
@@ -120,12 +122,13 @@ async def register(parts: Wired, new: NewChannel, _: Administrator) -> Registere
     if new.channel == "internal":
         raise Problem(422, "reserved-name", "channel: internal is the service's own.")
     secret = new_secret()
-    row = {**new.model_dump(), "secret": parts.box.seal(new.channel, secret), "state": "active"}
     topic = INTAKE_PREFIX + new.channel
     await ensure_topic(parts.settings, topic, configs=INTAKE_TOPIC)
     async with parts.engine.begin() as connection:
-        if not await queries.add_channel(connection, row):
+        if not await channel_queries.add_channel(connection, new.model_dump() | {"state": "active"}):
             raise Problem(409, "channel-exists", "There is a channel of this name.")
+        key = {"channel": new.channel, "purpose": "signing", "key_id": "1"}
+        await channel_queries.add_key(connection, key | {"sealed": parts.box.seal(new.channel, secret)})
     await parts.directory.refresh()
     return RegisteredChannel(channel=new.channel, topic=topic, secret=secret)
 
@@ -134,7 +137,7 @@ async def register(parts: Wired, new: NewChannel, _: Administrator) -> Registere
 async def channels(parts: Wired, _: Viewer) -> list[ChannelView]:
     """Every channel, without its secret."""
     async with parts.engine.connect() as connection:
-        rows = await queries.all_channels(connection)
+        rows = await channel_queries.all_channels(connection)
     return [ChannelView.model_validate(row, from_attributes=True) for row in rows]
 
 
@@ -148,7 +151,7 @@ async def change(
     """A paused channel is answered 503; what is on its topic goes on."""
     state = {"pause": "paused", "resume": "active"}[action]
     async with parts.engine.begin() as connection:
-        if not await queries.set_channel_state(connection, channel, state):
+        if not await channel_queries.set_channel_state(connection, channel, state):
             raise Problem(404, "unknown-channel", "No such channel.")
     await parts.directory.refresh()
     return {"channel": channel, "state": state}
@@ -161,7 +164,7 @@ async def donation(parts: Wired, donation_id: UUID) -> DonationView:
         row = await queries.donation_status(connection, donation_id)
     if row is not None:
         return _view(donation_id, row)
-    if parts.intake.has_accepted(donation_id):
+    if parts.acceptance.has_accepted(donation_id):
         return DonationView(donation_id=donation_id, status="accepted")
     raise Problem(404, "unknown-donation", "Not known here. If it was accepted just now, ask again shortly.")
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import api, intake_openapi, republishing
-from services.donation.channels import Directory, SecretBox
+from services.donation.accepting import Acceptance
+from services.donation.channels.directory import Directory
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
 from services.donation.models import idempotency_keys
@@ -33,6 +34,7 @@ from shared.broker import (
 )
 from shared.gathering import Gatherer
 from shared.run_once import Runner
+from shared.secret_box import SecretBox
 from shared.service import background
 from shared.service import create_app as create_service
 
@@ -47,7 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
     box = SecretBox(settings.channel_key.get_secret_value())
     directory = Directory(engine, box)
     gatherer = Gatherer(publisher, settings.partitions, settings.http_linger_ms)
-    intake = IntakeApi(directory, gatherer, settings.max_in_flight)
+    acceptance = Acceptance(gatherer, settings.max_in_flight)
+    intake = IntakeApi(directory, acceptance)
     # Apart, so that commands that queue for a series' lock can't hold up the booking of donations.
     receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
     parts: list[AbstractAsyncContextManager[Any]] = [database.disposing(engine), publisher]
@@ -74,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.has_role("api"):
         intake_openapi.document(app)
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.parts = api.Parts(settings, engine, publisher, box, directory, intake)
+    app.state.parts = api.Parts(settings, engine, publisher, box, directory, acceptance)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app

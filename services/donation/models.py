@@ -11,7 +11,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -28,17 +27,6 @@ from shared.positions import marks_table
 metadata = MetaData()
 marks = marks_table(metadata)
 idempotency_keys = idempotency_keys_table(metadata)
-
-channels = Table(
-    "channels",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False, comment="AES-256-GCM, see channels.py"),
-    Column("limit_per_second", Integer, CheckConstraint("limit_per_second > 0"), nullable=False),
-    Column("state", Text, CheckConstraint("state IN ('active', 'paused')"), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-)
 
 campaigns = Table(
     "campaigns",

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.holding import CampaignState
-from services.donation.models import channels, conflicts, dead_letters, donations, reversals
+from services.donation.models import conflicts, dead_letters, donations, reversals
 from shared.dead_letters import DeadLetter
 from shared.positions import source_of
 
@@ -258,27 +258,6 @@ async def still_waiting(connection: AsyncConnection, held: Sequence[UUID], due: 
     """Whether any of these donations is still held, or any of these reversals still waits."""
     asked = {"held": list(held), "due": list(due)}
     return bool((await connection.execute(_STILL_WAITING, asked)).scalar_one())
-
-
-async def all_channels(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Every channel with its sealed secret."""
-    return (await connection.execute(select(channels).order_by(channels.c.channel))).all()
-
-
-async def add_channel(connection: AsyncConnection, row: dict[str, Any]) -> bool:
-    """Register a channel; False when the name is taken."""
-    added = await connection.execute(
-        upsert(channels).values(**row).on_conflict_do_nothing().returning(channels.c.channel)
-    )
-    return added.first() is not None
-
-
-async def set_channel_state(connection: AsyncConnection, channel: str, state: str) -> bool:
-    """Pause or resume a channel; False when there is none of that name."""
-    changed = await connection.execute(
-        update(channels).where(channels.c.channel == channel).values(state=state)
-    )
-    return bool(changed.rowcount)
 
 
 _STATUS: Final = text(

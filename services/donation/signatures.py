@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 TOLERANCE_S: Final = 300
@@ -32,8 +32,9 @@ def key_of(secret: str) -> bytes:
     return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
 
 
-def verify(key: bytes, headers: Mapping[str, str], body: bytes, now_s: float) -> str:
-    """Check a request and give back its webhook-id. `now_s`: seconds since the epoch, UTC.
+def verify(keys: Iterable[bytes], headers: Mapping[str, str], body: bytes, now_s: float) -> str:
+    """Check a request and give back its webhook-id. `keys`: those that count now; one must fit. `now_s`:
+    seconds since the epoch, UTC.
 
     Raises NotSigned with signature-missing, signature-too-old or signature-wrong. Each signature is compared
     in constant time.
@@ -50,8 +51,9 @@ def verify(key: bytes, headers: Mapping[str, str], body: bytes, now_s: float) ->
             "signature-too-old", "webhook-timestamp is more than five minutes off; check the clock."
         )
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
-    expected = hmac.digest(key, signed, hashlib.sha256)
-    if not any([_matches(expected, candidate) for candidate in signatures.split(" ")[:10]]):  # noqa: C419 - all
+    candidates = signatures.split(" ")[:10]
+    expected = [hmac.digest(key, signed, hashlib.sha256) for key in keys]
+    if not any([_matches(each, candidate) for each in expected for candidate in candidates]):  # noqa: C419 - all
         raise NotSigned("signature-wrong", "No signature fits the body. Sign the bytes exactly as sent.")
     return message_id
 

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.donation.channels import Bucket
+from services.donation.channels.limits import Bucket
 from services.donation.receipts import queries
 from services.donation.receipts.check_codes import NotACode, read_check_code
 from services.donation.receipts.issuing import CHECK_PAGE

@@ -14,8 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
-from services.donation import queries
-from services.donation.channels import SecretBox
+from services.donation.channels import queries as channel_queries
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.models import metadata
 from services.donation.settings import Settings
@@ -24,6 +23,7 @@ from shared import database
 from shared.broker import CAMPAIGN_EVENTS, INTAKE_INTERNAL, INTAKE_PREFIX, Publisher, Record
 from shared.dead_letters import DeadLetter
 from shared.events import CONTENT_TYPE_HEADER, Event
+from shared.secret_box import SecretBox
 from tests.services.donation.builders import Campaigns, as_json, bearer, new_id
 from tests.services.donation.topics import Follower, Pen, Put
 from tests.services.donation.waiting import until
@@ -213,8 +213,10 @@ async def registered(place: Place, count: int) -> list[tuple[str, str]]:
     channels = [(topic.removeprefix(INTAKE_PREFIX), new_secret()) for topic in topics]
     async with place.engine.begin() as connection:
         for name, secret in channels:
-            row = {"channel": name, "title": "测试", "secret": box.seal(name, secret), "state": "active"}
-            await queries.add_channel(connection, row | {"limit_per_second": 20_000})
+            row = {"channel": name, "title": "测试", "state": "active", "limit_per_second": 20_000}
+            await channel_queries.add_channel(connection, row)
+            key = {"channel": name, "purpose": "signing", "key_id": "1", "sealed": box.seal(name, secret)}
+            await channel_queries.add_key(connection, key)
     return channels
 
 

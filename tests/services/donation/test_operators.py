@@ -51,7 +51,7 @@ async def test_a_channel_s_secret_is_shown_once_and_stored_sealed(service: Servi
     listed = (await service.http.get("/v1/channels", headers=bearer("viewer"))).json()
     (view,) = [each for each in listed if each["channel"] == channel.name]
     assert view.keys() == {"channel", "title", "limit_per_second", "state", "created_at"}
-    sealed = await service.place.value("SELECT secret FROM channels WHERE channel = :c", c=channel.name)
+    sealed = await service.place.value("SELECT sealed FROM channel_keys WHERE channel = :c", c=channel.name)
     assert channel.secret.removeprefix("whsec_").encode() not in sealed
     assert (await channel.give(a_donation())).status_code == 202
 

@@ -14,14 +14,16 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
+from services.donation.accepting import Acceptance
 from services.donation.app import PUBLISH_TIMEOUT_S, create_app
-from services.donation.channels import Directory, SecretBox
+from services.donation.channels.directory import Directory
 from services.donation.intake_api import IntakeApi
 from services.donation.settings import Settings
 from shared import problems
 from shared.broker import Publisher
 from shared.database import create_engine, disposing
 from shared.gathering import Gatherer
+from shared.secret_box import SecretBox
 from tests.services.donation.builders import a_donation, bearer, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.waiting import until
@@ -46,7 +48,8 @@ async def intake_at(
     box = SecretBox(settings.channel_key.get_secret_value())
     directory = Directory(service.place.engine, box)
     publisher = Publisher(settings, timeout_s=timeout_s)  # not entered: the broker is not there
-    app = Starlette(routes=IntakeApi(directory, gathered(publisher, settings), max_in_flight).routes())
+    acceptance = Acceptance(gathered(publisher, settings), max_in_flight)
+    app = Starlette(routes=IntakeApi(directory, acceptance).routes())
     async with AsyncClient(transport=ASGITransport(app), base_url="http://donation", timeout=20) as http:
         yield Service(service.place, http)
     await publisher.__aexit__(None, None, None)
@@ -154,7 +157,8 @@ async def test_intake_goes_on_while_the_database_is_away(service: Service, close
     await directory.refresh()
     directory._engine = away
     directory._read_at_s = float("-inf")
-    app = FastAPI(routes=[*IntakeApi(directory, gathered(service.place.publisher, settings), 10).routes()])
+    acceptance = Acceptance(gathered(service.place.publisher, settings), 10)
+    app = FastAPI(routes=[*IntakeApi(directory, acceptance).routes()])
     problems.install(app)
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with disposing(away), AsyncClient(transport=transport, base_url="http://donation") as http:

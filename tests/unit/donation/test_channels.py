@@ -6,8 +6,9 @@ import secrets
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from services.donation.channels import Bucket, SecretBox
+from services.donation.channels.limits import Bucket
 from services.donation.signatures import new_secret
+from shared.secret_box import SecretBox
 
 
 def a_key() -> str:

@@ -1,6 +1,6 @@
 """What an API process remembers, so that it can answer a conflict at once."""
 
-from services.donation.intake_api import Recent
+from services.donation.accepting import Recent
 
 
 def test_the_same_content_does_not_differ_and_another_does() -> None:

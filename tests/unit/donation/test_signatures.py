@@ -32,7 +32,7 @@ def signed(
 
 def refusal(headers: Mapping[str, str], body: bytes = BODY, now_s: float = NOW_S) -> str:
     with pytest.raises(NotSigned) as caught:
-        verify(key_of(SECRET), headers, body, now_s)
+        verify([key_of(SECRET)], headers, body, now_s)
     assert caught.value.detail
     return caught.value.code
 
@@ -40,7 +40,7 @@ def refusal(headers: Mapping[str, str], body: bytes = BODY, now_s: float = NOW_S
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_the_reference_library_signs_is_accepted(text: str) -> None:
     body = text.encode()
-    assert verify(key_of(SECRET), signed(body), body, NOW_S) == "msg_1"
+    assert verify([key_of(SECRET)], signed(body), body, NOW_S) == "msg_1"
 
 
 def test_what_we_would_accept_the_reference_library_accepts() -> None:
@@ -52,7 +52,7 @@ def test_what_we_would_accept_the_reference_library_accepts() -> None:
         "webhook-timestamp": str(int(now_s)),
         "webhook-signature": "v1," + base64.b64encode(mac).decode(),
     }
-    assert verify(key_of(secret), headers, BODY, now_s) == "msg_9"
+    assert verify([key_of(secret)], headers, BODY, now_s) == "msg_9"
     Webhook(secret).verify(BODY, headers)
     headers["webhook-signature"] = "v1," + base64.b64encode(mac[:-1] + b"\0").decode()
     with pytest.raises(WebhookVerificationError):
@@ -74,7 +74,7 @@ def test_while_a_secret_is_changed_one_of_several_signatures_is_enough() -> None
         f"v1a,{'A' * 44} {right['webhook-signature']}",  # an asymmetric one beside it
         f"nonsense {right['webhook-signature']}",
     ):
-        assert verify(key_of(SECRET), right | {"webhook-signature": signatures}, BODY, NOW_S) == "msg_1"
+        assert verify([key_of(SECRET)], right | {"webhook-signature": signatures}, BODY, NOW_S) == "msg_1"
 
 
 def test_a_signature_past_the_bound_of_ten_is_not_looked_at() -> None:
@@ -85,7 +85,7 @@ def test_a_signature_past_the_bound_of_ten_is_not_looked_at() -> None:
 
 @pytest.mark.parametrize("off_s", [0, 1, -1, TOLERANCE_S, -TOLERANCE_S])
 def test_a_clock_may_be_five_minutes_off(off_s: int) -> None:
-    assert verify(key_of(SECRET), signed(at_s=NOW_S + off_s), BODY, NOW_S) == "msg_1"
+    assert verify([key_of(SECRET)], signed(at_s=NOW_S + off_s), BODY, NOW_S) == "msg_1"
 
 
 @pytest.mark.parametrize("off_s", [TOLERANCE_S + 1, -TOLERANCE_S - 1, 86_400, -86_400])
@@ -123,7 +123,7 @@ def test_a_timestamp_that_is_no_number_of_seconds_is_refused(timestamp: str) -> 
 
 def test_an_id_beyond_the_bound_is_refused() -> None:
     longest = "m" * 256
-    assert verify(key_of(SECRET), signed(message_id=longest), BODY, NOW_S) == longest
+    assert verify([key_of(SECRET)], signed(message_id=longest), BODY, NOW_S) == longest
     assert refusal(signed(message_id=longest + "m")) == "signature-missing"
 
 
@@ -193,7 +193,7 @@ def test_every_signature_is_compared_in_constant_time(monkeypatch: pytest.Monkey
     other = signed(secret=new_secret())["webhook-signature"]
     headers = signed()
     headers["webhook-signature"] = f"{headers['webhook-signature']} {other} {other}"
-    verify(key_of(SECRET), headers, BODY, NOW_S)
+    verify([key_of(SECRET)], headers, BODY, NOW_S)
     assert len(compared) == 3
 
 

@@ -1,0 +1,1 @@
+"""Who may send donations: channels with their schemes, keys, limits and states."""
