@@ -24,6 +24,8 @@ PERSONAL: Final = frozenset(
         "contact",
         "email",
         "phone",
+        "openid",
+        "wechat_openid",
         "message",
         "shown_name",
         "body",

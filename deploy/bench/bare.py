@@ -36,6 +36,7 @@ POLL_MS: Final = 50
 FETCH_WAIT_MS: Final = 500
 """aiokafka's default: what has arrived is given out at once all the same."""
 CHANNEL: Final = "bench"
+CONTACT: Final = ("email", "phone", "wechat_openid", "wechat_app_id", "language")
 HEADERS: Final = [("content-type", b"application/cloudevents+json")]
 Batch = Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
 
@@ -109,7 +110,7 @@ def _row(partition: TopicPartition, record: ConsumerRecord[bytes, bytes]) -> tup
         donor.get("name"),
         donor.get("alias"),
         donor["display"],
-        contact["email"] if contact else None,
+        *((contact or {}).get(field) for field in CONTACT),
         body.get("message"),
         body.get("pledge_id"),
         f"intake.{CHANNEL}/{partition.partition}",
@@ -131,18 +132,18 @@ def _event(row: tuple[Any, ...]) -> bytes:
         "received_at": received_at,
         "donor_kind": row[8],
         "shown_name": shown,
-        "has_contact": row[12] is not None,
+        "has_contact": any(row[12:15]),
         "released": False,
     }
     event = {
         "specversion": "1.0",
-        "id": f"{row[15]}:{row[16]}",
-        "source": row[15],
+        "id": f"{row[19]}:{row[20]}",
+        "source": row[19],
         "type": "org.shanliu.donation.received.v1",
         "subject": str(row[0]),
         "time": received_at,
         "datacontenttype": "application/json",
-        "sequence": f"{row[16]:019d}",
+        "sequence": f"{row[20]:019d}",
         "data": data,
     }
     return json.dumps(event, ensure_ascii=False).encode()
@@ -152,7 +153,7 @@ async def _publish(settings: KafkaSettings, producer: AIOKafkaProducer, rows: li
     topic = settings.topic(DONATION_EVENTS)
     lists: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
     for row in rows:
-        lists[int(row[15].rpartition("/")[2])].append((str(row[0]).encode(), _event(row)))
+        lists[int(row[19].rpartition("/")[2])].append((str(row[0]).encode(), _event(row)))
     sent = []
     for partition, records in lists.items():
         batch = producer.create_batch()

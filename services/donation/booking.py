@@ -23,6 +23,7 @@ from services.donation import queries
 from services.donation.holding import CampaignState, held_reason
 from services.donation.intake import (
     DonationRequest,
+    DonorContact,
     Message,
     Release,
     ReversalDue,
@@ -51,6 +52,7 @@ from shared.events.donations import (
 
 M = TypeVar("M", bound=Message)
 LIKELY_AT_ONCE: Final = 200
+_NO_CONTACT: Final = (None,) * len(DonorContact.model_fields)
 _DONATION_FIELDS = (
     "campaign_id",
     "amount_fen",
@@ -60,7 +62,7 @@ _DONATION_FIELDS = (
     "donor_name",
     "donor_alias",
     "donor_display",
-    "contact_email",
+    *(f"contact_{field}" for field in DonorContact.model_fields),
     "message",
     "pledge_id",
 )
@@ -262,13 +264,26 @@ def _row(
         donor.name,
         donor.alias,
         donor.display,
-        donor.contact.email if donor.contact else None,
+        *_contact_columns(donor.contact),
         message.message,
         message.pledge_id,
         intake.source,
         intake.sequence,
         reason,
         "held" if reason else "received",
+    )
+
+
+def _contact_columns(contact: DonorContact | None) -> tuple[str | None, ...]:
+    """In the order of queries.COLUMNS."""
+    if contact is None:
+        return _NO_CONTACT
+    return (
+        contact.email,
+        contact.phone,
+        contact.wechat_openid,
+        contact.wechat_app_id,
+        contact.language,
     )
 
 
@@ -284,7 +299,7 @@ def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
         "donor_name": donor.name,
         "donor_alias": donor.alias,
         "donor_display": donor.display,
-        "contact_email": donor.contact.email if donor.contact else None,
+        **{f"contact_{field}": getattr(donor.contact, field, None) for field in DonorContact.model_fields},
         "message": message.message,
         "pledge_id": message.pledge_id,
     }
@@ -301,6 +316,10 @@ def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
             channel=intake.channel,
             campaign_id=message.campaign_id,
             email=donor.contact.email,
+            phone=donor.contact.phone,
+            wechat_openid=donor.contact.wechat_openid,
+            wechat_app_id=donor.contact.wechat_app_id,
+            language=donor.contact.language,
             name=donor.name or donor.alias,
             amount_fen=message.amount_fen,
             occurred_at=message.occurred_at,
@@ -426,21 +445,29 @@ def received_data(row: Any, *, released: bool) -> DonationReceivedData:
         received_at=row.received_at,
         donor_kind=row.donor_kind,
         shown_name={"name": row.donor_name, "alias": row.donor_alias}.get(row.donor_display),
-        has_contact=row.contact_email is not None,
+        has_contact=_has_contact(row),
         released=released,
         pledge_id=row.pledge_id,
     )
 
 
+def _has_contact(row: Any) -> bool:
+    return any((row.contact_email, row.contact_phone, row.contact_wechat_openid))
+
+
 def contact_of(row: Any) -> Contact | None:
     """The contact of a stored donation, when its donor left one."""
-    if row.contact_email is None:
+    if not _has_contact(row):
         return None
     return Contact(
         donation_id=row.donation_id,
         channel=row.channel,
         campaign_id=row.campaign_id,
         email=row.contact_email,
+        phone=row.contact_phone,
+        wechat_openid=row.contact_wechat_openid,
+        wechat_app_id=row.contact_wechat_app_id,
+        language=row.contact_language,
         name=row.donor_name or row.donor_alias,
         amount_fen=row.amount_fen,
         occurred_at=row.occurred_at,

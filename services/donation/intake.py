@@ -51,6 +51,7 @@ _INK: Final = r"[[\p{L}\p{N}\p{P}\p{S}]--[\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA
 _SHOWABLE: Final = f"^{_ALLOWED}*{_INK}{_ALLOWED}*$"
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_MOBILE: Final = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})", re.ASCII)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 _IN_THE_FUTURE: Final = "is in the future"
@@ -72,6 +73,12 @@ def _read_pledge(value: object) -> uuid.UUID:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise ValueError("not the id of a pledge, such as 0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d")
     return uuid.UUID(value)
+
+
+def _read_phone(value: object) -> str:
+    if not isinstance(value, str) or not (found := _MOBILE.fullmatch(value)):
+        raise ValueError("not a mobile of mainland China, such as +8613800000000")
+    return f"+86{found[1]}"
 
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
@@ -99,14 +106,40 @@ Email = Annotated[
 ]
 
 
+# A mobile of the mainland, kept as E.164 writes it, whatever of the usual ways a channel writes it in.
+Phone = Annotated[
+    str,
+    BeforeValidator(_read_phone),
+    WithJsonSchema({"type": "string", "pattern": r"^(?:(?:\+|00)?86)?1[3-9][0-9]{9}$"}),
+]
+WechatId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+Language = Literal["zh", "en"]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class DonorContact(_Strict):
-    """Where a donor wants to be thanked. It leaves this service only on the restricted topic."""
+    """Where a donor wants to be thanked, by one way at least, and in which language. It leaves this service
+    only on the restricted topic.
 
-    email: Email
+    `wechat_openid` names a person to one application only: `wechat_app_id` is the one it was given to.
+    """
+
+    email: Email | None = None
+    phone: Phone | None = None
+    wechat_openid: WechatId | None = None
+    wechat_app_id: WechatId | None = None
+    language: Language | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if (self.wechat_openid is None) != (self.wechat_app_id is None):
+            raise ValueError("wechat_openid and wechat_app_id go together")
+        if self.email is None and self.phone is None and self.wechat_openid is None:
+            raise ValueError("has none of email, phone and wechat_openid")
+        return self
 
 
 class Donor(_Strict):

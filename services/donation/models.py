@@ -62,6 +62,16 @@ donations = Table(
         nullable=False,
     ),
     Column("contact_email", Text),
+    Column("contact_phone", Text, comment="E.164: +86 and eleven digits"),
+    Column(
+        "contact_wechat_openid", Text, comment="the donor's name to contact_wechat_app_id, and to no other"
+    ),
+    Column("contact_wechat_app_id", Text),
+    Column(
+        "contact_language",
+        Text,
+        CheckConstraint("contact_language IN ('zh', 'en')", name="donations_language"),
+    ),
     Column("message", Text),
     Column("pledge_id", Uuid, comment="the promise it fulfils, as the donor says"),
     Column("source", Text, nullable=False),
@@ -70,6 +80,9 @@ donations = Table(
     Column("status", Text, CheckConstraint("status IN ('received', 'held')"), nullable=False),
     UniqueConstraint("source", "sequence", name="donations_position"),
     CheckConstraint("status = 'received' OR held_reason IS NOT NULL", name="donations_held"),
+    CheckConstraint(
+        "(contact_wechat_openid IS NULL) = (contact_wechat_app_id IS NULL)", name="donations_wechat"
+    ),
     Index("donations_held_open", "campaign_id", "occurred_at", postgresql_where=text("status = 'held'")),
 )
 

@@ -37,6 +37,7 @@ _ANNOUNCED: Final[dict[State, type[Event]]] = {
 }
 NO_CONTACT: Final = "no_contact"
 REVERSED: Final = "reversed"
+NO_WAY: Final = "no_way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ SELECT EXISTS (SELECT FROM messages WHERE state IN ('pending', 'retry') AND next
 """)
 _NEXT_DUE: Final = text("""
 SELECT messages.donation_id, messages.campaign_id, messages.amount_fen, messages.occurred_at,
-    messages.attempts, contacts.email, contacts.name, campaigns.title, campaigns.title_en,
+    messages.attempts, contacts.email, contacts.donation_id AS contact_of, contacts.name,
+    campaigns.title, campaigns.title_en,
     campaigns.organisation, campaigns.licence, campaigns.filing_number, campaigns.contact,
     campaigns.query_method, (
         SELECT CAST(COALESCE(sum(reversals.amount_fen), 0) AS bigint) FROM reversals
@@ -107,7 +109,8 @@ async def claim(connection: AsyncConnection, lease_s: float, partitions: int) ->
         verdict = readiness(
             amount_fen=row.amount_fen,
             reversed_fen=row.reversed_fen,
-            contact_kept=row.email is not None,
+            contact_kept=row.contact_of is not None,
+            way_there=row.email is not None,
             campaign_known=row.title is not None,
         )
         if verdict is Readiness.SEND:
@@ -149,7 +152,8 @@ async def _set_aside(connection: AsyncConnection, row: Row[Any], verdict: Readin
         await _end(connection, row, State.WITHDRAWN, REVERSED, partitions)
         await connection.execute(_FORGET_CONTACT, {"donation_id": row.donation_id})
     else:
-        await _end(connection, row, State.FAILED, NO_CONTACT, partitions)
+        reason = NO_WAY if verdict is Readiness.NO_WAY else NO_CONTACT
+        await _end(connection, row, State.FAILED, reason, partitions)
 
 
 async def _end(

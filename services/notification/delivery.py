@@ -126,16 +126,22 @@ class Readiness(StrEnum):
     WITHDRAW = "withdraw"
     GIVE_UP = "give_up"
     """Its contact may be kept no longer and is deleted."""
+    NO_WAY = "no_way"
+    """The donor left no address of a kind that this service has been set up to write to."""
     LATER = "later"
     """The campaign it names is not known here yet; its organisation must stand in the mail (art. 25)."""
 
 
-def readiness(*, amount_fen: int, reversed_fen: int, contact_kept: bool, campaign_known: bool) -> Readiness:
+def readiness(
+    *, amount_fen: int, reversed_fen: int, contact_kept: bool, campaign_known: bool, way_there: bool
+) -> Readiness:
     """Decide on a message whose turn has come: nobody is thanked for what went back in full."""
     if reversed_fen >= amount_fen:
         return Readiness.WITHDRAW
     if not contact_kept:
         return Readiness.GIVE_UP
+    if not way_there:
+        return Readiness.NO_WAY
     return Readiness.SEND if campaign_known else Readiness.LATER
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from services.notification.contacts import EMAIL_MAX, NAME_MAX
+from services.notification.contacts import EMAIL_MAX, NAME_MAX, OPENID_MAX, PHONE_MAX
 from services.notification.delivery import Outcome, State
 from shared.money import MAX_AMOUNT_FEN
 from shared.outbox import outbox_table
@@ -43,11 +43,23 @@ contacts: Final = Table(
     metadata,
     # No foreign key: a contact may come before the event that makes its message.
     Column("donation_id", Uuid, primary_key=True),
-    Column("email", Text, nullable=False),
+    Column("email", Text),
     Column("name", Text),
     Column("received_at", UTC_TIME, nullable=False),
     Column("expires_at", UTC_TIME, nullable=False),
+    Column("phone", Text),
+    Column("wechat_openid", Text),
+    Column("wechat_app_id", Text),
+    Column("language", Text),
     CheckConstraint(f"length(email) <= {EMAIL_MAX}", name="contacts_email"),
+    CheckConstraint(f"length(phone) <= {PHONE_MAX}", name="contacts_phone"),
+    CheckConstraint(
+        f"length(wechat_openid) <= {OPENID_MAX} AND length(wechat_app_id) <= {OPENID_MAX}",
+        name="contacts_wechat",
+    ),
+    CheckConstraint("(wechat_openid IS NULL) = (wechat_app_id IS NULL)", name="contacts_wechat_pair"),
+    CheckConstraint("num_nonnulls(email, phone, wechat_openid) > 0", name="contacts_some_way"),
+    CheckConstraint("language IN ('zh', 'en')", name="contacts_language"),
     CheckConstraint(f"length(name) BETWEEN 1 AND {NAME_MAX}", name="contacts_name"),
     CheckConstraint("expires_at > received_at", name="contacts_expiry"),
     Index("contacts_age", "expires_at"),

@@ -104,10 +104,14 @@ async def put_campaigns(connection: AsyncConnection, events: Sequence[CampaignEv
 
 
 _ADD_CONTACTS: Final = text("""
-INSERT INTO contacts (donation_id, email, name, received_at, expires_at)
-SELECT donation_id, email, name, received_at, received_at + CAST(:kept AS interval)
-FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:names AS text[]),
-    CAST(:received_at AS timestamptz[])) AS sent (donation_id, email, name, received_at)
+INSERT INTO contacts (donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at,
+    expires_at)
+SELECT donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at,
+    received_at + CAST(:kept AS interval)
+FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:phones AS text[]),
+    CAST(:wechat_openids AS text[]), CAST(:wechat_app_ids AS text[]), CAST(:languages AS text[]),
+    CAST(:names AS text[]), CAST(:received_at AS timestamptz[]))
+    AS sent (donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at)
 WHERE received_at + CAST(:kept AS interval) > now() AND NOT EXISTS (
     SELECT FROM messages
     WHERE messages.donation_id = sent.donation_id AND messages.state IN ('delivered', 'withdrawn')
@@ -123,6 +127,10 @@ async def add_contacts(connection: AsyncConnection, contacts: Sequence[tuple[Con
     values = {
         "donation_ids": [contact.donation_id for contact, _ in contacts],
         "emails": [contact.email for contact, _ in contacts],
+        "phones": [contact.phone for contact, _ in contacts],
+        "wechat_openids": [contact.wechat_openid for contact, _ in contacts],
+        "wechat_app_ids": [contact.wechat_app_id for contact, _ in contacts],
+        "languages": [contact.language for contact, _ in contacts],
         "names": [contact.name for contact, _ in contacts],
         "received_at": [written_at for _, written_at in contacts],
         "kept": CONTACT_KEPT,

@@ -33,9 +33,11 @@ class NotificationFailed(Event):
 
 
 class Contact(BaseModel):
-    """A donor's address, on the restricted topic `contacts` only, kept there for days.
+    """Where a donor is reached, on the restricted topic `contacts` only, kept there for days. At least one of
+    `email`, `phone` (E.164) and `wechat_openid` (with the `wechat_app_id` it was given to) is there.
 
-    `name` is how the donor is addressed in the mail, whatever the screens may show.
+    `name` is how the donor is addressed in the message, whatever the screens may show; `language` is the one
+    they chose.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -43,7 +45,11 @@ class Contact(BaseModel):
     donation_id: UUID
     channel: str
     campaign_id: str
-    email: str
+    email: str | None = None
+    phone: str | None = None
+    wechat_openid: str | None = None
+    wechat_app_id: str | None = None
+    language: Literal["zh", "en"] | None = None
     name: str | None = None
     amount_fen: AmountFen
     occurred_at: Moment

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from services.donation.intake import donation_id_of
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
 from shared.events import (
+    Contact,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -170,6 +171,7 @@ async def test_another_content_under_a_known_key_moves_no_money(place: Place) ->
         "donor_kind": {"donor": a_donor(kind="company")},
         "donor_display": {"donor": a_donor(display="anonymous")},
         "contact_email": {"donor": a_donor(contact={"email": "w@example.cn"})},
+        "contact_phone": {"donor": a_donor(contact={"phone": "13812345678"})},
         "pledge_id": {"pledge_id": str(uuid4())},
     }
     topic, campaign_id = await place.channel(), await place.campaign()
@@ -333,6 +335,33 @@ async def test_reading_the_whole_topic_again_in_another_group_changes_nothing(pl
     values = [record.value for record in await place.log.event_records(topic)]
     assert len(values) == 2 * len(once) == 2 * (40 + 5 + 5)
     assert set(values) == once
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"phone": "13812345678", "language": "en"},
+        {"wechat_openid": "o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "wechat_app_id": "wx0123456789abcdef"},
+    ],
+    ids=["phone", "wechat"],
+)
+async def test_every_way_to_a_donor_is_told_and_stored(place: Place, given: dict[str, str]) -> None:
+    topic, campaign_id = await place.channel(), await place.campaign()
+    body = a_donation(campaign_id=campaign_id, donor=a_donor(contact=given))
+    await place.put(topic, body, body)
+    await place.work(topic)
+
+    (received,) = await place.log.events(topic)
+    assert received.data.has_contact
+    key = received.subject.encode()
+    (record,) = [each for each in await place.log.records(CONTACTS) if each.key == key]
+    contact = Contact.model_validate_json(record.value)
+    expected = {**given, "phone": "+8613812345678"} if "phone" in given else given
+    assert {field: getattr(contact, field) for field in given} == expected
+    assert contact.email is None
+    columns = ", ".join(f"contact_{field}" for field in expected)
+    stored = await place.rows(f"SELECT {columns} FROM donations WHERE source = :s", s=f"{topic}/0")
+    assert stored == [tuple(expected.values())]
 
 
 async def test_contacts_are_told_on_their_topic_only(place: Place) -> None:

@@ -28,6 +28,20 @@ def test_a_contact_is_read_and_unknown_fields_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
+    "way",
+    [
+        {"phone": "+8613812345678"},
+        {"wechat_openid": "o6_bmjrPTlm6", "wechat_app_id": "wx0123456789abcdef", "language": "en"},
+    ],
+    ids=["phone", "wechat"],
+)
+def test_a_contact_by_any_way_is_read(way: dict[str, str]) -> None:
+    contact = read_contact(record(email=None, **way))
+    assert {field: getattr(contact, field) for field in way} == way
+    assert contact.email is None
+
+
+@pytest.mark.parametrize(
     ("name", "kept"),
     [
         (None, None),
@@ -57,6 +71,11 @@ def test_an_address_that_is_no_good_is_kept_so_that_its_mail_fails_visibly(addre
         b'{"donation_id": "6f1f0c1e',
         record(donation_id="not-an-id"),
         record(email=None),
+        record(phone="secret" * 20),
+        record(phone="secret\x00"),
+        record(wechat_openid="secret"),
+        record(wechat_app_id="secret"),
+        record(language="secret"),
         record(email=["secret@example.com"]),
         record(email="secret@example.com" * 20),
         record(email="secret\x00@example.com"),

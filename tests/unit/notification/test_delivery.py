@@ -105,9 +105,27 @@ def test_what_happens_to_a_message_whose_turn_has_come(
             reversed_fen=reversed_fen,
             contact_kept=contact_kept,
             campaign_known=campaign_known,
+            way_there=True,
         )
         is verdict
     )
+
+
+@pytest.mark.parametrize(
+    ("reversed_fen", "contact_kept", "verdict"),
+    [(0, True, Readiness.NO_WAY), (0, False, Readiness.GIVE_UP), (100, True, Readiness.WITHDRAW)],
+)
+def test_who_can_not_be_written_to_is_not_waited_for(
+    *, reversed_fen: int, contact_kept: bool, verdict: Readiness
+) -> None:
+    found = readiness(
+        amount_fen=100,
+        reversed_fen=reversed_fen,
+        contact_kept=contact_kept,
+        campaign_known=False,
+        way_there=False,
+    )
+    assert found is verdict
 
 
 @pytest.mark.parametrize("state", State)
