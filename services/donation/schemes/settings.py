@@ -1,0 +1,88 @@
+"""What a channel of each scheme has to say of itself, none of it secret: the shape of `channels.settings`.
+
+Whoever registers or changes a channel checks its settings with `SETTINGS_OF[scheme]`; the schemes read them
+with the same models, so that a setting no scheme understands can't be stored.
+
+Keys that belong beside the settings (purpose, key_id, secret):
+  wechatpay   platform: a certificate (PEM; key_id its serial number in upper-case hex) or the public key (PEM;
+              key_id `PUB_KEY_ID_…`), several at once while they rotate; apiv3: the 32 characters of the APIv3
+              key (any key_id), the old one beside the new one while it is changed
+  alipay      platform: Alipay's public key, or its certificate (PEM, or the bare base64 that its console
+              shows; any key_id), several at once
+  unionpay    platform: the root and the middle certificate of UnionPay (PEM; any key_id, one or several in
+              a PEM): the certificate that signs comes with each notice and must chain to them
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.donation.channels.schemes import Scheme
+from services.donation.intake import CampaignId, Name
+from shared.events.donations import DonorKind
+
+MerchantNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{8,16}$")]
+WechatAppId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{4,32}$")]
+AlipayAppId = Annotated[str, StringConstraints(pattern=r"^[0-9]{16,32}$")]
+AlipayUser = Annotated[str, StringConstraints(pattern=r"^2088[0-9]{12}$")]
+UnionpayMerchant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{15}$")]
+
+UNIONPAY_NAME: Final = "中国银联股份有限公司"
+
+
+class NoSettings(BaseModel):
+    """A scheme that has nothing to set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class NoticeSettings(NoSettings):
+    """What holds of a payment whose order says nothing else (see schemes/passback.py).
+
+    `campaign_id`: what it is given to. `donor_name`: under whose name; without one it is anonymous. A channel
+    for consumption donations (消费捐) names its shop here, as a company: each of the many tiny amounts is the
+    shop's.
+    """
+
+    campaign_id: CampaignId
+    donor_kind: DonorKind = "person"
+    donor_name: Name | None = None
+
+
+class WechatpaySettings(NoticeSettings):
+    """`mchid`: the merchant number that notices must be for. `appids`: when given, the applications that
+    payments must come through.
+    """
+
+    mchid: MerchantNumber
+    appids: Annotated[list[WechatAppId], Field(min_length=1, max_length=20)] | None = None
+
+
+class AlipaySettings(NoticeSettings):
+    """`app_id`: the application that notices must be for. `seller_id`: when given, the account (2088…) that
+    the money must have gone to.
+    """
+
+    app_id: AlipayAppId
+    seller_id: AlipayUser | None = None
+
+
+class UnionpaySettings(NoticeSettings):
+    """`mer_id`: the merchant code that notices must be for. `signer`: whose name the certificate that signs
+    must bear; another than UnionPay's own only for a bank's e-CNY gateway and for tests.
+    """
+
+    mer_id: UnionpayMerchant
+    signer: Annotated[str, Field(min_length=1, max_length=64)] = UNIONPAY_NAME
+
+
+SETTINGS_OF: Final[Mapping[Scheme, type[NoSettings]]] = {
+    "webhooks": NoSettings,
+    "wechatpay": WechatpaySettings,
+    "alipay": AlipaySettings,
+    "unionpay": UnionpaySettings,
+    "files": NoSettings,
+    "kafka": NoSettings,
+    "desk": NoSettings,
+}
