@@ -4,9 +4,9 @@ Whoever registers or changes a channel checks its settings with `SETTINGS_OF[sch
 with the same models, so that a setting no scheme understands can't be stored.
 
 Keys that belong beside the settings (purpose, key_id, secret):
-  wechatpay   platform: a certificate (PEM; key_id its serial number in upper-case hex) or the public key (PEM;
-              key_id `PUB_KEY_ID_…`), several at once while they rotate; apiv3: the 32 characters of the APIv3
-              key (any key_id), the old one beside the new one while it is changed
+  wechatpay   platform: a certificate (PEM; key_id its serial number in upper-case hex) or the public key
+              (PEM; key_id `PUB_KEY_ID_…`), several at once while they rotate; apiv3: the 32 characters of
+              the APIv3 key (any key_id), the old one beside the new one while it is changed
   alipay      platform: Alipay's public key, or its certificate (PEM, or the bare base64 that its console
               shows; any key_id), several at once
   unionpay    platform: the root and the middle certificate of UnionPay (PEM; any key_id, one or several in
