@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import booking, queries
 from services.donation.booking import Entry, Intake, Published, Refusal
+from services.donation.cloud_events import read_message
 from services.donation.holding import CampaignState
-from services.donation.intake import FROM_CHANNELS, INTERNAL, LOG_SKEW, Unusable, parse
+from services.donation.intake import FROM_CHANNELS, INTERNAL, LOG_SKEW, Unusable
 from services.donation.metrics import BATCH_SECONDS, OUTCOMES, RECORD_AGE
 from shared import dead_letters
 from shared.broker import (
@@ -92,7 +93,9 @@ def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any
         for record in group:
             received_at = recorded_at(record)
             try:
-                message = parse(record.value or b"", received_at, kinds, max_skew=LOG_SKEW)
+                message = read_message(
+                    record.value or b"", received_at, kinds, headers=record.headers, max_skew=LOG_SKEW
+                )
             except Unusable as error:
                 OUTCOMES.labels(channel, "dead").inc()
                 letters.append(bury(settings, SERVICE, record, error.code, error.detail))

@@ -281,7 +281,20 @@ def parse(
 
     Raises Unusable with a code of `read_json`, unknown-type or invalid-field.
     """
-    members = read_json(body)
+    return message_of(read_json(body), received_at, kinds, unnamed, max_skew)
+
+
+def message_of(
+    members: dict[str, Any],
+    received_at: datetime,
+    kinds: dict[object, type[Message]],
+    unnamed: str = "donation",
+    max_skew: timedelta = MAX_SKEW,
+) -> Message:
+    """The second half of `parse`, for a body that was read.
+
+    Raises Unusable with code unknown-type or invalid-field.
+    """
     kind = members.get("type", unnamed)
     model = kinds.get(kind) if isinstance(kind, str) else None
     if model is None:

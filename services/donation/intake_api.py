@@ -16,15 +16,11 @@ from starlette.routing import Route
 from services.donation.accepting import Acceptance, let_in
 from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
-from services.donation.intake import (
-    MAX_BODY_BYTES,
-    DonationRequest,
-    ReversalRequest,
-    Unusable,
-    parse,
-)
+from services.donation.cloud_events import JSON_EVENT, http_headers, read_message
+from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest, Unusable
 from services.donation.metrics import REQUEST_SECONDS, REQUESTS
 from services.donation.signatures import NotSigned, key_of, verify
+from shared.broker import Headers
 from shared.problems import Problem
 
 Kind: TypeAlias = type[DonationRequest] | type[ReversalRequest]
@@ -68,17 +64,18 @@ class IntakeApi:
         body = await bounded_body(request, MAX_BODY_BYTES)
         webhook_id = _signed_by(channel, request, body)
         let_in(channel)
-        message = _parsed(body, kind)
-        # A reversal is written with its type, which HTTP may leave out.
-        value = body if isinstance(message, DonationRequest) else None
+        headers = http_headers(request.headers.raw)
+        message = _parsed(body, kind, headers)
+        # A reversal is written with its type, which HTTP may leave out; a CloudEvent without its envelope.
+        value = body if kind is DonationRequest and not headers and b"specversion" not in body else None
         accepted = await self._acceptance.take(channel, message, value=value, message_id=webhook_id)
         return JSONResponse({accepted.id_name: str(accepted.subject), "status": "accepted"}, 202)
 
 
 def _check_form(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(415, "not-json", "Send Content-Type: application/json.")
+    if media_type not in {"application/json", JSON_EVENT}:
+        raise Problem(415, "not-json", f"Send Content-Type: application/json, or {JSON_EVENT}.")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
         raise Problem(413, "too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
@@ -92,10 +89,12 @@ def _signed_by(channel: Channel, request: Request, body: bytes) -> str:
         raise Problem(401, error.code, error.detail) from None
 
 
-def _parsed(body: bytes, kind: Kind) -> DonationRequest | ReversalRequest:
+def _parsed(body: bytes, kind: Kind, headers: Headers) -> DonationRequest | ReversalRequest:
     name = kind.model_fields["type"].default
     try:
-        return parse(body, datetime.now(UTC), {name: kind}, name)  # type: ignore[return-value]
+        return read_message(  # type: ignore[return-value]
+            body, datetime.now(UTC), {name: kind}, headers=headers, unnamed=name
+        )
     except Unusable as error:
         extra: dict[str, Any] = {"errors": list(error.errors)} if error.errors else {}
         raise Problem(_STATUS_OF.get(error.code, 422), error.code, error.detail, **extra) from None

@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from services.donation.cloud_events import JSON_EVENT, MAX_ATTRIBUTE, MAX_HEADERS
 from services.donation.intake import DonationRequest, ReversalRequest
 from shared.problems import MEDIA_TYPE
 
@@ -39,7 +40,7 @@ _REFUSALS: Final = {
     "408": "The body did not come in time",
     "409": "The same id came before with other content",
     "413": "The body is too large",
-    "415": "Not application/json",
+    "415": "Neither application/json nor application/cloudevents+json",
     "422": "A field is wrong; `errors` names each",
     "429": "More than the channel's limit; see Retry-After",
     "503": "Not confirmed, paused or too busy; send the same again after Retry-After",
@@ -85,7 +86,8 @@ def _operation(what: str, model: str) -> dict[str, Any]:
                 "application/json": {
                     "schema": {"$ref": f"#/components/schemas/{model}"},
                     "example": _EXAMPLES[what],
-                }
+                },
+                JSON_EVENT: _event(what, model),
             },
         },
         "responses": {
@@ -94,6 +96,34 @@ def _operation(what: str, model: str) -> dict[str, Any]:
                 "content": {"application/json": {"schema": _accepted(f"{what}_id")}},
             },
             **{status: {"description": text, "content": problem} for status, text in _REFUSALS.items()},
+        },
+    }
+
+
+def _event(what: str, model: str) -> dict[str, Any]:
+    """The same as a CloudEvent 1.0 in structured mode; in binary mode its attributes are ce- headers."""
+    name = f"org.shanliu.intake.{what}.v1"
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_ATTRIBUTE}
+    return {
+        "schema": {
+            "type": "object",
+            "required": ["specversion", "id", "source", "type", "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": text,
+                "source": {**text, "format": "uri-reference"},
+                "type": {"const": name},
+                "datacontenttype": {"const": "application/json"},
+                "data": {"$ref": f"#/components/schemas/{model}"},
+            },
+            "maxProperties": MAX_HEADERS,
+        },
+        "example": {
+            "specversion": "1.0",
+            "id": "0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d",
+            "source": "/tills/7",
+            "type": name,
+            "data": _EXAMPLES[what],
         },
     }
 

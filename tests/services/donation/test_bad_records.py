@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.donation.intake import donation_id_of, parse
+from services.donation.cloud_events import read_message
+from services.donation.intake import donation_id_of
 from shared.broker import INTAKE_INTERNAL, INTAKE_PREFIX, ensure_topic
 from shared.events import DonationReceived
 from tests.services.donation.bad_input import BAD
@@ -125,9 +126,9 @@ async def test_what_was_refused_once_stays_refused(place: Place, monkeypatch: py
 
     def lenient(body: bytes, *rest: Any, **options: Any) -> Any:
         fields = {key: value for key, value in json.loads(body).items() if key != "note"}
-        return parse(as_json(fields), *rest, **options)
+        return read_message(as_json(fields), *rest, **options)
 
-    monkeypatch.setattr("services.donation.handlers.parse", lenient)
+    monkeypatch.setattr("services.donation.handlers.read_message", lenient)
     await place.handler()(batch)
     assert {event.sequence for event in await place.log.events(topic)} == {1}
     assert await place.value("SELECT count(*) FROM donations WHERE campaign_id = :c", c=campaign_id) == 1
@@ -137,3 +138,27 @@ async def test_what_was_refused_once_stays_refused(place: Place, monkeypatch: py
     await place.put(topic, strict)
     await place.work(topic)
     assert {event.sequence for event in await place.log.events(topic)} == {1, 2}
+
+
+async def test_cloud_events_count_beside_plain_records_and_once(place: Place) -> None:
+    """The same donation plain, and as an event in both modes: one donation; a bad event stops nothing."""
+    topic, campaign_id = await place.channel(), await place.campaign()
+    event_type = "org.shanliu.intake.donation.v1"
+    envelope = {"specversion": "1.0", "id": "e-1", "source": "/tills/7", "type": event_type}
+    headers = [(f"ce_{name}", value.encode()) for name, value in envelope.items()]
+    plain, other = (a_donation(campaign_id=campaign_id) for _ in range(2))
+    await place.put(
+        topic,
+        plain,
+        {**envelope, "data": plain},
+        Put(as_json(plain), headers=headers),
+        {**envelope, "type": "org.example.gift.v1", "data": other},
+        Put(as_json(other), headers=[*headers, ("ce_id", b"e-2")]),
+        Put(as_json(other), headers=headers),
+    )
+    await place.work(topic)
+    assert [event.sequence for event in await place.log.events(topic)] == [0, 5]
+    assert [(letter.offset, letter.reason) for letter in await place.letters(topic)] == [
+        (3, "unknown-type"),
+        (4, "invalid-field"),
+    ]

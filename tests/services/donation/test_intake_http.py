@@ -368,3 +368,36 @@ async def test_a_paused_channel_is_told_to_come_later(service: Service) -> None:
     assert_problem(await channel.give(a_donation(), webhook_signature="v1,AA"), 401, "signature-wrong")
     await service.http.post(f"/v1/channels/{channel.name}/resume", headers=admin)
     assert (await channel.give(a_donation())).status_code == 202
+
+
+# ------------------------------------------------------------------------------------------- CloudEvents
+
+
+async def test_a_cloud_event_is_taken_in_both_modes_and_is_the_same_donation(service: Service) -> None:
+    channel, body = await service.channel(), a_donation()
+    attributes = {"specversion": "1.0", "id": "e-1", "source": "/tills/7"}
+    donation, reversal = (f"org.shanliu.intake.{kind}.v1" for kind in ("donation", "reversal"))
+    event = {**attributes, "type": donation, "data": body}
+    headers: dict[str, Any] = {f"ce-{name}": value for name, value in attributes.items()}
+    answers = [
+        await channel.give(body),
+        await channel.give(event, content_type="application/cloudevents+json; charset=utf-8"),
+        await channel.give(event),
+        await channel.give(body, **headers, **{"ce-type": donation}),
+    ]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert {answer.json()["donation_id"] for answer in answers} == {
+        str(donation_id_of(channel.name, body["transaction_id"]))
+    }
+    values = [json.loads(record.value or b"") for record in await lies_on_the_log(service, channel)]
+    assert [value["transaction_id"] for value in values] == [body["transaction_id"]] * 4
+
+    for wrong in (
+        await channel.give({**event, "type": reversal}),
+        await channel.reverse(event),
+        await channel.give(body, **headers, **{"ce-type": reversal}),
+    ):
+        assert_problem(wrong, 422, "unknown-type")
+    missing = await channel.give(body, **headers)
+    assert assert_problem(missing, 422, "invalid-field")["errors"][0]["field"] == "type"
+    assert_problem(await channel.give(event, content_type="application/cloudevents+avro"), 415, "not-json")

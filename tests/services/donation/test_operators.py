@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.donation.intake import Unusable, donation_id_of, parse
+from services.donation.cloud_events import read_message
+from services.donation.intake import Unusable, donation_id_of
 from tests.services.donation.builders import a_donation, as_json, bearer, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.topics import Put
@@ -196,9 +197,9 @@ async def test_a_letter_that_is_sent_again_gets_a_new_position_and_counts_once(
     def refuse(body: bytes, *rest: Any, **options: Any) -> Any:
         if b"of-the-next-release" in body:
             raise Unusable("invalid-field", "not known yet")
-        return parse(body, *rest, **options)
+        return read_message(body, *rest, **options)
 
-    monkeypatch.setattr("services.donation.handlers.parse", refuse)
+    monkeypatch.setattr("services.donation.handlers.read_message", refuse)
     channel = await service.channel()
     body = a_donation(transaction_id=new_id("of-the-next-release"), campaign_id=new_id("gala"))
     header = ("traceparent", b"00-1")
