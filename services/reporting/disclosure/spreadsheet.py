@@ -65,8 +65,8 @@ class _Book:
     def cover(self, document: Document, digest: str, *, corrected: bool) -> None:
         """Who reports on what, and how the report is told from another."""
         sheet = self._sheet("封面")
-        sheet.set_column(0, 0, 30)
-        sheet.set_column(1, 1, 84)
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(1, 1, 68)  # with the digest's 64 letters a page wide: the print is not made small
         sheet.write_string(0, 0, document.heading.title, self._format(bold=True, font_size=16))
         sheet.write_string(1, 0, document.heading.title_en, self._format(font_color="#555555"))
         lines = [*heading_lines(document), ("摘要 SHA-256", digest)]
@@ -77,16 +77,19 @@ class _Book:
             lines.append(("被更正报告 Corrects", document.corrects.digest))
         row = 3
         for label, said in lines:
-            sheet.write_string(row, 0, label, self._format(border=1, bg_color="#F5EFE6"))
-            sheet.write_string(row, 1, said, self._format(border=1, text_wrap=True))
+            sheet.write_string(row, 0, label, self._format(border=1, indent=1, bg_color="#F5EFE6"))
+            sheet.write_string(row, 1, said, self._format(border=1, indent=1, text_wrap=True))
             row += 1
         row += 1
         for number, note in enumerate((*document.notes, *document.remarks), start=1):
-            sheet.write_string(row, 0, f"附注 {number}", self._format(border=1, valign="top"))
-            sheet.write_string(row, 1, note, self._format(border=1, text_wrap=True))
+            sheet.write_string(
+                row, 0, f"附注 {number}", self._format(border=1, indent=1, align="left", valign="top")
+            )
+            sheet.write_string(row, 1, note, self._format(border=1, indent=1, text_wrap=True))
             row += 1
         for place in ("编制人：", "审核人：", "单位负责人：", "单位（公章）：", "日期："):
             row += 2
+            sheet.set_row(row, 24)
             sheet.write_string(row, 0, place, self._format(bottom=1))
             sheet.write_blank(row, 1, None, self._format(bottom=1))
 
@@ -166,17 +169,17 @@ class _Book:
     def _cell(
         self, sheet: Worksheet, place: tuple[int, int], cell: Cell, column: Column, *, bold: bool = False
     ) -> None:
-        look: dict[str, Any] = {"border": 1, "bold": bold}
+        look: dict[str, Any] = {"border": 1, "bold": bold, "indent": 1}
         if cell is None:
             sheet.write_blank(*place, None, self._format(**look))
         elif isinstance(cell, str):
-            sheet.write_string(*place, cell, self._format(**look, text_wrap=True, valign="top"))
+            sheet.write_string(*place, cell, self._format(**look, text_wrap=True, align="left", valign="top"))
         elif abs(cell) >= EXACT_FEN:
             said = f"{'-' if cell < 0 else ''}{abs(cell) // 100}.{abs(cell) % 100:02d}"
             sheet.write_string(*place, said if column.kind == "fen" else str(cell), self._format(**look))
         else:
             number = cell if column.kind == "count" else cell / 100
-            look |= {"num_format": _NUMBERS[column.kind], "valign": "top"}
+            look |= {"num_format": _NUMBERS[column.kind], "align": "right", "valign": "top"}
             sheet.write_number(*place, number, self._format(**look))
 
     def _sheet(self, name: str) -> Worksheet:
