@@ -1,0 +1,1 @@
+"""Statements: files of donations from channels that send files, checked by people and imported once."""
