@@ -1,28 +1,20 @@
-"""What operators, and channels that ask, do by HTTP: channels, dead letters, where a donation stands."""
+"""What operators, and channels that ask, do by HTTP: dead letters, where a donation stands."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
 from services.donation.accepting import Acceptance
-from services.donation.channels import queries as channel_queries
-from services.donation.channels.directory import Directory
-from services.donation.intake import Name
-from services.donation.signatures import new_secret
 from shared.access import Person, require
-from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
+from shared.broker import Publisher
 from shared.dead_letters import DeadLetter
 from shared.problems import Problem
-from shared.secret_box import SecretBox
-
-INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
-"""The broker's clock decides when a donation was received; a channel can't say so."""
 
 router = APIRouter(prefix="/v1")
 
@@ -31,11 +23,8 @@ router = APIRouter(prefix="/v1")
 class Parts:
     """What these routes work with; app.py puts it into the application's state."""
 
-    settings: KafkaSettings
     engine: AsyncEngine
     publisher: Publisher
-    box: SecretBox
-    directory: Directory
     acceptance: Acceptance
 
 
@@ -44,7 +33,6 @@ def _parts(request: Request) -> Parts:
 
 
 Wired = Annotated[Parts, Depends(_parts)]
-Administrator = Annotated[Person, Depends(require("administrator"))]
 Desk = Annotated[Person, Depends(require("desk"))]
 Viewer = Annotated[Person, Depends(require("viewer", "desk"))]
 
@@ -57,39 +45,9 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-CHANNEL: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
-ChannelName = Annotated[str, Path(pattern=CHANNEL)]
 TopicName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Partition = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Offset = Annotated[int, Path(ge=0, le=2**63 - 1)]
-
-
-class NewChannel(BaseModel):
-    """A channel to register."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    channel: str = Field(pattern=CHANNEL, description="also names its topic, intake.<channel>")
-    title: Name
-    limit_per_second: int = Field(default=20_000, ge=1, le=1_000_000)
-
-
-class RegisteredChannel(BaseModel):
-    """A channel with its signing secret, which is shown this once."""
-
-    channel: str
-    topic: str
-    secret: str
-
-
-class ChannelView(BaseModel):
-    """A channel, without its secret."""
-
-    channel: str
-    title: str
-    limit_per_second: int
-    state: str
-    created_at: datetime
 
 
 class DonationView(BaseModel):
@@ -114,47 +72,6 @@ class DeadLetterView(BaseModel):
     failed_at: datetime
     replayed_at: datetime | None
     replayed_by: str | None
-
-
-@router.post("/channels", status_code=201, tags=["channels"], summary="Register a channel")
-async def register(parts: Wired, new: NewChannel, _: Administrator) -> RegisteredChannel:
-    """Make the channel's topic and secret; the secret is shown this once."""
-    if new.channel == "internal":
-        raise Problem(422, "reserved-name", "channel: internal is the service's own.")
-    secret = new_secret()
-    topic = INTAKE_PREFIX + new.channel
-    await ensure_topic(parts.settings, topic, configs=INTAKE_TOPIC)
-    async with parts.engine.begin() as connection:
-        if not await channel_queries.add_channel(connection, new.model_dump() | {"state": "active"}):
-            raise Problem(409, "channel-exists", "There is a channel of this name.")
-        key = {"channel": new.channel, "purpose": "signing", "key_id": "1"}
-        await channel_queries.add_key(connection, key | {"sealed": parts.box.seal(new.channel, secret)})
-    await parts.directory.refresh()
-    return RegisteredChannel(channel=new.channel, topic=topic, secret=secret)
-
-
-@router.get("/channels", tags=["channels"], summary="The channels")
-async def channels(parts: Wired, _: Viewer) -> list[ChannelView]:
-    """Every channel, without its secret."""
-    async with parts.engine.connect() as connection:
-        rows = await channel_queries.all_channels(connection)
-    return [ChannelView.model_validate(row, from_attributes=True) for row in rows]
-
-
-@router.post("/channels/{channel}/{action}", tags=["channels"], summary="Pause or resume a channel")
-async def change(
-    parts: Wired,
-    channel: ChannelName,
-    action: Annotated[str, Path(pattern="^(pause|resume)$")],
-    _: Administrator,
-) -> dict[str, str]:
-    """A paused channel is answered 503; what is on its topic goes on."""
-    state = {"pause": "paused", "resume": "active"}[action]
-    async with parts.engine.begin() as connection:
-        if not await channel_queries.set_channel_state(connection, channel, state):
-            raise Problem(404, "unknown-channel", "No such channel.")
-    await parts.directory.refresh()
-    return {"channel": channel, "state": state}
 
 
 @router.get("/donations/{donation_id}", tags=["donations"], summary="Where a donation stands")

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import api, intake_openapi, republishing
 from services.donation.accepting import Acceptance
+from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         ahead=intake.routes() if settings.has_role("api") else [],
         parts=parts,
         checks={"database": database_answers, "broker": publisher.check},
-        routers=[api.router, *_public(receipts_engine), receipts_api.router]
+        routers=[channels_api.router, api.router, *_public(receipts_engine), receipts_api.router]
         if settings.has_role("api")
         else [],
         description="Intake of donations and reversals, and the books of what came in.",
@@ -77,8 +78,9 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.has_role("api"):
         intake_openapi.document(app)
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.parts = api.Parts(settings, engine, publisher, box, directory, acceptance)
+    app.state.parts = api.Parts(engine, publisher, acceptance)
     runner = Runner(receipts_engine, idempotency_keys)
+    app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
     app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app
 

@@ -16,10 +16,10 @@ from starlette.routing import Route
 from services.donation.accepting import Acceptance, let_in
 from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
+from services.donation.channels.signed import signed_by
 from services.donation.cloud_events import JSON_EVENT, http_headers, read_message
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest, Unusable
 from services.donation.metrics import REQUEST_SECONDS, REQUESTS
-from services.donation.signatures import NotSigned, key_of, verify
 from shared.broker import Headers
 from shared.problems import Problem
 
@@ -62,7 +62,7 @@ class IntakeApi:
             raise Problem(404, "unknown-channel", "No such channel. Ask the federation to register it.")
         _check_form(request)
         body = await bounded_body(request, MAX_BODY_BYTES)
-        webhook_id = _signed_by(channel, request, body)
+        channel, webhook_id = await signed_by(self._directory, channel, request, body)
         let_in(channel)
         headers = http_headers(request.headers.raw)
         message = _parsed(body, kind, headers)
@@ -79,14 +79,6 @@ def _check_form(request: Request) -> None:
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
         raise Problem(413, "too-large", f"The body has more than {MAX_BODY_BYTES} bytes.")
-
-
-def _signed_by(channel: Channel, request: Request, body: bytes) -> str:
-    try:
-        keys = map(key_of, channel.secrets("signing"))
-        return verify(keys, request.headers, body, time.time())
-    except NotSigned as error:
-        raise Problem(401, error.code, error.detail) from None
 
 
 def _parsed(body: bytes, kind: Kind, headers: Headers) -> DonationRequest | ReversalRequest:

@@ -26,6 +26,8 @@ from shared.secret_box import SecretBox
 log = structlog.get_logger(__name__)
 
 REFRESH_S: Final = 5.0
+RENEWED_S: Final = 1.0
+"""A request that nobody's key fits has the channels read again, but not more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,25 @@ class Directory:
     async def find(self, name: str) -> Channel | None:
         """The channel of that name; one registered elsewhere is found within a second."""
         channel = self._channels.get(name)
-        if channel is None and time.monotonic() - self._read_at_s > 1.0:
+        if channel is None and time.monotonic() - self._read_at_s > RENEWED_S:
             async with self._reading:
-                if time.monotonic() - self._read_at_s > 1.0:
+                if time.monotonic() - self._read_at_s > RENEWED_S:
                     await self.refresh()
             channel = self._channels.get(name)
         return channel
+
+    async def renewed(self, channel: Channel) -> Channel:
+        """The channel as it is now, for who is refused by a key known here: asked of the database at most
+        once a second, so a key that was added elsewhere counts here within a second.
+        """
+        if time.monotonic() - self._read_at_s > RENEWED_S:
+            async with self._reading:
+                if time.monotonic() - self._read_at_s > RENEWED_S:
+                    try:
+                        await self.refresh()
+                    except (SQLAlchemyError, OSError, TimeoutError) as error:
+                        log.warning("channels_not_refreshed", error=repr(error)[:200])
+        return self._channels.get(channel.name, channel)
 
     async def refresh(self) -> None:
         """Read the channels from the database; a bucket goes on where it was unless its limit changed."""

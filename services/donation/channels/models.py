@@ -1,11 +1,14 @@
-"""The tables of channels and their keys."""
+"""The tables of channels, their keys, and who changed what of them."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
+    Identity,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -34,8 +37,11 @@ channels = Table(
     Column("sandbox", Boolean, nullable=False, server_default=text("false")),
     Column("campaigns", ARRAY(Text), comment="those it may give to; NULL: all"),
     Column("organisation_id", Text),
-    Column("contact", Text),
+    Column("contact", Text, comment="whom the federation calls"),
+    Column("paused_reason", Text),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    CheckConstraint("state = 'paused' OR paused_reason IS NULL", name="channels_paused_reason"),
 )
 
 channel_keys = Table(
@@ -44,7 +50,31 @@ channel_keys = Table(
     Column("channel", Text, ForeignKey("channels.channel"), primary_key=True),
     Column("purpose", Text, CheckConstraint("purpose IN ('signing','platform','apiv3')"), primary_key=True),
     Column("key_id", Text, primary_key=True, comment="the scheme's own name of it"),
-    Column("sealed", LargeBinary, nullable=False, comment="AES-256-GCM, see shared/secret_box.py"),
+    Column(
+        "sealed", LargeBinary, nullable=False, comment="AES-256-GCM, see shared/secret_box.py; empty: ended"
+    ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    Column("valid_until", DateTime(timezone=True), comment="set when another replaces it"),
+    Column(
+        "valid_until", DateTime(timezone=True), comment="set when another replaces it, or by its certificate"
+    ),
+    Column("fingerprint", Text, comment="to tell keys apart; says nothing of a secret"),
+    Column("created_by", Text),
+)
+
+channel_changes = Table(
+    "channel_changes",
+    metadata,
+    Column("change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("channel", Text, ForeignKey("channels.channel"), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column(
+        "what",
+        Text,
+        CheckConstraint("what IN ('registered','changed','paused','resumed','key-added','key-revoked')"),
+        nullable=False,
+    ),
+    Column("detail", JSONB, nullable=False, comment="from what to what; never a secret"),
+    Index("channel_changes_of", "channel", "change_id"),
+    comment="append-only: a trigger refuses UPDATE and DELETE",
 )

@@ -1,6 +1,7 @@
 """The ways a channel can report: what it is called, and what its keys are for."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 Scheme = Literal["webhooks", "wechatpay", "alipay", "unionpay", "files", "kafka", "desk"]
 """webhooks: the partner API, signed as Standard Webhooks; wechatpay, alipay, unionpay: the company's own
@@ -10,3 +11,14 @@ Purpose = Literal["signing", "platform", "apiv3"]
 """signing: the shared secret a partner signs with (`whsec_…`). platform: a payment company's public key or
 certificate (PEM) that its notices are checked with; its `key_id` is the serial number where there is one.
 apiv3: the 32 bytes that WeChat Pay encrypts a notice's resource with."""
+
+PURPOSES_OF: Final[Mapping[Scheme, frozenset[Purpose]]] = {
+    "webhooks": frozenset({"signing"}),
+    "wechatpay": frozenset({"platform", "apiv3"}),
+    "alipay": frozenset({"platform"}),
+    "unionpay": frozenset({"platform"}),
+    "files": frozenset({"signing"}),
+    "kafka": frozenset({"signing"}),
+    "desk": frozenset(),
+}
+"""Which keys a channel can have. One that publishes to Kafka or sends files may use the partner API too."""

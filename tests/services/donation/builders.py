@@ -72,6 +72,11 @@ def bearer(person: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token(person)}"}
 
 
+def commanding(person: str = "admin") -> dict[str, str]:
+    """The headers of a command: who sends it, and a new Idempotency-Key."""
+    return bearer(person) | {"idempotency-key": uuid4().hex}
+
+
 def campaign_data(campaign_id: str, **changes: Any) -> CampaignData:
     """A filed gala as its events show it."""
     values: dict[str, Any] = {

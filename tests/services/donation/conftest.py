@@ -9,7 +9,9 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import io
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from secrets import token_hex
 
 import pytest
 import pytest_asyncio
+import structlog
 import uvicorn
 from httpx import AsyncClient
 from pydantic import SecretStr
@@ -25,6 +28,7 @@ from pydantic import SecretStr
 from deploy.topics import apply_topics
 from services.donation.app import create_app
 from services.donation.settings import Settings
+from shared import logs
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.services.donation.builders import PEOPLE, token
@@ -90,6 +94,18 @@ async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
 async def one_channel(service: Service) -> Channel:
     """A channel for tests that leave nothing behind on its topic."""
     return await service.channel()
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a process writes on standard output, its log set up as a service's at its most talkative."""
+    root, out = logging.getLogger(), io.StringIO()
+    handlers, level, config = root.handlers, root.level, structlog.get_config()
+    monkeypatch.setattr("sys.stdout", out)
+    logs.configure("donation", "debug")
+    yield out
+    root.handlers, root.level = handlers, level
+    structlog.configure(**config)
 
 
 class _Server(uvicorn.Server):

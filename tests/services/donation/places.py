@@ -24,7 +24,7 @@ from shared.broker import CAMPAIGN_EVENTS, INTAKE_INTERNAL, INTAKE_PREFIX, Publi
 from shared.dead_letters import DeadLetter
 from shared.events import CONTENT_TYPE_HEADER, Event
 from shared.secret_box import SecretBox
-from tests.services.donation.builders import Campaigns, as_json, bearer, new_id
+from tests.services.donation.builders import Campaigns, as_json, commanding, new_id
 from tests.services.donation.topics import Follower, Pen, Put
 from tests.services.donation.waiting import until
 
@@ -235,7 +235,7 @@ class Service:
         if self._spare_channels and not settings:
             return Channel(self, *self._spare_channels.pop())
         new = {"channel": new_id("ch"), "title": "测试", **settings}
-        answer = await self.http.post("/v1/channels", json=new, headers=bearer("admin"))
+        answer = await self.http.post("/v1/channels", json=new, headers=commanding())
         assert answer.status_code == 201, answer.text
         return Channel(self, answer.json()["channel"], answer.json()["secret"])
 

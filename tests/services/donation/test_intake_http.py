@@ -10,7 +10,15 @@ import pytest
 from services.donation.intake import MAX_BODY_BYTES, donation_id_of, reversal_id_of
 from shared.broker import Record
 from tests.services.donation.bad_input import BAD, Bad
-from tests.services.donation.builders import MISSING, a_donation, a_donor, a_reversal, as_json, bearer, new_id
+from tests.services.donation.builders import (
+    MISSING,
+    a_donation,
+    a_donor,
+    a_reversal,
+    as_json,
+    commanding,
+    new_id,
+)
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.waiting import until
 
@@ -359,14 +367,15 @@ async def test_past_its_limit_a_channel_is_told_to_slow_down(service: Service) -
 
 async def test_a_paused_channel_is_told_to_come_later(service: Service) -> None:
     channel = await service.channel()
-    admin = bearer("admin")
-    paused = await service.http.post(f"/v1/channels/{channel.name}/pause", headers=admin)
-    assert paused.json() == {"channel": channel.name, "state": "paused"}
+    url, why = f"/v1/channels/{channel.name}", {"reason": "对账不符"}
+    paused = await service.http.post(f"{url}/pause", json=why, headers=commanding())
+    assert (paused.json()["state"], paused.json()["paused_reason"]) == ("paused", "对账不符")
     answer = await channel.give(a_donation())
     assert_problem(answer, 503, "channel-paused")
     assert int(answer.headers["retry-after"]) > 0
     assert_problem(await channel.give(a_donation(), webhook_signature="v1,AA"), 401, "signature-wrong")
-    await service.http.post(f"/v1/channels/{channel.name}/resume", headers=admin)
+    resumed = await service.http.post(f"{url}/resume", json={}, headers=commanding())
+    assert (resumed.json()["state"], resumed.json()["paused_reason"]) == ("active", None)
     assert (await channel.give(a_donation())).status_code == 202
 
 

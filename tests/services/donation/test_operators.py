@@ -1,7 +1,6 @@
-"""What operators do: channels, dead letters; and who may do what."""
+"""What operators do with dead letters; and who may do what."""
 
 import asyncio
-import json
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +18,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 ROUTES: list[tuple[str, str, set[str]]] = [
     ("POST", "/v1/channels", {"admin"}),
     ("GET", "/v1/channels", {"admin", "viewer", "desk"}),
+    ("GET", "/v1/channels/nobody", {"admin", "viewer", "desk"}),
+    ("PATCH", "/v1/channels/nobody", {"admin"}),
     ("POST", "/v1/channels/nobody/pause", {"admin"}),
     ("POST", "/v1/channels/nobody/resume", {"admin"}),
+    ("POST", "/v1/channels/nobody/keys", {"admin"}),
+    ("GET", "/v1/channels/nobody/keys", {"admin", "viewer", "desk"}),
+    ("DELETE", "/v1/channels/nobody/keys/signing/1", {"admin"}),
+    ("GET", "/v1/channels/nobody/changes", {"admin", "viewer", "desk"}),
     ("GET", "/v1/dead-letters", {"admin", "viewer", "desk"}),
     ("POST", "/v1/dead-letters/intake.nobody/0/0/replay", {"admin", "desk"}),
 ]
@@ -38,82 +43,10 @@ async def test_each_route_asks_for_its_role(
     for person in ("admin", "desk", "viewer", "finance"):
         answer = await service.http.request(method, path, headers=bearer(person))
         if person in allowed:
-            assert answer.status_code in {200, 404, 422}, (person, answer.text)
+            assert answer.status_code in {200, 400, 404, 422}, (person, answer.text)
         else:
             assert answer.status_code == 403, (person, answer.text)
             assert answer.json()["type"] == "urn:shanliu:problem:role-missing"
-
-
-# ---------------------------------------------------------------------------------------------- channels
-
-
-async def test_a_channel_s_secret_is_shown_once_and_stored_sealed(service: Service) -> None:
-    channel = await service.channel(title="微信支付")
-    listed = (await service.http.get("/v1/channels", headers=bearer("viewer"))).json()
-    (view,) = [each for each in listed if each["channel"] == channel.name]
-    assert view.keys() == {"channel", "title", "limit_per_second", "state", "created_at"}
-    sealed = await service.place.value("SELECT sealed FROM channel_keys WHERE channel = :c", c=channel.name)
-    assert channel.secret.removeprefix("whsec_").encode() not in sealed
-    assert (await channel.give(a_donation())).status_code == 202
-
-
-async def test_a_name_can_be_taken_once(service: Service) -> None:
-    channel = await service.channel()
-    again = await service.http.post(
-        "/v1/channels", json={"channel": channel.name, "title": "x"}, headers=bearer("admin")
-    )
-    assert again.status_code == 409
-    assert "secret" not in again.text
-    assert (await channel.give(a_donation())).status_code == 202, "its secret is still the first"
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"channel": "internal"}, "channel"),
-        ({"channel": ""}, "channel"),
-        ({"channel": "A"}, "channel"),
-        ({"channel": "a.b"}, "channel"),
-        ({"channel": "a/../b"}, "channel"),
-        ({"channel": "-a"}, "channel"),
-        ({"channel": "a" * 33}, "channel"),
-        ({"channel": "a\n"}, "channel"),
-        ({"channel": None}, "channel"),
-        ({"title": ""}, "title"),
-        ({"title": "x" * 65}, "title"),
-        ({"title": "微\u0000信"}, "title"),
-        ({"title": "\u202e信微"}, "title"),
-        ({"title": "\ud800"}, "title"),
-        ({"limit_per_second": 0}, "limit_per_second"),
-        ({"limit_per_second": 10**6 + 1}, "limit_per_second"),
-        ({"limit_per_second": 1.5}, "limit_per_second"),
-        ({"secret": "whsec_mine"}, "secret"),
-    ],
-    ids=str,
-)
-async def test_a_channel_can_not_be_registered_wrong(
-    service: Service, change: dict[str, Any], field: str
-) -> None:
-    body = {"channel": new_id("ch"), "title": "微信支付", **change}
-    content = json.dumps(body).encode()
-    headers = bearer("admin") | {"content-type": "application/json"}
-    answer = await service.http.post("/v1/channels", content=content, headers=headers)
-    assert answer.status_code == 422, answer.text
-    assert field in answer.json()["detail"]
-
-
-async def test_the_broker_s_clock_says_when_a_channel_s_donation_came(service: Service) -> None:
-    channel = await service.channel(title="微信支付")
-    await service.place.put(channel.topic, Put(as_json(a_donation()), timestamp_ms=1))
-    (record,) = await service.place.batch(channel.topic)
-    assert record.timestamp > 1_700_000_000_000
-
-
-@pytest.mark.parametrize("name", ["nobody", "%00", "a" * 5_000])
-async def test_only_a_channel_that_is_there_can_be_paused(service: Service, name: str) -> None:
-    answer = await service.http.post(f"/v1/channels/{name}/pause", headers=bearer("admin"))
-    assert answer.status_code in {404, 422}, answer.text
-    assert (await service.http.post("/v1/channels/nobody/stop", headers=bearer("admin"))).status_code == 422
 
 
 # ------------------------------------------------------------------------------------------ dead letters

@@ -24,7 +24,7 @@ from shared.broker import Publisher
 from shared.database import create_engine, disposing
 from shared.gathering import Gatherer
 from shared.secret_box import SecretBox
-from tests.services.donation.builders import a_donation, bearer, new_id
+from tests.services.donation.builders import a_donation, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.waiting import until
 
@@ -143,9 +143,9 @@ async def test_operators_are_told_when_the_broker_is_away(service: Service, clos
     path = f"/v1/dead-letters/{letter.topic}/{letter.partition}/{letter.offset}/replay"
     new = {"channel": new_id("ch"), "title": "微信支付"}
     async with api_at(service, kafka_bootstrap_servers=closed_port) as http:
-        assert_unavailable(await http.post("/v1/channels", json=new, headers=bearer("admin")))
+        assert_unavailable(await http.post("/v1/channels", json=new, headers=commanding()))
         assert_unavailable(await http.post(path, headers=bearer("desk")))
-    assert (await service.http.post("/v1/channels", json=new, headers=bearer("admin"))).status_code == 201
+    assert (await service.http.post("/v1/channels", json=new, headers=commanding())).status_code == 201
     assert (await service.http.post(path, headers=bearer("desk"))).status_code == 200, "not marked as sent"
 
 

@@ -2,33 +2,17 @@
 
 import asyncio
 import io
-import logging
-from collections.abc import Iterator
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared import logs
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
 from tests.services.donation.builders import a_donation, a_donor, as_json, bearer, new_id
 from tests.services.donation.places import Place, Service
 from tests.services.donation.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What a process writes on standard output, its log set up as a service's at its most talkative."""
-    root, out = logging.getLogger(), io.StringIO()
-    handlers, level, config = root.handlers, root.level, structlog.get_config()
-    monkeypatch.setattr("sys.stdout", out)
-    logs.configure("donation", "debug")
-    yield out
-    root.handlers, root.level = handlers, level
-    structlog.configure(**config)
 
 
 async def test_an_evening_leaves_no_personal_data_in_a_log_an_event_or_a_list(

@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.donation.api import INTAKE_TOPIC
+from services.donation.channels.api import INTAKE_TOPIC
 from shared.broker import DONATION_EVENTS, INTAKE_PREFIX, KafkaSettings, Record
 from shared.events import Event, decode_event
 from tests.services.donation.builders import new_id

@@ -1,0 +1,265 @@
+"""What comes by HTTP about channels.
+
+| who (role) | may |
+| --- | --- |
+| administrator | register, change, pause, resume; add and revoke keys |
+| viewer, desk | read channels, their keys without secrets, and who changed what |
+
+Every POST needs an `Idempotency-Key`. The answer kept under it has no secret: repeated, it says
+`"secret": null`, and whoever lost the first answer adds another key.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.responses import Response
+
+from services.donation.channels import commands, queries
+from services.donation.channels.directory import Directory
+from services.donation.channels.schemas import (
+    CHANNEL,
+    KEY_ID,
+    AddedKey,
+    Change,
+    ChangePage,
+    Channel,
+    ChannelPatch,
+    Key,
+    NewChannel,
+    NewKey,
+    PauseBody,
+    RegisteredChannel,
+    ResumeBody,
+)
+from services.donation.channels.schemes import Purpose
+from shared import idempotency, versions
+from shared.access import Person, require
+from shared.broker import INTAKE_PREFIX, KafkaSettings, ensure_topic
+from shared.problems import Problem
+from shared.refusals import NotFound
+from shared.run_once import Answer, Command, Runner
+from shared.secret_box import SecretBox
+from shared.strict_json import StrictJsonRoute
+
+INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+"""The broker's clock decides when a donation was received; a channel can't say so."""
+
+ChannelName = Annotated[str, Path(pattern=CHANNEL)]
+KeyHeader = Annotated[
+    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
+]
+VersionHeader = Annotated[str | None, Header(description="The ETag the change was decided on; *: any")]
+
+router = APIRouter(prefix="/v1/channels", route_class=StrictJsonRoute, tags=["channels"])
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with; app.py puts it into `app.state.channels`."""
+
+    settings: KafkaSettings
+    engine: AsyncEngine
+    runner: Runner
+    box: SecretBox
+    directory: Directory
+
+
+def _parts(request: Request) -> Parts:
+    parts = request.app.state.channels
+    assert isinstance(parts, Parts)
+    return parts
+
+
+Wired = Annotated[Parts, Depends(_parts)]
+Administrator = Annotated[Person, Depends(require("administrator"))]
+READERS: Final = [Depends(require("viewer", "desk"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One POST of an administrator, with its key."""
+
+    command: Command
+    parts: Parts
+
+    @property
+    def person(self) -> str:
+        """Who sent it."""
+        return self.command.person
+
+    async def run(
+        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
+    ) -> dict[str, Any]:
+        """Run the command once, have this process know of it, and give back what to answer."""
+
+        async def answered(connection: AsyncConnection) -> Answer:
+            return Answer.of(status, await work(connection))
+
+        answer = await self.parts.runner.run(self.command, answered)
+        await self.parts.directory.refresh()
+        return dict(answer.body)
+
+
+def sent(name: str) -> Callable[..., Awaitable[Sent]]:
+    """A dependency: the command `name` of an administrator."""
+
+    async def dependency(
+        request: Request, parts: Wired, person: Administrator, idempotency_key: KeyHeader = None
+    ) -> Sent:
+        key = idempotency.require_key(idempotency_key)
+        digest = idempotency.request_hash(request.method, request.url.path, None, await request.body())
+        return Sent(Command(name, person.name, key, digest), parts)
+
+    return dependency
+
+
+# ---------------------------------------------------------------- channels
+
+
+@router.post("", status_code=201, response_model=RegisteredChannel, summary="Register a channel")
+async def register(new: NewChannel, sent: Annotated[Sent, Depends(sent("register_channel"))]) -> Response:
+    """Makes its topic, and for the partner API its first signing secret, which is shown this once."""
+    if new.channel == "internal":
+        raise Problem(422, "reserved-name", "channel: internal is the service's own.")
+    commands.checked_settings(new.scheme, new.settings)
+    if not new.sandbox:
+        await ensure_topic(sent.parts.settings, INTAKE_PREFIX + new.channel, configs=INTAKE_TOPIC)
+    once: dict[str, str] = {}
+
+    async def work(connection: AsyncConnection) -> RegisteredChannel:
+        row, material = await commands.register(connection, sent.parts.box, sent.person, new)
+        if material is not None:
+            once["secret"] = material.secret
+        return RegisteredChannel.of(row)
+
+    return _answer(await sent.run(work, 201) | once, 201)
+
+
+@router.get("", summary="The channels", dependencies=READERS)
+async def list_channels(parts: Wired) -> list[Channel]:
+    """Every channel, without its keys."""
+    async with parts.engine.connect() as connection:
+        return [Channel.of(row) for row in await queries.all_channels(connection)]
+
+
+@router.get("/{channel}", response_model=Channel, summary="A channel", dependencies=READERS)
+async def read(channel: ChannelName, parts: Wired) -> Response:
+    """With its version as the ETag."""
+    async with parts.engine.connect() as connection:
+        row = await queries.channel(connection, channel)
+    if row is None:
+        raise NotFound("No such channel.")
+    return _answer(Channel.of(row).model_dump(mode="json"), 200)
+
+
+@router.patch("/{channel}", response_model=Channel, summary="Change a channel")
+async def change(
+    channel: ChannelName,
+    patch: ChannelPatch,
+    parts: Wired,
+    person: Administrator,
+    if_match: VersionHeader = None,
+) -> Response:
+    """Only what is named. A limit counts in every process within five seconds, the campaigns from the next
+    batch on. Name, scheme and sandbox stay.
+    """
+    expected = versions.expected_version(if_match)
+    async with parts.engine.begin() as connection:
+        row = await commands.change(connection, person.name, channel, patch, expected)
+    await parts.directory.refresh()
+    return _answer(Channel.of(row).model_dump(mode="json"), 200)
+
+
+@router.post("/{channel}/pause", response_model=Channel, summary="Pause a channel")
+async def pause(
+    channel: ChannelName, body: PauseBody, sent: Annotated[Sent, Depends(sent("pause_channel"))]
+) -> Response:
+    """It is answered 503 with Retry-After; what the broker has of it stays and is booked."""
+
+    async def work(connection: AsyncConnection) -> Channel:
+        return Channel.of(await commands.pause(connection, sent.person, channel, body.reason))
+
+    return _answer(await sent.run(work), 200)
+
+
+@router.post("/{channel}/resume", response_model=Channel, summary="Resume a channel")
+async def resume(
+    channel: ChannelName, body: ResumeBody, sent: Annotated[Sent, Depends(sent("resume_channel"))]
+) -> Response:
+    """It is let in again."""
+
+    async def work(connection: AsyncConnection) -> Channel:
+        return Channel.of(await commands.resume(connection, sent.person, channel, body.reason))
+
+    return _answer(await sent.run(work), 200)
+
+
+@router.get("/{channel}/changes", summary="Who changed what of a channel", dependencies=READERS)
+async def list_changes(
+    channel: ChannelName,
+    parts: Wired,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="The `next` of the part before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most")] = 50,
+) -> ChangePage:
+    """The newest first; nothing of this list is ever changed."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.list_changes(connection, channel, before=before, rows=limit)
+    items = [Change.model_validate(row, from_attributes=True) for row in rows]
+    return ChangePage(items=items, next=items[-1].change_id if len(items) == limit else None)
+
+
+# ---------------------------------------------------------------- keys
+
+
+@router.post("/{channel}/keys", status_code=201, response_model=AddedKey, summary="Add a key")
+async def add_key(
+    channel: ChannelName, new: NewKey, sent: Annotated[Sent, Depends(sent("add_channel_key"))]
+) -> Response:
+    """A signing secret is made here and shown this once; the others of its purpose count until the overlap
+    is over.
+    """
+    once: dict[str, str] = {}
+
+    async def work(connection: AsyncConnection) -> AddedKey:
+        added = await commands.add_key(connection, sent.parts.box, sent.person, channel, new)
+        if new.purpose == "signing":
+            once["secret"] = added.material.secret
+        return AddedKey.model_validate(added.row, from_attributes=True)
+
+    return _answer(await sent.run(work, 201) | once, 201)
+
+
+@router.get("/{channel}/keys", summary="A channel's keys", dependencies=READERS)
+async def list_keys(channel: ChannelName, parts: Wired) -> list[Key]:
+    """Without their secrets; those that have ended as well."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.keys_of(connection, channel)
+    return [Key.model_validate(row, from_attributes=True) for row in rows]
+
+
+@router.delete("/{channel}/keys/{purpose}/{key_id}", status_code=204, summary="Revoke a key")
+async def revoke_key(
+    channel: ChannelName,
+    purpose: Purpose,
+    key_id: Annotated[str, Path(pattern=KEY_ID)],
+    parts: Wired,
+    person: Administrator,
+) -> None:
+    """It counts no longer: here at once, in every other process within five seconds."""
+    async with parts.engine.begin() as connection:
+        await commands.revoke_key(connection, person.name, channel, purpose, key_id)
+    await parts.directory.refresh()
+
+
+def _answer(body: dict[str, Any], status: int) -> Response:
+    """The ETag of a channel is its version; a secret is for no cache."""
+    version = body.get("version")
+    headers = {"Cache-Control": "no-store"} | ({} if version is None else {"ETag": versions.etag(version)})
+    return JSONResponse(body, status, headers=headers)

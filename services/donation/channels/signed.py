@@ -1,0 +1,34 @@
+"""Who signed a request: a channel, by any of its signing keys that count now."""
+
+import time
+
+from starlette.requests import Request
+
+from services.donation.channels.directory import Channel, Directory
+from services.donation.signatures import NotSigned, key_of, verify
+from shared.problems import Problem
+
+
+async def signed_by(
+    directory: Directory, channel: Channel, request: Request, body: bytes
+) -> tuple[Channel, str]:
+    """The channel as it is now, and the request's webhook-id. Raises Problem (401).
+
+    A signature that no known key makes may be one of a key that was added in another process just now: the
+    channels are read again (at most once a second), and it is looked at once more.
+    """
+    try:
+        return channel, _signed(channel, request, body)
+    except NotSigned as error:
+        if error.code != "signature-wrong":
+            raise Problem(401, error.code, error.detail) from None
+    channel = await directory.renewed(channel)
+    try:
+        return channel, _signed(channel, request, body)
+    except NotSigned as error:
+        raise Problem(401, error.code, error.detail) from None
+
+
+def _signed(channel: Channel, request: Request, body: bytes) -> str:
+    keys = map(key_of, channel.secrets("signing"))
+    return verify(keys, request.headers, body, time.time())
