@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test bench format schemas lock clean
+.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -91,6 +91,9 @@ test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (A
 format: $(DEV_STAMP) ## write the format, repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contracts: schemas ## write docs/api/ anew: what the services publish of themselves
+	$(BIN)/python -m deploy.contracts
 
 schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
 	$(BIN)/python -m shared.events.export

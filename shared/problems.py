@@ -1,6 +1,7 @@
 """Errors over HTTP: RFC 9457 problem details with a stable `type`, in one place for every service."""
 
 import json
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +11,7 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -26,14 +27,27 @@ MEDIA_TYPE: Final = "application/problem+json"
 MAX_ERRORS: Final = 20
 
 
-class ProblemDetails(BaseModel):
-    """The body of every error (RFC 9457), for OpenAPI."""
+class FieldError(BaseModel):
+    """One field of the request and what is wrong with it, never its value."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[dict[str, Any]] | None = None
+    field: str = Field(description="Where it stands, such as donor.name, or the header's name")
+    message: str = Field(description="The rule that it breaks")
+
+
+class ProblemDetails(BaseModel):
+    """The body of every error (RFC 9457), for OpenAPI. Figures that belong to a refusal are further members,
+    such as `remaining_fen`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(
+        pattern="^urn:shanliu:problem:[a-z0-9-]+$", description="Stable: what a program may decide by"
+    )
+    title: str = Field(description="The kind of problem, in words")
+    status: int = Field(ge=400, le=599, description="The HTTP status")
+    detail: str = Field(description="What is wrong here, and what to do next")
+    errors: list[FieldError] | None = Field(None, description="Each field that is wrong")
 
 
 class _ProblemResponse(JSONResponse):
@@ -73,16 +87,31 @@ class Problem(Exception):
         """The document's `type`."""
         return f"urn:shanliu:problem:{self.code}"
 
-    def to_response(self) -> JSONResponse:
-        """The problem document with its status and headers."""
-        body = {
+    def document(self) -> dict[str, Any]:
+        """The problem document's members."""
+        return {
             "type": self.type,
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             **self.members,
         }
-        return _ProblemResponse(body, self.status, headers=self.headers)
+
+    def to_response(self) -> JSONResponse:
+        """The problem document with its status and headers."""
+        return _ProblemResponse(self.document(), self.status, headers=self.headers)
+
+
+def answers(*problems: Problem) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: what it answers of its own. What it shares with all the others stands in
+    its description by itself (shared/contracts/openapi.py).
+    """
+    found: dict[int | str, dict[str, Any]] = {}
+    for each in problems:
+        response = found.setdefault(each.status, {"content": {MEDIA_TYPE: {"examples": {}}}})
+        examples = response["content"][MEDIA_TYPE]["examples"]
+        examples[each.code] = {"summary": each.title, "value": each.document()}
+    return found
 
 
 def problem_of(refused: Refused) -> Problem:
@@ -93,12 +122,89 @@ def problem_of(refused: Refused) -> Problem:
     return Problem(refused.status, refused.code, refused.detail, title=refused.title, **members)
 
 
+_WORDS: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field that is known here",
+    "string_type": "must be text",
+    "string_sub_type": "must be text",
+    "string_unicode": "is not valid Unicode (an unpaired surrogate?)",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "does not have the form that it must have",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "is too large a number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_type": "must be a decimal number",
+    "decimal_parsing": "must be a decimal number",
+    "decimal_max_digits": "must have at most {max_digits} digits",
+    "decimal_max_places": "must have at most {decimal_places} decimal places",
+    "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of: {expected}",
+    "enum": "must be one of: {expected}",
+    "union_tag_invalid": "must be one of: {expected_tags}",
+    "union_tag_not_found": "does not say which kind it is",
+    "none_required": "must be null",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "uuid_version": "must be a UUID of version {expected_version}",
+    "date_type": "must be a date such as 2026-12-31",
+    "date_parsing": "must be a date such as 2026-12-31",
+    "date_from_datetime_parsing": "must be a date such as 2026-12-31",
+    "date_from_datetime_inexact": "must be a date such as 2026-12-31",
+    "datetime_type": "must be an RFC 3339 time with its offset, such as 2026-12-31T20:00:00+08:00",
+    "datetime_parsing": "must be an RFC 3339 time with its offset, such as 2026-12-31T20:00:00+08:00",
+    "datetime_from_date_parsing": "must be an RFC 3339 time with its offset, such as"
+    " 2026-12-31T20:00:00+08:00",
+    "datetime_object_invalid": "must be an RFC 3339 time with its offset, such as 2026-12-31T20:00:00+08:00",
+    "timezone_aware": "must have its offset from UTC, such as +08:00",
+}
+"""What is said of each rule of pydantic that a body here can break; the names are pydantic's own."""
+_UNSAID: Final = "is not what it must be"
+_INNER: Final = re.compile(r"[\[\](){}<>]")
+"""In a place's name: a part that names a validator or a member of a union, and no field."""
+
+
+def _message(error: Any) -> str:
+    """The rule that was broken, in words of ours; the value sent is in none of them."""
+    kind, context = error.get("type", ""), error.get("ctx") or {}
+    if kind in ("value_error", "assertion_error"):
+        return str(error["msg"]).partition(", ")[2] or _UNSAID
+    try:
+        return _WORDS.get(kind, _UNSAID).format_map(context)
+    except KeyError:
+        return _UNSAID
+
+
+def _place(parts: Sequence[Any]) -> str:
+    """The field's name with those around it, as a request has them."""
+    named = [str(part) for part in parts if isinstance(part, int) or not _INNER.search(str(part))]
+    return ".".join(named or [str(part) for part in parts[:1]]) or "body"
+
+
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Pydantic's errors as {"field", "message"}: which field and which rule, never the value sent."""
-    return [
-        {"field": ".".join(str(part) for part in error["loc"]) or "body", "message": str(error["msg"])}
-        for error in errors[:MAX_ERRORS]
-    ]
+    return [{"field": _place(error["loc"]), "message": _message(error)} for error in errors[:MAX_ERRORS]]
 
 
 def unprocessable(errors: Sequence[Any]) -> Problem:

@@ -12,19 +12,21 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from shared import logs, problems
+from shared.contracts.openapi import CONTACT, LICENCE, Completer
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +36,24 @@ FORCE_S: Final = 9.5
 CHECK_S: Final = 3
 UNACKNOWLEDGED_MS: Final = 15_000
 READY = Gauge("shanliu_ready", "1 while every part this process needs has answered its last check", ["part"])
+
+HEALTH: Final = "Whether the process lives, is ready for work, and what it measures. For those who run it."
+
+
+class Readiness(BaseModel):
+    """Whether every part answers, and which does not."""
+
+    status: Literal["ready", "not ready"]
+    missing: list[str] = Field(description="Parts that do not answer; `process`: it starts or stops")
+
+
+NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "model": Readiness,
+        "content": {"application/json": {"example": {"status": "ready", "missing": []}}},
+    },
+    503: {"model": Readiness, "description": "A part is missing: send no requests here"},
+}
 
 Check = Callable[[], Awaitable[None]]
 """Returns when the part answers, raises when it doesn't."""
@@ -56,12 +76,19 @@ class Application(FastAPI):
     errors are the same.
     """
 
-    def __init__(self, ahead: Sequence[Route], **given: Any) -> None:
+    def __init__(self, ahead: Sequence[Route], completer: Completer, **given: Any) -> None:
         super().__init__(**given)
+        self._completer = completer
         problems.install(self)
         self._ahead = Starlette(routes=ahead, exception_handlers=self.exception_handlers)
         self._ahead.router.redirect_slashes = False
         self._ahead.router.default = super().__call__
+
+    def openapi(self) -> dict[str, Any]:
+        """What this API is, complete; made when it is asked for first."""
+        if self.openapi_schema is None:
+            self._completer.complete(super().openapi())
+        return super().openapi()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, as ASGI has it."""
@@ -79,11 +106,15 @@ def create_app(
     checks: Mapping[str, Check] | None = None,
     routers: Sequence[APIRouter] = (),
     description: str = "",
+    tags: Mapping[str, str] | None = None,
+    describe_ahead: Callable[[dict[str, Any]], None] | None = None,
 ) -> FastAPI:
-    """Make a service's application. `ahead` are routes for hot paths; `parts` are entered in order and left
-    in reverse; `checks` are what /readyz asks. `app.state.stopping` is an asyncio.Event, set as soon as the
-    process is told to stop.
+    """Make a service's application. `ahead` are routes for hot paths, which `describe_ahead` adds to the
+    OpenAPI document; `parts` are entered in order and left in reverse; `checks` are what /readyz asks; `tags`
+    says what those routes are about whose module's docstring says something else. `app.state.stopping` is an
+    asyncio.Event, set as soon as the process is told to stop.
     """
+    completer = Completer(name, {"health": HEALTH, **(tags or {})}, describe_ahead)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -99,9 +130,13 @@ def create_app(
 
     app = Application(
         ahead,
+        completer,
         title=f"Shanliu {name}",
         version="1",
         description=description,
+        license_info=LICENCE,
+        contact=CONTACT,
+        generate_unique_id_function=completer.operation_id,
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from a CDN
         redoc_url=None,
@@ -138,10 +173,12 @@ def _health(app: FastAPI, checks: dict[str, Check]) -> APIRouter:
 
     @router.get("/livez", summary="The process answers")
     async def livez() -> dict[str, str]:
+        """Asks nobody else: when this does not answer, the process is to be started again."""
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Every part this process needs answers")
+    @router.get("/readyz", summary="Every part this process needs answers", responses=NOT_READY)
     async def readyz() -> Response:
+        """Asks each part, at most three seconds. 503 names what does not answer: send no requests here."""
         results = await asyncio.gather(*(_passes(part, check) for part, check in checks.items()))
         missing = [part for part, error in zip(checks, results, strict=True) if error]
         if not app.state.started or app.state.stopping.is_set():
@@ -149,8 +186,9 @@ def _health(app: FastAPI, checks: dict[str, Check]) -> APIRouter:
         body = {"status": "not ready" if missing else "ready", "missing": missing}
         return JSONResponse(body, 503 if missing else 200)
 
-    @router.get("/metrics", summary="Prometheus metrics")
+    @router.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
+        """In Prometheus' text format. No personal data is in it."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -57,6 +57,10 @@ APIS: Final = (
 )
 """In the order in which the API's description names them."""
 
+TAGS: Final = {
+    "campaigns": "Campaigns (募捐活动): plan, filing, launch, pause, close, and the fund's balance."
+}
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The application: HTTP for operators, donation.events in, campaign.events out."""
@@ -90,7 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
         ],
         checks={"database": database_answers, "kafka": publisher.check},
         routers=[each.router for each in APIS],
-        description="\n".join(str(each.__doc__) for each in APIS),
+        description=str(api.__doc__),
+        tags=TAGS,
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -14,7 +14,7 @@ from services.donation.accepting import Acceptance
 from shared.access import Person, require
 from shared.broker import Publisher
 from shared.dead_letters import DeadLetter
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 router = APIRouter(prefix="/v1")
 
@@ -74,7 +74,12 @@ class DeadLetterView(BaseModel):
     replayed_by: str | None
 
 
-@router.get("/donations/{donation_id}", tags=["donations"], summary="Where a donation stands")
+@router.get(
+    "/donations/{donation_id}",
+    tags=["donations"],
+    summary="Where a donation stands",
+    responses=answers(Problem(404, "unknown-donation", "Not known here.")),
+)
 async def donation(parts: Wired, donation_id: UUID) -> DonationView:
     """Nothing about the donor: the id can be derived from the channel's transaction_id."""
     async with parts.engine.connect() as connection:
@@ -103,7 +108,13 @@ async def letters(
 
 
 @router.post(
-    "/dead-letters/{topic}/{partition}/{offset}/replay", tags=["dead letters"], summary="Send one again"
+    "/dead-letters/{topic}/{partition}/{offset}/replay",
+    tags=["dead letters"],
+    summary="Send one again",
+    responses=answers(
+        Problem(404, "unknown-dead-letter", "There is no dead letter of that position."),
+        Problem(409, "replayed", "Sent again before, by chen."),
+    ),
 )
 async def replay(
     parts: Wired, topic: TopicName, partition: Partition, offset: Offset, person: Desk

@@ -2,13 +2,24 @@
 
 from typing import Any, Final
 
-from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from services.donation.bodies import BODY_S
 from services.donation.cloud_events import JSON_EVENT, MAX_ATTRIBUTE, MAX_HEADERS
-from services.donation.intake import DonationRequest, ReversalRequest
-from shared.problems import MEDIA_TYPE
+from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest
+from shared.problems import Problem, answers
 
+_ABOUT: Final = {
+    "donation": "202 when the broker has it on all replicas. The id comes from channel and transaction_id:"
+    " a repeat gets the same answer and counts once.",
+    "reversal": "Money that went back, wholly or in part: refund, chargeback or void. It may come before the"
+    " donation that it belongs to.",
+}
+_EXAMPLE_HEADERS: Final = {
+    "webhook-id": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
+    "webhook-timestamp": "1798805730",
+    "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+}
 _HEADERS: Final = {
     "webhook-id": "The message's own id: the same for each time it is sent",
     "webhook-timestamp": "Seconds since 1970-01-01 UTC, at most five minutes off",
@@ -33,52 +44,85 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "reason": "donor asked",
     },
 }
-_REFUSALS: Final = {
-    "400": "Not JSON",
-    "401": "Not signed by this channel, or more than five minutes ago",
-    "404": "No such channel",
-    "408": "The body did not come in time",
-    "409": "The same id came before with other content",
-    "413": "The body is too large",
-    "415": "Neither application/json nor application/cloudevents+json",
-    "422": "A field is wrong; `errors` names each",
-    "429": "More than the channel's limit; see Retry-After",
-    "503": "Not confirmed, paused or too busy; send the same again after Retry-After",
+_SIGNATURE: Final = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 with the channel's secret over"
+    " webhook-id, webhook-timestamp and body, joined by full stops.",
 }
+_REFUSALS: Final = (
+    Problem(400, "malformed-json", "The body is not JSON in UTF-8."),
+    Problem(400, "duplicate-key", "The body is refused: a key stands twice in one object."),
+    Problem(401, "signature-missing", "Send webhook-id, webhook-timestamp and webhook-signature."),
+    Problem(404, "unknown-channel", "No such channel. Ask the federation to register it."),
+    Problem(408, "too-slow", f"The body did not arrive within {BODY_S} seconds."),
+    Problem(
+        409,
+        "conflict",
+        "This transaction_id came before with other content. Nothing was booked for this one.",
+        donation_id="0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d",
+    ),
+    Problem(
+        409,
+        "webhook-id-reused",
+        "This webhook-id came before with another content; each message needs its own.",
+    ),
+    Problem(413, "too-large", f"The body has more than {MAX_BODY_BYTES} bytes."),
+    Problem(415, "not-json", f"Send Content-Type: application/json, or {JSON_EVENT}."),
+    Problem(
+        422,
+        "invalid-field",
+        "amount_fen: is missing",
+        errors=[{"field": "amount_fen", "message": "is missing"}],
+    ),
+    Problem(429, "too-many", "More than this channel's limit; slow down."),
+    Problem(503, "not-confirmed", "The broker did not confirm. Send the same transaction_id again."),
+    Problem(503, "channel-paused", "This channel is paused; send it later."),
+    Problem(503, "busy", "Too many donations wait for the broker."),
+)
 
 
-def document(app: FastAPI) -> None:
+def document(description: dict[str, Any]) -> None:
     """Add the intake routes to what the application says of itself."""
-    made = app.openapi
-
-    def with_intake() -> dict[str, Any]:
-        description = made()
-        if "/v1/channels/{channel}/donations" not in description["paths"]:
-            _, models = models_json_schema(
-                [(DonationRequest, "validation"), (ReversalRequest, "validation")],
-                ref_template="#/components/schemas/{model}",
-            )
-            description["components"]["schemas"] |= models["$defs"]
-            for what, model in (("donation", DonationRequest), ("reversal", ReversalRequest)):
-                operation = _operation(what, model.__name__)
-                description["paths"][f"/v1/channels/{{channel}}/{what}s"] = {"post": operation}
-        return description
-
-    # The way FastAPI documents to extend it.
-    app.openapi = with_intake  # type: ignore[method-assign]
+    _, models = models_json_schema(
+        [(DonationRequest, "validation"), (ReversalRequest, "validation")],
+        ref_template="#/components/schemas/{model}",
+    )
+    description["components"]["schemas"] |= models["$defs"]
+    description["components"].setdefault("securitySchemes", {})["channel"] = _SIGNATURE
+    for what, model in (("donation", DonationRequest), ("reversal", ReversalRequest)):
+        operation = _operation(what, model.__name__)
+        description["paths"][f"/v1/channels/{{channel}}/{what}s"] = {"post": operation}
 
 
 def _operation(what: str, model: str) -> dict[str, Any]:
-    names = [{"in": "path", "name": "channel", "required": True, "schema": {"type": "string"}}]
+    names = [
+        {
+            "in": "path",
+            "name": "channel",
+            "required": True,
+            "description": "The channel's name",
+            "schema": {"type": "string"},
+        }
+    ]
     headers = [
-        {"in": "header", "name": name, "required": True, "description": text, "schema": {"type": "string"}}
+        {
+            "in": "header",
+            "name": name,
+            "required": True,
+            "description": text,
+            "schema": {"type": "string"},
+            "example": _EXAMPLE_HEADERS[name],
+        }
         for name, text in _HEADERS.items()
     ]
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     return {
         "tags": ["intake"],
         "summary": f"Report a {what}, signed as Standard Webhooks says",
         "operationId": f"report_{what}",
+        "security": [{"channel": []}],
+        "description": _ABOUT[what],
         "parameters": names + headers,
         "requestBody": {
             "required": True,
@@ -95,7 +139,7 @@ def _operation(what: str, model: str) -> dict[str, Any]:
                 "description": "The broker has it; a repeat gets the same answer",
                 "content": {"application/json": {"schema": _accepted(f"{what}_id")}},
             },
-            **{status: {"description": text, "content": problem} for status, text in _REFUSALS.items()},
+            **{str(status): answer for status, answer in answers(*_REFUSALS).items()},
         },
     }
 

@@ -4,7 +4,7 @@ Contacts are masked; a whole address leaves this service in a mail's envelope on
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -18,7 +18,7 @@ from services.notification.delivery import Outcome, Resend, State
 from services.notification.sender import Sender
 from services.notification.settings import Settings
 from shared.access import Person, require
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 
 class Message(BaseModel):
@@ -78,6 +78,14 @@ class ResendAnswer(BaseModel):
     state: State
 
 
+_REFUSALS: Final = {
+    Resend.NOT_IN_DOUBT: ("not-in-doubt", "Only a failed or an uncertain message can be sent again."),
+    Resend.CHANGED: ("changed-meanwhile", "There was another attempt since. Look at the message again."),
+    Resend.CONTACT_GONE: ("contact-gone", "The contact was deleted after seven days: nobody to send it to."),
+}
+NO_MESSAGE: Final = Problem(404, "unknown-message", "There is no message for this donation.")
+
+
 def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> APIRouter:
     """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer), POST …/resend (desk)."""
     router = APIRouter(prefix="/v1/messages", tags=["messages"])
@@ -90,6 +98,7 @@ def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> AP
         after: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MessagePage:
+        """Part by part: send `next` as `after` until it is null. Contacts are masked."""
         async with engine.connect() as connection:
             rows = await queries.page(connection, state, after=after, rows=limit + 1)
         messages = [_message(row) for row in rows[:limit]]
@@ -99,8 +108,10 @@ def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> AP
         "/{donation_id}",
         summary="One message and its attempts",
         dependencies=[Depends(require("viewer", "desk"))],
+        responses=answers(NO_MESSAGE),
     )
     async def show_message(donation_id: UUID) -> MessageDetails:
+        """With its last hundred attempts, newest first."""
         async with engine.connect() as connection:
             row, history = await queries.find(connection, donation_id)
         if row is None:
@@ -108,10 +119,16 @@ def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> AP
         attempts = [Attempt.model_validate(each, from_attributes=True) for each in history]
         return MessageDetails(**_message(row).model_dump(), history=attempts)
 
-    @router.post("/{donation_id}/resend", status_code=202, summary="Send a failed or uncertain message again")
+    @router.post(
+        "/{donation_id}/resend",
+        status_code=202,
+        summary="Send a failed or uncertain message again",
+        responses=answers(NO_MESSAGE, *(Problem(409, code, detail) for code, detail in _REFUSALS.values())),
+    )
     async def resend(
         donation_id: UUID, wanted: ResendRequest, person: Annotated[Person, Depends(require("desk"))]
     ) -> ResendAnswer:
+        """`attempts` as they were when the person looked: a request that is repeated sends nothing twice."""
         async with engine.begin() as connection:
             result = await queries.resend(
                 connection,
@@ -139,13 +156,6 @@ def _message(row: Row[Any]) -> Message:
 
 def _not_found(donation_id: UUID) -> Problem:
     return Problem(404, "unknown-message", f"There is no message for donation {donation_id}.")
-
-
-_REFUSALS = {
-    Resend.NOT_IN_DOUBT: ("not-in-doubt", "Only a failed or an uncertain message can be sent again."),
-    Resend.CHANGED: ("changed-meanwhile", "There was another attempt since. Look at the message again."),
-    Resend.CONTACT_GONE: ("contact-gone", "The contact was deleted after seven days: nobody to send it to."),
-}
 
 
 def _refused(verdict: Resend, state: State) -> Problem:

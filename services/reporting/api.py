@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime
@@ -16,7 +16,7 @@ from services.reporting.schemas import CampaignList, CampaignSummary, Minutes, M
 from services.reporting.stream import unknown_campaign
 from services.reporting.totals import CampaignState
 from shared.access import Person
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 STREAM: Final = (
     "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id;"
@@ -25,6 +25,13 @@ STREAM: Final = (
 MAX_MINUTES: Final = 24 * 60
 MAX_MINUTE_ROWS: Final = 50_000
 DEFAULT_MINUTES: Final = 60
+STREAMED: Final = (
+    'retry: 1200\n\nevent: snapshot\nid: 1041\ndata: {"campaign_id": "gala-2027", "received_fen": 12345}\n\n'
+)
+UNKNOWN: Final = answers(Problem(404, "unknown-campaign", "There is no campaign with this id."))
+UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {"description": "If-None-Match names what it is now"}
+}
 PUBLIC: Final = {"Access-Control-Allow-Origin": "*"}
 FRESH_FOR_A_SECOND: Final = "public, max-age=1"
 """A second old is as good as new, so a CDN can serve millions of viewers."""
@@ -51,6 +58,7 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
 
     @router.get("/v1/campaigns", summary="All campaigns", response_model=CampaignList)
     async def list_campaigns(response: Response) -> CampaignList:
+        """Those that are launched first, then the newest window first. Anyone may ask, from any site."""
         response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND})
         states = sorted(hub.states(), key=lambda state: state.plan.window_start, reverse=True)
         states.sort(key=lambda state: state.plan.status != "launched")
@@ -60,21 +68,30 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
         "/v1/campaigns/{campaign_id}/totals",
         summary="A campaign's number, its positions and digest",
         response_model=Totals,
+        responses=UNKNOWN | UNCHANGED,
     )
     async def totals(campaign_id: str, request: Request) -> Response:
+        """Received, reversed, promised and disbursed beside each other, in fen, never added up. `positions`
+        and `digest` prove the number. At most a second old; 304 to the ETag of what has not changed.
+        """
         body, etag = totals_of(known(campaign_id))
         headers = {**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND, "ETag": etag}
         if matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")
 
-    @router.get("/v1/campaigns/{campaign_id}/minutes", summary="What was given minute by minute, by channel")
+    @router.get(
+        "/v1/campaigns/{campaign_id}/minutes",
+        summary="What was given minute by minute, by channel",
+        responses=UNKNOWN,
+    )
     async def minutes(
         campaign_id: str,
         response: Response,
         start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
         end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
     ) -> Minutes:
+        """Whole minutes, of a day at most; without a range the last hour. A time needs its offset."""
         known(campaign_id)
         first, last = bounded_range(start, end, datetime.now(UTC))
         rows = await queries.read_minutes(engine, campaign_id, first, last, most=MAX_MINUTE_ROWS + 1)
@@ -102,9 +119,16 @@ def _stream_router() -> APIRouter:
         "/v1/campaigns/{campaign_id}/stream",
         summary="The number as it changes: Server-Sent Events",
         response_class=Response,
-        responses={200: {"content": {"text/event-stream": {}}, "description": STREAM}},
+        responses={
+            200: {"content": {"text/event-stream": {"example": STREAMED}}, "description": STREAM},
+            **UNKNOWN,
+            **answers(Problem(503, "too-many-streams", "This server holds as many streams as it may.")),
+        },
     )
     async def stream(campaign_id: str) -> Response:
+        """For screens: a whole snapshot first, then what changes. A screen that hears nothing for ten seconds
+        keeps the last number and says that it is confirming.
+        """
         raise NotImplementedError(f"{campaign_id}: the route of stream.StreamEndpoint comes before this one")
 
     @router.options("/v1/campaigns/{rest:path}", include_in_schema=False)
@@ -121,6 +145,7 @@ def operations_router(desk: OperationsDesk, viewer: Callable[[Request], Person |
 
     @router.get("/v1/operations", summary="Pace, lag, held, conflicts, dead letters, gaps, streams")
     async def operations(response: Response) -> Operations:
+        """All that may need a hand tonight, in one answer, for whoever has a role everywhere."""
         response.headers["Cache-Control"] = "no-store"
         return await desk.look()
 

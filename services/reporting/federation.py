@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import queries
-from services.reporting.api import FRESH_FOR_A_SECOND, PUBLIC, matches
+from services.reporting.api import FRESH_FOR_A_SECOND, PUBLIC, UNCHANGED, matches
 from services.reporting.proof import organisation_digest, version_of
 from services.reporting.schemas import (
     CampaignSummary,
@@ -28,7 +28,7 @@ from services.reporting.schemas import (
 )
 from services.reporting.totals import CampaignState, OrganisationName
 from shared.federation import MAX_LEVELS, roll_up
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 FRESH_S: Final = 1.0
 
@@ -160,6 +160,7 @@ def organisations_router(view: FederationView) -> APIRouter:
 
     @router.get("/v1/organisations", summary="All organisations, each with all below it")
     async def list_organisations(response: Response) -> OrganisationList:
+        """Each below the one above it, with the sums of its own campaigns and of all below it."""
         response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND})
         return await view.listed()
 
@@ -167,8 +168,11 @@ def organisations_router(view: FederationView) -> APIRouter:
         "/v1/organisations/{organisation_id}/totals",
         summary="What rolls up to an organisation, its positions and digest",
         response_model=OrganisationTotals,
+        responses=UNCHANGED
+        | answers(Problem(404, "unknown-organisation", "No organisation with this id is registered.")),
     )
     async def totals(organisation_id: str, request: Request) -> Response:
+        """Of one moment, with the positions and the digest that prove it."""
         found = await view.totals(organisation_id)
         if found is None:
             raise Problem(404, "unknown-organisation", "No organisation with this id is registered.")

@@ -2,14 +2,26 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import date
+from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import httpx
 import pytest
 from aiokafka.errors import InvalidConfigurationError, KafkaConnectionError
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -219,5 +231,92 @@ def test_a_models_errors_become_fields_without_their_values() -> None:
 
 
 def test_an_error_of_the_whole_body_names_the_body() -> None:
-    (error,) = problems.field_errors([SimpleNamespace(loc=(), msg="x").__dict__])
-    assert error == {"field": "body", "message": "x"}
+    (error,) = problems.field_errors([SimpleNamespace(loc=(), type="x", msg="x").__dict__])
+    assert error == {"field": "body", "message": "is not what it must be"}
+
+
+class Inner(BaseModel):
+    kind: Literal["gift", "loan"]
+    on: date
+    at: AwareDatetime
+    share: Decimal = Field(max_digits=4, decimal_places=2)
+
+
+class Wide(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    amount_fen: Annotated[int, Field(strict=True, ge=1, le=10)]
+    name: Annotated[str, StringConstraints(min_length=2, max_length=4, pattern="^[a-z]+$")]
+    id: UUID
+    inner: list[Inner] = Field(min_length=1, max_length=2)
+    yes: bool = True
+
+    @field_validator("name")
+    @classmethod
+    def _no_b(cls, name: str) -> str:
+        if name == "bbb":
+            raise ValueError("must not be of b alone, as told")
+        return name
+
+
+GOOD: dict[str, Any] = {
+    "amount_fen": 5,
+    "name": "abc",
+    "id": "0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d",
+    "inner": [{"kind": "gift", "on": "2027-01-01", "at": "2027-01-01T00:00:00Z", "share": "1.5"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "message"),
+    [
+        ({"amount_fen": 0}, "amount_fen", "must be at least 1"),
+        ({"amount_fen": 11}, "amount_fen", "must be at most 10"),
+        ({"amount_fen": "5"}, "amount_fen", "must be a whole number"),
+        ({"name": "a"}, "name", "must have at least 2 characters"),
+        ({"name": "abcde"}, "name", "must have at most 4 characters"),
+        ({"name": "ABC"}, "name", "does not have the form that it must have"),
+        ({"name": "bbb"}, "name", "must not be of b alone, as told"),
+        ({"name": 7}, "name", "must be text"),
+        ({"id": "7"}, "id", "must be a UUID"),
+        ({"inner": []}, "inner", "must have at least 1 entries"),
+        ({"inner": [{}] * 3}, "inner", "must have at most 2 entries"),
+        ({"inner": [{}]}, "inner.0.kind", "is missing"),
+        ({"inner": {}}, "inner", "must be a list"),
+        ({"inner": [7]}, "inner.0", "must be an object"),
+        ({"inner": [GOOD["inner"][0] | {"kind": "x"}]}, "inner.0.kind", "must be one of: 'gift' or 'loan'"),
+        ({"inner": [GOOD["inner"][0] | {"on": "x"}]}, "inner.0.on", "must be a date such as 2026-12-31"),
+        (
+            {"inner": [GOOD["inner"][0] | {"at": "2027-01-01T00:00:00"}]},
+            "inner.0.at",
+            "must have its offset from UTC, such as +08:00",
+        ),
+        (
+            {"inner": [GOOD["inner"][0] | {"share": "1.555"}]},
+            "inner.0.share",
+            "must have at most 2 decimal places",
+        ),
+        ({"yes": "x"}, "yes", "must be true or false"),
+        ({"more": 1}, "more", "is not a field that is known here"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_ours(wrong: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Wide.model_validate(GOOD | wrong)
+    assert problems.field_errors(refused.value.errors())[0] == {"field": field, "message": message}
+
+
+def test_a_validators_name_is_no_fields_name() -> None:
+    class Either(BaseModel):
+        value: Annotated[int, AfterValidator(int)] | Annotated[bool, AfterValidator(bool)]
+
+    with pytest.raises(ValidationError) as refused:
+        Either.model_validate({"value": "x"})
+    assert {error["field"] for error in problems.field_errors(refused.value.errors())} == {"value"}
+
+
+def test_a_routes_own_answers_are_told_by_status_and_code() -> None:
+    told = problems.answers(Problem(409, "taken", "It is taken."), Problem(409, "over", "It is over."))
+    examples = told[409]["content"]["application/problem+json"]["examples"]
+    assert list(examples) == ["taken", "over"]
+    assert examples["over"]["value"]["type"] == "urn:shanliu:problem:over"

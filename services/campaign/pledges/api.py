@@ -313,7 +313,12 @@ async def list_payments_to_look_at(
     campaign_id: CampaignPath,
     books: BooksHere,
     after: Annotated[
-        str | None, Query(pattern=PAYMENT_PLACE, description="The `next` of the part before")
+        str | None,
+        Query(
+            pattern=PAYMENT_PLACE,
+            description="The `next` of the part before",
+            examples=["intake.wechat/2:1041"],
+        ),
     ] = None,
     limit: Limit = 50,
 ) -> PaymentPage:

@@ -390,6 +390,7 @@ async def read_ratios(
     is taken from its confirmed statement; `basis` says which.
     """
     async with books.engine.connect() as connection:
+        await register.organisation(connection, organisation_id)
         ledger = await queries.years(connection, organisation_id, year)
         stated = await queries.confirmed_years(connection, organisation_id, year)
     used = years_used(year, ledger, stated)

@@ -22,7 +22,7 @@ from services.donation.receipts.issuing import CHECK_PAGE
 from services.donation.receipts.numbering import ACCOUNTING_TIME, Number
 from services.donation.receipts.public_pages import MAX_TYPED, PAGES, add_page
 from services.donation.receipts.schemas import Check, PublicState, state_of
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 CHECKS_PER_SECOND: Final = 100
 """Of one process."""
@@ -32,6 +32,14 @@ ADDRESSES: Final = 10_000
 """Addresses remembered, the newest; one forgotten begins anew."""
 
 _NO_CODE: Final = "0" * 19
+
+
+REFUSALS: Final = answers(
+    Problem(404, "unknown-receipt", "No receipt has this number and this check code."),
+    Problem(422, "not-a-number", "A number is like SZCS-2027-0000123. Look at the receipt again."),
+    Problem(422, "not-a-code", "A letter of the check code is wrong or missing. Look at the receipt again."),
+    Problem(429, "too-many", "Too many checks at once. Try again in a moment."),
+)
 
 
 class Limiter:
@@ -109,7 +117,12 @@ def checking_router(engine: AsyncEngine, admit: Callable[[Request], None]) -> AP
     """The routes of the check: JSON, page, style sheet. `admit` raises when there is too much at once."""
     router = APIRouter()
 
-    @router.get("/v1/receipts/check/{number}", tags=["receipts"], summary="Check a receipt (查验)")
+    @router.get(
+        "/v1/receipts/check/{number}",
+        tags=["receipts"],
+        summary="Check a receipt (查验)",
+        responses=REFUSALS,
+    )
     async def check_receipt(
         request: Request,
         response: Response,

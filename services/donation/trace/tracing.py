@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.donation.receipts.checking import public_state, require_receipt
+from services.donation.receipts.checking import REFUSALS, public_state, require_receipt
 from services.donation.receipts.issuing import TRACE_PAGE
 from services.donation.receipts.public_pages import MAX_TYPED, add_page
 from services.donation.trace import queries
@@ -172,7 +172,10 @@ def tracing_router(engine: AsyncEngine, admit: Callable[[Request], None]) -> API
     router, campaigns = APIRouter(), KnownCampaigns()
 
     @router.get(
-        "/v1/receipts/trace/{number}", tags=["receipts"], summary="Where a receipt's money stands (善款去向)"
+        "/v1/receipts/trace/{number}",
+        tags=["receipts"],
+        summary="Where a receipt's money stands (善款去向)",
+        responses=REFUSALS,
     )
     async def trace_receipt(
         request: Request,

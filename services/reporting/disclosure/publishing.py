@@ -12,13 +12,13 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.reporting.api import PUBLIC, matches
+from services.reporting.api import PUBLIC, UNCHANGED, matches
 from services.reporting.disclosure import paper, queries, spreadsheet, words
 from services.reporting.disclosure.queries import Filter
 from services.reporting.disclosure.schemas import Report, ReportPage, ReportWithDocument
 from shared.events.documents import Document, ReportKind, decode
 from shared.events.fields import CAMPAIGN_ID
-from shared.problems import Problem
+from shared.problems import Problem, answers
 
 FRESH_FOR_A_MINUTE: Final = "public, max-age=60"
 """A report is corrected within weeks, not within a minute; what is listed may be a minute old."""
@@ -90,6 +90,11 @@ class Shelf:
         return await queries.read_file(self._engine, key) or made
 
 
+UNKNOWN: Final = answers(
+    Problem(404, "unknown-report", "No report with this id was published; GET /v1/reports.")
+)
+
+
 def reports_router(shelf: Shelf) -> APIRouter:
     """The API."""
     router = APIRouter(tags=["reports"])
@@ -110,7 +115,7 @@ def reports_router(shelf: Shelf) -> APIRouter:
         wanted = Filter(campaign_id, organisation_id, kind, year)
         return await shelf.listed(wanted, after=after, limit=limit)
 
-    @router.get("/v1/reports/{report_id}", summary="A report with its document")
+    @router.get("/v1/reports/{report_id}", summary="A report with its document", responses=UNKNOWN)
     async def read_report(report_id: UUID, response: Response) -> ReportWithDocument:
         """The document's own bytes, whose SHA-256 the digest is, are at …/document."""
         response.headers.update({**PUBLIC, "Cache-Control": FRESH_FOR_A_MINUTE})
@@ -123,7 +128,9 @@ def reports_router(shelf: Shelf) -> APIRouter:
         "/v1/reports/{report_id}/document",
         summary="The frozen bytes of a report",
         response_class=Response,
-        responses={200: {"content": {"application/json": {}}}},
+        responses=UNCHANGED
+        | UNKNOWN
+        | {200: {"content": {"application/json": {"schema": {"type": "object"}, "example": {}}}}},
     )
     async def read_document(report_id: UUID, request: Request) -> Response:
         """Their SHA-256 is the report's digest, for ever."""
@@ -138,7 +145,7 @@ def reports_router(shelf: Shelf) -> APIRouter:
         "/v1/reports/{report_id}/file.{kind}",
         summary="A report as a spreadsheet or on paper",
         response_class=Response,
-        responses={200: {"content": {each: {} for each in MEDIA_TYPES.values()}}},
+        responses={200: {"content": {each: {} for each in MEDIA_TYPES.values()}}, **UNKNOWN},
     )
     async def read_file(report_id: UUID, kind: Format) -> Response:
         """XLSX or PDF."""

@@ -207,3 +207,8 @@ async def test_what_must_not_exist_cannot_be_written(service: Service, change: s
             f"UPDATE stated_years SET {change} WHERE organisation_id = :id",
             id=organisation_id,
         )
+
+
+async def test_an_organisation_that_is_not_registered_has_no_ratios(service: Service) -> None:
+    answer = await service.operator(VIEWER).get("/organisations/nobody-knows-it/ratios", year=2024)
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:shanliu:problem:not-found")
