@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.donation.channels.schemes import Scheme
 from services.donation.intake import CampaignId, Name
+from services.donation.statements.profiles import Declared
 from shared.events.donations import DonorKind
 
 MerchantNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{8,16}$")]
@@ -77,12 +78,18 @@ class UnionpaySettings(NoticeSettings):
     signer: Annotated[str, Field(min_length=1, max_length=64)] = UNIONPAY_NAME
 
 
+class FilesSettings(NoSettings):
+    """`profile`: how the channel's statements are read, or the name of one that is shipped."""
+
+    profile: Declared
+
+
 SETTINGS_OF: Final[Mapping[Scheme, type[NoSettings]]] = {
     "webhooks": NoSettings,
     "wechatpay": WechatpaySettings,
     "alipay": AlipaySettings,
     "unionpay": UnionpaySettings,
-    "files": NoSettings,
+    "files": FilesSettings,
     "kafka": NoSettings,
     "desk": NoSettings,
 }
