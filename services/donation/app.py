@@ -1,6 +1,7 @@
 """The wiring of the donation service, and nothing else."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -17,6 +18,8 @@ from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
 from services.donation.receipts.checking import admission, checking_router
 from services.donation.receipts.issuing import Office
+from services.donation.reconciliation import api as reconciliation_api
+from services.donation.reconciliation.following import Follower
 from services.donation.releasing import Releaser
 from services.donation.settings import Settings
 from services.donation.trace.stating import Stating
@@ -46,6 +49,7 @@ TAGS: Final = {
     "intake": "Donations and reversals from signed channels: 202 only when the broker has them.",
     "channels": "The channels that may send donations, each with its secret, its limit and its topic.",
     "donations": "Where a donation stands, for whoever knows its id.",
+    "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "dead letters": "Records that could not be used, and sending one again.",
 }
 
@@ -61,13 +65,23 @@ def create_app(settings: Settings) -> FastAPI:
     intake = IntakeApi(directory, acceptance)
     # Apart, so that commands that queue for a series' lock can't hold up the booking of donations.
     receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
-    parts: list[AbstractAsyncContextManager[Any]] = [database.disposing(engine), publisher]
-    parts.append(database.disposing(receipts_engine))
+    # Apart again: a bill of 100,000 lines takes its time.
+    bills_engine = database.create_engine(settings.database_url, "donation-reconciliation", pool_size=3)
+    parts: list[AbstractAsyncContextManager[Any]] = [
+        database.disposing(engine),
+        database.disposing(receipts_engine),
+        database.disposing(bills_engine),
+        publisher,
+        gatherer,
+    ]
     if settings.has_role("api"):
-        parts += [gatherer, background("channels", directory.keep_fresh)]
+        parts.append(background("channels", directory.keep_fresh))
     if settings.has_role("worker"):
         parts += _worker(settings, engine, publisher)
         parts.append(background("stating", Stating(receipts_engine).run))
+        grace = timedelta(seconds=settings.late_donation_grace_s)
+        follower = Follower(bills_engine, directory, acceptance, grace)
+        parts.append(background("reconciliation", follower.run))
 
     async def database_answers() -> None:
         await database.check(engine)
@@ -77,9 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         ahead=intake.routes() if settings.has_role("api") else [],
         parts=parts,
         checks={"database": database_answers, "broker": publisher.check},
-        routers=[channels_api.router, api.router, *_public(receipts_engine), receipts_api.router]
-        if settings.has_role("api")
-        else [],
+        routers=_routers(receipts_engine) if settings.has_role("api") else [],
         description="Intake of donations and reversals, and the books of what came in.",
         tags=TAGS,
         describe_ahead=intake_openapi.document if settings.has_role("api") else None,
@@ -88,8 +100,21 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = api.Parts(engine, publisher, acceptance)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
+    app.state.reconciliation = reconciliation_api.Parts(
+        bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
+    )
     app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app
+
+
+def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
+    return [
+        channels_api.router,
+        api.router,
+        *_public(receipts_engine),
+        receipts_api.router,
+        reconciliation_api.router,
+    ]
 
 
 def _public(engine: AsyncEngine) -> list[APIRouter]:

@@ -83,6 +83,7 @@ donations = Table(
     CheckConstraint(
         "(contact_wechat_openid IS NULL) = (contact_wechat_app_id IS NULL)", name="donations_wechat"
     ),
+    Index("donations_by_time", "occurred_at", postgresql_using="brin"),
     Index("donations_held_open", "campaign_id", "occurred_at", postgresql_where=text("status = 'held'")),
 )
 

@@ -31,6 +31,13 @@ class Settings(ServiceSettings, KafkaSettings):
     )
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
 
+    late_donation_grace_s: int = Field(
+        default=600,
+        ge=0,
+        le=86_400,
+        description="how long a payment that only a bill knows is waited for before it is booked by the bill",
+    )
+
     @field_validator("roles")
     @classmethod
     def _known(cls, roles: str) -> str:

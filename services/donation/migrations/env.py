@@ -1,6 +1,7 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
-import services.donation.receipts.models  # noqa: F401 - its tables are of the same metadata
+import services.donation.receipts.models
+import services.donation.reconciliation.models  # noqa: F401 - the tables of all are of the same metadata
 from services.donation.models import metadata
 from shared.migrations import run_migrations
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 import services.donation.receipts.models
+import services.donation.reconciliation.models
 import services.donation.trace.models  # noqa: F401 - the tables of both are of the same metadata
 from services.donation.models import metadata
 from shared.migrations import migrate
