@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import psutil
 import typer
@@ -19,6 +19,9 @@ from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import StackProblem
 from deploy.local.processes import LOG_BYTES
+
+if TYPE_CHECKING:
+    from deploy.access import Role
 
 KAFKA_BYTES: Final = 56_500_000
 """About what the jars of kafka.lock weigh; only the bar's length depends on it."""
@@ -264,6 +267,56 @@ def topics_apply(
         console.print(f"  differs  {difference}", style="red", markup=False)
     if applied.differences:
         raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- access to Kafka
+
+
+@app.command("channel-access")
+def channel_access(
+    channel: Annotated[str, typer.Argument(help="A registered channel.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the access away, at once.")] = False,
+) -> None:
+    """Let a channel write to its own topic, and nothing else; its new password is shown this once."""
+    from deploy.access import channel_role  # noqa: PLC0415 - needs librdkafka, which other commands need not
+
+    _access(channel_role(channel), revoke=revoke, topic=f"intake.{channel}")
+
+
+@app.command("service-access")
+def service_access(
+    service: Annotated[str, typer.Argument(help="A service of deploy/acls.yaml.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the access away, at once.")] = False,
+) -> None:
+    """Give a service its own user on Kafka, with what deploy/acls.yaml grants; the password is shown once."""
+    from deploy.access import service_role  # noqa: PLC0415
+
+    _access(service_role(service), revoke=revoke)
+
+
+def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
+    """Done as whom KAFKA_SASL_USERNAME names, or on this machine's own broker by its plain door."""
+    from deploy.access import Gatekeeper  # noqa: PLC0415
+    from deploy.local.external import external_kafka, namespace  # noqa: PLC0415
+    from shared.kafka_client import KafkaClientSettings  # noqa: PLC0415
+
+    ports = Ports.from_environment()
+    servers = external_kafka() or f"127.0.0.1:{ports.kafka}"
+    keeper = Gatekeeper(KafkaClientSettings(kafka_bootstrap_servers=servers), namespace())
+    if revoke:
+        say(f"{role.user}: {'access taken away' if keeper.take(role) else 'had no access'}")
+        return
+    if topic is not None and not keeper.has_topic(topic):
+        raise StackProblem(f"There is no topic {topic}. Register the channel first (docs/channels/).")
+    access = keeper.give(role)
+    say("shown this once; an older password is no longer taken:")
+    door = external_kafka() or f"127.0.0.1:{ports.kafka_secured}"
+    protocol = "SASL_SSL" if external_kafka() else "SASL_PLAINTEXT"
+    sys.stdout.write(
+        f"KAFKA_BOOTSTRAP_SERVERS={door}\nKAFKA_SECURITY_PROTOCOL={protocol}\n"
+        f"KAFKA_SASL_MECHANISM=SCRAM-SHA-512\n"
+        f"KAFKA_SASL_USERNAME={access.user}\nKAFKA_SASL_PASSWORD={access.password}\n"
+    )
 
 
 # ---------------------------------------------------------------- proof

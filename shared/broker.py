@@ -21,10 +21,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from prometheus_client import Counter, Histogram
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared import connections
 from shared.consumer import CarefulConsumer
+from shared.kafka_client import KafkaClientSettings
 
 connections.repair()
 log = structlog.get_logger(__name__)
@@ -104,25 +104,18 @@ def _moment(timestamp_ms: int) -> datetime:
         return datetime(year, 1, 1, tzinfo=UTC)
 
 
-class KafkaSettings(BaseSettings):
-    """Where the broker is. `kafka_namespace` is put before each topic and group name: several set-ups can
-    share one cluster; a position's source never has it, so positions keep their meaning in a move.
+class KafkaSettings(KafkaClientSettings):
+    """The broker, and the names on it. `kafka_namespace` is put before each topic and group name: several
+    set-ups can share one cluster; a position's source never has it, so positions keep their meaning in a
+    move.
     """
 
-    model_config = SettingsConfigDict(extra="ignore")
-
-    kafka_bootstrap_servers: str = "127.0.0.1:8192"
     kafka_namespace: str = ""
     kafka_session_timeout_ms: int = Field(default=6_000, ge=1_000, le=300_000)
     """A worker that is silent for so long is taken for dead, and its partitions are given to others."""
     kafka_metadata_max_age_ms: int = Field(default=10_000, ge=100, le=300_000)
     """So often the list of topics is asked for: a new channel's topic is read from within this time."""
     partitions: int = 4
-
-    @property
-    def servers(self) -> list[str]:
-        """The bootstrap servers, host:port each."""
-        return self.kafka_bootstrap_servers.split(",")
 
     def topic(self, name: str) -> str:
         """The topic as the broker knows it."""
@@ -189,7 +182,7 @@ class Publisher:
 
     async def _open(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.servers,
+            **self._settings.client(),
             acks="all",
             linger_ms=0,
             request_timeout_ms=int(self._timeout_s * 1000),
@@ -328,11 +321,15 @@ async def persistently(publish: Callable[[], Awaitable[None]], *, patience_s: fl
 
 
 class _Broker(KafkaBroker):
-    """Its consumers are careful ones."""
+    """Its consumers are careful ones, and say who they are as every client does."""
+
+    def __init__(self, settings: KafkaSettings, **options: Any) -> None:
+        super().__init__(settings.servers, **options)
+        self._identity = settings.identity()
 
     async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
         builder: Any = await super()._connect()
-        self.config.broker_config.builder = partial(CarefulConsumer, **builder.keywords)
+        self.config.broker_config.builder = partial(CarefulConsumer, **builder.keywords | self._identity)
         return self.config.broker_config.builder
 
 
@@ -341,7 +338,7 @@ def make_broker(settings: KafkaSettings) -> KafkaBroker:
     (docs/decisions/0003-faststream.md); the process's own Publisher publishes.
     """
     return _Broker(
-        settings.servers,
+        settings,
         apply_types=False,
         logger=logging.getLogger("shanliu.consumer"),  # its own would write past our log format
         allow_auto_create_topics=False,
@@ -452,7 +449,7 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
 
     Raises KafkaError: retriable when no broker answers.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.servers, request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**settings.client(), request_timeout_ms=10_000)
     try:
         await admin.start()
         wanted = NewTopic(

@@ -106,6 +106,18 @@ def kafka(local_kafka: LocalKafka | None) -> str:
 
 
 @pytest.fixture(scope="session")
+def secured_kafka(local_kafka: LocalKafka | None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
+    """A broker with a door that asks who one is (`.secured`): the run's own, else one more."""
+    if local_kafka is not None:
+        yield local_kafka
+        return
+    broker = LocalKafka(workplace / "secured-kafka", keeper=keeper, short_lived=True)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
 def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | None]:
     """The run's own server; None when DATABASE_URL names another."""
     if os.environ.get("DATABASE_URL"):

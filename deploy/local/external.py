@@ -24,7 +24,7 @@ def own_ports(ports: Ports) -> dict[str, int]:
     """The ports that a stack of ours itself listens on, by name."""
     named = ports.named()
     if external_kafka():
-        del named["kafka"], named["kafka_controller"]
+        del named["kafka"], named["kafka_controller"], named["kafka_secured"]
     if external_postgres():
         del named["postgres"]
     return named

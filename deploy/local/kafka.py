@@ -1,4 +1,9 @@
-"""One real Kafka broker (KRaft, broker and controller in one process) on loopback."""
+"""One real Kafka broker (KRaft, broker and controller in one process) on loopback.
+
+It has two doors. The plain one is for what runs on this machine: who comes in there is nobody in particular
+and may do everything. The secured one asks for a user and a password (SCRAM-SHA-512) and lets each do what
+deploy/acls.yaml grants, as a cluster does for all (docs/decisions/0023-straight-into-kafka.md).
+"""
 
 import os
 import signal
@@ -45,11 +50,20 @@ PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers={host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured_port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
+
+# what is not granted is refused; who comes by the plain listener is ANONYMOUS
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secured.scram-sha-512.sasl.jaas.config=\\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=false
+
 log.dirs={data}
 
 # one node: every internal topic has one replica
@@ -102,14 +116,16 @@ class LocalKafka:
         *,
         port: int | None = None,
         controller_port: int | None = None,
+        secured_port: int | None = None,
         log: Path | None = None,
         keeper: Keeper | None = None,
         short_lived: bool = False,
     ) -> None:
-        spare = unused_ports(2)
+        spare = unused_ports(3)
         self.folder = folder
         self.port = port or spare[0]
         self.controller_port = controller_port or spare[1]
+        self.secured_port = secured_port or spare[2]
         self.log = log or folder / "kafka.log"
         self._keeper = keeper
         self._options = QUICK_START if short_lived else ()
@@ -119,6 +135,11 @@ class LocalKafka:
     def bootstrap(self) -> str:
         """What clients connect to, host:port."""
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def secured(self) -> str:
+        """Where clients have to say who they are, host:port."""
+        return f"{LOOPBACK}:{self.secured_port}"
 
     @property
     def child(self) -> Child | None:
@@ -185,7 +206,11 @@ class LocalKafka:
     def _write_properties(self) -> Path:
         path = self.folder / "server.properties"
         text = PROPERTIES.format(
-            host=LOOPBACK, port=self.port, controller_port=self.controller_port, data=self.folder / "data"
+            host=LOOPBACK,
+            port=self.port,
+            controller_port=self.controller_port,
+            secured_port=self.secured_port,
+            data=self.folder / "data",
         )
         path.write_text(text, "utf-8")
         return path

@@ -33,6 +33,7 @@ OFFSETS: Final = {
     "postgres": 54,
     "kafka": 92,
     "kafka_controller": 93,
+    "kafka_secured": 94,
 }
 
 
@@ -51,10 +52,11 @@ class Ports:
     postgres: int
     kafka: int
     kafka_controller: int
+    kafka_secured: int
 
     @classmethod
     def from_base(cls, base: int) -> Self:
-        """The fixed ports of a stack, `base` + 1 … + 93."""
+        """The fixed ports of a stack, `base` + 1 … + 94."""
         if not 1024 <= base <= 65_400:
             raise StackProblem(f"SHANLIU_PORT_BASE is {base}; choose a number from 1024 to 65400.")
         return cls(**{name: base + offset for name, offset in OFFSETS.items()})

@@ -65,6 +65,7 @@ class Stack:
             self._home.kafka,
             port=self._ports.kafka,
             controller_port=self._ports.kafka_controller,
+            secured_port=self._ports.kafka_secured,
             log=self._home.logs / "kafka.log",
             keeper=self._keeper,
         )

@@ -68,7 +68,7 @@ class LogReader:
         self._progress = progress
         self._partitions: dict[str, list[TopicPartition]] = {}
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=places.servers,
+            **places.kafka_client(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -126,7 +126,7 @@ class LogReader:
 
     async def _described(self) -> dict[str, list[TopicPartition]]:
         """The partitions of every topic of this namespace, by its plain name, the names in order."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._places.servers, request_timeout_ms=10_000)
+        admin = AIOKafkaAdminClient(**self._places.kafka_client(), request_timeout_ms=10_000)
         await admin.start()
         try:
             prefix = self._places.namespace
@@ -201,6 +201,7 @@ class LogReader:
                 f"{topic}/{record.partition}",
                 record.offset,
                 record.value,
+                next((value for name, value in record.headers if name.lower() == "ce_type"), None),
             )
             for record in page
         )

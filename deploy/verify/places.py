@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from deploy.local.databases import parse_url
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
+from shared.kafka_client import KafkaClientSettings
 
 DATABASES: Final = ("donation", "campaign", "reporting")
 
@@ -21,10 +22,9 @@ class Places:
     reporting_url: str
     namespace: str = ""
 
-    @property
-    def servers(self) -> list[str]:
-        """The bootstrap servers, host:port each."""
-        return self.kafka.split(",")
+    def kafka_client(self) -> dict[str, Any]:
+        """What each Kafka client is made with: these servers, as whom the environment says."""
+        return KafkaClientSettings(kafka_bootstrap_servers=self.kafka).client()
 
     def dsn(self, service: str) -> str:
         """A service's database as asyncpg reads it."""

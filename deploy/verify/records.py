@@ -27,6 +27,10 @@ _EVENT_KINDS: Final = {
     "org.shanliu.donation.held.v1": HELD,
     "org.shanliu.donation.conflicted.v1": CONFLICT,
 }
+_CLOUD_EVENTS: Final = {
+    "org.shanliu.intake.donation.v1": DONATION,
+    "org.shanliu.intake.reversal.v1": REVERSAL,
+}
 _PLEDGE: Final = "org.shanliu.pledge.made.v1"
 _CORRECTED: Final = "org.shanliu.pledge.corrected.v1"
 _PAID: Final = "org.shanliu.disbursement.paid.v1"
@@ -88,13 +92,20 @@ class BadEvent(ValueError):
     """A record of an event topic that is no event of the contract."""
 
 
-def intake_row(channel: str, source: str, sequence: int, value: bytes | None) -> IntakeRow:
-    """Read one intake record; whatever can't be read is UNUSABLE."""
+def intake_row(
+    channel: str, source: str, sequence: int, value: bytes | None, event_type: bytes | None = None
+) -> IntakeRow:
+    """Read one intake record; whatever can't be read is UNUSABLE. `event_type`: what its header ce_type says,
+    by which an envelope of CloudEvents that lies in headers names the kind.
+    """
     try:
         body = json.loads(value or b"")
         if channel == INTERNAL:
             return _internal_row(source, sequence, body)
-        kind = body.get("type", "donation")
+        unnamed = _CLOUD_EVENTS.get((event_type or b"").decode(), DONATION)
+        if "specversion" in body:
+            unnamed, body = _CLOUD_EVENTS[body["type"]], body["data"]
+        kind = body.get("type", unnamed)
         amount_fen = body["amount_fen"]
         donation = _derived(_DONATIONS, channel, body["transaction_id"])
         if type(amount_fen) is not int or not 1 <= amount_fen <= MAX_AMOUNT_FEN:

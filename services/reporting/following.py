@@ -80,7 +80,7 @@ class TotalsFollower:
 
     async def _listen(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.servers,
+            **self._settings.client(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="latest",

@@ -64,10 +64,8 @@ class LagWatch:
             await asyncio.sleep(ASK_S)
 
     async def _watch(self) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.servers, request_timeout_ms=5_000)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.servers, group_id=None, request_timeout_ms=5_000
-        )
+        admin = AIOKafkaAdminClient(**self._settings.client(), request_timeout_ms=5_000)
+        consumer = AIOKafkaConsumer(**self._settings.client(), group_id=None, request_timeout_ms=5_000)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await admin.start()

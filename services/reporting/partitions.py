@@ -19,7 +19,7 @@ class TopicsMissing(Exception):
 async def partitions_of(settings: KafkaSettings, *topics: str) -> list[TopicPartition]:
     """All partitions of these topics (named without the namespace). Raises TopicsMissing, KafkaError."""
     names = {settings.topic(topic) for topic in topics}
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.servers, request_timeout_ms=5_000)
+    admin = AIOKafkaAdminClient(**settings.client(), request_timeout_ms=5_000)
     try:
         async with asyncio.timeout(ANSWER_S):
             await admin.start()

@@ -48,7 +48,7 @@ async def rebuild(settings: Settings) -> None:
 async def _rewind(settings: Settings) -> None:
     """Commit offset 0 for the group; the broker refuses while the group has members."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.servers, group_id=settings.topic(REPORTING_GROUP), enable_auto_commit=False
+        **settings.client(), group_id=settings.topic(REPORTING_GROUP), enable_auto_commit=False
     )
     partitions = await partitions_of(settings, DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
     await consumer.start()

@@ -93,7 +93,7 @@ class Lookups:
     async def _read(self, wanted: Mapping[UUID, date]) -> list[Event]:
         """Everything about the donations from the earliest day to what is the log's end at the beginning."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._kafka.servers, enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._kafka.client(), enable_auto_commit=False, auto_offset_reset="earliest"
         )
         async with asyncio.timeout(SILENCE_S):
             await consumer.start()

@@ -226,6 +226,21 @@ def test_ids_are_derived_as_the_contract_says() -> None:
     assert UUID(bytes=row.key) == donation_id_of("wechat", "T-1")
 
 
+def test_a_cloud_event_is_the_record_inside() -> None:
+    money = {"transaction_id": "T-1", "amount_fen": 1}
+    donation, reversal = {**money, "campaign_id": "g", "currency": "CNY"}, {**money, "reversal_id": "R-1"}
+    for kind, message in (("donation", donation), ("reversal", reversal)):
+        plain = intake_row("w", "intake.w/0", 0, json.dumps({**message, "type": kind}).encode())
+        assert plain.kind == kind
+        name = f"org.shanliu.intake.{kind}.v1"
+        event = {"specversion": "1.0", "id": "e", "source": "/x", "type": name, "data": message}
+        assert intake_row("w", "intake.w/0", 0, json.dumps(event).encode()) == plain
+        assert intake_row("w", "intake.w/0", 0, json.dumps(message).encode(), name.encode()) == plain
+    other = json.dumps({"specversion": "1.0", "type": "org.example", "data": donation}).encode()
+    assert intake_row("w", "intake.w/0", 0, other).kind == UNUSABLE
+    assert intake_row("w", "intake.w/0", 0, json.dumps(donation).encode(), b"\xff").kind == UNUSABLE
+
+
 def test_a_dead_letter_names_its_record() -> None:
     assert dead_position(b'{"topic":"intake.wechat","partition":2,"offset":41}') == ("intake.wechat/2", 41)
     assert dead_position(b"{}") is None

@@ -1,0 +1,447 @@
+"""Access to Kafka, on a broker that asks who one is: each may do what is granted, and nothing else.
+
+What is forbidden is tried, not read off a list.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaError as KafkaRdError
+from confluent_kafka.admin import AdminClient
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr, ValidationError
+
+from deploy.access import Access, Gatekeeper, channel_role, declared, librdkafka, service_role
+from deploy.local.kafka import LocalKafka
+from deploy.local.problems import StackProblem
+from deploy.topics import apply_topics
+from services.campaign.app import create_app as create_campaign
+from services.campaign.settings import Settings as CampaignSettings
+from services.donation.app import create_app as create_donation
+from services.donation.intake import donation_id_of
+from services.donation.settings import Settings as DonationSettings
+from services.notification.app import create_app as create_notification
+from services.notification.settings import Settings as NotificationSettings
+from services.reporting.app import create_app as create_reporting
+from services.reporting.settings import Settings as ReportingSettings
+from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, INTAKE_INTERNAL, KafkaSettings, ensure_topic
+from shared.kafka_client import KafkaClientSettings
+from tests.conftest import PARTITIONS
+from tests.databases import Databases
+from tests.services.donation.builders import PEOPLE, a_donation, as_json, bearer, new_id, token
+from tests.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module = pytest_asyncio.fixture(scope="module", loop_scope="module")
+
+SILENT = logging.getLogger("tests.access")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
+NOT_LET_IN = KafkaConnectionError
+"""So aiokafka says that no server has let it in."""
+
+
+class Forbidden(Exception):
+    """The broker lets nobody of this name read that."""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """A namespace on the broker, its gatekeeper, and the means to come in by the secured door."""
+
+    broker: LocalKafka
+    namespace: str
+    keeper: Gatekeeper
+
+    def settings(self, access: Access | None = None) -> KafkaSettings:
+        """By the secured door as somebody; without access by the plain one."""
+        return KafkaSettings(**self.kafka(access))
+
+    def kafka(self, access: Access | None) -> dict[str, Any]:
+        """The same, as fields of settings."""
+        made = {"kafka_namespace": self.namespace, "partitions": PARTITIONS}
+        if access is None:
+            return {**made, "kafka_bootstrap_servers": self.broker.bootstrap}
+        return {
+            **made,
+            "kafka_bootstrap_servers": self.broker.secured,
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_username": access.user,
+            "kafka_sasl_password": SecretStr(access.password),
+        }
+
+    def service(self, name: str) -> Access:
+        return self.keeper.give(service_role(name))
+
+
+@in_module
+async def grounds(secured_kafka: LocalKafka) -> Grounds:
+    namespace = f"t{token_hex(4)}."
+    await apply_topics(secured_kafka.bootstrap, namespace, PARTITIONS)
+    plain = KafkaClientSettings(kafka_bootstrap_servers=secured_kafka.bootstrap)
+    return Grounds(secured_kafka, namespace, Gatekeeper(plain, namespace))
+
+
+@pytest.fixture(scope="module")
+def operators(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("access") / "operators.json"
+    people = [
+        {"person": person, "roles": roles, "token_sha256": hashlib.sha256(token(person).encode()).hexdigest()}
+        for person, roles in PEOPLE.items()
+    ]
+    path.write_text(json.dumps(people))
+    return path
+
+
+@in_module
+async def donation(grounds: Grounds, databases: Databases, operators: Path) -> AsyncIterator[AsyncClient]:
+    """The donation service, API and worker, as its own user of the broker."""
+    settings = DonationSettings(
+        database_url=databases.fresh("donation"),
+        channel_key=SecretStr(base64.b64encode(b"k" * 32).decode()),
+        operators_file=operators,
+        kafka_metadata_max_age_ms=500,
+        **grounds.kafka(grounds.service("donation")),
+    )
+    async with AsyncExitStack() as stack:
+        yield await started(stack, create_donation(settings))
+
+
+async def started(stack: AsyncExitStack, app: FastAPI) -> AsyncClient:
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    return await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://service"))
+
+
+@in_module
+async def channels(grounds: Grounds, donation: AsyncClient) -> dict[str, Access]:
+    """Two registered channels: their topics were made by a service that may make no others."""
+    found = {}
+    for _ in range(2):
+        name = new_id("ch")
+        new = {"channel": name, "title": "测试"}
+        answer = await donation.post("/v1/channels", json=new, headers=bearer("admin"))
+        assert answer.status_code == 201, answer.text
+        assert grounds.keeper.has_topic(f"intake.{name}")
+        found[name] = grounds.keeper.give(channel_role(name))
+    return found
+
+
+@pytest.fixture
+def own(channels: dict[str, Access]) -> tuple[str, Access]:
+    return next(iter(channels.items()))
+
+
+@pytest.fixture
+def other(channels: dict[str, Access]) -> tuple[str, Access]:
+    return list(channels.items())[1]
+
+
+# ---------------------------------------------------------------------------------------------- what one does
+
+
+async def write(settings: KafkaSettings, topic: str, value: bytes = b"{}", key: bytes | None = None) -> None:
+    async with AIOKafkaProducer(**settings.client(), acks="all", request_timeout_ms=5_000) as producer:
+        await producer.send_and_wait(settings.topic(topic), value, key)
+
+
+async def read(settings: KafkaSettings, topic: str, group: str | None = None) -> None:
+    """Look at a topic's first partition, in a group as well when one is named. Raises Forbidden. With
+    librdkafka, because aiokafka goes on asking for ever.
+    """
+    await asyncio.to_thread(_read, settings, topic, group)
+
+
+def _read(settings: KafkaSettings, topic: str, group: str | None) -> None:
+    configuration = {"group.id": settings.topic(group or "none"), "enable.partition.eof": True}
+    consumer = Consumer({**librdkafka(settings), **configuration, "enable.auto.commit": False}, logger=SILENT)
+    try:
+        name = settings.topic(topic)
+        # Asked first: of a topic that may not even be seen librdkafka's poll says nothing.
+        if refusal := consumer.list_topics(name, timeout=10).topics[name].error:
+            raise Forbidden(refusal.name())
+        consumer.assign([TopicPartition(name, 0, 0)])
+        message = consumer.poll(20)
+        # librdkafka looks for a coordinator, whether it is needed or not.
+        while group is None and message and message.error() and _of_group(message.error()):
+            message = consumer.poll(20)
+        assert message is not None, "neither a record nor an end nor an error"
+        if message.error() and message.error().code() != KafkaRdError._PARTITION_EOF:
+            raise Forbidden(message.error().name())
+        if group:
+            consumer.commit(offsets=[TopicPartition(name, 0, 0)], asynchronous=False)
+    except KafkaException as error:
+        raise Forbidden(error.args[0].name()) from error
+    finally:
+        consumer.close()
+
+
+def _of_group(error: Any) -> bool:
+    return bool(error.code() == KafkaRdError.GROUP_AUTHORIZATION_FAILED)
+
+
+async def topics_seen(settings: KafkaSettings) -> set[str]:
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        return {name.removeprefix(settings.kafka_namespace) for name in await admin.list_topics()}
+    finally:
+        await admin.close()
+
+
+async def make(settings: KafkaSettings, topic: str) -> None:
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        answer = await admin.create_topics([NewTopic(settings.topic(topic), 1, 1)])
+        for _, code, message, *_ in answer.topic_errors:
+            if code:
+                raise for_code(code)(message)
+    finally:
+        await admin.close()
+
+
+async def allowed_soon(act: Callable[[], Awaitable[None]]) -> None:
+    """A right that was just given is known to the broker a moment later."""
+
+    async def tried() -> bool:
+        try:
+            await act()
+        except (Forbidden, TopicAuthorizationFailedError, NOT_LET_IN):
+            return False
+        return True
+
+    await until(tried, deadline_s=10)
+
+
+async def forbidden_soon(act: Callable[[], Awaitable[None]], *errors: type[Exception]) -> None:
+    """The same of one that was taken away."""
+
+    async def refused() -> bool:
+        try:
+            await act()
+        except errors:
+            return True
+        return False
+
+    await until(refused, deadline_s=10)
+
+
+# ------------------------------------------------------------------------------------------------ a channel
+
+
+async def test_what_a_channel_writes_itself_is_booked_by_a_worker_with_a_user_of_its_own(
+    grounds: Grounds, donation: AsyncClient, own: tuple[str, Access]
+) -> None:
+    name, access = own
+    body = a_donation(campaign_id=new_id("gala"))
+    settings = grounds.settings(access)
+    await allowed_soon(lambda: write(settings, f"intake.{name}", as_json(body), b"k"))
+
+    async def booked() -> bool:
+        answer = await donation.get(f"/v1/donations/{donation_id_of(name, body['transaction_id'])}")
+        return answer.status_code == 200 and answer.json()["status"] == "held"
+
+    await until(booked)
+
+
+async def test_a_channel_can_do_nothing_but_write_to_its_own_topic(
+    grounds: Grounds, own: tuple[str, Access], other: tuple[str, Access]
+) -> None:
+    name, access = own
+    settings = grounds.settings(access)
+    await allowed_soon(lambda: write(settings, f"intake.{name}"))
+    assert await topics_seen(settings) == {f"intake.{name}"}, "it does not even see another's name"
+    for topic in (f"intake.{other[0]}", INTAKE_INTERNAL, DONATION_EVENTS, CONTACTS, DEAD_LETTER):
+        with pytest.raises(TopicAuthorizationFailedError):
+            await write(settings, topic)
+    for topic in (f"intake.{name}", f"intake.{other[0]}", DONATION_EVENTS, CONTACTS, DEAD_LETTER):
+        with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
+            await read(settings, topic)
+    with pytest.raises(TopicAuthorizationFailedError):
+        await make(settings, f"intake.{name}-2")
+    with pytest.raises(StackProblem, match="who asks may not do that"):
+        Gatekeeper(settings, grounds.namespace).give(channel_role(other[0]))
+
+
+async def test_nobody_comes_in_with_a_wrong_password_or_none(
+    grounds: Grounds, own: tuple[str, Access]
+) -> None:
+    name, access = own
+    for wrong in (Access(access.user, "wrong"), Access("nobody", access.password)):
+        with pytest.raises(NOT_LET_IN):
+            await write(grounds.settings(wrong), f"intake.{name}")
+    plainly = KafkaSettings(kafka_bootstrap_servers=grounds.broker.secured, kafka_namespace=grounds.namespace)
+    with pytest.raises(KafkaError):
+        await write(plainly, f"intake.{name}")
+
+
+async def test_a_new_password_ends_the_old_one_and_revoking_ends_open_connections(grounds: Grounds) -> None:
+    name = new_id("ch")
+    topic, role = f"intake.{name}", channel_role(name)
+    await ensure_topic(grounds.settings(), topic)
+    first = grounds.keeper.give(role)
+    await allowed_soon(lambda: write(grounds.settings(first), topic))
+    second = grounds.keeper.give(role)
+    assert second.user == first.user
+    await forbidden_soon(lambda: write(grounds.settings(first), topic), NOT_LET_IN)
+    await allowed_soon(lambda: write(grounds.settings(second), topic))
+
+    settings = grounds.settings(second)
+    async with AIOKafkaProducer(**settings.client(), acks="all") as open_one:
+
+        async def send() -> None:
+            await open_one.send_and_wait(settings.topic(topic), b"{}")
+
+        await send()
+        assert grounds.keeper.take(role)
+        await forbidden_soon(send, TopicAuthorizationFailedError)
+    await forbidden_soon(lambda: write(settings, topic), NOT_LET_IN)
+    assert not grounds.keeper.take(role), "there is nothing left to take"
+
+
+async def test_a_right_that_is_not_declared_is_taken_away(grounds: Grounds) -> None:
+    name = new_id("ch")
+    role = channel_role(name)
+    wider = role.model_copy(update={"grants": [*role.grants, *service_role("verify").grants]})
+    access = grounds.keeper.give(wider)
+    await allowed_soon(lambda: read(grounds.settings(access), DONATION_EVENTS))
+    access = grounds.keeper.give(role)
+    await forbidden_soon(lambda: read(grounds.settings(access), DONATION_EVENTS), Forbidden)
+
+
+@pytest.mark.parametrize("name", ["internal", "", "Partner", "a.b", "*", "a*", "a/b", "a" * 33])
+async def test_what_is_no_channel_gets_no_access(name: str) -> None:
+    """Above all not `internal`: who writes to intake.internal releases held donations."""
+    with pytest.raises(StackProblem, match="not a channel's name"):
+        channel_role(name)
+
+
+# ----------------------------------------------------------------------------------------------- the services
+
+
+async def test_every_service_runs_with_a_user_of_its_own(
+    grounds: Grounds, databases: Databases, operators: Path, donation: AsyncClient
+) -> None:
+    def settings(kind: Any, name: str) -> Any:
+        return kind(
+            database_url=databases.fresh(name),
+            operators_file=operators,
+            **grounds.kafka(grounds.service(name)),
+        )
+
+    async with AsyncExitStack() as stack:
+        others = [
+            await started(stack, create_campaign(settings(CampaignSettings, "campaign"))),
+            await started(stack, create_notification(settings(NotificationSettings, "notification"))),
+            await started(stack, create_reporting(settings(ReportingSettings, "reporting"))),
+        ]
+        for client in (donation, *others):
+
+            async def ready(client: AsyncClient = client) -> bool:
+                return (await client.get("/readyz")).status_code == 200
+
+            await until(ready)
+
+        async def all_read() -> bool:
+            return not await asyncio.to_thread(groups_without_members, grounds)
+
+        await until(all_read)
+
+        async def lag_is_known() -> bool:
+            said = (await others[2].get("/metrics")).text
+            return 'shanliu_consumer_lag_records{group="donation-worker"' in said
+
+        await until(lag_is_known)
+
+
+def groups_without_members(grounds: Grounds) -> set[str]:
+    """Of the groups of all services, those that nobody reads for."""
+    names = [
+        "donation-worker",
+        "donation-campaigns",
+        "donation-receipts-2",
+        "campaign",
+        "notification",
+        "notification-contacts",
+        "reporting-worker",
+    ]
+    admin = AdminClient(librdkafka(grounds.settings()), logger=SILENT)
+    asked = admin.describe_consumer_groups([grounds.namespace + name for name in names])
+    return {name for name, answer in asked.items() if not answer.result(20).members}
+
+
+async def test_no_service_can_do_anothers_work(grounds: Grounds) -> None:
+    settings = {name: grounds.settings(grounds.service(name)) for name in declared().services}
+    await allowed_soon(lambda: read(settings["notification"], CONTACTS, "notification-contacts"))
+    await allowed_soon(lambda: read(settings["verify"], INTAKE_INTERNAL))
+    for name in declared().services:
+        if name != "notification":
+            with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
+                await read(settings[name], CONTACTS)
+        if name != "donation":
+            for topic in (INTAKE_INTERNAL, DONATION_EVENTS, CONTACTS):
+                with pytest.raises(TopicAuthorizationFailedError):
+                    await write(settings[name], topic)
+        if name not in {"donation", "operations"}:
+            with pytest.raises(TopicAuthorizationFailedError):
+                await make(settings[name], "intake.another")
+    with pytest.raises(Forbidden, match="GROUP_AUTHORIZATION_FAILED"):
+        await read(settings["reporting"], DONATION_EVENTS, "campaign")
+
+
+async def test_operations_makes_topics_and_gives_access_without_being_anybody(
+    grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = grounds.service("operations")
+    settings = grounds.settings(access)
+    name = new_id("ch")
+
+    async def given() -> None:
+        await ensure_topic(settings, f"intake.{name}")
+
+    await allowed_soon(given)
+    channel = Gatekeeper(settings, grounds.namespace).give(channel_role(name))
+    await allowed_soon(lambda: write(grounds.settings(channel), f"intake.{name}"))
+    with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
+        await read(settings, f"intake.{name}")
+
+    for field, value in (
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KAFKA_SASL_USERNAME", access.user),
+        ("KAFKA_SASL_PASSWORD", access.password),
+    ):
+        monkeypatch.setenv(field, value)
+    applied = await apply_topics(grounds.broker.secured, grounds.namespace, PARTITIONS)
+    assert not applied.created
+    assert not applied.differences
+
+
+async def test_a_user_without_a_password_starts_nothing() -> None:
+    with pytest.raises(ValidationError, match="KAFKA_SASL_PASSWORD"):
+        KafkaSettings(kafka_security_protocol="SASL_SSL", kafka_sasl_username="donation")
+    assert KafkaSettings().identity() == {}
+    assert "ssl_context" in KafkaSettings(kafka_security_protocol="SSL").identity()
