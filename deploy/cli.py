@@ -317,6 +317,8 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
         f"KAFKA_SASL_MECHANISM=SCRAM-SHA-512\n"
         f"KAFKA_SASL_USERNAME={access.user}\nKAFKA_SASL_PASSWORD={access.password}\n"
     )
+    if topic is not None:
+        sys.stdout.write(f"SHANLIU_TOPIC={namespace()}{topic}\n")
 
 
 # ---------------------------------------------------------------- proof

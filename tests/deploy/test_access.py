@@ -145,9 +145,18 @@ async def channels(grounds: Grounds, donation: AsyncClient) -> dict[str, Access]
         new = {"channel": name, "title": "测试"}
         answer = await donation.post("/v1/channels", json=new, headers=bearer("admin"))
         assert answer.status_code == 201, answer.text
-        assert grounds.keeper.has_topic(f"intake.{name}")
+        await soon_there(grounds, name)
         found[name] = grounds.keeper.give(channel_role(name))
     return found
+
+
+async def soon_there(grounds: Grounds, channel: str) -> None:
+    """A broker is told of a topic a moment after it was made."""
+
+    async def there() -> bool:
+        return await asyncio.to_thread(grounds.keeper.has_topic, f"intake.{channel}")
+
+    await until(there, deadline_s=10)
 
 
 @pytest.fixture
