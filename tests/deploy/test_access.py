@@ -143,7 +143,8 @@ async def channels(grounds: Grounds, donation: AsyncClient) -> dict[str, Access]
     for _ in range(2):
         name = new_id("ch")
         new = {"channel": name, "title": "测试"}
-        answer = await donation.post("/v1/channels", json=new, headers=bearer("admin"))
+        headers = {**bearer("admin"), "idempotency-key": new_id("key")}
+        answer = await donation.post("/v1/channels", json=new, headers=headers)
         assert answer.status_code == 201, answer.text
         await soon_there(grounds, name)
         found[name] = grounds.keeper.give(channel_role(name))
