@@ -32,7 +32,9 @@ APPLICATIONS: Final[dict[str, Callable[[], FastAPI]]] = {
     "donation": lambda: create_donation(
         DonationSettings(database_url=_NOWHERE, roles="api", channel_key=SecretStr("A" * 43 + "="))
     ),
-    "notification": lambda: create_notification(NotificationSettings(database_url=_NOWHERE)),
+    "notification": lambda: create_notification(
+        NotificationSettings(database_url=_NOWHERE, address_key=SecretStr("A" * 43 + "="))
+    ),
     "reporting": lambda: create_reporting(ReportingSettings(database_url=_NOWHERE, roles="worker,screens")),
 }
 

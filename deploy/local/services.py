@@ -1,5 +1,7 @@
 """The four services as processes: what each is told, when it is ready; killed, frozen, restarted by name."""
 
+import base64
+import hashlib
 import http.client
 import json
 import sys
@@ -96,8 +98,14 @@ class Wiring:
                 "SMTP_PORT": str(self.smtp_port),
                 "SMTP_FROM": "善流 Shanliu <no-reply@shanliu.example>",
                 "SMTP_STARTTLS": "false",
+                "ADDRESS_KEY": _derived(self.channel_key),
             }
         return {**own_environment(), **settings, **self.more}
+
+
+def _derived(channel_key: str) -> str:
+    """The local stack's key for hashes of addresses: of its own, and the same at each start."""
+    return base64.b64encode(hashlib.sha256(b"addresses " + channel_key.encode()).digest()).decode()
 
 
 class Services:

@@ -10,6 +10,9 @@ ADDRESS_MAX: Final = 254
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
+_PHONE: Final = re.compile(r"\+86[0-9]{11}")
+_OPENID: Final = re.compile(r"[A-Za-z0-9_-]{20,}")
+
 
 class BadAddress(ValueError):
     """An address no mail can be sent to. Its text says why and does not hold the address."""
@@ -39,8 +42,13 @@ def deliverable(address: str) -> str:
 def masked(address: str) -> str:
     """What an operator sees of an address: enough to recognise it with the donor on the phone.
 
-    "zhang@example.com" → "z***@e***.com".
+    "zhang@example.com" → "z***@e***.com"; "+8613812345678" → "+86138****5678"; an openid: its first two
+    letters.
     """
+    if _PHONE.fullmatch(address):
+        return f"{address[:6]}****{address[-4:]}"
+    if _OPENID.fullmatch(address):
+        return f"{address[:2]}***"
     local, _, domain = address.rpartition("@")
     name, _, top = domain.rpartition(".")
     return f"{local[:1]}***@{name[:1]}***.{top}" if local and name else "***"

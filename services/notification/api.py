@@ -17,6 +17,7 @@ from services.notification.addresses import masked
 from services.notification.delivery import Outcome, Resend, State
 from services.notification.sender import Sender
 from services.notification.settings import Settings
+from services.notification.ways import Way
 from shared.access import Person, require
 from shared.problems import Problem, answers
 
@@ -27,6 +28,7 @@ class Message(BaseModel):
     donation_id: UUID
     campaign_id: str
     channel: str
+    way: Way
     amount_fen: int
     occurred_at: datetime
     state: State
@@ -48,6 +50,7 @@ class Attempt(BaseModel):
     outcome: Outcome | None
     reason: str | None
     requested_by: str | None
+    provider_id: str | None
 
 
 class MessageDetails(Message):
@@ -150,8 +153,9 @@ def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> AP
 
 def _message(row: Row[Any]) -> Message:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-    email = values.pop("email")
-    return Message.model_validate({**values, "contact": masked(email) if email else None})
+    addresses = [values.pop(field) for field in ("email", "phone", "wechat_openid")]
+    address = addresses[list(Way).index(Way(row.way))] or next(filter(None, addresses), None)
+    return Message.model_validate({**values, "contact": masked(address) if address else None})
 
 
 def _not_found(donation_id: UUID) -> Problem:

@@ -7,8 +7,11 @@ from typing import Final
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.notification import api
+from services.notification import api, templates_api, unsubscribing
 from services.notification.handlers import Handlers
+from services.notification.lanes import lanes
+from services.notification.live import LiveSender
+from services.notification.models import idempotency_keys
 from services.notification.sender import Sender
 from services.notification.settings import Settings
 from services.notification.upkeep import Upkeep
@@ -27,6 +30,7 @@ from shared.broker import (
     subscribe_batches,
 )
 from shared.outbox import Relay
+from shared.run_once import Runner
 from shared.service import background
 from shared.service import create_app as create_shell
 
@@ -38,11 +42,14 @@ CONNECTIONS_BESIDE_SENDERS: Final = 6
 
 def create_app(settings: Settings) -> FastAPI:
     """Events and contacts in, mails and notification.events out, an API for operators."""
-    pool_size = settings.smtp_connections + CONNECTIONS_BESIDE_SENDERS
+    ways = lanes(settings)
+    pool_size = sum(lane.workers + 1 for lane in ways) + CONNECTIONS_BESIDE_SENDERS
     engine = database.create_engine(settings.database_url, "notification", pool_size=pool_size)
     publisher = Publisher(settings)
     relay = Relay(engine, publisher, NOTIFICATION_EVENTS)
-    sender = Sender(settings, engine, relay.wake)
+    sender = Sender(settings, engine, ways, relay.wake)
+    live_sender = LiveSender(settings, engine, ways)
+    runner = Runner(engine, idempotency_keys)
     upkeep = Upkeep(settings, engine, sender.wake)
     handlers = Handlers(settings, engine, publisher, sender.wake)
     broker = make_broker(settings)
@@ -67,10 +74,16 @@ def create_app(settings: Settings) -> FastAPI:
             background("outbox-relay", relay.run),
             background("upkeep", upkeep.run),
             sender.running(),
+            live_sender.running(),
             consuming(broker),
         ],
         checks={"database": lambda: database.check(engine), "kafka": publisher.check},
-        routers=[api.create_router(settings, engine, sender)],
+        routers=[
+            api.create_router(settings, engine, sender),
+            templates_api.create_router(engine, runner),
+            templates_api.create_test_router(settings, engine, runner, live_sender),
+            unsubscribing.create_router(settings, engine),
+        ],
         description=api.__doc__ or "",
     )
     app.state.operators = Operators.from_file(settings.operators_file)

@@ -1,6 +1,6 @@
 """How a process takes a message into its hands, gives it back, and what becomes of it when the process dies.
 
-A claim is committed before the mail server is spoken to, with the number of the attempt and a lease by the
+A claim is committed before the provider is spoken to, with the number of the attempt and a lease by the
 database's clock. The number fences: an answer counts only for the attempt it belongs to.
 """
 
@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notification.addressees import Addressees
+from services.notification.contents import Content, Language
 from services.notification.delivery import (
     ALLOWED,
     CAMPAIGN_AWAITED,
@@ -20,10 +22,21 @@ from services.notification.delivery import (
     State,
     Step,
     readiness,
+    wanted,
 )
+from services.notification.quiet import today
+from services.notification.templates_kept import current
 from services.notification.thanks import Campaign, Thanks, message_id
-from shared.events import Event, NotificationDelivered, NotificationFailed
-from shared.events.notifications import NotificationData
+from services.notification.ways import Way
+from shared.events import (
+    Event,
+    EventData,
+    NotificationDelivered,
+    NotificationDeliveredByWay,
+    NotificationFailed,
+    NotificationFailedByWay,
+)
+from shared.events.notifications import NotificationByWayData, NotificationData
 from shared.outbox import append
 
 ROWS_MAX: Final = 500
@@ -31,13 +44,22 @@ ROWS_MAX: Final = 500
 SET_ASIDE_MAX: Final = 100
 """Messages that one claim withdraws, ends or puts back at most before it closes its transaction."""
 AREA: Final = "notification"
-_ANNOUNCED: Final[dict[State, type[Event]]] = {
-    State.DELIVERED: NotificationDelivered,
-    State.FAILED: NotificationFailed,
+_ANNOUNCED: Final[dict[State, tuple[type[Event], type[Event]]]] = {
+    State.DELIVERED: (NotificationDelivered, NotificationDeliveredByWay),
+    State.FAILED: (NotificationFailed, NotificationFailedByWay),
 }
+"""Of a mail, and of any other way: v1 says "mail" and nothing else."""
+DEFAULT_LANGUAGE: Final[Language] = "zh"
 NO_CONTACT: Final = "no_contact"
-REVERSED: Final = "reversed"
-NO_WAY: Final = "no_way"
+_ENDS: Final = {
+    Readiness.WITHDRAW: (State.WITHDRAWN, "reversed"),
+    Readiness.GIVE_UP: (State.FAILED, NO_CONTACT),
+    Readiness.NO_WAY: (State.FAILED, "no_way"),
+    Readiness.NO_TEMPLATE: (State.FAILED, "no_template"),
+    Readiness.UNWANTED: (State.DROPPED, "unsubscribed"),
+    Readiness.ENOUGH: (State.DROPPED, "enough_today"),
+}
+"""What becomes of a message that is not sent, and the reason that is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +69,11 @@ class Claimed:
     campaign_id: str
     attempt: int
     attempts_left: int
-    email: str = field(repr=False)
+    way: Way
+    address: str = field(repr=False)
+    language: Language
+    content: Content | None
+    """What an operator has written; None: a mail with this service's own text."""
     thanks: Thanks
 
     @property
@@ -56,12 +82,26 @@ class Claimed:
         return self.thanks.donation_id
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms messages are claimed: for how long, and how many a day to one address."""
+
+    lease_s: float
+    partitions: int
+    addressees: Addressees
+    daily_limit: int
+
+
 _ANYTHING_DUE: Final = text("""
-SELECT EXISTS (SELECT FROM messages WHERE state IN ('pending', 'retry') AND next_attempt_at <= now())
+SELECT EXISTS (
+    SELECT FROM messages WHERE state IN ('pending', 'retry') AND way = :way AND next_attempt_at <= now()
+)
 """)
 _NEXT_DUE: Final = text("""
 SELECT messages.donation_id, messages.campaign_id, messages.amount_fen, messages.occurred_at,
-    messages.attempts, contacts.email, contacts.donation_id AS contact_of, contacts.name,
+    messages.attempts, messages.way, contacts.donation_id AS contact_of, contacts.name, contacts.language,
+    contacts.wechat_app_id, CASE messages.way WHEN 'mail' THEN contacts.email WHEN 'sms' THEN contacts.phone
+        WHEN 'wechat' THEN contacts.wechat_openid END AS address,
     campaigns.title, campaigns.title_en,
     campaigns.organisation, campaigns.licence, campaigns.filing_number, campaigns.contact,
     campaigns.query_method, (
@@ -69,7 +109,7 @@ SELECT messages.donation_id, messages.campaign_id, messages.amount_fen, messages
         WHERE reversals.donation_id = messages.donation_id
     ) AS reversed_fen
 FROM messages LEFT JOIN contacts USING (donation_id) LEFT JOIN campaigns USING (campaign_id)
-WHERE messages.state IN ('pending', 'retry') AND messages.next_attempt_at <= now()
+WHERE messages.state IN ('pending', 'retry') AND messages.way = :way AND messages.next_attempt_at <= now()
 ORDER BY messages.next_attempt_at, messages.donation_id LIMIT 1 FOR UPDATE OF messages SKIP LOCKED
 """)
 _CLAIM: Final = text("""
@@ -92,34 +132,86 @@ UPDATE messages SET next_attempt_at = now() + CAST(:delay AS interval) WHERE don
 _FORGET_CONTACT: Final = text("DELETE FROM contacts WHERE donation_id = :donation_id")
 
 
-async def anything_due(connection: AsyncConnection) -> bool:
-    """Whether a message waits to be sent (one look at an index)."""
-    return bool((await connection.execute(_ANYTHING_DUE)).scalar_one())
+_STANDING: Final = text("""
+SELECT EXISTS (SELECT FROM unsubscribed WHERE address_hash = :address_hash) AS unsubscribed, COALESCE((
+    SELECT messages FROM daily_counts WHERE address_hash = :address_hash AND day = :day
+), 0) AS messages_today
+""")
+_COUNT_ONE: Final = text("""
+INSERT INTO daily_counts AS counts (address_hash, day, messages) VALUES (:address_hash, :day, 1)
+ON CONFLICT (address_hash, day) DO UPDATE SET messages = counts.messages + 1
+WHERE counts.messages < :daily_limit
+""")
 
 
-async def claim(connection: AsyncConnection, lease_s: float, partitions: int) -> Claimed | None:
-    """Take the message that is due longest, or None. Commit before the mail server is spoken to.
+async def anything_due(connection: AsyncConnection, way: Way) -> bool:
+    """Whether a message waits to be sent by this way (one look at an index)."""
+    return bool((await connection.execute(_ANYTHING_DUE, {"way": way.value})).scalar_one())
+
+
+async def claim(connection: AsyncConnection, way: Way, terms: Terms) -> Claimed | None:
+    """Take the message of a way that is due longest, or None. Commit before the provider is spoken to.
 
     Messages that others are just taking are passed over, so several processes can claim side by side.
     """
     for _ in range(SET_ASIDE_MAX):
-        row = (await connection.execute(_NEXT_DUE)).one_or_none()
+        row = (await connection.execute(_NEXT_DUE, {"way": way.value})).one_or_none()
         if row is None:
             return None
         verdict = readiness(
             amount_fen=row.amount_fen,
             reversed_fen=row.reversed_fen,
             contact_kept=row.contact_of is not None,
-            way_there=row.email is not None,
+            way_there=row.address is not None,
             campaign_known=row.title is not None,
         )
+        content = None
         if verdict is Readiness.SEND:
-            return await _take(connection, row, lease_s)
-        await _set_aside(connection, row, verdict, partitions)
+            verdict, content = await _wanted(connection, row, terms)
+        if verdict is Readiness.SEND:
+            return await _take(connection, row, content, terms.lease_s)
+        await _set_aside(connection, row, verdict, terms.partitions)
+        if verdict is Readiness.ENOUGH:
+            return (
+                None  # it may hold the lock of its address's count: none is waited for with another in hand
+            )
     return None
 
 
-async def _take(connection: AsyncConnection, row: Row[Any], lease_s: float) -> Claimed:
+async def _wanted(
+    connection: AsyncConnection, row: Row[Any], terms: Terms
+) -> tuple[Readiness, Content | None]:
+    """Whether its reader is to have this message, and what an operator has written for it. One that is sent
+    is counted for its day at its first attempt.
+    """
+    way = Way(row.way)
+    content = await current(
+        connection,
+        way,
+        campaign_id=row.campaign_id,
+        language=row.language or DEFAULT_LANGUAGE,
+        app_id=row.wechat_app_id if way is Way.WECHAT else "",
+    )
+    if content is None and way is not Way.MAIL:
+        return Readiness.NO_TEMPLATE, None
+    asked = {"address_hash": terms.addressees.hash_of(way, row.address), "day": today().date()}
+    standing = (await connection.execute(_STANDING, asked)).one()
+    verdict = wanted(
+        unsubscribed=standing.unsubscribed,
+        messages_today=standing.messages_today,
+        daily_limit=terms.daily_limit,
+        begun=row.attempts > 0,
+    )
+    if verdict is Readiness.SEND and row.attempts == 0:
+        counted = await connection.execute(_COUNT_ONE, {**asked, "daily_limit": terms.daily_limit})
+        if not counted.rowcount:
+            return Readiness.ENOUGH, None  # another took the last one meanwhile
+    return verdict, content
+
+
+async def _take(
+    connection: AsyncConnection, row: Row[Any], content: Content | None, lease_s: float
+) -> Claimed:
     key = {"donation_id": row.donation_id}
     taken = (await connection.execute(_CLAIM, {**key, "lease_s": lease_s})).one()
     begun = {**key, "attempt": taken.attempts, "requested_by": taken.requested_by}
@@ -141,19 +233,27 @@ async def _take(connection: AsyncConnection, row: Row[Any], lease_s: float) -> C
         occurred_at=row.occurred_at,
         campaign=campaign,
     )
-    return Claimed(row.campaign_id, taken.attempts, taken.attempts_left, row.email, thanks)
+    return Claimed(
+        campaign_id=row.campaign_id,
+        attempt=taken.attempts,
+        attempts_left=taken.attempts_left,
+        way=Way(row.way),
+        address=row.address,
+        language=row.language or DEFAULT_LANGUAGE,
+        content=content,
+        thanks=thanks,
+    )
 
 
 async def _set_aside(connection: AsyncConnection, row: Row[Any], verdict: Readiness, partitions: int) -> None:
     if verdict is Readiness.LATER:
         values = {"donation_id": row.donation_id, "delay": CAMPAIGN_AWAITED}
         await connection.execute(_PUT_BACK, values)
-    elif verdict is Readiness.WITHDRAW:
-        await _end(connection, row, State.WITHDRAWN, REVERSED, partitions)
+        return
+    state, reason = _ENDS[verdict]
+    await _end(connection, row, state, reason, partitions)
+    if state is not State.FAILED:
         await connection.execute(_FORGET_CONTACT, {"donation_id": row.donation_id})
-    else:
-        reason = NO_WAY if verdict is Readiness.NO_WAY else NO_CONTACT
-        await _end(connection, row, State.FAILED, reason, partitions)
 
 
 async def _end(
@@ -162,26 +262,21 @@ async def _end(
     """End a message that is in nobody's hands."""
     values = {"donation_id": row.donation_id, "state": state.value, "reason": reason}
     await connection.execute(_END, values)
-    await _tell(connection, state, _news(row.donation_id, row.campaign_id, row.attempts, reason), partitions)
+    facts = {"donation_id": row.donation_id, "campaign_id": row.campaign_id, "attempts": row.attempts}
+    await _tell(connection, state, Way(row.way), {**facts, "reason": reason}, partitions)
 
 
-def _news(donation_id: UUID, campaign_id: str, attempts: int, reason: str | None) -> NotificationData:
-    return NotificationData(
-        message_id=message_id(donation_id),
-        donation_id=donation_id,
-        campaign_id=campaign_id,
-        way="mail",
-        attempts=attempts,
-        reason=reason,
-    )
-
-
-async def _tell(connection: AsyncConnection, state: State, news: NotificationData, partitions: int) -> None:
+async def _tell(
+    connection: AsyncConnection, state: State, way: Way, facts: dict[str, Any], partitions: int
+) -> None:
     """Announce a message's end, when it is one that the others are told of."""
-    if state in _ANNOUNCED:
-        key = str(news.donation_id)
-        event_class = _ANNOUNCED[state]
-        await append(connection, AREA, event_class, key=key, subject=key, data=news, partitions=partitions)
+    if state not in _ANNOUNCED:
+        return
+    by_mail, by_way = _ANNOUNCED[state]
+    said = {**facts, "message_id": message_id(facts["donation_id"]), "way": way.value}
+    data: EventData = NotificationData(**said) if way is Way.MAIL else NotificationByWayData(**said)
+    event_class, key = by_mail if way is Way.MAIL else by_way, str(facts["donation_id"])
+    await append(connection, AREA, event_class, key=key, subject=key, data=data, partitions=partitions)
 
 
 _FINISH: Final = text("""
@@ -190,7 +285,7 @@ UPDATE messages SET state = :state, reason = :reason, lease_until = NULL, change
 WHERE donation_id = :donation_id AND attempts = :attempt AND state = ANY(:from_states)
 """)
 _END_ATTEMPT: Final = text("""
-UPDATE attempts SET ended_at = now(), outcome = :outcome, reason = :reason
+UPDATE attempts SET ended_at = now(), outcome = :outcome, reason = :reason, provider_id = :provider_id
 WHERE donation_id = :donation_id AND attempt = :attempt
 """)
 
@@ -204,7 +299,12 @@ async def finish(
     the record of the attempt changes, unless the answer takes away the doubt.
     """
     key = {"donation_id": claimed.donation_id, "attempt": claimed.attempt}
-    ended = {**key, "outcome": answer.outcome.value, "reason": answer.reason}
+    ended = {
+        **key,
+        "outcome": answer.outcome.value,
+        "reason": answer.reason,
+        "provider_id": answer.provider_id,
+    }
     await connection.execute(_END_ATTEMPT, ended)
     held = (State.SENDING, State.UNCERTAIN)
     moved = {
@@ -218,8 +318,13 @@ async def finish(
         return False
     if step.state is State.DELIVERED:
         await connection.execute(_FORGET_CONTACT, {"donation_id": claimed.donation_id})
-    news = _news(claimed.donation_id, claimed.campaign_id, claimed.attempt, answer.reason)
-    await _tell(connection, step.state, news, partitions)
+    facts = {
+        "donation_id": claimed.donation_id,
+        "campaign_id": claimed.campaign_id,
+        "attempts": claimed.attempt,
+        "reason": answer.reason,
+    }
+    await _tell(connection, step.state, claimed.way, facts, partitions)
     return True
 
 
@@ -236,7 +341,7 @@ UPDATE attempts SET ended_at = now(), outcome = 'unknown', reason = 'sender_died
 FROM moved WHERE attempts.donation_id = moved.donation_id AND attempts.attempt = moved.attempts
 """)
 _OVERDUE: Final = text("""
-SELECT donation_id, campaign_id, attempts FROM messages
+SELECT donation_id, campaign_id, attempts, way FROM messages
 WHERE state = 'waiting' AND created_at < now() - CAST(:kept AS interval)
 ORDER BY created_at LIMIT :rows FOR UPDATE SKIP LOCKED
 """)
@@ -244,7 +349,7 @@ _FORGET_CONTACTS: Final = text("""
 DELETE FROM contacts WHERE donation_id IN (
     SELECT contacts.donation_id FROM contacts LEFT JOIN messages USING (donation_id)
     WHERE contacts.expires_at <= now() AND messages.state IS DISTINCT FROM 'sending'
-        OR messages.state IN ('delivered', 'withdrawn')
+        OR messages.state IN ('delivered', 'withdrawn', 'dropped')
     LIMIT :rows FOR UPDATE OF contacts SKIP LOCKED
 )
 """)
@@ -261,6 +366,20 @@ async def end_overdue(connection: AsyncConnection, partitions: int) -> int:
     for row in overdue:
         await _end(connection, row, State.FAILED, NO_CONTACT, partitions)
     return len(overdue)
+
+
+_FORGET_COUNTS: Final = text("""
+DELETE FROM daily_counts WHERE (address_hash, day) IN (
+    SELECT address_hash, day FROM daily_counts WHERE day < CAST(:today AS date) - 1
+    LIMIT :rows FOR UPDATE SKIP LOCKED
+)
+""")
+
+
+async def forget_counts(connection: AsyncConnection) -> int:
+    """Delete how often addresses were written to before yesterday; gives back how many."""
+    values = {"today": today().date(), "rows": ROWS_MAX}
+    return (await connection.execute(_FORGET_COUNTS, values)).rowcount
 
 
 async def forget_contacts(connection: AsyncConnection) -> int:

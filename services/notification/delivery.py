@@ -1,4 +1,4 @@
-"""The life of one message: its states, and what each answer of the mail server makes of it.
+"""The life of one message: its states, and what each answer of the provider makes of it.
 
 "Never two" outranks "always one" where SMTP leaves doubt: a mail whose fate is unknown is never sent again by
 itself (docs/decisions/0006-never-two-thanks.md).
@@ -18,29 +18,32 @@ class State(StrEnum):
     PENDING = "pending"
     """Can be sent."""
     SENDING = "sending"
-    """A process has claimed it, and committed that, before it began to talk to the mail server."""
+    """A process has claimed it, and committed that, before it began to talk to the provider."""
     RETRY = "retry"
     """Definitely not taken so far; will be tried again."""
     DELIVERED = "delivered"
-    """The mail server has taken it (250 after DATA)."""
+    """The provider has taken it (a mail server: 250 after DATA)."""
     FAILED = "failed"
     """Definitely not taken, and not tried again by itself."""
     UNCERTAIN = "uncertain"
-    """The mail server may have taken it: a person decides whether to send it again."""
+    """The provider may have taken it: a person decides whether to send it again."""
     WITHDRAWN = "withdrawn"
-    """The donation was reversed in full before the mail was sent."""
+    """The donation was reversed in full before the message was sent."""
+    DROPPED = "dropped"
+    """Not sent, by a rule, which is its reason: the donor wants no messages, or has had enough today."""
 
 
 ALLOWED: Final[dict[State, frozenset[State]]] = {
     State.WAITING: frozenset({State.PENDING, State.FAILED, State.WITHDRAWN}),
-    State.PENDING: frozenset({State.SENDING, State.FAILED, State.WITHDRAWN}),
+    State.PENDING: frozenset({State.SENDING, State.FAILED, State.WITHDRAWN, State.DROPPED}),
     State.SENDING: frozenset({State.DELIVERED, State.RETRY, State.FAILED, State.UNCERTAIN}),
-    State.RETRY: frozenset({State.SENDING, State.FAILED, State.WITHDRAWN}),
+    State.RETRY: frozenset({State.SENDING, State.FAILED, State.WITHDRAWN, State.DROPPED}),
     # To the first two when the process that was taken for dead brings its answer after all.
     State.UNCERTAIN: frozenset({State.DELIVERED, State.FAILED, State.PENDING}),
     State.FAILED: frozenset({State.PENDING}),
     State.DELIVERED: frozenset(),
     State.WITHDRAWN: frozenset(),
+    State.DROPPED: frozenset(),
 }
 """The ways from each state. To SENDING only from PENDING and RETRY: nothing in doubt is sent by itself."""
 
@@ -53,23 +56,24 @@ class Outcome(StrEnum):
 
     ACCEPTED = "accepted"
     REFUSED_FOR_NOW = "refused_for_now"
-    """4xx: the server has not taken it (RFC 5321, 4.2.1)."""
+    """The provider has not taken it and may later (SMTP: 4xx, RFC 5321, 4.2.1)."""
     REFUSED = "refused"
-    """5xx, or a mail that can't be written to this contact at all."""
+    """For good (SMTP: 5xx), or a message that can't be written to this contact at all."""
     NOT_REACHED = "not_reached"
-    """The connection was lost or timed out before the text of the mail was sent."""
+    """The connection was lost or timed out before the message was given away."""
     UNKNOWN = "unknown"
-    """The connection was lost, or no answer came, after the text was sent (RFC 1047)."""
+    """The connection was lost, or no clear answer came, after it was given away (SMTP: RFC 1047)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An attempt's outcome and its reason, a stable code such as "smtp_451": never the server's own words,
-    which may hold the address.
+    which may hold the address. `provider_id`: the provider's name for what it has taken.
     """
 
     outcome: Outcome
     reason: str | None = None
+    provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,12 @@ class Readiness(StrEnum):
     """Its contact may be kept no longer and is deleted."""
     NO_WAY = "no_way"
     """The donor left no address of a kind that this service has been set up to write to."""
+    UNWANTED = "unwanted"
+    """Whoever reads at this address has ended the messages to it."""
+    ENOUGH = "enough"
+    """This address has had as many messages today as it may: a further thank-you is dropped, not gathered."""
+    NO_TEMPLATE = "no_template"
+    """Nobody has written what to send by this way; mail has a text of its own."""
     LATER = "later"
     """The campaign it names is not known here yet; its organisation must stand in the mail (art. 25)."""
 
@@ -143,6 +153,17 @@ def readiness(
     if not way_there:
         return Readiness.NO_WAY
     return Readiness.SEND if campaign_known else Readiness.LATER
+
+
+def wanted(*, unsubscribed: bool, messages_today: int, daily_limit: int, begun: bool) -> Readiness:
+    """Decide whether its reader is to have a message that could be sent. `begun`: an attempt was made before,
+    so that it is counted for its day already.
+    """
+    if unsubscribed:
+        return Readiness.UNWANTED
+    if not begun and messages_today >= daily_limit:
+        return Readiness.ENOUGH
+    return Readiness.SEND
 
 
 CONTACT_KEPT: Final = timedelta(days=7)

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.notification import queries
 from services.notification.contacts import UnusableContact, read_contact
 from services.notification.settings import Settings
+from services.notification.ways import way_of
 from shared import dead_letters
 from shared.broker import Publisher, Records
 from shared.dead_letters import DeadLetter, bury
-from shared.events import Contact, DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
+from shared.events import DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
 from shared.positions import admit
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ class Handlers:
         if contacts:
             async with self._engine.begin() as connection:
                 await queries.add_contacts(connection, contacts)
-        await self._bring_together(contact.donation_id for contact, _ in contacts)
+        await self._bring_together(each.contact.donation_id for each in contacts)
 
     async def _write(self, connection: AsyncConnection, fresh: Sequence[Event]) -> None:
         received = [each for each in fresh if isinstance(each, DonationReceived) and each.data.has_contact]
@@ -77,8 +78,9 @@ class Handlers:
                 await self._bury(bury(self._settings, SERVICE, record, "unusable-event", str(error)))
         return events
 
-    async def _contacts(self, records: Records) -> list[tuple[Contact, datetime]]:
-        contacts: list[tuple[Contact, datetime]] = []
+    async def _contacts(self, records: Records) -> list[queries.Left]:
+        contacts: list[queries.Left] = []
+        ways, apps = self._settings.usable_ways, list(self._settings.wechat_app_secrets)
         for record in records:
             try:
                 contact = read_contact(record.value)
@@ -88,7 +90,8 @@ class Handlers:
                 letter = bury(self._settings, SERVICE, record, "unusable-contact", str(error))
                 await self._bury(letter.model_copy(update={"key": None, "value": None, "headers": ()}))
             else:
-                contacts.append((contact, datetime.fromtimestamp(record.timestamp / 1000, UTC)))
+                written_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+                contacts.append(queries.Left(contact, written_at, way_of(contact, ways, apps)))
         return contacts
 
     async def _bury(self, letter: DeadLetter) -> None:

@@ -10,6 +10,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPSenderRef
 from services.notification.delivery import Answer, Outcome
 from services.notification.metrics import RELAY_FAILURES, RELAY_UP
 from services.notification.settings import Settings
+from services.notification.ways import CourierUnavailable, Letter, MailLetter
 
 IDLE_CHECK_S: Final = 5.0
 """A connection unused for longer is asked whether it still lives before a mail is claimed for it."""
@@ -19,13 +20,10 @@ CLOSING_CODE: Final = 421
 """The server closes the connection (RFC 5321 3.8)."""
 
 
-class RelayUnavailable(Exception):
-    """The mail server can't be reached, or does not let this service in. No message was touched."""
-
-
 class Mailer:
-    """Speaks SMTP for one worker. It counts a mail as given away from the moment the DATA command is sent:
-    what happens after that and is not a clear answer, is doubt (RFC 1047), never a reason to send again.
+    """The courier of mail: speaks SMTP for one worker. It counts a mail as given away from the moment the
+    DATA command is sent: what happens after that and is not a clear answer, is doubt (RFC 1047), never a
+    reason to send again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +37,7 @@ class Mailer:
         self.given_away = False
 
     async def ready(self) -> None:
-        """Have a connection that lives. Raises RelayUnavailable."""
+        """Have a connection that lives. Raises CourierUnavailable."""
         try:
             if self._smtp is not None and not await self._still_good(self._smtp):
                 await self.close()
@@ -50,7 +48,7 @@ class Mailer:
             reason = _reason_of(error)
             RELAY_FAILURES.labels(reason).inc()
             RELAY_UP.set(0)
-            raise RelayUnavailable(reason) from error
+            raise CourierUnavailable(reason) from error
         RELAY_UP.set(1)
 
     async def _still_good(self, smtp: SMTP) -> bool:
@@ -86,12 +84,13 @@ class Mailer:
         self._used_at = time.monotonic()
         return smtp
 
-    async def send(self, recipient: str, mail: bytes, *, not_after_s: float) -> Answer:
+    async def send(self, letter: Letter, *, not_after_s: float) -> Answer:
         """Give one mail to the server; `ready` comes before. Never raises for what the server does.
 
         After `not_after_s` (monotonic clock) nothing is given away any more: a process that was frozen past
         its lease wakes up to a message that is no longer its own.
         """
+        assert isinstance(letter, MailLetter)
         smtp = self._smtp
         if smtp is None:
             return Answer(Outcome.NOT_REACHED, "not_connected")
@@ -99,12 +98,12 @@ class Mailer:
         self.given_away = False
         try:
             await smtp.mail(self._sender)
-            await smtp.rcpt(recipient)
+            await smtp.rcpt(letter.recipient)
             if time.monotonic() > not_after_s:
                 self.drop()
                 return Answer(Outcome.NOT_REACHED, "lease_lost")
             self.given_away = True
-            await smtp.data(mail, timeout=self._settings.smtp_data_timeout_s)
+            await smtp.data(letter.mail, timeout=self._settings.smtp_data_timeout_s)
         except (SMTPException, OSError) as error:
             answer = judge(error, given_away=self.given_away)
             self._after_failure(error)

@@ -9,21 +9,28 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.notification.contacts import EMAIL_MAX, NAME_MAX, OPENID_MAX, PHONE_MAX
 from services.notification.delivery import Outcome, State
+from services.notification.ways import Way
+from shared.idempotency import idempotency_keys_table
 from shared.money import MAX_AMOUNT_FEN
 from shared.outbox import outbox_table
 from shared.positions import marks_table
@@ -51,6 +58,8 @@ contacts: Final = Table(
     Column("wechat_openid", Text),
     Column("wechat_app_id", Text),
     Column("language", Text),
+    Column("way", Text),
+    CheckConstraint(_one_of("way", Way), name="contacts_way"),
     CheckConstraint(f"length(email) <= {EMAIL_MAX}", name="contacts_email"),
     CheckConstraint(f"length(phone) <= {PHONE_MAX}", name="contacts_phone"),
     CheckConstraint(
@@ -83,7 +92,9 @@ messages: Final = Table(
     Column("requested_by", Text),
     Column("created_at", UTC_TIME, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
+    Column("way", Text, nullable=False, server_default=text("'mail'")),
     CheckConstraint(_one_of("state", State), name="messages_state"),
+    CheckConstraint(_one_of("way", Way), name="messages_way"),
     CheckConstraint(f"amount_fen BETWEEN 1 AND {MAX_AMOUNT_FEN}", name="messages_amount"),
     CheckConstraint("attempts >= 0 AND attempts_left >= 0", name="messages_attempts"),
     CheckConstraint(
@@ -94,9 +105,12 @@ messages: Final = Table(
         "state NOT IN ('sending', 'retry', 'delivered', 'uncertain') OR attempts >= 1",
         name="messages_tried",
     ),
-    CheckConstraint("state NOT IN ('failed', 'uncertain') OR reason IS NOT NULL", name="messages_reason"),
+    CheckConstraint(
+        "state NOT IN ('failed', 'uncertain', 'dropped') OR reason IS NOT NULL", name="messages_reason"
+    ),
     Index(
         "messages_due",
+        "way",
         "next_attempt_at",
         "donation_id",
         postgresql_where=text("state IN ('pending', 'retry')"),
@@ -105,7 +119,7 @@ messages: Final = Table(
     Index("messages_by_state", "state", "created_at", "donation_id"),
 )
 """One thank-you for one donation that counts and whose donor left a contact. `requested_by` is the operator
-who had it sent again.
+who had it sent again; `way` the one by which it goes, chosen once, when it is ready.
 """
 
 attempts: Final = Table(
@@ -118,11 +132,12 @@ attempts: Final = Table(
     Column("outcome", Text),
     Column("reason", Text),
     Column("requested_by", Text),
+    Column("provider_id", Text),
     CheckConstraint("attempt >= 1", name="attempts_number"),
     CheckConstraint(_one_of("outcome", Outcome), name="attempts_outcome"),
     CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="attempts_ended"),
 )
-"""Every attempt, written before the mail server is spoken to."""
+"""Every attempt, written before the provider is spoken to."""
 
 reversals: Final = Table(
     "reversals",
@@ -149,5 +164,108 @@ campaigns: Final = Table(
 )
 """Each campaign as its newest event tells it: what the mail has to name (Charity Law art. 25)."""
 
+unsubscribed: Final = Table(
+    "unsubscribed",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("how", Text, nullable=False),
+    Column("since", UTC_TIME, nullable=False),
+    CheckConstraint("octet_length(address_hash) = 16", name="unsubscribed_hash"),
+    CheckConstraint("how IN ('link', 'reply')", name="unsubscribed_how"),
+)
+"""Who is not written to any more: keyed hashes (addressees.py), never addresses. Kept for good."""
+
+daily_counts: Final = Table(
+    "daily_counts",
+    metadata,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("messages", Integer, nullable=False),
+    CheckConstraint("octet_length(address_hash) = 16", name="daily_counts_hash"),
+    CheckConstraint("messages >= 1", name="daily_counts_messages"),
+    Index("daily_counts_age", "day"),
+)
+"""How many messages each address has had on a day of Shanghai; deleted two days later."""
+
+pace: Final = Table(
+    "pace",
+    metadata,
+    Column("way", Text, primary_key=True),
+    Column("next_at", UTC_TIME, nullable=False),
+    CheckConstraint(_one_of("way", Way), name="pace_way"),
+)
+"""When the next thank-you of each way may leave, for all processes together."""
+
+templates: Final = Table(
+    "templates",
+    metadata,
+    Column("template_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("app_id", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    Column("written_by", Text, nullable=False),
+    Column("written_at", UTC_TIME, nullable=False),
+    Column("replaced_at", UTC_TIME),
+    UniqueConstraint("campaign_id", "way", "app_id", "language", "version", name="templates_versions"),
+    CheckConstraint(_one_of("way", Way), name="templates_way"),
+    CheckConstraint("language IN ('zh', 'en')", name="templates_language"),
+    CheckConstraint("version >= 1", name="templates_version"),
+    CheckConstraint("(way = 'wechat') = (app_id <> '')", name="templates_app"),
+    Index(
+        "templates_current",
+        "way",
+        "app_id",
+        "campaign_id",
+        "language",
+        unique=True,
+        postgresql_where=text("replaced_at IS NULL"),
+    ),
+)
+"""What operators have written, each version for good; `campaign_id` "" serves every campaign."""
+
+notices: Final = Table(
+    "notices",
+    metadata,
+    Column("notice_id", Uuid, primary_key=True),
+    Column("way", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("letter", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", UTC_TIME),
+    Column("lease_until", UTC_TIME),
+    Column("reason", Text),
+    Column("provider_id", Text),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("changed_at", UTC_TIME, nullable=False),
+    CheckConstraint(_one_of("way", Way), name="notices_way"),
+    CheckConstraint(
+        "state IN ('pending', 'sending', 'retry', 'delivered', 'failed', 'uncertain')", name="notices_state"
+    ),
+    CheckConstraint(
+        "(state IN ('pending', 'retry')) = (next_attempt_at IS NOT NULL)", name="notices_next_attempt"
+    ),
+    CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)", name="notices_lease"),
+    CheckConstraint(
+        "(state IN ('pending', 'sending', 'retry')) = (letter IS NOT NULL)", name="notices_letter"
+    ),
+    Index(
+        "notices_due",
+        "way",
+        "next_attempt_at",
+        "notice_id",
+        postgresql_where=text("state IN ('pending', 'retry')"),
+    ),
+    Index("notices_leases", "lease_until", postgresql_where=text("state = 'sending'")),
+    Index("notices_of_person", "requested_by", "created_at"),
+)
+"""Operational messages, which wait behind no thanks. `letter` has an address: it is gone when it is ended."""
+
+idempotency_keys: Final = idempotency_keys_table(metadata)
 outbox: Final = outbox_table(metadata)
 marks: Final = marks_table(metadata)

@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notification.delivery import CONTACT_KEPT, Resend, State, judge_resend
+from services.notification.ways import Way
 from shared.events import (
     CampaignClosed,
     CampaignFiled,
@@ -104,35 +105,47 @@ async def put_campaigns(connection: AsyncConnection, events: Sequence[CampaignEv
 
 
 _ADD_CONTACTS: Final = text("""
-INSERT INTO contacts (donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at,
-    expires_at)
-SELECT donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at,
+INSERT INTO contacts (donation_id, email, phone, wechat_openid, wechat_app_id, language, way, name,
+    received_at, expires_at)
+SELECT donation_id, email, phone, wechat_openid, wechat_app_id, language, way, name, received_at,
     received_at + CAST(:kept AS interval)
 FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:phones AS text[]),
     CAST(:wechat_openids AS text[]), CAST(:wechat_app_ids AS text[]), CAST(:languages AS text[]),
-    CAST(:names AS text[]), CAST(:received_at AS timestamptz[]))
-    AS sent (donation_id, email, phone, wechat_openid, wechat_app_id, language, name, received_at)
+    CAST(:ways AS text[]), CAST(:names AS text[]), CAST(:received_at AS timestamptz[]))
+    AS sent (donation_id, email, phone, wechat_openid, wechat_app_id, language, way, name, received_at)
 WHERE received_at + CAST(:kept AS interval) > now() AND NOT EXISTS (
     SELECT FROM messages
-    WHERE messages.donation_id = sent.donation_id AND messages.state IN ('delivered', 'withdrawn')
+    WHERE messages.donation_id = sent.donation_id
+        AND messages.state IN ('delivered', 'withdrawn', 'dropped')
 )
 ORDER BY donation_id ON CONFLICT DO NOTHING
 """)
 
 
-async def add_contacts(connection: AsyncConnection, contacts: Sequence[tuple[Contact, datetime]]) -> None:
-    """Keep contacts, each with the time (UTC) its record was written: a repeat doesn't prolong its stay, and
-    one that has done its work doesn't come back. The first contact of a donation is its contact.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A contact that a donor left: the time (UTC) its record was written, and the way that was chosen."""
+
+    contact: Contact
+    written_at: datetime
+    way: Way | None
+
+
+async def add_contacts(connection: AsyncConnection, left: Sequence[Left]) -> None:
+    """Keep contacts: a repeat doesn't prolong its stay, and one that has done its work doesn't come back. The
+    first contact of a donation is its contact.
     """
+    contacts = [each.contact for each in left]
     values = {
-        "donation_ids": [contact.donation_id for contact, _ in contacts],
-        "emails": [contact.email for contact, _ in contacts],
-        "phones": [contact.phone for contact, _ in contacts],
-        "wechat_openids": [contact.wechat_openid for contact, _ in contacts],
-        "wechat_app_ids": [contact.wechat_app_id for contact, _ in contacts],
-        "languages": [contact.language for contact, _ in contacts],
-        "names": [contact.name for contact, _ in contacts],
-        "received_at": [written_at for _, written_at in contacts],
+        "donation_ids": [contact.donation_id for contact in contacts],
+        "emails": [contact.email for contact in contacts],
+        "phones": [contact.phone for contact in contacts],
+        "wechat_openids": [contact.wechat_openid for contact in contacts],
+        "wechat_app_ids": [contact.wechat_app_id for contact in contacts],
+        "languages": [contact.language for contact in contacts],
+        "ways": [each.way for each in left],
+        "names": [contact.name for contact in contacts],
+        "received_at": [each.written_at for each in left],
         "kept": CONTACT_KEPT,
     }
     await connection.execute(_ADD_CONTACTS, values)
@@ -140,11 +153,12 @@ async def add_contacts(connection: AsyncConnection, contacts: Sequence[tuple[Con
 
 _BRING_TOGETHER: Final = text("""
 WITH complete AS (
-    SELECT messages.donation_id FROM messages JOIN contacts USING (donation_id)
+    SELECT messages.donation_id, COALESCE(contacts.way, 'mail') AS way
+    FROM messages JOIN contacts USING (donation_id)
     WHERE messages.state = 'waiting' AND messages.donation_id = ANY(:donation_ids)
     ORDER BY messages.donation_id FOR UPDATE OF messages
 )
-UPDATE messages SET state = 'pending', next_attempt_at = now(), changed_at = now()
+UPDATE messages SET state = 'pending', next_attempt_at = now(), changed_at = now(), way = complete.way
 FROM complete WHERE messages.donation_id = complete.donation_id
 """)
 _LEFT_APART: Final = text("""
@@ -190,7 +204,8 @@ async def counts(connection: AsyncConnection, states: Sequence[State]) -> tuple[
 
 
 _PAGE: Final = text("""
-SELECT messages.*, contacts.email FROM messages LEFT JOIN contacts USING (donation_id)
+SELECT messages.*, contacts.email, contacts.phone, contacts.wechat_openid
+FROM messages LEFT JOIN contacts USING (donation_id)
 WHERE messages.state = :state AND (
     CAST(:after AS uuid) IS NULL OR (messages.created_at, messages.donation_id) > (
         SELECT created_at, donation_id FROM messages WHERE donation_id = CAST(:after AS uuid)
@@ -199,11 +214,12 @@ WHERE messages.state = :state AND (
 ORDER BY messages.created_at, messages.donation_id LIMIT :rows
 """)
 _ONE: Final = text("""
-SELECT messages.*, contacts.email FROM messages LEFT JOIN contacts USING (donation_id)
+SELECT messages.*, contacts.email, contacts.phone, contacts.wechat_openid
+FROM messages LEFT JOIN contacts USING (donation_id)
 WHERE messages.donation_id = :donation_id
 """)
 _ATTEMPTS: Final = text("""
-SELECT attempt, started_at, ended_at, outcome, reason, requested_by FROM attempts
+SELECT attempt, started_at, ended_at, outcome, reason, requested_by, provider_id FROM attempts
 WHERE donation_id = :donation_id ORDER BY attempt DESC LIMIT 100
 """)
 

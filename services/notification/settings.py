@@ -1,25 +1,78 @@
 """What a notification process is told by its environment."""
 
+import base64
+import binascii
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from services.notification.addressees import Addressees
 from services.notification.addresses import deliverable
 from services.notification.delivery import Backoff
+from services.notification.provider import Timeouts
+from services.notification.quiet import Quiet
+from services.notification.ways import Way
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
 
+def _hours(text: str) -> str:
+    Quiet.read(text)
+    return text
+
+
+KEY_MIN_BYTES: Final = 32
+QuietHours = Annotated[str, AfterValidator(_hours)]
+
+
 class Settings(ServiceSettings, KafkaSettings):
     """SMTP_FROM is "Name <address>". SMTP_TLS speaks TLS from the first byte (port 465), SMTP_STARTTLS
-    changes to it (port 587). Times in seconds.
+    changes to it (port 587). Times in seconds; quiet hours like 22:00-08:00 in Shanghai, empty: never.
+
+    WAYS is the order in which the ways to a donor are tried on for the one message that they get.
+    WECHAT_APP_SECRETS is a JSON object, {app id: secret}. Rates are of thanks, all processes together.
     """
 
     http_port: int = 8103
     operators_file: Path | None = None
+    address_key: SecretStr = Field(
+        description="32 bytes in base64: hashes addresses, signs links; never changed"
+    )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        description="where anyone reaches this API: stands in mails; empty: HTTP_HOST and HTTP_PORT",
+    )
+    ways: str = "mail,wechat,sms"
+    daily_limit: int = Field(default=5, ge=1, le=1_000, description="messages to one address a day")
+    mail_quiet: QuietHours = ""
+    sms_quiet: QuietHours = "22:00-08:00"
+    wechat_quiet: QuietHours = "22:00-08:00"
+
+    provider_connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    provider_timeout_s: float = Field(default=20.0, gt=0, le=300)
+    sms_provider: Literal["none", "aliyun", "tencent"] = "none"
+    sms_sign_name: str = ""
+    sms_rate_per_s: float = Field(default=50.0, gt=0, le=3_000)
+    sms_connections: int = Field(default=4, ge=1, le=32)
+    aliyun_sms_url: str = "https://dysmsapi.aliyuncs.com"
+    aliyun_access_key_id: str | None = None
+    aliyun_access_key_secret: SecretStr | None = None
+    tencent_sms_url: str = "https://sms.tencentcloudapi.com"
+    tencent_sms_region: str = "ap-guangzhou"
+    tencent_sms_sdk_app_id: str = ""
+    tencent_secret_id: str | None = None
+    tencent_secret_key: SecretStr | None = None
+    sms_reply_secret: SecretStr | None = Field(
+        default=None, description="stands in the address that the SMS provider posts answers to"
+    )
+    wechat_url: str = "https://api.weixin.qq.com"
+    wechat_app_secrets: dict[str, SecretStr] = Field(default={})
+    wechat_rate_per_s: float = Field(default=50.0, gt=0, le=3_000)
+    wechat_connections: int = Field(default=4, ge=1, le=32)
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=8125, ge=1, le=65_535)
@@ -49,6 +102,41 @@ class Settings(ServiceSettings, KafkaSettings):
         deliverable(parseaddr(value)[1])
         return value
 
+    @field_validator("address_key")
+    @classmethod
+    def _key_is_long(cls, value: SecretStr) -> SecretStr:
+        try:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+        except (ValueError, binascii.Error):
+            raise ValueError("not base64") from None
+        if len(key) < KEY_MIN_BYTES:
+            raise ValueError(f"fewer than {KEY_MIN_BYTES} bytes")
+        return value
+
+    @field_validator("ways")
+    @classmethod
+    def _ways_are_known(cls, value: str) -> str:
+        named = value.split(",")
+        if len(set(named)) < len(named) or not set(named) <= {way.value for way in Way}:
+            raise ValueError(f"WAYS is a choice of {', '.join(Way)}, each once, such as mail,sms")
+        return value
+
+    @model_validator(mode="after")
+    def _providers_are_whole(self) -> Self:
+        needed = {
+            "none": (),
+            "aliyun": ("aliyun_access_key_id", "aliyun_access_key_secret", "sms_sign_name"),
+            "tencent": (
+                "tencent_secret_id",
+                "tencent_secret_key",
+                "tencent_sms_sdk_app_id",
+                "sms_sign_name",
+            ),
+        }[self.sms_provider]
+        if missing := [name.upper() for name in needed if not getattr(self, name)]:
+            raise ValueError(f"SMS_PROVIDER={self.sms_provider} needs {', '.join(missing)}")
+        return self
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.smtp_tls and self.smtp_starttls:
@@ -58,6 +146,31 @@ class Settings(ServiceSettings, KafkaSettings):
         if self.smtp_username and not (self.smtp_tls or self.smtp_starttls):
             raise ValueError("a login needs SMTP_TLS or SMTP_STARTTLS: it would cross the network readable")
         return self
+
+    @property
+    def usable_ways(self) -> tuple[Way, ...]:
+        """The ways that this process is set up for, in the order they are tried on."""
+        set_up = {
+            Way.MAIL: True,
+            Way.SMS: self.sms_provider != "none",
+            Way.WECHAT: bool(self.wechat_app_secrets),
+        }
+        return tuple(way for way in map(Way, self.ways.split(",")) if set_up[way])
+
+    @property
+    def address(self) -> str:
+        """Where anyone reaches this API, without a slash at the end."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def addressees(self) -> Addressees:
+        """Hashes of addresses and links that end messages."""
+        return Addressees(base64.b64decode(self.address_key.get_secret_value()))
+
+    @property
+    def provider_timeouts(self) -> Timeouts:
+        """How long a provider over HTTP may take."""
+        return Timeouts(self.provider_connect_timeout_s, self.provider_timeout_s)
 
     @property
     def sender(self) -> Address:
@@ -72,5 +185,8 @@ class Settings(ServiceSettings, KafkaSettings):
 
     @property
     def lease_s(self) -> float:
-        """Longer than any attempt can last: MAIL, RCPT, DATA and the text wait for one answer each."""
-        return 2 * self.smtp_command_timeout_s + 2 * self.smtp_data_timeout_s + 60
+        """Longer than any attempt can last: MAIL, RCPT, DATA and the text wait for one answer each, and a
+        provider over HTTP is asked four times at most (a token, a message, both again).
+        """
+        smtp_s = 2 * self.smtp_command_timeout_s + 2 * self.smtp_data_timeout_s
+        return max(smtp_s, 4 * (self.provider_connect_timeout_s + self.provider_timeout_s)) + 60

@@ -80,26 +80,49 @@ def greeted_as(name: str | None) -> str | None:
     return line
 
 
-def compose(thanks: Thanks, *, sender: Address, recipient: str, now: datetime) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the head of a mail is made of. `recipient` is an address from addresses.deliverable;
+    `unsubscribe` the address of the page where its reader ends messages.
+    """
+
+    sender: Address
+    recipient: str = field(repr=False)
+    now: datetime
+    unsubscribe: str = field(repr=False)
+
+
+def compose(thanks: Thanks, envelope: Envelope) -> bytes:
     """Write the mail: Chinese and English, plain text and HTML, 7 bit (no server has to offer 8BITMIME).
 
-    `recipient` is an address from addresses.deliverable. The same donation gives the same Message-ID.
+    The same donation gives the same Message-ID.
     """
     title = one_line(thanks.campaign.title, TITLE_MAX)
-    head = {
-        "From": mime.mailbox(sender),
-        "To": f"<{recipient}>",
-        "Subject": mime.encoded(f"感谢您的捐赠：{title} / Thank you for your donation"),
-        "Date": format_datetime(now),
-        "Message-ID": f"<{message_id(thanks.donation_id)}@{sender.domain}>",
-        DONATION_HEADER: str(thanks.donation_id),
-        "Content-Language": "zh-CN, en",
-        "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
-    }
-    values = _values(thanks, title)
+    subject = f"感谢您的捐赠：{title} / Thank you for your donation"
+    values = {**_values(thanks, title), "unsubscribe": envelope.unsubscribe}
     text = _templates().get_template("thanks.txt").render(values)
     html = _templates().get_template("thanks.html").render(values)
-    return mime.mail(head, text=text, html=html)
+    head = mail_head(envelope, subject, "zh-CN, en", message_id(thanks.donation_id))
+    return mime.mail({**head, DONATION_HEADER: str(thanks.donation_id)}, text=text, html=html)
+
+
+def mail_head(envelope: Envelope, subject: str, language: str, mail_id: UUID) -> dict[str, str]:
+    """The headers of a mail of ours. One-click unsubscribing is offered where it may be, over HTTPS only
+    (RFC 8058, 3.1); the mail server that signs (DKIM) must sign both of its headers.
+    """
+    head = {
+        "From": mime.mailbox(envelope.sender),
+        "To": f"<{envelope.recipient}>",
+        "Subject": mime.encoded(subject),
+        "Date": format_datetime(envelope.now),
+        "Message-ID": f"<{mail_id}@{envelope.sender.domain}>",
+        "Content-Language": language,
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
+        "List-Unsubscribe": f"\r\n <{envelope.unsubscribe}>",
+    }
+    if envelope.unsubscribe.startswith("https://"):
+        head["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return head
 
 
 def _values(thanks: Thanks, title: str) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification import claims, queries
 from services.notification.delivery import State
+from services.notification.live import expire_notices
 from services.notification.metrics import CONTACTS, MESSAGES, OLDEST_SECONDS
 from services.notification.settings import Settings
 
@@ -53,6 +54,9 @@ class Upkeep:
             overdue = await claims.end_overdue(connection, partitions)
         async with self._engine.begin() as connection:
             forgotten = await claims.forget_contacts(connection)
+        async with self._engine.begin() as connection:
+            await claims.forget_counts(connection)
+            await expire_notices(connection)
         async with self._engine.begin() as connection:
             joined = await queries.bring_together(connection, await queries.left_apart(connection))
         if in_doubt or overdue or forgotten or joined:

@@ -40,7 +40,13 @@ from shared.events.goods import (
     GoodsReversed,
     GoodsWrittenOff,
 )
-from shared.events.notifications import Contact, NotificationDelivered, NotificationFailed
+from shared.events.notifications import (
+    Contact,
+    NotificationDelivered,
+    NotificationDeliveredByWay,
+    NotificationFailed,
+    NotificationFailedByWay,
+)
 from shared.events.organisations import OrganisationChanged, OrganisationRegistered
 from shared.events.reports import ReportCorrected, ReportPublished
 
@@ -75,7 +81,9 @@ __all__ = [
     "MatchOffered",
     "MilestoneReached",
     "NotificationDelivered",
+    "NotificationDeliveredByWay",
     "NotificationFailed",
+    "NotificationFailedByWay",
     "OrganisationChanged",
     "OrganisationRegistered",
     "PledgeCorrected",
@@ -127,6 +135,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     OrganisationChanged,
     NotificationDelivered,
     NotificationFailed,
+    NotificationDeliveredByWay,
+    NotificationFailedByWay,
     ReportPublished,
     ReportCorrected,
 )
@@ -168,6 +178,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | OrganisationChanged
         | NotificationDelivered
         | NotificationFailed
+        | NotificationDeliveredByWay
+        | NotificationFailedByWay
         | ReportPublished
         | ReportCorrected,
         Field(discriminator="type"),

@@ -20,6 +20,17 @@ class NotificationData(EventData):
     reason: str | None = None
 
 
+class NotificationByWayData(EventData):
+    """The same for a message that went by any way."""
+
+    message_id: UUID
+    donation_id: UUID
+    campaign_id: str
+    way: Literal["mail", "sms", "wechat"]
+    attempts: Count
+    reason: str | None = None
+
+
 class NotificationDelivered(Event):
     TYPE: ClassVar[str] = "org.shanliu.notification.delivered.v1"
     type: Literal["org.shanliu.notification.delivered.v1"]
@@ -30,6 +41,22 @@ class NotificationFailed(Event):
     TYPE: ClassVar[str] = "org.shanliu.notification.failed.v1"
     type: Literal["org.shanliu.notification.failed.v1"]
     data: NotificationData
+
+
+class NotificationDeliveredByWay(Event):
+    """What v1 can't say: it knows mail only. A mail is told by v1, any other way by this."""
+
+    TYPE: ClassVar[str] = "org.shanliu.notification.delivered.v2"
+    type: Literal["org.shanliu.notification.delivered.v2"]
+    data: NotificationByWayData
+
+
+class NotificationFailedByWay(Event):
+    """What v1 can't say: it knows mail only. A mail is told by v1, any other way by this."""
+
+    TYPE: ClassVar[str] = "org.shanliu.notification.failed.v2"
+    type: Literal["org.shanliu.notification.failed.v2"]
+    data: NotificationByWayData
 
 
 class Contact(BaseModel):

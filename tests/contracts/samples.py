@@ -32,7 +32,9 @@ from shared.events import (
     MatchOffered,
     MilestoneReached,
     NotificationDelivered,
+    NotificationDeliveredByWay,
     NotificationFailed,
+    NotificationFailedByWay,
     OrganisationChanged,
     OrganisationRegistered,
     PledgeCorrected,
@@ -81,7 +83,7 @@ from shared.events.goods import (
     MovedItem,
     ReceivedItem,
 )
-from shared.events.notifications import NotificationData
+from shared.events.notifications import NotificationByWayData, NotificationData
 from shared.events.organisations import OrganisationData
 from shared.events.reports import ReportCorrectedData, ReportPublishedData
 
@@ -375,6 +377,17 @@ _DATA: dict[type[Event], EventData] = {
         way="mail",
         attempts=8,
         reason="mailbox-unknown",
+    ),
+    NotificationDeliveredByWay: NotificationByWayData(
+        message_id=OTHER, donation_id=DONATION, campaign_id=GALA, way="sms", attempts=1
+    ),
+    NotificationFailedByWay: NotificationByWayData(
+        message_id=OTHER,
+        donation_id=DONATION,
+        campaign_id=GALA,
+        way="wechat",
+        attempts=1,
+        reason="wechat:43004",
     ),
     ReportPublished: ReportPublishedData(**_REPORT),
     ReportCorrected: ReportCorrectedData(**_REPORT, corrects=DONATION, revision=2, reason="漏列一笔支出"),

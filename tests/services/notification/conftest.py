@@ -1,5 +1,6 @@
 """The notification service on the real broker, database and SMTP."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 from httpx import ASGITransport, AsyncClient
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -30,6 +32,7 @@ from tests.services.notification.waiting import until
 
 OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"]}
 PARTITIONS = 2
+ADDRESS_KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 
 
 def bearer(person: str) -> dict[str, str]:
@@ -155,6 +158,7 @@ def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Set
         kafka_session_timeout_ms=2_000,
         partitions=PARTITIONS,
         operators_file=operators_file,
+        address_key=ADDRESS_KEY,
         smtp_rate_per_s=1000,
         smtp_command_timeout_s=2,
         smtp_data_timeout_s=10,

@@ -1,6 +1,7 @@
 """The process dies, freezes or is told to stop in the middle: nobody is thanked twice, none is lost."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import IO
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from deploy.local.mailcatcher.mailbox import Mode
 from services.notification.settings import Settings
@@ -25,9 +27,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[3]
 
 
+def _told(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process is told them."""
-    told = {name.upper(): str(value) for name, value in settings.model_dump().items() if value is not None}
+    told = {name.upper(): _told(value) for name, value in settings.model_dump().items() if value is not None}
     return os.environ | told | {"PYTHONPATH": str(ROOT), "HTTP_PORT": "0"}
 
 

@@ -1,5 +1,6 @@
 """One connection to a real SMTP server: TLS, login, reuse, and what is left when it goes wrong."""
 
+import base64
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -18,11 +19,12 @@ from cryptography.x509.oid import NameOID
 from deploy.local.mailcatcher.mailbox import Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
 from services.notification.delivery import Answer, Outcome
-from services.notification.mailer import Mailer, RelayUnavailable
+from services.notification.mailer import Mailer
 from services.notification.settings import Settings
+from services.notification.ways import CourierUnavailable, MailLetter
 
 MAIL = b"Subject: x\r\n\r\nx\r\n"
-DONOR = "zhang@example.com"
+LETTER = MailLetter("zhang@example.com", MAIL)
 
 
 def later() -> float:
@@ -31,7 +33,8 @@ def later() -> float:
 
 def settings(port: int, **values: Any) -> Settings:
     database_url = "postgresql+asyncpg://nobody@127.0.0.1/none"
-    times = {"smtp_command_timeout_s": 3, "smtp_data_timeout_s": 3}
+    key = base64.b64encode(b"k" * 32).decode()
+    times = {"address_key": key, "smtp_command_timeout_s": 3, "smtp_data_timeout_s": 3}
     return Settings.model_validate({"database_url": database_url, "smtp_port": port, **times, **values})
 
 
@@ -97,7 +100,7 @@ async def test_mail_goes_over_tls_after_a_login(
     login = {"smtp_username": "shanliu", "smtp_password": "secret", "smtp_starttls": True}
     mailer = Mailer(settings(strict_port, smtp_ca_file=certificate[0], **login))
     await mailer.ready()
-    assert await mailer.send(DONOR, MAIL, not_after_s=later()) == Answer(Outcome.ACCEPTED)
+    assert await mailer.send(LETTER, not_after_s=later()) == Answer(Outcome.ACCEPTED)
     await mailer.close()
     assert len(mailbox) == 1
 
@@ -118,15 +121,15 @@ async def test_a_server_that_does_not_let_us_in_or_is_not_the_right_one_gets_no_
 ) -> None:
     login = {"smtp_username": "shanliu", "smtp_password": password, "smtp_starttls": True}
     mailer = Mailer(settings(strict_port, smtp_ca_file=certificate[0] if trusted else None, **login))
-    with pytest.raises(RelayUnavailable, match=reason):
+    with pytest.raises(CourierUnavailable, match=reason):
         await mailer.ready()
-    assert (await mailer.send(DONOR, MAIL, not_after_s=later())).outcome is Outcome.NOT_REACHED
+    assert (await mailer.send(LETTER, not_after_s=later())).outcome is Outcome.NOT_REACHED
     assert len(mailbox) == 0
 
 
 async def test_a_server_without_starttls_gets_no_mail_in_the_clear(mailbox: Mailbox, port: int) -> None:
     mailer = Mailer(settings(port, smtp_starttls=True))
-    with pytest.raises(RelayUnavailable):
+    with pytest.raises(CourierUnavailable):
         await mailer.ready()
     assert len(mailbox) == 0
 
@@ -142,7 +145,7 @@ async def test_a_connection_carries_many_mails_past_refusals_and_is_renewed_in_t
         await mailer.ready()
         assert mailer._smtp is not None
         connections.add(id(mailer._smtp))
-        outcomes.append((await mailer.send(DONOR, MAIL, not_after_s=later())).outcome)
+        outcomes.append((await mailer.send(LETTER, not_after_s=later())).outcome)
     await mailer.close()
     accepted = Outcome.ACCEPTED
     assert outcomes == [accepted, Outcome.REFUSED, Outcome.REFUSED_FOR_NOW, accepted, accepted]
@@ -154,18 +157,18 @@ async def test_a_connection_the_server_has_closed_is_replaced_before_a_mail_is_c
 ) -> None:
     mailer = Mailer(settings(port))
     await mailer.ready()
-    assert (await mailer.send(DONOR, MAIL, not_after_s=later())).outcome is Outcome.ACCEPTED
+    assert (await mailer.send(LETTER, not_after_s=later())).outcome is Outcome.ACCEPTED
     mailbox.behave(Mode.DROP_AFTER_DATA, count=1)
     await mailer.ready()
-    assert (await mailer.send(DONOR, MAIL, not_after_s=later())).outcome is Outcome.UNKNOWN
+    assert (await mailer.send(LETTER, not_after_s=later())).outcome is Outcome.UNKNOWN
     await mailer.ready()
-    assert (await mailer.send(DONOR, MAIL, not_after_s=later())).outcome is Outcome.ACCEPTED
+    assert (await mailer.send(LETTER, not_after_s=later())).outcome is Outcome.ACCEPTED
     await mailer.close()
 
 
 async def test_nothing_is_given_away_once_the_lease_is_lost(mailbox: Mailbox, port: int) -> None:
     mailer = Mailer(settings(port))
     await mailer.ready()
-    answer = await mailer.send(DONOR, MAIL, not_after_s=time.monotonic() - 1)
+    answer = await mailer.send(LETTER, not_after_s=time.monotonic() - 1)
     assert answer == Answer(Outcome.NOT_REACHED, "lease_lost")
     assert len(mailbox) == 0

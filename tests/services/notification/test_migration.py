@@ -20,7 +20,7 @@ def differences(connection: Connection) -> list[Any]:
 
 
 def constraints(connection: Connection) -> set[str]:
-    rows = connection.execute(text("SELECT conname FROM pg_constraint WHERE contype = 'c'"))
+    rows = connection.execute(text("SELECT conname FROM pg_constraint WHERE contype IN ('c', 'u')"))
     return {row.conname for row in rows}
 
 

@@ -77,6 +77,8 @@ def test_whatever_is_let_through_is_one_line_of_printable_ascii(address: str) ->
         ("a@b.cn", "a***@b***.cn"),
         ("zhang@mail.example.cn", "z***@m***.cn"),
         ("no address", "***"),
+        ("+8613812345678", "+86138****5678"),
+        ("o6_bmjrPTlm6_2sgVt7hMZOPfL2M", "o6***"),
         ("zhang@example", "***"),
         ("", "***"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notification.thanks import Campaign, Thanks, compose, greeted_as, message_id, one_line
+from services.notification.thanks import Campaign, Envelope, Thanks, compose, greeted_as, message_id, one_line
 
 DONATION = UUID("6f1f0c1e-3b52-5d1c-9d57-0d8c4f1a2b30")
 SENDER = Address("善流 Shanliu", "thanks", "shanliu.example")
@@ -37,8 +37,12 @@ THANKS = Thanks(
 )
 
 
+LINK = "https://gift.example/unsubscribe/abc"
+ENVELOPE = Envelope(SENDER, "zhang@example.com", NOW, LINK)
+
+
 def read(thanks: Thanks) -> EmailMessage:
-    raw = compose(thanks, sender=SENDER, recipient="zhang@example.com", now=NOW)
+    raw = compose(thanks, ENVELOPE)
     raw.decode("ascii")  # 7 bit, whatever is in it
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
@@ -184,15 +188,25 @@ def test_hostile_texts_add_no_header_no_recipient_and_no_tag(
 
 @given(st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1, max_size=120))
 def test_a_chinese_subject_of_any_length_arrives_whole_in_short_lines(title: str) -> None:
-    raw = compose(
-        replace(THANKS, campaign=replace(CAMPAIGN, title=title)),
-        sender=SENDER,
-        recipient="zhang@example.com",
-        now=NOW,
-    )
+    raw = compose(replace(THANKS, campaign=replace(CAMPAIGN, title=title)), ENVELOPE)
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert message["Subject"] == f"感谢您的捐赠：{title} / Thank you for your donation"
     assert max(len(line) for line in raw.split(b"\r\n")) <= 78  # RFC 5322 2.1.1
+
+
+def test_a_reader_can_end_the_messages_with_one_click() -> None:
+    """RFC 8058, 3.1."""
+    message = read(THANKS)
+    assert message["List-Unsubscribe"].strip() == f"<{LINK}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert LINK in part(message, "plain")
+    assert f'<a href="{LINK}">' in part(message, "html")
+
+
+def test_one_click_is_not_offered_without_https() -> None:
+    raw = compose(THANKS, replace(ENVELOPE, unsubscribe="http://127.0.0.1:8103/unsubscribe/abc"))
+    assert b"List-Unsubscribe: " in raw
+    assert b"List-Unsubscribe-Post" not in raw
 
 
 @given(st.text(), st.integers(1, 200))
