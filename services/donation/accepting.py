@@ -80,16 +80,24 @@ class Acceptance:
         """
         id_name, subject = _addressed(channel.name, message)
         digest = _digest(message)
-        request = f"{channel.name}\n{message_id}"
-        if message_id is not None and self._messages.differs(request, digest):
-            detail = "This webhook-id came before with another content; each message needs its own."
-            raise Problem(409, "webhook-id-reused", detail)
+        if message_id is not None:
+            self.check_message_id(channel, message_id, digest)
         self._check(channel, message, _key(id_name, subject), digest)
         await self._publish(channel, message, value or _written(message))
         if message_id is not None:
-            self._messages.note(request, digest)
+            self.note_message_id(channel, message_id, digest)
         self._accepted.note(_key(id_name, subject), digest)
         return Accepted(id_name, subject)
+
+    def check_message_id(self, channel: Channel, message_id: str, digest: bytes) -> None:
+        """Raise Problem (409) when the sender's id of a request is known with another content."""
+        if self._messages.differs(f"{channel.name}\n{message_id}", digest):
+            detail = "This webhook-id came before with another content; each message needs its own."
+            raise Problem(409, "webhook-id-reused", detail)
+
+    def note_message_id(self, channel: Channel, message_id: str, digest: bytes) -> None:
+        """Remember what came under a sender's id of a request."""
+        self._messages.note(f"{channel.name}\n{message_id}", digest)
 
     def _check(
         self, channel: Channel, message: DonationRequest | ReversalRequest, key: bytes, digest: bytes
@@ -121,13 +129,21 @@ class Acceptance:
             IN_FLIGHT.set(self._in_flight)
 
 
-def let_in(channel: Channel) -> None:
-    """Raise Problem when the channel is paused (503) or over its limit (429): it sends again later."""
+def let_in(channel: Channel, count: int = 1) -> None:
+    """Raise Problem when the channel is paused (503) or over its limit (429) with `count` messages more: it
+    sends again later.
+    """
     if channel.paused:
         detail = "This channel is paused; send it later."
         raise Problem(503, "channel-paused", detail, headers=retry_after(30))
-    if not channel.bucket.take():
-        raise Problem(429, "too-many", "More than this channel's limit; slow down.", headers=retry_after(1))
+    within_limit(channel, count)
+
+
+def within_limit(channel: Channel, count: int = 1) -> None:
+    """Raise Problem (429) when `count` messages more are past the channel's limit."""
+    if not channel.bucket.take(count):
+        later = retry_after(channel.bucket.wait_s(count))
+        raise Problem(429, "too-many", "More than this channel's limit; slow down.", headers=later)
 
 
 def _written(message: DonationRequest | ReversalRequest) -> bytes:

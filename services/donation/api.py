@@ -10,7 +10,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
-from services.donation.accepting import Acceptance
+from services.donation.accepting import Acceptance, within_limit
+from services.donation.channels.directory import Directory
+from services.donation.channels.schemas import CHANNEL
+from services.donation.channels.signed import signed_by
+from services.donation.intake import IDENTIFIER, donation_id_of
 from shared.access import Person, require
 from shared.broker import Publisher
 from shared.dead_letters import DeadLetter
@@ -26,6 +30,7 @@ class Parts:
     engine: AsyncEngine
     publisher: Publisher
     acceptance: Acceptance
+    directory: Directory
 
 
 def _parts(request: Request) -> Parts:
@@ -82,6 +87,35 @@ class DeadLetterView(BaseModel):
 )
 async def donation(parts: Wired, donation_id: UUID) -> DonationView:
     """Nothing about the donor: the id can be derived from the channel's transaction_id."""
+    return await _status(parts, donation_id)
+
+
+@router.get(
+    "/channels/{channel}/donations/{transaction_id}",
+    tags=["donations"],
+    summary="Where a channel's donation stands, by its transaction_id",
+)
+async def donation_of(
+    request: Request,
+    parts: Wired,
+    channel: Annotated[str, Path(pattern=CHANNEL)],
+    transaction_id: Annotated[str, Path(pattern=IDENTIFIER)],
+) -> DonationView:
+    """For the channel itself, signed as Standard Webhooks says over an empty body, or for an operator with a
+    token (viewer, desk). A paused channel may ask as well.
+    """
+    known = await parts.directory.find(channel)
+    if "authorization" in request.headers:
+        require("viewer", "desk")(request)
+    if known is None:
+        raise Problem(404, "unknown-channel", "No such channel.")
+    if "authorization" not in request.headers:
+        known, _ = await signed_by(parts.directory, known, request, b"")
+        within_limit(known)
+    return await _status(parts, donation_id_of(channel, transaction_id))
+
+
+async def _status(parts: Parts, donation_id: UUID) -> DonationView:
     async with parts.engine.connect() as connection:
         row = await queries.donation_status(connection, donation_id)
     if row is not None:

@@ -97,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
         describe_ahead=intake_openapi.document if settings.has_role("api") else None,
     )
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.parts = api.Parts(engine, publisher, acceptance)
+    app.state.parts = api.Parts(engine, publisher, acceptance, directory)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
     app.state.reconciliation = reconciliation_api.Parts(

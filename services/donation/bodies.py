@@ -12,19 +12,22 @@ BODY_S: Final = 10
 """A body that has not come by then is not waited for."""
 
 
-async def bounded_body(request: Request, limit: int) -> bytes:
-    """The body, of at most `limit` bytes. Raises Problem: 413, and 408 when it takes longer than BODY_S."""
+async def bounded_body(request: Request, limit: int, within_s: float | None = None) -> bytes:
+    """The body, of at most `limit` bytes. Raises Problem: 413, and 408 when it takes longer than `within_s`
+    (BODY_S unless said otherwise).
+    """
+    within_s = BODY_S if within_s is None else within_s
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(within_s):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
                     raise Problem(413, "too-large", f"The body has more than {limit} bytes.")
                 chunks.append(chunk)
     except TimeoutError:
-        raise Problem(408, "too-slow", f"The body did not arrive within {BODY_S} seconds.") from None
+        raise Problem(408, "too-slow", f"The body did not arrive within {within_s} seconds.") from None
     except ClientDisconnect:
         raise Problem(400, "hung-up", "The connection was closed before the body had come.") from None
     return b"".join(chunks)

@@ -20,7 +20,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation import queries
-from services.donation.holding import CampaignState, held_reason
+from services.donation.holding import Known, told
 from services.donation.intake import (
     DonationRequest,
     DonorContact,
@@ -129,7 +129,11 @@ async def book(
     Donations come first, so that a refund in the same batch finds its donation. Locks are taken in one order,
     reversals before donations and each by their ids, so that two workers never wait for each other in a ring.
     """
-    entries = await _book_donations(connection, only(intakes, DonationRequest))
+    donations = only(intakes, DonationRequest)
+    known = await _known_of(connection, donations)
+    tried = [intake for intake in donations if intake.channel in known.sandboxes]
+    real = [intake for intake in donations if intake.channel not in known.sandboxes] if tried else donations
+    entries = await _book_donations(connection, real, known)
     asked, due = only(intakes, ReversalRequest), only(intakes, ReversalDue)
     releases = only(intakes, Release)
     reversals = await _claim_reversals(connection, asked, due)
@@ -137,7 +141,7 @@ async def book(
     locked = await queries.lock_donations(connection, touched) if touched else {}
     entries += await _book_releases(connection, releases, locked)
     await reversals.judge(connection, asked, due)
-    return entries + reversals.entries, reversals.refusals
+    return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
 async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[Published]:
@@ -165,15 +169,29 @@ async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[P
 # ------------------------------------------------------------------------------------------- donations
 
 
-async def _book_donations(connection: AsyncConnection, intakes: list[Intake[DonationRequest]]) -> list[Entry]:
+async def _known_of(connection: AsyncConnection, intakes: list[Intake[DonationRequest]]) -> Known:
+    if not intakes:
+        return Known({}, {}, frozenset())
+    campaigns = {intake.message.campaign_id for intake in intakes}
+    return await queries.known_of(connection, campaigns, {intake.channel for intake in intakes})
+
+
+def _no_money(intake: Intake[DonationRequest]) -> Refusal:
+    """A sandbox has no topic; whoever made one all the same sends no money by it."""
+    _count(intake, "refused")
+    return Refusal(intake, "sandbox-channel", "this channel is a sandbox: what it sends is no money")
+
+
+async def _book_donations(
+    connection: AsyncConnection, intakes: list[Intake[DonationRequest]], known_now: Known
+) -> list[Entry]:
     if not intakes:
         return []
-    states = await queries.campaign_states(connection, {intake.message.campaign_id for intake in intakes})
     keyed = [(donation_id_of(intake.channel, intake.message.transaction_id), intake) for intake in intakes]
     rows: dict[UUID, tuple[Any, ...]] = {}
     for donation_id, intake in keyed:
         if donation_id not in rows:
-            rows[donation_id] = _row(donation_id, intake, states)
+            rows[donation_id] = _row(donation_id, intake, known_now)
     inserting = asyncio.create_task(queries.insert_donations(connection, list(rows.values())))
     try:
         likely = await _likely(keyed, rows)
@@ -245,12 +263,10 @@ def _repeated(keyed: Iterable[tuple[UUID, Intake[Any]]]) -> dict[UUID, bool]:
     return seen
 
 
-def _row(
-    donation_id: UUID, intake: Intake[DonationRequest], states: Mapping[str, CampaignState]
-) -> tuple[Any, ...]:
+def _row(donation_id: UUID, intake: Intake[DonationRequest], known: Known) -> tuple[Any, ...]:
     message = intake.message
     donor = message.donor
-    reason = held_reason(states.get(message.campaign_id), message.occurred_at)
+    reason = known.held_reason(intake.channel, message.campaign_id, message.occurred_at)
     return (
         donation_id,
         intake.channel,
@@ -346,6 +362,7 @@ def _taken(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> E
 
 def _held(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> Entry:
     message = intake.message
+    said, cause = told(reason)
     data = DonationHeldData(
         donation_id=donation_id,
         channel=intake.channel,
@@ -353,7 +370,8 @@ def _held(donation_id: UUID, intake: Intake[DonationRequest], reason: Any) -> En
         amount_fen=message.amount_fen,
         occurred_at=message.occurred_at,
         received_at=intake.received_at,
-        reason=reason,
+        reason=said,
+        cause=cause,
     )
     return _entry(intake, DonationHeld, donation_id, data)
 

@@ -81,7 +81,10 @@ def _read_phone(value: object) -> str:
     return f"+86{found[1]}"
 
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+"""A channel's own id of something."""
+
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 CampaignId = Annotated[str, StringConstraints(pattern=CAMPAIGN_ID)]
 AmountFen = Annotated[int, Field(ge=1, le=MAX_AMOUNT_FEN)]
 Time = Annotated[datetime, BeforeValidator(_read_time)]

@@ -1,12 +1,13 @@
 """Donations and reversals by HTTP from signed channels: 202 only when the broker has them.
 
-The two routes are plain Starlette routes ahead of FastAPI: they are the hot path, and FastAPI's own take
+The routes are plain Starlette routes ahead of FastAPI: they are the hot path, and FastAPI's own take
 three times as long (docs/decisions/0005-libraries.md).
 """
 
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from fastapi import Request
@@ -14,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.donation.accepting import Acceptance, let_in
+from services.donation.batches import BatchTaker
 from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.signed import signed_by
@@ -24,6 +26,8 @@ from shared.broker import Headers
 from shared.problems import Problem
 
 Kind: TypeAlias = type[DonationRequest] | type[ReversalRequest]
+Take: TypeAlias = Callable[[Request, Channel], Awaitable[Response]]
+NOT_REGISTERED: Final = "No such channel. Ask the federation to register it."
 
 _STATUS_OF: Final = {"too-large": 413, "malformed-json": 400}
 
@@ -34,21 +38,28 @@ class IntakeApi:
     def __init__(self, directory: Directory, acceptance: Acceptance) -> None:
         self._directory = directory
         self._acceptance = acceptance
+        self._batches = BatchTaker(directory, acceptance)
 
     def routes(self) -> list[Route]:
         """The intake routes, to stand ahead of the application's own."""
         return [
-            Route("/v1/channels/{channel}/donations", self._answering(DonationRequest), methods=["POST"]),
-            Route("/v1/channels/{channel}/reversals", self._answering(ReversalRequest), methods=["POST"]),
+            self._route("donations", partial(self._take, kind=DonationRequest)),
+            self._route("reversals", partial(self._take, kind=ReversalRequest)),
+            self._route("donations/batch", self._batches.take),
         ]
 
-    def _answering(self, kind: Kind) -> Callable[[Request], Awaitable[Response]]:
+    def _route(self, path: str, take: Take) -> Route:
+        return Route(f"/v1/channels/{{channel}}/{path}", self._answering(take), methods=["POST"])
+
+    def _answering(self, take: Take) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             started_s = time.perf_counter()
             name = request.path_params["channel"]
             channel = await self._directory.find(name)
             try:
-                response: Response = await self._take(request, channel, kind)
+                if channel is None:
+                    raise Problem(404, "unknown-channel", NOT_REGISTERED)
+                response = await take(request, channel)
             except Problem as problem:
                 response = problem.to_response()
             REQUEST_SECONDS.observe(time.perf_counter() - started_s)
@@ -57,9 +68,7 @@ class IntakeApi:
 
         return answer
 
-    async def _take(self, request: Request, channel: Channel | None, kind: Kind) -> Response:
-        if channel is None:
-            raise Problem(404, "unknown-channel", "No such channel. Ask the federation to register it.")
+    async def _take(self, request: Request, channel: Channel, kind: Kind) -> Response:
         _check_form(request)
         body = await bounded_body(request, MAX_BODY_BYTES)
         channel, webhook_id = await signed_by(self._directory, channel, request, body)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from services.donation.batches import MAX_BATCH, MAX_BATCH_BYTES
 from services.donation.bodies import BODY_S
 from services.donation.cloud_events import JSON_EVENT, MAX_ATTRIBUTE, MAX_HEADERS
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest
@@ -94,6 +95,69 @@ def document(description: dict[str, Any]) -> None:
     for what, model in (("donation", DonationRequest), ("reversal", ReversalRequest)):
         operation = _operation(what, model.__name__)
         description["paths"][f"/v1/channels/{{channel}}/{what}s"] = {"post": operation}
+    description["paths"]["/v1/channels/{channel}/donations/batch"] = {"post": _batch()}
+
+
+def _batch() -> dict[str, Any]:
+    """Many donations in one request: as one, but for its body and its answer."""
+    item = {
+        "type": "object",
+        "required": ["index", "transaction_id", "status"],
+        "properties": {
+            "index": {"type": "integer", "minimum": 0},
+            "transaction_id": {"type": ["string", "null"]},
+            "status": {"enum": ["accepted", "refused", "again"]},
+            "donation_id": {"type": "string", "format": "uuid"},
+            "problem": {"$ref": "#/components/schemas/ProblemDetails"},
+        },
+    }
+    counts = {key: {"type": "integer", "minimum": 0} for key in ("accepted", "refused", "again")}
+    donations = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH}
+    one = {
+        "index": 0,
+        "transaction_id": _EXAMPLES["donation"]["transaction_id"],
+        "status": "accepted",
+        "donation_id": "0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d",
+    }
+    answer = {
+        "type": "object",
+        "required": [*counts, "items"],
+        "properties": {**counts, "items": {"type": "array", "items": item}},
+    }
+    operation = _operation("donation", DonationRequest.__name__)
+    return operation | {
+        "summary": f"Report 1 to {MAX_BATCH} donations, signed as a whole",
+        "operationId": "report_donations",
+        "description": "Each is judged by itself: `accepted` when the broker has it on all replicas,"
+        " `refused` with its problem, `again` when the same is to be sent later. One that is refused takes no"
+        f" other with it. At most {MAX_BATCH_BYTES} bytes.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["donations"],
+                        "additionalProperties": False,
+                        "properties": {"donations": {**donations, "items": {"type": "object"}}},
+                    },
+                    "example": {"donations": [_EXAMPLES["donation"]]},
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "An item for each donation, in their order",
+                "content": {
+                    "application/json": {
+                        "schema": answer,
+                        "example": {"accepted": 1, "refused": 0, "again": 0, "items": [one]},
+                    }
+                },
+            },
+            **{key: value for key, value in operation["responses"].items() if key != "202"},
+        },
+    }
 
 
 def _operation(what: str, model: str) -> dict[str, Any]:

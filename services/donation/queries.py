@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.donation.holding import CampaignState
+from services.donation.holding import CampaignState, Known
 from services.donation.models import conflicts, dead_letters, donations, reversals
 from shared.dead_letters import DeadLetter
 from shared.positions import source_of
@@ -70,15 +70,28 @@ async def lock_donations(connection: AsyncConnection, ids: Iterable[UUID]) -> di
     return {row.donation_id: row for row in found}
 
 
-_CAMPAIGN_STATES: Final = text(
-    "SELECT campaign_id, status, closed_at FROM campaigns WHERE campaign_id = ANY(:ids)"
+# One round trip for both: it stands before each batch's insert.
+_KNOWN: Final = text(
+    """
+    SELECT campaign_id, status, closed_at,
+           NULL AS channel, CAST(NULL AS text[]) AS campaigns, false AS sandbox
+    FROM campaigns WHERE campaign_id = ANY(:campaigns)
+    UNION ALL
+    SELECT NULL, NULL, NULL, channel, campaigns, sandbox
+    FROM channels WHERE channel = ANY(:channels) AND (campaigns IS NOT NULL OR sandbox)
+    """
 )
 
 
-async def campaign_states(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, CampaignState]:
-    """What is known of these campaigns now."""
-    found = await connection.execute(_CAMPAIGN_STATES, {"ids": list(ids)})
-    return {row.campaign_id: CampaignState(row.status, row.closed_at) for row in found}
+async def known_of(connection: AsyncConnection, campaigns: Iterable[str], channels: Iterable[str]) -> Known:
+    """What is known of these campaigns and these channels now."""
+    asked = {"campaigns": list(campaigns), "channels": list(channels)}
+    rows = (await connection.execute(_KNOWN, asked)).all()
+    return Known(
+        {row.campaign_id: CampaignState(row.status, row.closed_at) for row in rows if row.channel is None},
+        {row.channel: frozenset(row.campaigns) for row in rows if row.campaigns is not None},
+        frozenset(row.channel for row in rows if row.sandbox),
+    )
 
 
 _PREVIOUS: Final = text(
@@ -224,12 +237,14 @@ async def save_campaign_states(connection: AsyncConnection, states: Mapping[str,
         await connection.execute(_CAMPAIGN, rows)
 
 
-# The rule of holding.held_reason as a condition; tests/services/donation holds the two together.
+# The rule of holding.Known.held_reason as a condition; tests/services/donation holds the two together.
 _RELEASABLE: Final = text(
     """
     SELECT d.donation_id FROM donations d JOIN campaigns c USING (campaign_id)
     WHERE d.status = 'held'
       AND (c.status = 'launched' OR (c.status = 'closed' AND d.occurred_at <= c.closed_at))
+      AND NOT EXISTS (SELECT FROM channels ch WHERE ch.channel = d.channel
+                      AND NOT (d.campaign_id = ANY(ch.campaigns)))
     LIMIT :rows
     """
 )

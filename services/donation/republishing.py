@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.donation import booking
 from services.donation.booking import Entry
 from services.donation.handlers import Outcome, contacts_of, publish
+from services.donation.holding import told
 from shared.broker import Publisher, persistently
 from shared.events import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.donations import DonationConflictedData, DonationHeldData, DonationReversedData
@@ -109,7 +110,8 @@ def _entry(kind: str, source: str, row: Any) -> Entry:
         return Entry(
             source, row.sequence, partition, DonationReceived, subject, row.received_at, received, contact
         )
-    held = DonationHeldData.model_validate({**row._mapping, "reason": row.held_reason})  # noqa: SLF001 - public
+    reason, cause = told(row.held_reason)
+    held = DonationHeldData.model_validate({**row._mapping, "reason": reason, "cause": cause})  # noqa: SLF001 - public
     return Entry(source, row.sequence, partition, DonationHeld, subject, row.received_at, held)
 
 

@@ -1,7 +1,9 @@
 """Events of the donation service. Their source is the intake topic's partition they came in by."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from shared.events.envelope import Event, EventData
 from shared.events.fields import AmountFen, FeeFen, Moment
@@ -32,7 +34,11 @@ class DonationReceivedData(EventData):
 
 
 class DonationHeldData(EventData):
-    """Money came in for a campaign that can't take it now; it counts when it is released."""
+    """Money came in for a campaign that can't take it now; it counts when it is released.
+
+    `cause`: what it is exactly, where `reason` has no word for it (the list of a released event can't grow).
+    campaign_not_allowed: the channel may not give to this campaign.
+    """
 
     donation_id: UUID
     channel: str
@@ -41,6 +47,7 @@ class DonationHeldData(EventData):
     occurred_at: Moment
     received_at: Moment
     reason: HeldReason
+    cause: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")] | None = None
 
 
 class DonationConflictedData(EventData):

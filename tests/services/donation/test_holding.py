@@ -8,9 +8,11 @@ from uuid import uuid4
 import pytest
 
 from services.donation import queries
+from services.donation.channels import queries as channel_queries
 from services.donation.holding import CampaignState, held_reason
 from services.donation.intake import donation_id_of
 from services.donation.releasing import Releaser
+from services.donation.republishing import republish
 from shared.broker import CONTACTS, INTAKE_INTERNAL, Record
 from shared.events import (
     CampaignClosed,
@@ -21,7 +23,7 @@ from shared.events import (
     DonationReceived,
     Event,
 )
-from tests.services.donation.builders import OCCURRED_AT, Campaigns, a_donation, a_donor, new_id
+from tests.services.donation.builders import OCCURRED_AT, Campaigns, a_donation, a_donor, a_reversal, new_id
 from tests.services.donation.places import Place, together
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -63,7 +65,7 @@ async def test_a_donation_is_held_as_the_rule_says(place: Place) -> None:
 
 
 async def test_what_can_be_released_is_what_the_rule_would_no_longer_hold(place: Place) -> None:
-    """queries._RELEASABLE is holding.held_reason as a condition."""
+    """queries._RELEASABLE is holding.Known.held_reason as a condition."""
     topic = await place.channel()
     bodies = [a_donation(campaign_id=new_id("gala")) for _ in STATES]
     await place.put(topic, *bodies)
@@ -213,3 +215,86 @@ async def test_the_releaser_asks_for_what_can_go_on_and_waits_until_it_is_booked
     events = await place.log.events(topic, INTAKE_INTERNAL)
     released = [event for event in events if event.subject in {id_in(topic, body) for body in bodies}]
     assert len([event for event in released if isinstance(event, DonationReceived)]) == 30
+
+
+# ------------------------------------------------------------- channels that may give to some campaigns only
+
+
+async def limited(place: Place, campaigns: list[str] | None, *, sandbox: bool = False) -> str:
+    """A registered channel's topic; `campaigns`: those it may give to."""
+    topic = await place.channel()
+    row: dict[str, Any] = {"channel": topic.removeprefix("intake."), "title": "测试", "state": "active"}
+    row |= {"limit_per_second": 10, "campaigns": campaigns, "sandbox": sandbox}
+    async with place.engine.begin() as connection:
+        await channel_queries.add_channel(connection, row)
+    return topic
+
+
+async def allow(place: Place, topic: str, campaigns: list[str] | None) -> None:
+    async with place.engine.begin() as connection:
+        await channel_queries.change_channel(
+            connection, topic.removeprefix("intake."), {"campaigns": campaigns}
+        )
+
+
+async def releasable(place: Place) -> set[str]:
+    async with place.engine.connect() as connection:
+        return {str(each) for each in await queries.releasable(connection, 10_000)}
+
+
+async def test_money_for_a_campaign_its_channel_may_not_give_to_is_held_not_lost(place: Place) -> None:
+    mine, other = await place.campaign(), await place.campaign()
+    topic = await limited(place, [mine])
+    taken, held = a_donation(campaign_id=mine), a_donation(campaign_id=other)
+    await place.put(topic, taken, held)
+    await place.work(topic)
+    events = await place.log.events(topic)
+    assert [type(event) for event in events] == [DonationReceived, DonationHeld]
+    assert (events[1].data.reason, events[1].data.cause) == ("unknown_campaign", "campaign_not_allowed")
+    stored = "SELECT held_reason, status FROM donations WHERE donation_id = :d"
+    assert await place.rows(stored, d=id_in(topic, held)) == [("campaign_not_allowed", "held")]
+    assert id_in(topic, held) not in await releasable(place)
+
+    await allow(place, topic, [mine, other])
+    assert id_in(topic, held) in await releasable(place)
+    await place.work(topic)  # read again after a crash: decided as the first time
+    again = [event for event in await place.log.events(topic) if isinstance(event, DonationHeld)]
+    assert [event.to_bytes() for event in again] == [again[0].to_bytes()] * 2
+
+    body = {"type": "release", "donation_id": id_in(topic, held)}
+    await place.handler()(await place.internal(body))
+    assert await place.rows(stored, d=id_in(topic, held)) == [("campaign_not_allowed", "received")]
+
+
+async def test_a_channel_s_narrower_list_holds_back_what_waits_for_another_reason(place: Place) -> None:
+    campaign_id = await place.campaign("paused")
+    topic = await limited(place, None)
+    body = a_donation(campaign_id=campaign_id)
+    await place.put(topic, body)
+    await place.work(topic)
+    await allow(place, topic, [])
+    await place.set_campaign(campaign_id, "launched")
+    assert id_in(topic, body) not in await releasable(place)
+    await allow(place, topic, None)
+    assert id_in(topic, body) in await releasable(place)
+
+
+async def test_what_a_sandbox_puts_on_a_topic_is_no_money(place: Place) -> None:
+    campaign_id = await place.campaign()
+    topic = await limited(place, None, sandbox=True)
+    body = a_donation(campaign_id=campaign_id)
+    await place.put(topic, body, a_reversal(body["transaction_id"]))
+    for _ in range(2):
+        await place.work(topic)
+    assert await place.log.events(topic) == []
+    assert {letter.reason for letter in await place.letters(topic)} == {"sandbox-channel"}
+    assert await place.value("SELECT count(*) FROM donations WHERE campaign_id = :c", c=campaign_id) == 0
+
+
+async def test_a_held_event_sent_again_from_the_tables_is_the_same(place: Place) -> None:
+    topic = await limited(place, [])
+    await place.put(topic, a_donation(campaign_id=await place.campaign()))
+    await place.work(topic)
+    assert await republish(place.engine, place.publisher, f"{topic}/0") == 1
+    first, again = await place.log.events(topic)
+    assert first.to_bytes() == again.to_bytes()
