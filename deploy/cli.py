@@ -341,7 +341,9 @@ def verify(
 def bench(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="pipeline, http, latency, streams, stored, memory, guardrail, catchup; or all."),
+        typer.Argument(
+            help="pipeline, http, latency, streams, stored, memory, guardrail, catchup, reconcile; or all."
+        ),
     ] = None,
     donations: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Size of each.")] = 200_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 INTAKE_PREFIX: Final = "intake."
 INTAKE_INTERNAL: Final = "intake.internal"
+INTAKE_DESK: Final = "intake.desk"
 DONATION_EVENTS: Final = "donation.events"
 CAMPAIGN_EVENTS: Final = "campaign.events"
 NOTIFICATION_EVENTS: Final = "notification.events"

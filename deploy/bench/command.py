@@ -8,7 +8,18 @@ from typing import Any, Final
 import uvloop
 from rich.console import Console
 
-from deploy.bench import catchup, guardrail, intake, latency, memory, meters, pipeline, stored, streams
+from deploy.bench import (
+    catchup,
+    guardrail,
+    intake,
+    latency,
+    memory,
+    meters,
+    pipeline,
+    reconcile,
+    stored,
+    streams,
+)
 from deploy.bench.ground import Base, base
 from deploy.bench.report import Result, show
 
@@ -25,6 +36,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "memory": lambda base, donations: memory.measure(base, memory.SECONDS * donations / DONATIONS),
     "guardrail": lambda base, donations: guardrail.measure(base, donations * 5),
     "catchup": lambda base, donations: catchup.measure(base, donations * 3 // 2),
+    "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
 }
 """What each does with the size that was asked for; 200,000 donations are what the goals are stated for."""
 

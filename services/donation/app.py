@@ -11,6 +11,8 @@ from services.donation import api, intake_openapi, republishing
 from services.donation.accepting import Acceptance
 from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
+from services.donation.desk import api as desk_api
+from services.donation.desk.sending import Sender
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
 from services.donation.models import idempotency_keys
@@ -49,6 +51,7 @@ TAGS: Final = {
     "intake": "Donations and reversals from signed channels: 202 only when the broker has them.",
     "channels": "The channels that may send donations, each with its secret, its limit and its topic.",
     "donations": "Where a donation stands, for whoever knows its id.",
+    "desk": "Money in hand in the hall: entries, taking them back in time, drawers and what is in them.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "dead letters": "Records that could not be used, and sending one again.",
 }
@@ -67,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
     # Apart again: a bill of 100,000 lines takes its time.
     bills_engine = database.create_engine(settings.database_url, "donation-reconciliation", pool_size=3)
+    sender = Sender(receipts_engine, directory, acceptance)
     parts: list[AbstractAsyncContextManager[Any]] = [
         database.disposing(engine),
         database.disposing(receipts_engine),
@@ -76,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     ]
     if settings.has_role("api"):
         parts.append(background("channels", directory.keep_fresh))
+        parts.append(background("desk", sender.run))
     if settings.has_role("worker"):
         parts += _worker(settings, engine, publisher)
         parts.append(background("stating", Stating(receipts_engine).run))
@@ -100,6 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = api.Parts(engine, publisher, acceptance, directory)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
+    undo_window = timedelta(minutes=settings.desk_undo_minutes)
+    app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
     app.state.reconciliation = reconciliation_api.Parts(
         bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
     )
@@ -114,6 +121,7 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
         *_public(receipts_engine),
         receipts_api.router,
         reconciliation_api.router,
+        desk_api.router,
     ]
 
 

@@ -31,6 +31,9 @@ class Settings(ServiceSettings, KafkaSettings):
     )
     max_in_flight: int = Field(default=5_000, ge=1, description="donations waiting for the broker at once")
 
+    desk_undo_minutes: int = Field(
+        default=10, ge=1, le=720, description="how long who entered money at the desk can undo it"
+    )
     late_donation_grace_s: int = Field(
         default=600,
         ge=0,

@@ -10,6 +10,7 @@ from tests.waiting import until
 def test_every_topic_that_the_code_names_is_declared() -> None:
     assert set(declared()) == {
         broker.INTAKE_INTERNAL,
+        broker.INTAKE_DESK,
         broker.DONATION_EVENTS,
         broker.CAMPAIGN_EVENTS,
         broker.NOTIFICATION_EVENTS,
