@@ -242,6 +242,7 @@ async def _ground(base: Base, name: str, folder: Path, keeper: Keeper, partition
         ports=ports,
         operators_file=operators,
         channel_key=credentials.channel_key,
+        webhook_key=credentials.webhook_key,
         smtp_port=ports["smtp"],
         namespace=f"{name}.",
         partitions=partitions,

@@ -48,6 +48,7 @@ class Credentials(BaseModel):
     postgres_admin: str = Field(default_factory=_token)
     databases: dict[str, str] = Field(default_factory=dict)
     channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    webhook_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     operators: dict[str, str] = Field(default_factory=dict)
     channels: dict[str, str] = Field(default_factory=dict)
     """The demo's channels: the secret that each signs with."""

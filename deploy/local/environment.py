@@ -16,6 +16,7 @@ SETTINGS: Final = frozenset(
         "OPERATORS_FILE",
         "ROLES",
         "CHANNEL_KEY",
+        "WEBHOOK_KEY",
         "SMTP_HOST",
         "SMTP_PORT",
         "SMTP_FROM",

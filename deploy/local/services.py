@@ -66,6 +66,7 @@ class Wiring:
     namespace: str = ""
     partitions: int = 4
     log_level: str = "info"
+    webhook_key: str | None = None
     more: Mapping[str, str] = field(default_factory=dict)
     """Further settings for every service (tests)."""
 
@@ -100,6 +101,8 @@ class Wiring:
                 "SMTP_STARTTLS": "false",
                 "ADDRESS_KEY": _derived(self.channel_key),
             }
+            if self.webhook_key is not None:
+                settings["WEBHOOK_KEY"] = self.webhook_key
         return {**own_environment(), **settings, **self.more}
 
 

@@ -146,6 +146,7 @@ class Stack:
             ports=self._ports.named(),
             operators_file=self._home.operators_file,
             channel_key=self._credentials.channel_key,
+            webhook_key=self._credentials.webhook_key,
             smtp_port=self._ports.smtp,
             namespace=namespace(),
             partitions=PARTITIONS,

@@ -1,17 +1,16 @@
 """The wiring of the notification service, and nothing else."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification import api, templates_api, unsubscribing
 from services.notification.handlers import Handlers
 from services.notification.lanes import lanes
 from services.notification.live import LiveSender
 from services.notification.models import idempotency_keys
+from services.notification.partners import api as partners_api
+from services.notification.partners.wiring import PARTNERS_CONNECTIONS, Partners
 from services.notification.sender import Sender
 from services.notification.settings import Settings
 from services.notification.upkeep import Upkeep
@@ -46,12 +45,17 @@ def create_app(settings: Settings) -> FastAPI:
     pool_size = sum(lane.workers + 1 for lane in ways) + CONNECTIONS_BESIDE_SENDERS
     engine = database.create_engine(settings.database_url, "notification", pool_size=pool_size)
     publisher = Publisher(settings)
+    # Apart, so that what partners are slow at can't hold up thanks.
+    partners_engine = database.create_engine(
+        settings.database_url, "notification-partners", pool_size=PARTNERS_CONNECTIONS
+    )
     relay = Relay(engine, publisher, NOTIFICATION_EVENTS)
     sender = Sender(settings, engine, ways, relay.wake)
     live_sender = LiveSender(settings, engine, ways)
     runner = Runner(engine, idempotency_keys)
     upkeep = Upkeep(settings, engine, sender.wake)
-    handlers = Handlers(settings, engine, publisher, sender.wake)
+    partners = Partners(settings, partners_engine)
+    handlers = Handlers(settings, engine, publisher, sender.wake, partners.wake)
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
     subscribe_batches(
@@ -69,12 +73,14 @@ def create_app(settings: Settings) -> FastAPI:
     app = create_shell(
         "notification",
         parts=[
-            _disposing(engine),
+            database.disposing(engine),
+            database.disposing(partners_engine),
             publisher,
             background("outbox-relay", relay.run),
             background("upkeep", upkeep.run),
             sender.running(),
             live_sender.running(),
+            *partners.parts(),
             consuming(broker),
         ],
         checks={"database": lambda: database.check(engine), "kafka": publisher.check},
@@ -83,16 +89,10 @@ def create_app(settings: Settings) -> FastAPI:
             templates_api.create_router(engine, runner),
             templates_api.create_test_router(settings, engine, runner, live_sender),
             unsubscribing.create_router(settings, engine),
+            partners_api.router,
         ],
         description=api.__doc__ or "",
     )
     app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.partners = partners.for_api()
     return app
-
-
-@asynccontextmanager
-async def _disposing(engine: AsyncEngine) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        await engine.dispose()

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.notification import queries
 from services.notification.contacts import UnusableContact, read_contact
+from services.notification.partners.telling import tell_partners
 from services.notification.settings import Settings
 from services.notification.ways import way_of
 from shared import dead_letters
@@ -27,19 +28,28 @@ class Handlers:
     """Takes batches from the event topics and from the contacts topic, in any order of the two."""
 
     def __init__(
-        self, settings: Settings, engine: AsyncEngine, publisher: Publisher, wake_sender: Callable[[], None]
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        publisher: Publisher,
+        wake_sender: Callable[[], None],
+        wake_partners: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._publisher = publisher
         self._wake_sender = wake_sender
+        self._wake_partners = wake_partners
 
     async def take_events(self, records: Records) -> None:
-        """A donation that counts and whose donor left a contact gets its message."""
+        """A donation that counts and whose donor left a contact gets its message, and partners are told."""
         events = await self._events(records)
         async with self._engine.begin() as connection:
             fresh = await admit(connection, events)
             await self._write(connection, fresh)
+            told = await tell_partners(connection, fresh)
+        if told:
+            self._wake_partners()
         # Of repeats too: whoever brought this batch the last time may have died before this line.
         await self._bring_together(event.data.donation_id for event in events if _is_thanked(event))
 

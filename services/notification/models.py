@@ -40,7 +40,8 @@ metadata: Final = MetaData()
 UTC_TIME: Final = DateTime(timezone=True)
 
 
-def _one_of(column: str, values: Iterable[str]) -> str:
+def one_of(column: str, values: Iterable[str]) -> str:
+    """The CHECK of a column that holds one of a few words."""
     quoted = ", ".join(f"'{value!s}'" for value in values)
     return f"{column} IN ({quoted})"
 
@@ -59,7 +60,7 @@ contacts: Final = Table(
     Column("wechat_app_id", Text),
     Column("language", Text),
     Column("way", Text),
-    CheckConstraint(_one_of("way", Way), name="contacts_way"),
+    CheckConstraint(one_of("way", Way), name="contacts_way"),
     CheckConstraint(f"length(email) <= {EMAIL_MAX}", name="contacts_email"),
     CheckConstraint(f"length(phone) <= {PHONE_MAX}", name="contacts_phone"),
     CheckConstraint(
@@ -93,8 +94,8 @@ messages: Final = Table(
     Column("created_at", UTC_TIME, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
     Column("way", Text, nullable=False, server_default=text("'mail'")),
-    CheckConstraint(_one_of("state", State), name="messages_state"),
-    CheckConstraint(_one_of("way", Way), name="messages_way"),
+    CheckConstraint(one_of("state", State), name="messages_state"),
+    CheckConstraint(one_of("way", Way), name="messages_way"),
     CheckConstraint(f"amount_fen BETWEEN 1 AND {MAX_AMOUNT_FEN}", name="messages_amount"),
     CheckConstraint("attempts >= 0 AND attempts_left >= 0", name="messages_attempts"),
     CheckConstraint(
@@ -134,7 +135,7 @@ attempts: Final = Table(
     Column("requested_by", Text),
     Column("provider_id", Text),
     CheckConstraint("attempt >= 1", name="attempts_number"),
-    CheckConstraint(_one_of("outcome", Outcome), name="attempts_outcome"),
+    CheckConstraint(one_of("outcome", Outcome), name="attempts_outcome"),
     CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="attempts_ended"),
 )
 """Every attempt, written before the provider is spoken to."""
@@ -192,7 +193,7 @@ pace: Final = Table(
     metadata,
     Column("way", Text, primary_key=True),
     Column("next_at", UTC_TIME, nullable=False),
-    CheckConstraint(_one_of("way", Way), name="pace_way"),
+    CheckConstraint(one_of("way", Way), name="pace_way"),
 )
 """When the next thank-you of each way may leave, for all processes together."""
 
@@ -211,7 +212,7 @@ templates: Final = Table(
     Column("written_at", UTC_TIME, nullable=False),
     Column("replaced_at", UTC_TIME),
     UniqueConstraint("campaign_id", "way", "app_id", "language", "version", name="templates_versions"),
-    CheckConstraint(_one_of("way", Way), name="templates_way"),
+    CheckConstraint(one_of("way", Way), name="templates_way"),
     CheckConstraint("language IN ('zh', 'en')", name="templates_language"),
     CheckConstraint("version >= 1", name="templates_version"),
     CheckConstraint("(way = 'wechat') = (app_id <> '')", name="templates_app"),
@@ -243,7 +244,7 @@ notices: Final = Table(
     Column("requested_by", Text, nullable=False),
     Column("created_at", UTC_TIME, nullable=False),
     Column("changed_at", UTC_TIME, nullable=False),
-    CheckConstraint(_one_of("way", Way), name="notices_way"),
+    CheckConstraint(one_of("way", Way), name="notices_way"),
     CheckConstraint(
         "state IN ('pending', 'sending', 'retry', 'delivered', 'failed', 'uncertain')", name="notices_state"
     ),

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from services.notification.addressees import Addressees
 from services.notification.addresses import deliverable
 from services.notification.delivery import Backoff
+from services.notification.partners.client import Bounds
+from services.notification.partners.schedule import DELAYS_S, PROBE_FIRST_S
 from services.notification.provider import Timeouts
 from services.notification.quiet import Quiet
 from services.notification.ways import Way
@@ -93,6 +95,20 @@ class Settings(ServiceSettings, KafkaSettings):
     retry_cap_s: float = Field(default=4 * 3600.0, gt=0)
     attempts_max: int = Field(default=16, ge=1, le=100)
     upkeep_every_s: float = Field(default=30.0, gt=0)
+
+    webhook_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in base64: encrypts partners' secrets at rest; without it none can register",
+    )
+    webhook_allow_http: bool = Field(default=False, description="for a test or the demo")
+    webhook_allow_private: bool = Field(default=False, description="private addresses: the same")
+    webhook_ca_file: Path | None = Field(default=None, description="instead of the machine's authorities")
+    webhook_time_out_s: float = Field(default=15.0, gt=0, le=60, description="one call, from name to answer")
+    webhook_connections: int = Field(default=8, ge=1, le=64, description="calls of one endpoint at once")
+    webhook_waves: int = Field(default=32, ge=1, le=200, description="endpoints called at once")
+    webhook_delays_s: tuple[float, ...] = DELAYS_S
+    webhook_probe_first_s: float = Field(default=PROBE_FIRST_S, gt=0)
+    webhook_log_days: int = Field(default=30, ge=8, le=366, description="how long deliveries that ended stay")
 
     @field_validator("smtp_from")
     @classmethod
@@ -182,6 +198,21 @@ class Settings(ServiceSettings, KafkaSettings):
     def backoff(self) -> Backoff:
         """When a refused mail is tried again."""
         return Backoff(self.retry_first_s, self.retry_cap_s, self.attempts_max)
+
+    @property
+    def webhook_bounds(self) -> Bounds:
+        """What a call of a partner may do."""
+        return Bounds(
+            self.webhook_time_out_s,
+            self.webhook_connections,
+            self.webhook_allow_http,
+            self.webhook_allow_private,
+        )
+
+    @property
+    def webhook_lease_s(self) -> float:
+        """Longer than a wave of calls can last, and its record's wait for the database."""
+        return self.webhook_time_out_s + 60
 
     @property
     def lease_s(self) -> float:

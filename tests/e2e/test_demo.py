@@ -73,7 +73,12 @@ def test_the_secrets_are_their_owners_alone(played: tuple[Path, subprocess.Compl
         + done.stderr
         + "".join(path.read_text("utf-8", "replace") for path in (home / "logs").iterdir())
     )
-    for secret in [*secrets["operators"].values(), *secrets["channels"].values(), secrets["channel_key"]]:
+    for secret in [
+        *secrets["operators"].values(),
+        *secrets["channels"].values(),
+        secrets["channel_key"],
+        secrets["webhook_key"],
+    ]:
         assert secret not in told
 
 

@@ -30,7 +30,7 @@ from tests.databases import Databases
 from tests.services.notification.builders import Source, contact
 from tests.services.notification.waiting import until
 
-OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"]}
+OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"], "zhao": ["administrator"]}
 PARTITIONS = 2
 ADDRESS_KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 
@@ -166,6 +166,12 @@ def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Set
         retry_cap_s=0.2,
         attempts_max=4,
         upkeep_every_s=0.2,
+        webhook_key=SecretStr(base64.b64encode(b"k" * 32).decode()),
+        webhook_allow_http=True,
+        webhook_allow_private=True,
+        webhook_time_out_s=1.0,
+        webhook_delays_s=(0.05,) * 15,
+        webhook_probe_first_s=0.1,
     )
 
 

@@ -1,0 +1,326 @@
+"""What comes by HTTP about partners' webhooks.
+
+| who (role) | may |
+| --- | --- |
+| administrator | register, change, pause, resume an endpoint; make another secret; test; replay |
+| desk | send an exhausted delivery again |
+| viewer, desk | see endpoints (their owners' addresses masked), deliveries, their log, replays |
+
+Every POST and PUT needs an `Idempotency-Key`; PUT needs the ETag of the endpoint as `If-Match`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.responses import Response
+
+from services.notification.partners import commands, queries
+from services.notification.partners.commands import Office
+from services.notification.partners.projection import PUBLIC
+from services.notification.partners.schedule import EndpointState
+from services.notification.partners.schemas import (
+    Asked,
+    Attempt,
+    Delivery,
+    DeliveryDetails,
+    DeliveryPage,
+    Endpoint,
+    EndpointBody,
+    EndpointPage,
+    EndpointSecret,
+    EventTypeView,
+    Queued,
+    Replay,
+    ReplayBody,
+    RotateBody,
+)
+from shared import idempotency, versions
+from shared.access import Person, Role, require
+from shared.problems import Problem
+from shared.run_once import Answer, Command, Runner
+from shared.strict_json import StrictJsonRoute
+
+router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["partner webhooks"])
+
+READING: Final = [Depends(require("viewer", "desk"))]
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
+DeliveryId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
+KeyHeader = Annotated[
+    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
+]
+VersionHeader = Annotated[str | None, Header(description="The ETag the change was decided on; *: any")]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes work with; app.py puts it into `app.state.partners`. `office` None: without
+    WEBHOOK_KEY no secret can be kept, and nobody can be registered.
+    """
+
+    engine: AsyncEngine
+    runner: Runner
+    office: Office | None
+
+
+def _parts(request: Request) -> Parts:
+    parts = request.app.state.partners
+    assert isinstance(parts, Parts)
+    return parts
+
+
+Wired = Annotated[Parts, Depends(_parts)]
+
+
+def _office(parts: Wired) -> Office:
+    if parts.office is None:
+        raise Problem(503, "webhooks-not-set-up", "The service has no WEBHOOK_KEY to keep secrets with.")
+    return parts.office
+
+
+OfficeHere = Annotated[Office, Depends(_office)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One command: who sent it, and which version of the endpoint they knew."""
+
+    command: Command
+    expected: int | None
+    parts: Parts
+
+    @property
+    def person(self) -> str:
+        """Who sent it."""
+        return self.command.person
+
+    async def run(
+        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
+    ) -> Response:
+        """Run the command once, and answer with what it gives back. A secret is in this answer alone: what is
+        kept for a repeat has null in its place.
+        """
+        fresh: dict[str, Any] = {}
+
+        async def answered(connection: AsyncConnection) -> Answer:
+            found = await work(connection)
+            if isinstance(found, EndpointSecret):
+                fresh["secret"] = found.secret
+                found = found.model_copy(update={"secret": None})
+            return Answer.of(status, found)
+
+        answer = await self.parts.runner.run(self.command, answered)
+        return _answer({**answer.body, **fresh}, answer.status)
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    headers = {"ETag": versions.etag(body["version"])} if "version" in body else {}
+    if "secret" in body:
+        headers["Cache-Control"] = "no-store"
+    return JSONResponse(body, status, headers=headers)
+
+
+def sent(name: str, *roles: Role, of_version: bool = False) -> Callable[..., Awaitable[Sent]]:
+    """A dependency: the command `name`, from a person with one of `roles`, with its key."""
+
+    async def dependency(
+        request: Request,
+        parts: Wired,
+        person: Annotated[Person, Depends(require(*roles))],
+        idempotency_key: KeyHeader = None,
+        if_match: VersionHeader = None,
+    ) -> Sent:
+        key = idempotency.require_key(idempotency_key)
+        if of_version:
+            versions.require_if_match(if_match)
+        expected = versions.expected_version(if_match)
+        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
+        return Sent(Command(name, person.name, key, digest), expected, parts)
+
+    return dependency
+
+
+# ---------------------------------------------------------------- endpoints
+
+
+@router.get("/webhook-event-types", summary="What can be told, field by field", dependencies=READING)
+async def event_types() -> list[EventTypeView]:
+    """The public projection of each type of event; nothing else goes out."""
+    return [EventTypeView(type=name, fields=list(fields)) for name, fields in PUBLIC.items()]
+
+
+@router.post(
+    "/webhook-endpoints", status_code=201, response_model=EndpointSecret, summary="Register an endpoint"
+)
+async def register(
+    body: EndpointBody,
+    office: OfficeHere,
+    sent: Annotated[Sent, Depends(sent("register_webhook_endpoint", "administrator"))],
+) -> Response:
+    """Its signing secret is shown this once."""
+    return await sent.run(lambda connection: commands.register(connection, office, sent.person, body), 201)
+
+
+@router.get("/webhook-endpoints", summary="The endpoints", dependencies=READING)
+async def list_endpoints(
+    parts: Wired, state: EndpointState | None = None, after: UUID | None = None, limit: Limit = 50
+) -> EndpointPage:
+    """Part by part: send `next` as `after` until it is null."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.endpoints(connection, state, after=after, rows=limit + 1)
+        counts = await queries.open_counts(connection, [row.endpoint_id for row in rows[:limit]])
+    items = [Endpoint.of(row, counts[row.endpoint_id]) for row in rows[:limit]]
+    return EndpointPage(items=items, next=items[-1].endpoint_id if len(rows) > limit else None)
+
+
+@router.get(
+    "/webhook-endpoints/{endpoint_id}",
+    response_model=Endpoint,
+    summary="One endpoint",
+    dependencies=READING,
+)
+async def show_endpoint(endpoint_id: UUID, parts: Wired) -> Response:
+    """With its version as the ETag."""
+    async with parts.engine.connect() as connection:
+        found = await commands.shown(connection, endpoint_id)
+    return _answer(found.model_dump(mode="json"))
+
+
+@router.put("/webhook-endpoints/{endpoint_id}", response_model=Endpoint, summary="Change an endpoint")
+async def replace(
+    endpoint_id: UUID,
+    body: EndpointBody,
+    office: OfficeHere,
+    sent: Annotated[Sent, Depends(sent("change_webhook_endpoint", "administrator", of_version=True))],
+) -> Response:
+    """All of it, with the owner's whole address. What was written for it before goes out as it is."""
+    return await sent.run(
+        lambda connection: commands.replace(connection, office, endpoint_id, sent.expected, body)
+    )
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/pause", response_model=Endpoint, summary="Send nothing for now"
+)
+async def pause(
+    endpoint_id: UUID,
+    sent: Annotated[Sent, Depends(sent("pause_webhook_endpoint", "administrator"))],
+) -> Response:
+    """What happens is written all the same, and waits seven days at most."""
+    return await sent.run(lambda connection: commands.pause(connection, endpoint_id))
+
+
+@router.post("/webhook-endpoints/{endpoint_id}/resume", response_model=Endpoint, summary="Send again")
+async def resume(
+    endpoint_id: UUID,
+    sent: Annotated[Sent, Depends(sent("resume_webhook_endpoint", "administrator"))],
+) -> Response:
+    """To one that was paused, slowed or disabled; what happened while it was disabled is replayed."""
+    return await sent.run(lambda connection: commands.resume(connection, sent.person, endpoint_id))
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/secret",
+    response_model=EndpointSecret,
+    summary="Make another signing secret",
+)
+async def rotate(
+    endpoint_id: UUID,
+    body: RotateBody,
+    office: OfficeHere,
+    sent: Annotated[Sent, Depends(sent("rotate_webhook_secret", "administrator"))],
+) -> Response:
+    """For `overlap_hours` the present one signs beside it. The new one is shown this once."""
+    return await sent.run(
+        lambda connection: commands.rotate(connection, office, endpoint_id, body.overlap_hours)
+    )
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/ping",
+    status_code=202,
+    response_model=Queued,
+    summary="Send a test message",
+)
+async def ping(
+    endpoint_id: UUID, sent: Annotated[Sent, Depends(sent("ping_webhook_endpoint", "administrator"))]
+) -> Response:
+    """Its delivery says how it went."""
+    return await sent.run(lambda connection: commands.ping(connection, endpoint_id), 202)
+
+
+# ---------------------------------------------------------------- replays
+
+
+@router.post(
+    "/webhook-endpoints/{endpoint_id}/replays",
+    status_code=202,
+    response_model=Replay,
+    summary="Send everything again from a date on",
+)
+async def replay(
+    endpoint_id: UUID,
+    body: ReplayBody,
+    sent: Annotated[Sent, Depends(sent("replay_webhooks", "administrator"))],
+) -> Response:
+    """New deliveries with the events' own ids, from the log, by the filters the endpoint has now."""
+    return await sent.run(
+        lambda connection: commands.replay(connection, sent.person, endpoint_id, body.since), 202
+    )
+
+
+@router.get(
+    "/webhook-endpoints/{endpoint_id}/replays",
+    summary="An endpoint's replays, newest first",
+    dependencies=READING,
+)
+async def list_replays(endpoint_id: UUID, parts: Wired) -> list[Replay]:
+    """The last hundred."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.replays(connection, endpoint_id)
+    return [Replay.model_validate(row, from_attributes=True) for row in rows]
+
+
+# ---------------------------------------------------------------- the delivery log
+
+
+@router.get("/webhook-deliveries", summary="Deliveries, newest first", dependencies=READING)
+async def list_deliveries(
+    parts: Wired, asked: Annotated[Asked, Query()], before: Before = None, limit: Limit = 50
+) -> DeliveryPage:
+    """Part by part: send `next` as `before` until it is null. What ended stays thirty days."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.deliveries(connection, asked, before=before, rows=limit + 1)
+    items = [Delivery.of(row) for row in rows[:limit]]
+    return DeliveryPage(items=items, next=items[-1].delivery_id if len(rows) > limit else None)
+
+
+@router.get(
+    "/webhook-deliveries/{delivery_id}", summary="One delivery and its attempts", dependencies=READING
+)
+async def show_delivery(delivery_id: DeliveryId, parts: Wired) -> DeliveryDetails:
+    """With the body as it is sent: it is public."""
+    async with parts.engine.connect() as connection:
+        row, attempts = await queries.delivery(connection, delivery_id)
+    if row is None:
+        raise commands.UnknownDelivery("Look at the list of deliveries.", fields=["delivery_id"])
+    return DeliveryDetails.of(row, [Attempt.model_validate(each, from_attributes=True) for each in attempts])
+
+
+@router.post(
+    "/webhook-deliveries/{delivery_id}/resend",
+    status_code=202,
+    response_model=Delivery,
+    summary="Send an exhausted delivery again",
+)
+async def resend(
+    delivery_id: DeliveryId, sent: Annotated[Sent, Depends(sent("resend_webhook", "desk"))]
+) -> Response:
+    """With all its attempts before it, and the same id."""
+    return await sent.run(lambda connection: commands.resend(connection, delivery_id), 202)

@@ -1,0 +1,63 @@
+"""What time does to deliveries: leases run out, what has waited too long is exhausted, what ended is
+forgotten.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.notification.partners import claims, queries
+from services.notification.partners.metrics import DELIVERIES, ENDPOINTS, OLDEST_SECONDS
+from services.notification.partners.schedule import State
+from services.notification.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ENDPOINT_STATES = ("active", "slowed", "paused", "disabled")
+
+
+class PartnersUpkeep:
+    """Looks after the tables at start and then every UPKEEP_EVERY_S; several processes may."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, wake: Callable[[], None]) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Work until cancelled. The database away: wait and go on."""
+        while True:
+            try:
+                await self._round()
+            except ProgrammingError:
+                raise  # a statement that can't be run is a defect, not an outage
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("webhook_upkeep_waits", error=type(error).__name__)
+            await asyncio.sleep(self._settings.upkeep_every_s)
+
+    async def _round(self) -> None:
+        async with self._engine.begin() as connection:
+            again = await claims.expire_leases(connection)
+        async with self._engine.begin() as connection:
+            exhausted = await claims.exhaust_waiting(connection)
+        async with self._engine.begin() as connection:
+            forgotten = await claims.forget(connection, timedelta(days=self._settings.webhook_log_days))
+        if again or exhausted or forgotten:
+            log.info("webhook_upkeep", again=again, exhausted=exhausted, forgotten=forgotten)
+        if again or exhausted:
+            self._wake()
+        await self._count()
+
+    async def _count(self) -> None:
+        async with self._engine.connect() as connection:
+            by_state, endpoints = await queries.counts(connection)
+        for state in (State.PENDING, State.SENDING, State.RETRY, State.EXHAUSTED):
+            deliveries, oldest_s = by_state.get(state, (0, 0.0))
+            DELIVERIES.labels(state.value).set(deliveries)
+            OLDEST_SECONDS.labels(state.value).set(oldest_s)
+        for name in ENDPOINT_STATES:
+            ENDPOINTS.labels(name).set(endpoints.get(name, 0))
