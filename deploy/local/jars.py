@@ -111,6 +111,17 @@ def fetch(progress: Progress = lambda _: None) -> Path:
     return folder
 
 
+def fetch_one(jar: Jar) -> Path:
+    """A jar beside those of the lock, checked as they are: where it lies. Raises StackProblem."""
+    folder = cache() / "jars"
+    path = folder / jar.name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as scratch:
+            _fetch_one(_context(Path(scratch), lambda _: None), jar, folder)
+    return path
+
+
 def _context(scratch: Path, progress: Progress) -> MavenContext:
     @contextlib.contextmanager
     def counting(_name: str, _size: int) -> Iterator[Progress]:

@@ -5,8 +5,6 @@ What is forbidden is tried, not read off a list.
 
 import asyncio
 import base64
-import hashlib
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -49,7 +47,7 @@ from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, INTAKE_INTERNA
 from shared.kafka_client import KafkaClientSettings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
-from tests.services.donation.builders import PEOPLE, a_donation, as_json, bearer, new_id, token
+from tests.services.donation.builders import a_donation, as_json, bearer, new_id, write_operators
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -107,13 +105,7 @@ async def grounds(secured_kafka: LocalKafka) -> Grounds:
 
 @pytest.fixture(scope="module")
 def operators(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("access") / "operators.json"
-    people = [
-        {"person": person, "roles": roles, "token_sha256": hashlib.sha256(token(person).encode()).hexdigest()}
-        for person, roles in PEOPLE.items()
-    ]
-    path.write_text(json.dumps(people))
-    return path
+    return write_operators(tmp_path_factory.mktemp("access") / "operators.json")
 
 
 @in_module

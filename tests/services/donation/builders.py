@@ -1,7 +1,9 @@
 """Bodies as channels send them, complete and right unless a test says otherwise."""
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -62,6 +64,16 @@ PEOPLE = {
     "viewer": ["viewer"],
     "finance": ["finance"],
 }
+
+
+def write_operators(path: Path) -> Path:
+    """Write the file that a service reads these people from."""
+    people = [
+        {"person": person, "roles": roles, "token_sha256": hashlib.sha256(token(person).encode()).hexdigest()}
+        for person, roles in PEOPLE.items()
+    ]
+    path.write_text(json.dumps(people))
+    return path
 
 
 def token(person: str) -> str:

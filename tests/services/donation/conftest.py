@@ -8,9 +8,7 @@ Both live as long as this package's tests, which keep apart by channels and camp
 import asyncio
 import base64
 import contextlib
-import hashlib
 import io
-import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -31,7 +29,7 @@ from services.donation.settings import Settings
 from shared import logs
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
-from tests.services.donation.builders import PEOPLE, token
+from tests.services.donation.builders import write_operators
 from tests.services.donation.places import Channel, Place, Service, at_place, registered
 from tests.services.donation.waiting import until
 
@@ -40,13 +38,7 @@ in_package = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
 @pytest.fixture(scope="session")
 def operators_file(workplace: Path) -> Path:
-    path = workplace / "donation-operators.json"
-    operators = [
-        {"person": person, "roles": roles, "token_sha256": hashlib.sha256(token(person).encode()).hexdigest()}
-        for person, roles in PEOPLE.items()
-    ]
-    path.write_text(json.dumps(operators))
-    return path
+    return write_operators(workplace / "donation-operators.json")
 
 
 @pytest.fixture(scope="package")
