@@ -297,12 +297,12 @@ def service_access(
 def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     """Done as whom KAFKA_SASL_USERNAME names, or on this machine's own broker by its plain door."""
     from deploy.access import Gatekeeper  # noqa: PLC0415
-    from deploy.local.external import external_kafka, namespace  # noqa: PLC0415
-    from shared.kafka_client import KafkaClientSettings  # noqa: PLC0415
+    from deploy.local.external import external_kafka, kafka_client, namespace  # noqa: PLC0415
 
     ports = Ports.from_environment()
     servers = external_kafka() or f"127.0.0.1:{ports.kafka}"
-    keeper = Gatekeeper(KafkaClientSettings(kafka_bootstrap_servers=servers), namespace())
+    asked = kafka_client(servers)
+    keeper = Gatekeeper(asked, namespace())
     if revoke:
         say(f"{role.user}: {'access taken away' if keeper.take(role) else 'had no access'}")
         return
@@ -311,7 +311,7 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     access = keeper.give(role)
     say("shown this once; an older password is no longer taken:")
     door = external_kafka() or f"127.0.0.1:{ports.kafka_secured}"
-    protocol = "SASL_SSL" if external_kafka() else "SASL_PLAINTEXT"
+    protocol = asked.kafka_security_protocol if asked.uses_sasl else "SASL_PLAINTEXT"
     sys.stdout.write(
         f"KAFKA_BOOTSTRAP_SERVERS={door}\nKAFKA_SECURITY_PROTOCOL={protocol}\n"
         f"KAFKA_SASL_MECHANISM=SCRAM-SHA-512\n"

@@ -12,8 +12,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ConfigDict, Field
 
+from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
-from shared.kafka_client import KafkaClientSettings
 
 DECLARATION: Final = Path(__file__).with_name("topics.yaml")
 TIMEOUT_S: Final = 30
@@ -71,7 +71,7 @@ async def apply_topics(
     exactly the declared overrides, and none that somebody has added. Partitions are never changed.
     Raises StackProblem when the broker doesn't answer within 30 s or refuses.
     """
-    client = KafkaClientSettings(kafka_bootstrap_servers=bootstrap)
+    client = kafka_client(bootstrap)
     admin = AIOKafkaAdminClient(**client.client(), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(TIMEOUT_S):

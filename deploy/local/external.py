@@ -2,12 +2,25 @@
 
 import os
 
+from pydantic import ValidationError
+
 from deploy.local.layout import Ports
+from deploy.local.problems import StackProblem
+from shared.kafka_client import KafkaClientSettings
 
 
 def external_kafka() -> str | None:
     """The broker that KAFKA_BOOTSTRAP_SERVERS names: used, never started or stopped."""
     return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
+
+
+def kafka_client(servers: str) -> KafkaClientSettings:
+    """These servers, asked as whom KAFKA_SASL_USERNAME names, if any. Raises StackProblem."""
+    try:
+        return KafkaClientSettings(kafka_bootstrap_servers=servers)
+    except ValidationError as error:
+        told = error.errors(include_url=False)[0]
+        raise StackProblem(f"{told['msg'].removeprefix('Value error, ')}.") from None
 
 
 def external_postgres() -> str | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from deploy.local.databases import parse_url
+from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
-from shared.kafka_client import KafkaClientSettings
 
 DATABASES: Final = ("donation", "campaign", "reporting")
 
@@ -24,7 +24,7 @@ class Places:
 
     def kafka_client(self) -> dict[str, Any]:
         """What each Kafka client is made with: these servers, as whom the environment says."""
-        return KafkaClientSettings(kafka_bootstrap_servers=self.kafka).client()
+        return kafka_client(self.kafka).client()
 
     def dsn(self, service: str) -> str:
         """A service's database as asyncpg reads it."""

@@ -29,11 +29,16 @@ from confluent_kafka.admin import AdminClient
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr, ValidationError
+from typer.testing import CliRunner, Result
 
 from deploy.access import Access, Gatekeeper, channel_role, declared, librdkafka, service_role
+from deploy.cli import app
 from deploy.local.kafka import LocalKafka
 from deploy.local.problems import StackProblem
 from deploy.topics import apply_topics
+from deploy.verify.logs import LogReader
+from deploy.verify.places import Places
+from deploy.verify.workbook import Workbook
 from services.campaign.app import create_app as create_campaign
 from services.campaign.settings import Settings as CampaignSettings
 from services.donation.app import create_app as create_donation
@@ -58,6 +63,7 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
+A_KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 NOT_LET_IN = KafkaConnectionError
 """So aiokafka says that no server has let it in."""
 
@@ -113,7 +119,7 @@ async def donation(grounds: Grounds, databases: Databases, operators: Path) -> A
     """The donation service, API and worker, as its own user of the broker."""
     settings = DonationSettings(
         database_url=databases.fresh("donation"),
-        channel_key=SecretStr(base64.b64encode(b"k" * 32).decode()),
+        channel_key=A_KEY,
         operators_file=operators,
         kafka_metadata_max_age_ms=500,
         **grounds.kafka(grounds.service("donation")),
@@ -352,6 +358,7 @@ async def test_every_service_runs_with_a_user_of_its_own(
         return kind(
             database_url=databases.fresh(name),
             operators_file=operators,
+            **({"address_key": A_KEY} if name == "notification" else {}),
             **grounds.kafka(grounds.service(name)),
         )
 
@@ -396,6 +403,37 @@ def groups_without_members(grounds: Grounds) -> set[str]:
     return {name for name, answer in asked.items() if not answer.result(20).members}
 
 
+async def test_verify_reads_the_logs_with_a_user_that_may_only_read(
+    tmp_path: Path,
+    grounds: Grounds,
+    donation: AsyncClient,
+    own: tuple[str, Access],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, access = own
+    body = a_donation(campaign_id=new_id("gala"))
+    settings = grounds.settings(access)
+    await allowed_soon(lambda: write(settings, f"intake.{name}", as_json(body), b"k"))
+    reader = grounds.service("verify")
+    await allowed_soon(lambda: read(grounds.settings(reader), INTAKE_INTERNAL))
+    asked_by(monkeypatch, reader)
+    places = Places(grounds.broker.secured, {}, "", grounds.namespace)
+    seen: list[tuple[str, int, int]] = []
+    with Workbook(tmp_path / "workbook") as workbook:
+        await LogReader(places, workbook, lambda *read_: seen.append(read_)).read()
+    assert sum(read_ for what, read_, _ in seen if what == "intake.*") >= 1
+
+
+def asked_by(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
+    """From here on commands come in by the environment's user."""
+    for field, value in (
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+        ("KAFKA_SASL_USERNAME", access.user),
+        ("KAFKA_SASL_PASSWORD", access.password),
+    ):
+        monkeypatch.setenv(field, value)
+
+
 async def test_no_service_can_do_anothers_work(grounds: Grounds) -> None:
     settings = {name: grounds.settings(grounds.service(name)) for name in declared().services}
     await allowed_soon(lambda: read(settings["notification"], CONTACTS, "notification-contacts"))
@@ -421,25 +459,53 @@ async def test_operations_makes_topics_and_gives_access_without_being_anybody(
     access = grounds.service("operations")
     settings = grounds.settings(access)
     name = new_id("ch")
-
-    async def given() -> None:
-        await ensure_topic(settings, f"intake.{name}")
-
-    await allowed_soon(given)
+    await allowed_soon(lambda: made_topic(settings, f"intake.{name}"))
     channel = Gatekeeper(settings, grounds.namespace).give(channel_role(name))
     await allowed_soon(lambda: write(grounds.settings(channel), f"intake.{name}"))
     with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
         await read(settings, f"intake.{name}")
 
-    for field, value in (
-        ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
-        ("KAFKA_SASL_USERNAME", access.user),
-        ("KAFKA_SASL_PASSWORD", access.password),
-    ):
-        monkeypatch.setenv(field, value)
+    asked_by(monkeypatch, access)
     applied = await apply_topics(grounds.broker.secured, grounds.namespace, PARTITIONS)
     assert not applied.created
     assert not applied.differences
+
+
+async def test_the_command_shows_what_lets_a_channel_in_and_takes_it_away(
+    grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = new_id("ch")
+    access = grounds.service("operations")
+    settings = grounds.settings(access)
+    await allowed_soon(lambda: made_topic(settings, f"intake.{name}"))
+    asked_by(monkeypatch, access)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", grounds.broker.secured)
+    monkeypatch.setenv("KAFKA_NAMESPACE", grounds.namespace)
+
+    async def command(*words: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(words))
+
+    await soon_there(grounds, name)
+    shown = await command("channel-access", name)
+    assert shown.exit_code == 0, shown.output
+    lines = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+    assert lines["SHANLIU_TOPIC"] == f"{grounds.namespace}intake.{name}"
+    for field, value in lines.items():
+        monkeypatch.setenv(field, value)
+    await allowed_soon(lambda: write(KafkaSettings(), f"intake.{name}"))
+
+    asked_by(monkeypatch, access)
+    unknown = await command("channel-access", "nobody")
+    assert "Register the channel first" in str(unknown.exception)
+    assert (await command("channel-access", name, "--revoke")).exit_code == 0
+    monkeypatch.delenv("KAFKA_SASL_PASSWORD")
+    nameless = await command("channel-access", name)
+    assert "KAFKA_SASL_PASSWORD" in str(nameless.exception)
+    assert isinstance(nameless.exception, StackProblem)
+
+
+async def made_topic(settings: KafkaSettings, topic: str) -> None:
+    await ensure_topic(settings, topic)
 
 
 async def test_a_user_without_a_password_starts_nothing() -> None:
