@@ -23,6 +23,8 @@ from services.donation.receipts.issuing import Office
 from services.donation.reconciliation import api as reconciliation_api
 from services.donation.reconciliation.following import Follower
 from services.donation.releasing import Releaser
+from services.donation.schemes.notices_api import NoticesApi
+from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
 from services.donation.trace.stating import Stating
 from services.donation.trace.tracing import tracing_router
@@ -66,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     gatherer = Gatherer(publisher, settings.partitions, settings.http_linger_ms)
     acceptance = Acceptance(gatherer, settings.max_in_flight)
     intake = IntakeApi(directory, acceptance)
+    notices = NoticesApi(directory, acceptance, Refunds(engine))
     # Apart, so that commands that queue for a series' lock can't hold up the booking of donations.
     receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
     # Apart again: a bill of 100,000 lines takes its time.
@@ -93,7 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = create_service(
         "donation",
-        ahead=intake.routes() if settings.has_role("api") else [],
+        ahead=[*intake.routes(), *notices.routes()] if settings.has_role("api") else [],
         parts=parts,
         checks={"database": database_answers, "broker": publisher.check},
         routers=_routers(receipts_engine) if settings.has_role("api") else [],

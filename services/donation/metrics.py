@@ -10,6 +10,11 @@ REQUEST_SECONDS = Histogram(
     "From the handler's start to the broker's acknowledgement, in seconds",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 3),
 )
+NOTICES = Counter(
+    "shanliu_notices_total",
+    "Notices of payment companies: donation, refund, no-money, or the code of why it was not taken",
+    ["channel", "outcome"],
+)
 IN_FLIGHT = Gauge("shanliu_intake_in_flight", "Donations waiting for the broker's acknowledgement")
 OUTCOMES = Counter(
     "shanliu_intake_records_total",

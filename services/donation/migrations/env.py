@@ -2,7 +2,8 @@
 
 import services.donation.desk.models
 import services.donation.receipts.models
-import services.donation.reconciliation.models  # noqa: F401 - the tables of all are of the same metadata
+import services.donation.reconciliation.models
+import services.donation.schemes.models  # noqa: F401 - the tables of all are of the same metadata
 from services.donation.models import metadata
 from shared.migrations import run_migrations
 

@@ -50,8 +50,12 @@ class Place:
     async def channel(self) -> str:
         """A new channel's intake topic. Made in sets: one request to the broker for all."""
         if not self._spare_topics:
-            self._spare_topics = await self.pen.make_topics(20)
+            await self.stock(20)
         return self._spare_topics.pop()
+
+    async def stock(self, count: int) -> None:
+        """Make topics for so many channels: a worker that starts later reads them at once."""
+        self._spare_topics += await self.pen.make_topics(count)
 
     async def put(self, topic: str, *records: Put | bytes | dict[str, Any], partition: int = 0) -> list[int]:
         """Write to an intake topic as a channel's own producer does; gives back the offsets."""
