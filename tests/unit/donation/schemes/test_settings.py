@@ -13,7 +13,7 @@ USABLE: dict[str, dict[str, Any]] = {
     "wechatpay": {"mchid": "1900000109", "campaign_id": "gala-2027"},
     "alipay": {"app_id": "2021000000000001", "campaign_id": "gala-2027", "seller_id": "2088000000000001"},
     "unionpay": {"mer_id": "777290058110048", "campaign_id": "gala-2027"},
-    "files": {},
+    "files": {"profile": "bank-csv"},
     "kafka": {},
     "desk": {},
 }
