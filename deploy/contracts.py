@@ -15,12 +15,17 @@ from pydantic import SecretStr
 
 from services.campaign.app import create_app as create_campaign
 from services.campaign.settings import Settings as CampaignSettings
+from services.campaign.traffic import TRAFFIC as CAMPAIGN_TRAFFIC
 from services.donation.app import create_app as create_donation
 from services.donation.settings import Settings as DonationSettings
+from services.donation.traffic import TRAFFIC as DONATION_TRAFFIC
 from services.notification.app import create_app as create_notification
 from services.notification.settings import Settings as NotificationSettings
+from services.notification.traffic import TRAFFIC as NOTIFICATION_TRAFFIC
 from services.reporting.app import create_app as create_reporting
 from services.reporting.settings import Settings as ReportingSettings
+from services.reporting.traffic import TRAFFIC as REPORTING_TRAFFIC
+from shared.contracts import asyncapi
 
 API: Final = Path(__file__).parents[1] / "docs" / "api"
 
@@ -44,9 +49,18 @@ def openapi_of(service: str) -> dict[str, Any]:
     return APPLICATIONS[service]().openapi()
 
 
+def asyncapi_of_all() -> dict[str, Any]:
+    """The AsyncAPI document of all services together; each answers its own part of it."""
+    traffic = (DONATION_TRAFFIC, CAMPAIGN_TRAFFIC, NOTIFICATION_TRAFFIC, REPORTING_TRAFFIC)
+    return asyncapi.document("events", "1", traffic)
+
+
 def rendered() -> dict[str, str]:
     """File name → text for every document."""
-    return {f"openapi.{service}.json": _text(openapi_of(service)) for service in APPLICATIONS}
+    return {
+        **{f"openapi.{service}.json": _text(openapi_of(service)) for service in APPLICATIONS},
+        "asyncapi.json": _text(asyncapi_of_all()),
+    }
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import structlog
@@ -26,6 +27,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from shared import logs, problems
+from shared.contracts import reading
+from shared.contracts.asyncapi import Traffic
 from shared.contracts.openapi import CONTACT, LICENCE, Completer
 
 log = structlog.get_logger(__name__)
@@ -38,6 +41,18 @@ UNACKNOWLEDGED_MS: Final = 15_000
 READY = Gauge("shanliu_ready", "1 while every part this process needs has answered its last check", ["part"])
 
 HEALTH: Final = "Whether the process lives, is ready for work, and what it measures. For those who run it."
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a service says of itself beside its routes: `tags`, what those routes are about whose module's
+    docstring says something else; `ahead`, which adds the routes of hot paths to the OpenAPI document;
+    `traffic`, for the AsyncAPI document.
+    """
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    ahead: Callable[[dict[str, Any]], None] | None = None
+    traffic: Traffic | None = None
 
 
 class Readiness(BaseModel):
@@ -106,15 +121,14 @@ def create_app(
     checks: Mapping[str, Check] | None = None,
     routers: Sequence[APIRouter] = (),
     description: str = "",
-    tags: Mapping[str, str] | None = None,
-    describe_ahead: Callable[[dict[str, Any]], None] | None = None,
+    published: "Published | None" = None,
 ) -> FastAPI:
-    """Make a service's application. `ahead` are routes for hot paths, which `describe_ahead` adds to the
-    OpenAPI document; `parts` are entered in order and left in reverse; `checks` are what /readyz asks; `tags`
-    says what those routes are about whose module's docstring says something else. `app.state.stopping` is an
-    asyncio.Event, set as soon as the process is told to stop.
+    """Make a service's application. `ahead` are routes for hot paths; `parts` are entered in order and left
+    in reverse; `checks` are what /readyz asks; `description` and `published` stand in what it publishes of
+    itself. `app.state.stopping` is an asyncio.Event, set as soon as the process is told to stop.
     """
-    completer = Completer(name, {"health": HEALTH, **(tags or {})}, describe_ahead)
+    told = published or Published()
+    completer = Completer(name, {"health": HEALTH, **told.tags}, told.ahead)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -148,6 +162,7 @@ def create_app(
     app.state.started = False
     app.state.stopping = asyncio.Event()
     app.include_router(_health(app, dict(checks or {})))
+    app.include_router(reading.router(name, app.openapi, told.traffic))
     for router in routers:
         app.include_router(router)
     return app

@@ -22,6 +22,7 @@ from services.campaign.pledges import api as pledges_api
 from services.campaign.pledges.reminders import Reminders
 from services.campaign.settings import Settings
 from services.campaign.spending import api as spending_api
+from services.campaign.traffic import TRAFFIC
 from shared import database
 from shared.access import Operators
 from shared.broker import (
@@ -35,7 +36,7 @@ from shared.broker import (
 )
 from shared.outbox import Relay
 from shared.run_once import Runner
-from shared.service import background
+from shared.service import Published, background
 from shared.service import create_app as create_service
 
 PACE_S: Final = 0.2
@@ -95,7 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks={"database": database_answers, "kafka": publisher.check},
         routers=[each.router for each in APIS],
         description=str(api.__doc__),
-        tags=TAGS,
+        published=Published(TAGS, traffic=TRAFFIC),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.books = api.Books(

@@ -28,6 +28,7 @@ from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
 from services.donation.trace.stating import Stating
 from services.donation.trace.tracing import tracing_router
+from services.donation.traffic import TRAFFIC
 from shared import database
 from shared.access import Operators
 from shared.broker import (
@@ -43,7 +44,7 @@ from shared.broker import (
 from shared.gathering import Gatherer
 from shared.run_once import Runner
 from shared.secret_box import SecretBox
-from shared.service import background
+from shared.service import Published, background
 from shared.service import create_app as create_service
 
 PUBLISH_TIMEOUT_S: Final = 3.0
@@ -101,8 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks={"database": database_answers, "broker": publisher.check},
         routers=_routers(receipts_engine) if settings.has_role("api") else [],
         description="Intake of donations and reversals, and the books of what came in.",
-        tags=TAGS,
-        describe_ahead=intake_openapi.document if settings.has_role("api") else None,
+        published=Published(TAGS, intake_openapi.document if settings.has_role("api") else None, TRAFFIC),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.parts = api.Parts(engine, publisher, acceptance, directory)

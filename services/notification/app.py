@@ -13,6 +13,7 @@ from services.notification.partners import api as partners_api
 from services.notification.partners.wiring import PARTNERS_CONNECTIONS, Partners
 from services.notification.sender import Sender
 from services.notification.settings import Settings
+from services.notification.traffic import TRAFFIC
 from services.notification.upkeep import Upkeep
 from shared import database
 from shared.access import Operators
@@ -30,7 +31,7 @@ from shared.broker import (
 )
 from shared.outbox import Relay
 from shared.run_once import Runner
-from shared.service import background
+from shared.service import Published, background
 from shared.service import create_app as create_shell
 
 PACE_S: Final = 0.2
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
             partners_api.router,
         ],
         description=api.__doc__ or "",
+        published=Published(traffic=TRAFFIC),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.partners = partners.for_api()

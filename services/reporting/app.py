@@ -27,6 +27,7 @@ from services.reporting.publishing import TotalsPublisher
 from services.reporting.sessions import Sessions
 from services.reporting.settings import Settings
 from services.reporting.stream import StreamEndpoint
+from services.reporting.traffic import TRAFFIC
 from shared import database, service
 from shared.access import Operators
 from shared.broker import (
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         | {name: check for role in roles for name, check in role.checks.items()},
         routers=[router for role in roles for router in role.routers],
         description="Totals of campaigns: the number, its proof, the screens' stream, the operations desk.",
+        published=service.Published(traffic=TRAFFIC),
     )
     # Before the others: the stream's route is asked first, and stands in for the one that only documents it.
     app.router.routes[:0] = [route for role in roles for route in role.routes]

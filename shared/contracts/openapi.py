@@ -318,7 +318,9 @@ def _complete_answer(response: Document, schemas: Document, status: str) -> None
 def _add_example(content: Document, schemas: Document, *, whole: bool) -> None:
     if "example" not in content and "examples" not in content and "schema" in content:
         kind = content["schema"].get("contentMediaType", "")
-        content["example"] = f"… ({kind})" if kind else example_of(content["schema"], schemas, whole=whole)
+        made = f"… ({kind})" if kind else example_of(content["schema"], schemas, whole=whole)
+        # Where nothing must be sent, what may be sent is shown.
+        content["example"] = made if made != {} else example_of(content["schema"], schemas)
 
 
 def _has_a_form_of_its_own(response: Document) -> bool:

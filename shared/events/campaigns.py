@@ -76,12 +76,16 @@ class RemainderDecidedData(EventData):
 
 
 class GoalReachedData(EventData):
+    """What was received has reached the campaign's goal, for the first time; net of reversals."""
+
     campaign_id: str
     goal_fen: AmountFen
     received_fen: TotalFen
 
 
 class MilestoneReachedData(EventData):
+    """What was received has reached a milestone of the campaign, for the first time; net of reversals."""
+
     campaign_id: str
     milestone_fen: AmountFen
     received_fen: TotalFen
@@ -187,6 +191,8 @@ class MatchClosedData(EventData):
 
 
 class DisbursementApprovedData(EventData):
+    """Money of a campaign is reserved for a use: a second person has approved it, nothing is paid yet."""
+
     disbursement_id: UUID
     campaign_id: str
     amount_fen: AmountFen

@@ -16,22 +16,22 @@ _WALKED: Final = {"properties", "required", "items", "enum"}
 
 def breaking_changes(released: Schema, current: Schema) -> list[str]:
     """Each change that breaks a reader, as "data.amount_fen: what happened". Empty: none does."""
-    return list(_changes("", _resolved(released, released), _resolved(current, current)))
+    return list(_changes("", resolved_schema(released, released), resolved_schema(current, current)))
 
 
-def _resolved(schema: Any, root: Schema) -> Any:
+def resolved_schema(schema: Any, root: Schema) -> Any:
     """The schema with every reference replaced by what it points at, and without what is free."""
     if isinstance(schema, list):
-        return [_resolved(each, root) for each in schema]
+        return [resolved_schema(each, root) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-        return _resolved({**target, **{key: schema[key] for key in schema if key != "$ref"}}, root)
+        target = root["$defs"][schema["$ref"].rpartition("/")[2]]
+        return resolved_schema({**target, **{key: schema[key] for key in schema if key != "$ref"}}, root)
     return {
-        key: {name: _resolved(inner, root) for name, inner in value.items()}
+        key: {name: resolved_schema(inner, root) for name, inner in value.items()}
         if key == "properties"
-        else _resolved(value, root)
+        else resolved_schema(value, root)
         for key, value in schema.items()
         if key not in _FREE
     }

@@ -9,8 +9,8 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event, to_s
 from jsonschema import Draft202012Validator, FormatChecker
 
 from shared.events import CONTENT_TYPE, CONTENT_TYPE_HEADER, EVENT_CLASSES, Event, decode_event
+from shared.events import examples as samples
 from shared.events.export import SCHEMAS, rendered, schema_of
-from tests.contracts import samples
 from tests.contracts.breaking import breaking_changes
 
 RELEASED = Path(__file__).parent / "released"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import EVENT_CLASSES, DonationReceived, Event, UnknownEvent, UnusableEvent, decode_event
+from shared.events import examples as samples
 from shared.events.envelope import MAX_SEQUENCE
 from shared.money import MAX_AMOUNT_FEN
-from tests.contracts import samples
 
 
 def wire(**changed: Any) -> dict[str, Any]:

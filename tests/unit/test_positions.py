@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 
 from shared import positions
 from shared.events import Event
+from shared.events import examples as samples
 from shared.positions import NOTHING, Verdict, judge, sift, source_of
-from tests.contracts import samples
 from tests.unit.evening import (
     MAX_BATCH,
     PARTITIONS,

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import positions
 from shared.database import IDLE_IN_TRANSACTION_MS, LOCK_TIMEOUT_MS, is_temporary
 from shared.events import Event
+from shared.events import examples as samples
 from shared.positions import BEHIND_SECONDS, admit
-from tests.contracts import samples
 from tests.waiting import until
 
 SOURCES = ("campaign/0", "intake.bank/0", "intake.wechat/0", "intake.wechat/1")

@@ -17,9 +17,9 @@ from shared import outbox
 from shared.broker import CAMPAIGN_EVENTS, Headers, KafkaSettings, Publisher, PublishFailed, ensure_topic
 from shared.database import IDLE_IN_TRANSACTION_MS, create_engine
 from shared.events import CONTENT_TYPE_HEADER, CampaignLaunched, Event, decode_event
+from shared.events import examples as samples
 from shared.outbox import MAX_ROWS, OLDEST_SECONDS, Relay, append
 from shared.positions import sift
-from tests.contracts import samples
 from tests.services.shared.conftest import PARTITIONS, lying_on, make_tables
 from tests.waiting import until
 

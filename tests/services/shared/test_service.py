@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -201,7 +202,13 @@ async def test_a_mistake_is_answered_as_a_problem_and_logged_as_json(healthy: Sh
 
 
 async def test_nothing_is_loaded_from_elsewhere(healthy: Shell) -> None:
-    assert (await healthy.client.get("/docs")).status_code == 404
+    page = await healthy.client.get("/docs")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script" not in page.text
+    assert "//" not in "".join(re.findall(r'(?:src|href)="([^"]*)"', page.text)), "nothing of another origin"
+    assert (await healthy.client.get("/docs/reader.css")).headers["content-type"].startswith("text/css")
+    assert (await healthy.client.get("/asyncapi.json")).json()["asyncapi"] == "3.0.0"
     document = (await healthy.client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     assert {"/livez", "/readyz", "/metrics"} <= document["paths"].keys()

@@ -1,0 +1,114 @@
+"""What is said of the topics: valid, complete, and the same as the contract of the events."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
+
+from deploy.contracts import asyncapi_of_all
+from deploy.topics import DECLARATION
+from shared.contracts import asyncapi
+from shared.events import CONTENT_TYPE, EVENT_CLASSES, Event, decode_event
+from shared.events.export import schema_of
+from tests.contracts.breaking import resolved_schema
+from tests.contracts.documents import Document, faults, made, resolved
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    found: Document = json.loads(made()["asyncapi.json"])
+    return found
+
+
+def test_another_implementation_reads_the_document(document: Document) -> None:
+    assert document["asyncapi"] == "3.0.0"
+    server = document["servers"]["kafka"] | {"pathname": ""}  # which the specification leaves free
+    ApplicationSchema.model_validate(document | {"servers": {"kafka": server}})
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for each in part.values():
+            yield from references(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from references(each)
+
+
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    found = set(references(document))
+    assert len(found) > 100
+    for reference in found:
+        resolved(document, {"$ref": reference})
+
+
+def test_every_topic_is_a_channel_that_is_kept_as_the_broker_is_told(document: Document) -> None:
+    declared = yaml.safe_load(DECLARATION.read_text("utf-8"))["topics"]
+    channels = {each["address"]: each for each in document["channels"].values()}
+    assert channels.keys() == declared.keys() | {asyncapi.INTAKE}
+    for name, topic in declared.items():
+        told = channels[name]["bindings"]["kafka"]["topicConfiguration"]
+        assert told["cleanup.policy"] == [topic["config"]["cleanup.policy"]]
+        for key in told.keys() - {"cleanup.policy"}:
+            assert told[key] == topic["config"][key], f"{name}: {key}"
+
+
+def test_who_holds_personal_data_is_marked_restricted(document: Document) -> None:
+    restricted = {
+        each["address"]
+        for each in document["channels"].values()
+        if "restricted" in [tag["name"] for tag in each["tags"]]
+    }
+    assert {"contacts", "dead-letter", asyncapi.INTAKE} <= restricted
+    readers = [
+        name
+        for name, each in document["operations"].items()
+        if each["channel"]["$ref"].endswith("/contacts") and each["action"] == "receive"
+    ]
+    assert readers == ["notification.receive.contacts.notification-contacts"]
+
+
+def test_every_topic_has_who_writes_it_and_who_reads_it(document: Document) -> None:
+    doings = {(each["action"], each["channel"]["$ref"]) for each in document["operations"].values()}
+    for name in document["channels"].keys() - {"notification.events"}:
+        assert ("send", f"#/channels/{name}") in doings
+        assert ("receive", f"#/channels/{name}") in doings
+    for each in document["operations"].values():
+        channel = resolved(document, each["channel"])
+        assert each["messages"], each["title"]
+        for message in each["messages"]:
+            assert message["$ref"].rpartition("/")[2] in channel["messages"]
+
+
+def test_every_message_is_complete_and_its_example_fits(document: Document) -> None:
+    for name, message in document["components"]["messages"].items():
+        assert message["summary"], name
+        assert message["bindings"]["kafka"]["key"]["description"], name
+        assert message["headers"]["properties"]["content-type"]["const"] == message["contentType"]
+        (example,) = message["examples"]
+        assert list(faults(document, message["payload"], example["payload"])) == [], name
+
+
+@pytest.mark.parametrize("event_class", EVENT_CLASSES, ids=lambda cls: cls.__name__)
+def test_an_events_message_is_its_schema_in_the_contract(
+    document: Document, event_class: type[Event]
+) -> None:
+    message = document["components"]["messages"][event_class.TYPE]
+    assert message["contentType"] == CONTENT_TYPE
+    told = resolved_schema(message["payload"], {"$defs": document["components"]["schemas"]})
+    assert told == resolved_schema(schema := schema_of(event_class), schema)
+    (example,) = message["examples"]
+    decoded = decode_event(json.dumps(example["payload"]).encode())
+    assert type(decoded) is event_class
+
+
+def test_a_service_tells_its_own_part(document: Document) -> None:
+    for service in ("campaign", "donation", "notification", "reporting"):
+        own = {name for name in document["operations"] if name.startswith(f"{service}.")}
+        assert own, service
+    assert asyncapi_of_all() == document
