@@ -1,6 +1,7 @@
 """What the services say to each other is read as it was written, and refused when it is broken."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_bytes_at_a_position_have_the_time_as_the_event_writes_it(time: datetime
 def test_every_class_of_the_contract_has_its_own_type() -> None:
     types = [cls.TYPE for cls in EVENT_CLASSES]
     assert len(set(types)) == len(types)
-    assert all(name.startswith("org.shanliu.") and name.endswith(".v1") for name in types)
+    assert all(re.fullmatch(r"org\.shanliu\.[a-z-]+\.[a-z-]+\.v[1-9]", name) for name in types)
 
 
 @given(sequence=st.integers(0, MAX_SEQUENCE), previous=st.none() | st.integers(0, MAX_SEQUENCE))
