@@ -23,13 +23,21 @@ class SecretBox:
 
     def seal(self, owner: str, secret: str) -> bytes:
         """Encrypt a secret for the database."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret.encode(), owner.encode())
+        return self.seal_bytes(owner, secret.encode())
 
     def open(self, owner: str, sealed: bytes) -> str:
         """Decrypt a secret; raises InvalidTag when key or owner are not those it was sealed with, or when it
         was never sealed.
         """
+        return self.open_bytes(owner, sealed).decode()
+
+    def seal_bytes(self, owner: str, content: bytes) -> bytes:
+        """Encrypt the content of a file, of less than 2 GiB."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, content, owner.encode())
+
+    def open_bytes(self, owner: str, sealed: bytes) -> bytes:
+        """Decrypt the content of a file; raises as `open` does."""
         if len(sealed) < NONCE_BYTES:
             raise InvalidTag
-        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode())

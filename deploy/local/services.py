@@ -44,7 +44,7 @@ class Service:
 
 SERVICES: Final = (
     Service("campaign", "services.campaign", database="campaign", urgent=False),
-    Service("donation", "services.donation", roles="api", database="donation"),
+    Service("donation", "services.donation", roles="api,statements", database="donation"),
     Service("donation-worker", "services.donation", roles="worker", database="donation"),
     Service("notification", "services.notification", database="notification", urgent=False),
     Service("reporting-worker", "services.reporting", roles="worker", database="reporting"),

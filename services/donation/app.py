@@ -26,6 +26,9 @@ from services.donation.releasing import Releaser
 from services.donation.schemes.notices_api import NoticesApi
 from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
+from services.donation.statements import api as statements_api
+from services.donation.statements.files import Files
+from services.donation.statements.importing import Clerk
 from services.donation.trace.stating import Stating
 from services.donation.trace.tracing import tracing_router
 from services.donation.traffic import TRAFFIC
@@ -56,6 +59,7 @@ TAGS: Final = {
     "donations": "Where a donation stands, for whoever knows its id.",
     "desk": "Money in hand in the hall: entries, taking them back in time, drawers and what is in them.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
+    "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
     "dead letters": "Records that could not be used, and sending one again.",
 }
 
@@ -82,9 +86,17 @@ def create_app(settings: Settings) -> FastAPI:
         publisher,
         gatherer,
     ]
-    if settings.has_role("api"):
+    if settings.has_role("api") or settings.has_role("statements"):
         parts.append(background("channels", directory.keep_fresh))
+    if settings.has_role("api"):
         parts.append(background("desk", sender.run))
+    # And again: checking reads and writes whole files.
+    statements_engine = database.create_engine(settings.database_url, "donation-statements", pool_size=3)
+    parts.append(database.disposing(statements_engine))
+    statement_files = Files(statements_engine, box)
+    clerk = Clerk(statements_engine, statement_files, directory, acceptance)
+    if settings.has_role("statements"):
+        parts.append(background("statements", clerk.run))
     if settings.has_role("worker"):
         parts += _worker(settings, engine, publisher)
         parts.append(background("stating", Stating(receipts_engine).run))
@@ -113,6 +125,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.reconciliation = reconciliation_api.Parts(
         bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
     )
+    app.state.statements = statements_api.Parts(
+        statements_engine, Runner(statements_engine, idempotency_keys, clerk.wake), statement_files
+    )
     app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
     return app
 
@@ -125,6 +140,7 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
         receipts_api.router,
         reconciliation_api.router,
         desk_api.router,
+        statements_api.router,
     ]
 
 

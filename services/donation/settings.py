@@ -8,13 +8,15 @@ from pydantic import Field, SecretStr, field_validator
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
-Role = Literal["api", "worker"]
+Role = Literal["api", "worker", "statements"]
 
 
 class Settings(ServiceSettings, KafkaSettings):
-    """`roles` is a comma-separated choice of api (intake over HTTP) and worker (the intake topics)."""
+    """`roles` is a comma-separated choice of api (intake over HTTP), worker (the intake topics) and
+    statements (files, which take a processor for minutes: in a process of its own where much comes in).
+    """
 
-    roles: str = "api,worker"
+    roles: str = "api,worker,statements"
     channel_key: SecretStr = Field(description="32 bytes in base64: encrypts the channels' secrets at rest")
     operators_file: Path | None = None
     public_url: str = Field(
@@ -41,12 +43,18 @@ class Settings(ServiceSettings, KafkaSettings):
         description="how long a payment that only a bill knows is waited for before it is booked by the bill",
     )
 
+    statements_folder: Path | None = Field(
+        default=None, description="watched for files of channels, each channel's in a folder of its name"
+    )
+
     @field_validator("roles")
     @classmethod
     def _known(cls, roles: str) -> str:
         """A role that is misspelt must not leave a process that does nothing."""
         if unknown := set(roles.split(",")) - set(get_args(Role)):
-            raise ValueError(f"{', '.join(sorted(unknown))}: not a role; ROLES is api, worker or api,worker")
+            raise ValueError(
+                f"{', '.join(sorted(unknown))}: not a role; ROLES is some of {', '.join(get_args(Role))}"
+            )
         return roles
 
     @property

@@ -12,7 +12,8 @@ import services.donation.desk.models
 import services.donation.receipts.models
 import services.donation.reconciliation.models
 import services.donation.schemes.models
-import services.donation.trace.models  # noqa: F401 - the tables of all are of the same metadata
+import services.donation.statements.models
+import services.donation.trace.models  # noqa: F401 - the tables of all are of the same metadata  # noqa: F401 - the tables of both are of the same metadata
 from services.donation.models import metadata
 from shared.migrations import migrate
 from tests.services.donation.builders import a_donation, a_reversal
