@@ -15,6 +15,7 @@ from deploy.bench import (
     latency,
     memory,
     meters,
+    notices,
     pipeline,
     reconcile,
     stored,
@@ -37,6 +38,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "guardrail": lambda base, donations: guardrail.measure(base, donations * 5),
     "catchup": lambda base, donations: catchup.measure(base, donations * 3 // 2),
     "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
+    "notices": lambda base, donations: notices.measure(base, donations // 10),
 }
 """What each does with the size that was asked for; 200,000 donations are what the goals are stated for."""
 

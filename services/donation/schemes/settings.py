@@ -72,10 +72,13 @@ class AlipaySettings(NoticeSettings):
 class UnionpaySettings(NoticeSettings):
     """`mer_id`: the merchant code that notices must be for. `signer`: whose name the certificate that signs
     must bear; another than UnionPay's own only for a bank's e-CNY gateway and for tests.
+    `sha1_certificates`: certificates that were themselves signed with SHA-1 count, as those of UnionPay's
+    test system are; notices are signed with SHA-256 in any case.
     """
 
     mer_id: UnionpayMerchant
     signer: Annotated[str, Field(min_length=1, max_length=64)] = UNIONPAY_NAME
+    sha1_certificates: bool = False
 
 
 class FilesSettings(NoSettings):

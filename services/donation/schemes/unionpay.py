@@ -22,6 +22,8 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509.oid import NameOID
 
 from services.donation.schemes import passback
@@ -63,7 +65,7 @@ def read(settings: UnionpaySettings, trusted: Iterable[str], body: bytes, now: d
     Raises BadNotice: 401 when it is not proved, 400 when it is no form, 422 when it can't be booked.
     """
     fields = {name: value for name, value in fields_of(body).items() if value}
-    _check_signature(settings.signer, tuple(trusted), fields, now)
+    _check_signature(settings, tuple(trusted), fields, now)
     if fields.get("merId") != settings.mer_id:
         raise unusable("merId is another merchant's.")
     kind = named(fields, "txnType")
@@ -82,13 +84,15 @@ def signed_text(fields: Mapping[str, str]) -> bytes:
     return hashlib.sha256(text.encode()).hexdigest().encode()
 
 
-def _check_signature(signer: str, trusted: tuple[str, ...], fields: Mapping[str, str], now: datetime) -> None:
+def _check_signature(
+    settings: UnionpaySettings, trusted: tuple[str, ...], fields: Mapping[str, str], now: datetime
+) -> None:
     if fields.get("version") != VERSION or fields.get("signMethod") != RSA:
         raise forged("signature-missing", "Only version 5.1.0 with signMethod 01 is taken.")
     if "signature" not in fields or "signPubKeyCert" not in fields:
         raise forged("signature-missing", "signature or signPubKeyCert is missing.")
     try:
-        key = _signing_key(fields["signPubKeyCert"], trusted, signer)
+        key = _signing_key(fields["signPubKeyCert"], trusted, settings.signer, settings.sha1_certificates)
     except NotAKey as error:
         raise forged("unknown-certificate", f"signPubKeyCert does not count here: {error}.") from None
     if not key.signed(signature_bytes(fields["signature"]), signed_text(fields), now):
@@ -96,14 +100,14 @@ def _check_signature(signer: str, trusted: tuple[str, ...], fields: Mapping[str,
 
 
 @lru_cache(maxsize=CACHED)
-def _signing_key(pem: str, trusted: tuple[str, ...], signer: str) -> PlatformKey:
+def _signing_key(pem: str, trusted: tuple[str, ...], signer: str, sha1: bool) -> PlatformKey:  # noqa: FBT001
     """The key of a certificate that chains to a trusted root and bears the signer's name, for as long as all
     of the chain is valid. Raises NotAKey.
     """
     leaf = certificates(pem)[0]
     if _owner(leaf) != signer:
         raise NotAKey("it is not the signer's")
-    chain = _chain(leaf, [each for text in trusted for each in certificates(text)])
+    chain = _chain(leaf, [each for text in trusted for each in certificates(text)], sha1=sha1)
     since = max(each.not_valid_before_utc for each in chain)
     until = min(each.not_valid_after_utc for each in chain)
     return PlatformKey(key_of_certificate(leaf).public, since, until)
@@ -117,11 +121,11 @@ def _owner(leaf: x509.Certificate) -> str:
     return parts[2] if len(parts) > 2 else name
 
 
-def _chain(leaf: x509.Certificate, trusted: list[x509.Certificate]) -> list[x509.Certificate]:
+def _chain(leaf: x509.Certificate, trusted: list[x509.Certificate], *, sha1: bool) -> list[x509.Certificate]:
     """The certificates from one to a root among the trusted ones."""
     chain = [leaf]
     while len(chain) < MAX_CHAIN:
-        issuer = next((each for each in trusted if _issued(chain[-1], each)), None)
+        issuer = next((each for each in trusted if _issued(chain[-1], each, sha1=sha1)), None)
         if issuer is None:
             raise NotAKey("it does not chain to a trusted root")
         chain.append(issuer)
@@ -130,11 +134,16 @@ def _chain(leaf: x509.Certificate, trusted: list[x509.Certificate]) -> list[x509
     raise NotAKey("its chain is too long")
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate, *, sha1: bool) -> bool:
     if certificate.issuer != issuer.subject or not _may_issue(issuer):
         return False
     try:
-        certificate.verify_directly_issued_by(issuer)
+        algorithm = certificate.signature_hash_algorithm
+        if sha1 and isinstance(algorithm, SHA1):  # which cryptography's own check never takes
+            signed = certificate.tbs_certificate_bytes
+            key_of_certificate(issuer).public.verify(certificate.signature, signed, PKCS1v15(), algorithm)
+        else:
+            certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True

@@ -159,6 +159,18 @@ def test_a_chain_without_its_root_is_not_trusted() -> None:
     assert isinstance(understood(paid(), trusted=("\n".join(TRUSTED),)), DonationRequest)
 
 
+def test_certificates_signed_with_sha1_count_only_where_that_is_set() -> None:
+    """As UnionPay's test system has them. Made with OpenSSL: `cryptography` signs with SHA-1 no more."""
+    made = json.loads(Path(__file__).with_name("unionpay_sha1.json").read_text("utf-8"))
+    body, trusted, now = made["body"].encode(), (made["root"],), datetime(2026, 11, 27, tzinfo=UTC)
+    assert refused(body, trusted=trusted, now=now) == (401, "unknown-certificate")
+    settings = UnionpaySettings.model_validate(COMPANY.settings(sha1_certificates=True))
+    assert isinstance(understood(body, settings, trusted, now), DonationRequest)
+    assert isinstance(understood(paid(), settings), DonationRequest)
+    other = (pem(a_certificate("R", a_key(8), ca=True)),)
+    assert refused(body, settings=settings, trusted=other, now=now) == (401, "unknown-certificate")
+
+
 def test_a_certificate_counts_as_long_as_it_is_valid() -> None:
     body, now = paid(), datetime.now(UTC)
     assert refused(body, now=now + timedelta(days=3651)) == (401, "signature-wrong")
