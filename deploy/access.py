@@ -30,6 +30,7 @@ from confluent_kafka.admin import (
 )
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deploy import topics
 from deploy.local.problems import StackProblem
 from shared.kafka_client import KafkaClientSettings
 
@@ -38,8 +39,7 @@ TIMEOUT_S: Final = 15
 ITERATIONS: Final = 8_192
 """Of PBKDF2; the broker asks for 4,096 at least. Our passwords are random, so more would gain nothing."""
 CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-RESERVED: Final = "internal"
-"""intake.internal is the donation service's own: who writes there releases held donations."""
+INTAKE: Final = "intake."
 
 Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
 
@@ -109,8 +109,10 @@ def declared(path: Path = DECLARATION) -> Declaration:
 
 
 def channel_role(channel: str) -> Role:
-    """The role of one channel. Raises StackProblem for what is no channel's name."""
-    if not CHANNEL.fullmatch(channel) or channel == RESERVED:
+    """The role of one channel. Raises StackProblem for what is no channel's name: an intake topic that
+    topics.yaml declares is the donation service's own, and who writes there could release held donations.
+    """
+    if not CHANNEL.fullmatch(channel) or INTAKE + channel in topics.declared():
         raise StackProblem(f"{channel!r} is not a channel's name.")
     role = declared().channel
     grants = [

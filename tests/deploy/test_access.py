@@ -341,7 +341,7 @@ async def test_a_right_that_is_not_declared_is_taken_away(grounds: Grounds) -> N
     await forbidden_soon(lambda: read(grounds.settings(access), DONATION_EVENTS), Forbidden)
 
 
-@pytest.mark.parametrize("name", ["internal", "", "Partner", "a.b", "*", "a*", "a/b", "a" * 33])
+@pytest.mark.parametrize("name", ["internal", "desk", "", "Partner", "a.b", "*", "a*", "a/b", "a" * 33])
 async def test_what_is_no_channel_gets_no_access(name: str) -> None:
     """Above all not `internal`: who writes to intake.internal releases held donations."""
     with pytest.raises(StackProblem, match="not a channel's name"):

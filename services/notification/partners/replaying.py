@@ -72,7 +72,7 @@ class Replayer:
 
     async def _read_on(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.servers,
+            **self._settings.client(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
