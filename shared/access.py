@@ -80,7 +80,7 @@ class Person:
 
 
 _FILE: Final = TypeAdapter(list[Operator])
-_BEARER: Final = HTTPBearer(
+BEARER: Final = HTTPBearer(
     auto_error=False, scheme_name="operator", description="An operator's token; each route asks for a role."
 )
 """For the API's own description; `require` reads the header itself, to answer in its own words."""
@@ -121,7 +121,7 @@ def require(*roles: Role) -> Callable[..., Person]:
     the role. An administrator may do what everybody may, but two-person rules still hold for them.
     """
 
-    def person(request: Request, _: Annotated[object, Security(_BEARER, scopes=roles)] = None) -> Person:
+    def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
         found = _signed_in(request)
         reach = found.reach(*roles)
         if not reach.everywhere:
@@ -141,7 +141,7 @@ def require_somewhere(*roles: Role) -> Callable[..., Person]:
     `person.reach(*roles)` where it is, and must do or show nothing beyond it.
     """
 
-    def person(request: Request, _: Annotated[object, Security(_BEARER, scopes=roles)] = None) -> Person:
+    def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
         found = _signed_in(request)
         if found.reach(*roles).organisations == frozenset():
             raise Problem(403, "role-missing", f"This needs one of the roles: {', '.join(roles)}.")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, Security
 from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.security import APIKeyCookie
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
@@ -15,12 +16,15 @@ from services.reporting.hub import Hub
 from services.reporting.schemas import CampaignSummary
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
 from services.reporting.static_files import StaticFile, read_static, static_router
-from shared.access import Operators, Person, Role, require
+from shared.access import BEARER, Operators, Person, Role, require
 from shared.problems import Problem
 
 PAGES: Final = Path(__file__).parent / "pages"
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")
 """Whoever works on the evening may look at it."""
+SESSION: Final = APIKeyCookie(
+    name=COOKIE, auto_error=False, scheme_name="session", description="A browser's, from POST /login."
+)
 MAX_FORM_BYTES: Final = 4_096
 SIGN_IN: Final = "/login"
 PAGE_HEADERS: Final = {
@@ -47,7 +51,12 @@ class Access:
         self.sessions = sessions
         self._by_token = require(*VIEWERS)
 
-    def viewer(self, request: Request) -> Person | None:
+    def viewer(
+        self,
+        request: Request,
+        _: Annotated[object, Security(BEARER, scopes=VIEWERS)] = None,
+        __: Annotated[object, Security(SESSION)] = None,
+    ) -> Person | None:
         """The person who asks; None when the desk is open. Raises Problem 401 or 403."""
         if self.operators is None:
             return None
