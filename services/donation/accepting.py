@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.donation.channels.directory import Channel
+from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import DonationRequest, ReversalRequest, donation_id_of, reversal_id_of
 from services.donation.metrics import IN_FLIGHT
 from shared.broker import INTAKE_PREFIX, PublishFailed
@@ -50,14 +51,17 @@ class Accepted:
 
 
 class Acceptance:
-    """Puts messages of channels on their topics: it returns when the broker has them (acks=all).
+    """Puts messages of channels on their topics: it returns when the broker has them (acks=all). What a
+    sandbox sends is kept beside, and goes to no topic.
 
-    Raises Problem: 409 for another content under a known id, 422 for a campaign that the channel may not give
-    to, 503 when too many wait or the broker does not confirm.
+    Raises Problem: 409 for another content under a known id, 422 for a campaign that a partner may not give
+    to (of the other schemes the worker holds it: a payment company would report it for a day and then no
+    more), 503 when too many wait or the broker does not confirm.
     """
 
-    def __init__(self, gatherer: Gatherer, max_in_flight: int) -> None:
+    def __init__(self, gatherer: Gatherer, sandbox: Sandbox, max_in_flight: int) -> None:
         self._gatherer = gatherer
+        self._sandbox = sandbox
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._messages = Recent()
@@ -86,7 +90,11 @@ class Acceptance:
             self.check_message_id(channel, message_id, digest)
         if not settled:
             self._check(channel, message, _key(id_name, subject), digest)
-        await self._publish(channel, message, value or _written(message))
+        if channel.sandbox:
+            donation_id = donation_id_of(channel.name, message.transaction_id)
+            await self._sandbox.keep(channel.name, message, subject, donation_id, digest)
+        else:
+            await self._publish(channel, message, value or _written(message))
         if message_id is not None:
             self.note_message_id(channel, message_id, digest)
         self._accepted.note(_key(id_name, subject), digest)
@@ -111,7 +119,11 @@ class Acceptance:
             detail = f"This {own} came before with other content. Nothing was booked for this one."
             known: dict[str, Any] = {id_name: str(subject)}
             raise Problem(409, "conflict", detail, **known)
-        if isinstance(message, DonationRequest) and not channel.may_give_to(message.campaign_id):
+        if (
+            channel.scheme == "webhooks"
+            and isinstance(message, DonationRequest)
+            and not channel.may_give_to(message.campaign_id)
+        ):
             detail = "campaign_id: this channel may not give to this campaign."
             raise Problem(422, "campaign-not-allowed", detail)
 

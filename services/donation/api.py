@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.donation import queries
 from services.donation.accepting import Acceptance, within_limit
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox, Stands
 from services.donation.channels.schemas import CHANNEL
 from services.donation.channels.signed import signed_by
 from services.donation.intake import IDENTIFIER, donation_id_of
@@ -31,6 +32,7 @@ class Parts:
     publisher: Publisher
     acceptance: Acceptance
     directory: Directory
+    sandbox: Sandbox
 
 
 def _parts(request: Request) -> Parts:
@@ -120,6 +122,8 @@ async def _status(parts: Parts, donation_id: UUID) -> DonationView:
         row = await queries.donation_status(connection, donation_id)
     if row is not None:
         return _view(donation_id, row)
+    if (stands := await parts.sandbox.status(donation_id)) is not None:
+        return _tried(donation_id, stands)
     if parts.acceptance.has_accepted(donation_id):
         return DonationView(donation_id=donation_id, status="accepted")
     raise Problem(404, "unknown-donation", "Not known here. If it was accepted just now, ask again shortly.")
@@ -181,6 +185,18 @@ def _view(donation_id: UUID, row: Any) -> DonationView:
         held_reason=row.held_reason if status == "held" else None,
         conflicted=row.conflicted,
         reversed_fen=row.reversed_fen,
+    )
+
+
+def _tried(donation_id: UUID, stands: Stands) -> DonationView:
+    """A sandbox's donation: as if it were one. Its position is in no topic."""
+    fully = stands.reversed_fen == stands.amount_fen
+    return DonationView(
+        donation_id=donation_id,
+        status="held" if stands.held else "reversed" if fully else "received",
+        position={"source": f"sandbox.{stands.channel}", "sequence": stands.sequence},
+        held_reason="not_launched" if stands.held else None,
+        reversed_fen=stands.reversed_fen,
     )
 
 

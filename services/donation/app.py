@@ -11,6 +11,7 @@ from services.donation import api, intake_openapi, republishing
 from services.donation.accepting import Acceptance
 from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.desk import api as desk_api
 from services.donation.desk.sending import Sender
 from services.donation.handlers import CampaignHandler, IntakeHandler
@@ -71,13 +72,14 @@ def create_app(settings: Settings) -> FastAPI:
     box = SecretBox(settings.channel_key.get_secret_value())
     directory = Directory(engine, box)
     gatherer = Gatherer(publisher, settings.partitions, settings.http_linger_ms)
-    acceptance = Acceptance(gatherer, settings.max_in_flight)
-    intake = IntakeApi(directory, acceptance)
-    notices = NoticesApi(directory, acceptance, Refunds(engine))
     # Apart, so that commands that queue for a series' lock can't hold up the booking of donations.
     receipts_engine = database.create_engine(settings.database_url, "donation-receipts", pool_size=3)
     # Apart again: a bill of 100,000 lines takes its time.
     bills_engine = database.create_engine(settings.database_url, "donation-reconciliation", pool_size=3)
+    sandbox = Sandbox(receipts_engine)
+    acceptance = Acceptance(gatherer, sandbox, settings.max_in_flight)
+    intake = IntakeApi(directory, acceptance)
+    notices = NoticesApi(directory, acceptance, Refunds(engine))
     sender = Sender(receipts_engine, directory, acceptance)
     parts: list[AbstractAsyncContextManager[Any]] = [
         database.disposing(engine),
@@ -90,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.append(background("channels", directory.keep_fresh))
     if settings.has_role("api"):
         parts.append(background("desk", sender.run))
+        parts.append(background("sandboxes", sandbox.keep_short))
     # And again: checking reads and writes whole files.
     statements_engine = database.create_engine(settings.database_url, "donation-statements", pool_size=3)
     parts.append(database.disposing(statements_engine))
@@ -117,7 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         published=Published(TAGS, intake_openapi.document if settings.has_role("api") else None, TRAFFIC),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
-    app.state.parts = api.Parts(engine, publisher, acceptance, directory)
+    app.state.parts = api.Parts(engine, publisher, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
     undo_window = timedelta(minutes=settings.desk_undo_minutes)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -59,6 +60,25 @@ channel_keys = Table(
     ),
     Column("fingerprint", Text, comment="to tell keys apart; says nothing of a secret"),
     Column("created_by", Text),
+)
+
+sandbox_messages = Table(
+    "sandbox_messages",
+    metadata,
+    Column("message_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("channel", Text, ForeignKey("channels.channel"), nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('donation', 'reversal')"), nullable=False),
+    Column("subject", Uuid, nullable=False, unique=True, comment="donation_id or reversal_id"),
+    Column("donation_id", Uuid, nullable=False),
+    Column(
+        "amount_fen", BigInteger, CheckConstraint("amount_fen BETWEEN 1 AND 10000000000000"), nullable=False
+    ),
+    Column("digest", LargeBinary, nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('taken', 'held', 'asked-again')"), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Index("sandbox_messages_of", "channel", "message_id"),
+    Index("sandbox_messages_donation", "donation_id"),
+    comment="no money: what partners try out; pruned",
 )
 
 channel_changes = Table(

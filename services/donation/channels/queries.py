@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.donation.channels.models import channel_changes, channel_keys, channels
+from services.donation.channels.models import channel_changes, channel_keys, channels, sandbox_messages
 from services.donation.channels.schemes import Purpose
 
 _keys = channel_keys.c
@@ -121,3 +122,45 @@ async def wipe_ended(connection: AsyncConnection, name: str, at: datetime) -> No
     """Empty the secrets of a channel's keys that ended by `at`; that they were there stays on the record."""
     ended = and_(_keys.channel == name, _keys.valid_until <= at)
     await connection.execute(update(channel_keys).where(ended).values(sealed=b""))
+
+
+# --------------------------------------------------------------------------------------------- sandboxes
+
+_TOO_MANY: Final = text(
+    """
+    DELETE FROM sandbox_messages USING (
+        SELECT channel, (SELECT message_id FROM sandbox_messages m WHERE m.channel = c.channel
+                         ORDER BY message_id DESC OFFSET :most LIMIT 1) AS last
+        FROM channels c WHERE sandbox
+    ) AS old
+    WHERE sandbox_messages.channel = old.channel AND sandbox_messages.message_id <= old.last
+    """
+)
+
+
+async def keep_sandboxed(connection: AsyncConnection, row: Mapping[str, Any]) -> Row[Any] | None:
+    """Keep a sandbox's message; gives back the one that is known under its id, None when it is new. One that
+    was to be sent again counts when it comes again.
+    """
+    kept = await connection.execute(
+        upsert(sandbox_messages).values(**row).on_conflict_do_nothing().returning(sandbox_messages.c.subject)
+    )
+    if kept.first() is not None:
+        return None
+    c = sandbox_messages.c
+    same = and_(c.subject == row["subject"], c.digest == row["digest"], c.state == "asked-again")
+    await connection.execute(update(sandbox_messages).where(same).values(state="taken"))
+    return (await connection.execute(select(sandbox_messages).where(c.subject == row["subject"]))).one()
+
+
+async def sandboxed(connection: AsyncConnection, donation_id: UUID) -> Sequence[Row[Any]]:
+    """A sandbox's messages about one donation, in the order they came."""
+    c = sandbox_messages.c
+    wanted = select(sandbox_messages).where(c.donation_id == donation_id).order_by(c.message_id)
+    return (await connection.execute(wanted)).all()
+
+
+async def prune_sandboxes(connection: AsyncConnection, before: datetime, most: int) -> None:
+    """Forget what came before, and of each sandbox all but the newest `most`."""
+    await connection.execute(delete(sandbox_messages).where(sandbox_messages.c.created_at < before))
+    await connection.execute(_TOO_MANY, {"most": most})

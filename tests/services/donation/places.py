@@ -90,6 +90,10 @@ class Place:
             partition = int(source.rpartition("/")[2])
             await self.publisher.send_in_order(CAMPAIGN_EVENTS, partition, records, [CONTENT_TYPE_HEADER])
 
+    async def topics(self) -> set[str]:
+        """The names of all topics of the broker."""
+        return await self.pen.topics()
+
     async def campaign(self, status: str = "launched", closed_at: datetime | None = None) -> str:
         """A campaign of its own in a state, written as the handler leaves it."""
         campaign_id = new_id("gala")

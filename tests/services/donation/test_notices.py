@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from services.donation.accepting import Acceptance
 from services.donation.app import PUBLISH_TIMEOUT_S
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.schemes.notices_api import NoticesApi
 from services.donation.schemes.refunds import Refunds
 from shared.broker import Publisher
@@ -355,7 +356,7 @@ async def notices_at(
     known = place.settings.model_copy(update={"kafka_bootstrap_servers": broker} if broker else {})
     directory = Directory(place.engine, SecretBox(known.channel_key.get_secret_value()))
     publisher = Publisher(known, timeout_s=PUBLISH_TIMEOUT_S) if broker else place.publisher
-    acceptance = Acceptance(Gatherer(publisher, known.partitions, 0), 100)
+    acceptance = Acceptance(Gatherer(publisher, known.partitions, 0), Sandbox(service.place.engine), 100)
     engine = create_engine(database or known.database_url, "tests")
     app = Starlette(routes=NoticesApi(directory, acceptance, Refunds(engine)).routes())
     async with (

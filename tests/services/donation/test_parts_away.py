@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from services.donation.accepting import Acceptance
 from services.donation.app import PUBLISH_TIMEOUT_S, create_app
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.intake_api import IntakeApi
 from services.donation.settings import Settings
 from shared import problems
@@ -48,7 +49,7 @@ async def intake_at(
     box = SecretBox(settings.channel_key.get_secret_value())
     directory = Directory(service.place.engine, box)
     publisher = Publisher(settings, timeout_s=timeout_s)  # not entered: the broker is not there
-    acceptance = Acceptance(gathered(publisher, settings), max_in_flight)
+    acceptance = Acceptance(gathered(publisher, settings), Sandbox(service.place.engine), max_in_flight)
     app = Starlette(routes=IntakeApi(directory, acceptance).routes())
     async with AsyncClient(transport=ASGITransport(app), base_url="http://donation", timeout=20) as http:
         yield Service(service.place, http)
@@ -157,7 +158,7 @@ async def test_intake_goes_on_while_the_database_is_away(service: Service, close
     await directory.refresh()
     directory._engine = away
     directory._read_at_s = float("-inf")
-    acceptance = Acceptance(gathered(service.place.publisher, settings), 10)
+    acceptance = Acceptance(gathered(service.place.publisher, settings), Sandbox(away), 10)
     app = FastAPI(routes=[*IntakeApi(directory, acceptance).routes()])
     problems.install(app)
     transport = ASGITransport(app, raise_app_exceptions=False)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import donation_id_of
 from services.donation.reconciliation import breaks as breaks_of
 from services.donation.reconciliation.days import BILL_TIME, bounds_of, day_of, last_due
@@ -43,7 +44,7 @@ async def follower(service: Service) -> AsyncIterator[Follower]:
     place = service.place
     box = SecretBox(place.settings.channel_key.get_secret_value())
     async with Gatherer(place.publisher, place.settings.partitions, 1) as gatherer:
-        acceptance = Acceptance(gatherer, 1_000)
+        acceptance = Acceptance(gatherer, Sandbox(place.engine), 1_000)
         yield Follower(place.engine, Directory(place.engine, box), acceptance, timedelta(0))
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from services.donation.accepting import Acceptance, Accepted
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import donation_id_of
 from services.donation.statements import commands, importing
 from services.donation.statements.commands import Upload
@@ -422,8 +423,8 @@ class Killed(BaseException):
 class Mortal(Acceptance):
     """Takes so many messages, and then its process is killed."""
 
-    def __init__(self, gatherer: Gatherer, takes: int) -> None:
-        super().__init__(gatherer, 5_000)
+    def __init__(self, gatherer: Gatherer, sandbox: Sandbox, takes: int) -> None:
+        super().__init__(gatherer, sandbox, 5_000)
         self._left = takes
 
     async def take(self, *given: Any, **named: Any) -> Accepted:
@@ -442,7 +443,8 @@ async def clerks(place: Place) -> AsyncIterator[Any]:
         await directory.refresh()
 
         def clerk(takes: int = 10**9) -> Clerk:
-            return Clerk(place.engine, Files(place.engine, box), directory, Mortal(gatherer, takes))
+            mortal = Mortal(gatherer, Sandbox(place.engine), takes)
+            return Clerk(place.engine, Files(place.engine, box), directory, mortal)
 
         yield clerk
 

@@ -56,6 +56,15 @@ class Pen:
             await admin.close()
         return names
 
+    async def topics(self) -> set[str]:
+        """The names of all topics of the broker."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.servers)
+        await admin.start()
+        try:
+            return set(await admin.list_topics())
+        finally:
+            await admin.close()
+
     async def put(self, topic: str, partition: int, *records: Put) -> list[int]:
         """Write records to a partition, in this order; gives back their offsets."""
         sent = [

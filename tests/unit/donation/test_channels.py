@@ -103,3 +103,23 @@ def test_the_smallest_bucket_gives_one_a_second(clock: Clock) -> None:
     assert taken(bucket, 5) == 0
     clock.now_s += 0.02
     assert taken(bucket, 5) == 1
+
+
+def test_a_batch_is_taken_whole_or_not_at_all(clock: Clock) -> None:
+    bucket = Bucket(10, at_s=clock.now_s)
+    assert bucket.take(7)
+    assert not bucket.take(4)
+    assert bucket.wait_s(4) == 1
+    assert bucket.take(3), "what was refused has cost nothing"
+
+
+def test_a_batch_larger_than_the_limit_is_paid_for_afterwards(clock: Clock) -> None:
+    bucket = Bucket(10, at_s=clock.now_s)
+    assert bucket.take(35)
+    for second in range(2, -1, -1):
+        assert not bucket.take()
+        assert bucket.wait_s() == second + 1
+        clock.now_s += 1
+    assert not bucket.take(35), "only a full bucket takes more than it holds"
+    clock.now_s += 0.5
+    assert bucket.take(35)

@@ -1,0 +1,109 @@
+"""`shanliu channel`, against a running service."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deploy.cli import app
+from deploy.local.problems import StackProblem
+from tests.services.donation.builders import a_donation, new_id, token
+from tests.services.donation.places import Channel, Service
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+WECHAT = '{"campaign_id": "gala", "mchid": "1900000109"}'
+
+
+async def shanliu(service: Service, *words: str, person: str = "admin") -> Result:
+    environment = {"DONATION_URL": str(service.http.base_url), "OPERATOR_TOKEN": token(person)}
+    run = CliRunner().invoke
+    return await asyncio.to_thread(run, app, ["channel", *words], env={**environment, "COLUMNS": "200"})
+
+
+async def done(service: Service, *words: str) -> Result:
+    result = await shanliu(service, *words)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+async def shown(service: Service, channel: str) -> dict[str, Any]:
+    return dict(json.loads((await done(service, "show", channel, "--json")).stdout))
+
+
+async def test_a_channel_s_life_on_the_command_line(service: Service) -> None:
+    name = new_id("ch")
+    added = await done(service, "add", name, "--title", "某某平台", "--campaign", "gala", "--limit", "50")
+    secret = added.stdout.strip()
+    assert secret.startswith("whsec_"), "alone on stdout, for a pipe"
+    assert f"intake.{name}" in added.stderr
+    channel = Channel(service, name, secret)
+    assert (await channel.give(a_donation())).status_code == 202
+
+    await done(service, "pause", name, "--reason", "对账不符")
+    assert (await channel.give(a_donation())).status_code == 503
+    assert name in (await done(service, "list")).stdout
+    await done(service, "resume", name)
+
+    new = (await done(service, "key", name, "--overlap", "1")).stdout.strip()
+    for each in (channel, Channel(service, name, new)):
+        assert (await each.give(a_donation())).status_code == 202
+    await done(service, "revoke", name, "1")
+    assert (await channel.give(a_donation())).status_code == 401
+
+    view = await shown(service, name)
+    assert (view["limit_per_second"], view["campaigns"], view["state"]) == (50, ["gala"], "active")
+    assert [(key["key_id"], key["counts"]) for key in view["keys"]] == [("2", True), ("1", False)]
+    assert [each["what"] for each in reversed(view["changes"])] == [
+        "registered",
+        "key-added",
+        "paused",
+        "resumed",
+        "key-added",
+        "key-revoked",
+    ]
+    text = (await done(service, "show", name)).stdout
+    assert "对账不符" in text
+    assert secret not in text
+    assert new not in text
+
+
+async def test_a_company_s_key_is_read_from_a_file(service: Service, tmp_path: Path) -> None:
+    name, file = new_id("ch"), tmp_path / "apiv3"
+    file.write_text("k" * 32 + "\n")
+    scheme = ("--scheme", "wechatpay", "--settings", WECHAT)
+    assert (await done(service, "add", name, "--title", "微信支付", *scheme)).stdout == ""
+    added = await done(service, "key", name, "--purpose", "apiv3", "--file", str(file))
+    assert "kkkk" not in added.output
+    assert [key["purpose"] for key in (await shown(service, name))["keys"]] == ["apiv3"]
+
+
+async def test_a_sandbox_and_a_json_answer(service: Service) -> None:
+    name = new_id("ch")
+    made = json.loads((await done(service, "add", name, "--title", "x", "--sandbox", "--json")).stdout)
+    assert (made["channel"], made["sandbox"], made["topic"]) == (name, True, None)
+    assert "sandbox" in (await done(service, "list")).stdout
+    listed = json.loads((await done(service, "list", "--json")).stdout)
+    assert name in [each["channel"] for each in listed]
+
+
+@pytest.mark.parametrize(
+    ("words", "person", "told"),
+    [
+        (("show", "nobody"), "admin", "No such channel"),
+        (("add", "Bad", "--title", "x"), "admin", "channel"),
+        (("add", "bad", "--title", "x", "--settings", "{"), "admin", "--settings"),
+        (("pause", "nobody", "--reason", "x"), "viewer", "administrator"),
+        (("list",), "nobody", "token"),
+    ],
+)
+async def test_what_can_not_be_done_is_told_in_one_line(
+    service: Service, words: tuple[str, ...], person: str, told: str
+) -> None:
+    result = await shanliu(service, *words, person=person)
+    assert isinstance(result.exception, StackProblem)
+    assert told in str(result.exception)
+    assert token(person) not in str(result.exception)
