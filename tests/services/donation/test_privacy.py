@@ -13,6 +13,7 @@ from tests.services.donation.places import Place, Service
 from tests.services.donation.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
+PHONE = "+8613987654321"
 
 
 async def test_an_evening_leaves_no_personal_data_in_a_log_an_event_or_a_list(
@@ -23,7 +24,12 @@ async def test_an_evening_leaves_no_personal_data_in_a_log_an_event_or_a_list(
         display="anonymous",
         name=f"王{mark}",
         alias=f"小{mark}",
-        contact={"email": f"{mark}@example.cn"},
+        contact={
+            "email": f"{mark}@example.cn",
+            "phone": PHONE,
+            "wechat_openid": f"o-{mark}",
+            "wechat_app_id": "wx0123456789abcdef",
+        },
     )
     body = a_donation(donor=donor, message=f"加油{mark}", campaign_id=new_id("gala"))
     bad = [
@@ -49,9 +55,10 @@ async def test_an_evening_leaves_no_personal_data_in_a_log_an_event_or_a_list(
 
     for told in (*(answer.text for answer in answers), listed.text, str(view)):
         assert mark not in told
+        assert PHONE not in told
     for topic in ("donation.events", "dead-letter", CONTACTS):
         records = [each for each in await service.place.log.records(topic) if each.value]
-        found = [each for each in records if mark.encode() in each.value]
+        found = [each for each in records if mark.encode() in each.value or PHONE.encode() in each.value]
         assert found == [], f"{topic}: a held donation tells nobody yet"
     metrics = (await service.http.get("/metrics")).text
     assert channel.name in metrics
@@ -59,6 +66,7 @@ async def test_an_evening_leaves_no_personal_data_in_a_log_an_event_or_a_list(
     text_written = written.getvalue()
     assert "batch_failed" in text_written, "the log was listened to"
     assert mark not in text_written
+    assert PHONE not in text_written
     assert "王" not in text_written
 
 

@@ -74,7 +74,7 @@ class Company:
     """A provider's server: what it was asked to send, and how it is to answer.
 
     `answers` are given in turn, then the good one; a number is an HTTP status without words, None keeps the
-    message and hangs up.
+    message and hangs up. While `speaking` is not set it keeps what it is sent and says nothing.
     """
 
     def __init__(self) -> None:
@@ -83,9 +83,12 @@ class Company:
         self.refused_signatures = 0
         self.tokens_given = 0
         self.url = ""
+        self.speaking = asyncio.Event()
+        self.speaking.set()
         self.hang_up: Callable[[], None] = lambda: None
 
-    def _next(self, good: dict[str, Any]) -> Response:
+    async def _next(self, good: dict[str, Any]) -> Response:
+        await self.speaking.wait()
         answer = self.answers.pop(0) if self.answers else good
         if answer is None:
             self.hang_up()
@@ -101,7 +104,9 @@ class Company:
         assert request.headers["x-acs-action"] == "SendSms"
         assert request.headers["x-acs-version"] == "2017-05-25"
         self.sent.append(asked)
-        return self._next({"Code": "OK", "Message": "OK", "BizId": f"biz-{len(self.sent)}", "RequestId": "r"})
+        return await self._next(
+            {"Code": "OK", "Message": "OK", "BizId": f"biz-{len(self.sent)}", "RequestId": "r"}
+        )
 
     async def tencent(self, request: Request) -> Response:
         """SendSms."""
@@ -113,7 +118,7 @@ class Company:
         assert request.headers["x-tc-version"] == "2021-01-11"
         self.sent.append(json.loads(body))
         status = {"SerialNo": f"serial-{len(self.sent)}", "Code": "Ok"}
-        return self._next({"Response": {"SendStatusSet": [status], "RequestId": "r"}})
+        return await self._next({"Response": {"SendStatusSet": [status], "RequestId": "r"}})
 
     async def token(self, request: Request) -> Response:
         """stable_token: a new one each time it is asked, so that a cache shows."""
@@ -127,7 +132,7 @@ class Company:
         """A template or a subscription message."""
         asked = {"path": request.url.path, "token": request.query_params["access_token"]}
         self.sent.append({**asked, **(await request.json())})
-        return self._next({"errcode": 0, "errmsg": "ok", "msgid": len(self.sent)})
+        return await self._next({"errcode": 0, "errmsg": "ok", "msgid": len(self.sent)})
 
     def app(self, sms: Callable[[Request], Any]) -> Starlette:
         """All of them at one address."""

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 def _told(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return json.dumps(value) if isinstance(value, dict | tuple) else str(value)
+    return json.dumps(value, default=_told) if isinstance(value, dict | tuple) else str(value)
 
 
 def environment(settings: Settings) -> dict[str, str]:
