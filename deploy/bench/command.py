@@ -20,6 +20,7 @@ from deploy.bench import (
     reconcile,
     stored,
     streams,
+    webhooks,
 )
 from deploy.bench.ground import Base, base
 from deploy.bench.report import Result, show
@@ -39,6 +40,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "catchup": lambda base, donations: catchup.measure(base, donations * 3 // 2),
     "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
     "notices": lambda base, donations: notices.measure(base, donations // 10),
+    "webhooks": lambda base, donations: webhooks.measure(base, max(20, donations // 20)),
 }
 """What each does with the size that was asked for; 200,000 donations are what the goals are stated for."""
 

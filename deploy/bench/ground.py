@@ -211,14 +211,18 @@ class Ground:
 
 
 @asynccontextmanager
-async def prepared(base: Base, *, partitions: int = 4) -> AsyncIterator[Ground]:
-    """A ground, ready for its processes; cleared on the way out, whatever happened."""
+async def prepared(
+    base: Base, *, partitions: int = 4, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Ground]:
+    """A ground, ready for its processes; cleared on the way out, whatever happened. `more`: settings of its
+    services.
+    """
     name = f"bench{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory(prefix="shanliu-bench-") as scratch:
         folder = Path(scratch)
         keeper = Keeper(folder / "keeper.log")
         try:
-            ground = await _ground(base, name, folder, keeper, partitions)
+            ground = await _ground(base, name, folder, keeper, partitions, more or {})
             try:
                 yield ground
             finally:
@@ -227,7 +231,9 @@ async def prepared(base: Base, *, partitions: int = 4) -> AsyncIterator[Ground]:
             keeper.close()
 
 
-async def _ground(base: Base, name: str, folder: Path, keeper: Keeper, partitions: int) -> Ground:
+async def _ground(  # noqa: PLR0917 - what a ground is made of
+    base: Base, name: str, folder: Path, keeper: Keeper, partitions: int, more: Mapping[str, str]
+) -> Ground:
     credentials = Credentials.load_or_make(folder / "secrets.json")
     operators = folder / "operators.json"
     operators.write_text(credentials.operators_json(), "utf-8")
@@ -246,5 +252,6 @@ async def _ground(base: Base, name: str, folder: Path, keeper: Keeper, partition
         smtp_port=ports["smtp"],
         namespace=f"{name}.",
         partitions=partitions,
+        more=more,
     )
     return Ground(base, name, folder, keeper, credentials, Services(wiring, folder, keeper))

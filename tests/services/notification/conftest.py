@@ -158,6 +158,7 @@ def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Set
         kafka_session_timeout_ms=2_000,
         partitions=PARTITIONS,
         operators_file=operators_file,
+        http_port=0,
         address_key=ADDRESS_KEY,
         smtp_rate_per_s=1000,
         smtp_command_timeout_s=2,

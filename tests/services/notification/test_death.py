@@ -36,7 +36,7 @@ def _told(value: object) -> str:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process is told them."""
     told = {name.upper(): _told(value) for name, value in settings.model_dump().items() if value is not None}
-    return os.environ | told | {"PYTHONPATH": str(ROOT), "HTTP_PORT": "0"}
+    return os.environ | told | {"PYTHONPATH": str(ROOT)}
 
 
 @asynccontextmanager
