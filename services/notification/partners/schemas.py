@@ -1,7 +1,7 @@
 """What comes and goes by HTTP about partners' webhooks. Times in UTC."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
@@ -83,12 +83,19 @@ class RotateBody(BaseModel):
     overlap_hours: int = Field(default=24, ge=0, le=OVERLAP_HOURS_MAX)
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no calendar has this time in UTC") from None
+
+
 class ReplayBody(BaseModel):
     """From when on events are sent again, by the time at which they became facts."""
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime
+    since: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Endpoint(BaseModel):
