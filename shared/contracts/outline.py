@@ -77,7 +77,9 @@ def kind_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         name = schema["$ref"].removeprefix(REFERENCE)
         target = schemas[name]
         return kind_of(target, schemas) if "enum" in target else name
-    if choices := schema.get("anyOf") or schema.get("oneOf"):
+    types = schema.get("type")
+    several = [{**schema, "type": each} for each in types] if isinstance(types, list) else None
+    if choices := schema.get("anyOf") or schema.get("oneOf") or several:
         return " or ".join(dict.fromkeys(kind_of(each, schemas) for each in choices))
     if "const" in schema:
         return f"“{schema['const']}”"

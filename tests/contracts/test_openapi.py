@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.openapi import operations
+from shared.contracts.reading import render
 from shared.problems import MEDIA_TYPE
 from tests.contracts.documents import SERVICES, Document, committed, faults, made, openapi, resolved
 
@@ -36,6 +37,13 @@ def test_a_document_says_who_speaks_and_under_which_licence(service: str) -> Non
     assert document["info"]["description"]
     assert [server["url"] for server in document["servers"]] == ["/"], "relative: it is read where it is"
     assert len(document["x-problem-types"]) > 5
+
+
+@each_service
+def test_the_page_of_a_service_shows_every_route(service: str) -> None:
+    document = openapi(service)
+    page = render(document, {"components": {"schemas": {}}, "channels": {}, "operations": {}})
+    assert [name for name, _ in operations(document) if name.partition(" ")[2] not in page] == []
 
 
 @each_service
