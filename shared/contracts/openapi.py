@@ -278,12 +278,19 @@ def _common(path: str, operation: Operation, parameters: Sequence[Document]) -> 
         yield from (ANSWERS["tag"], ANSWERS["changed"], ANSWERS["required"])
     if any(each["in"] in ("path", "query") for each in parameters):
         yield ANSWERS["field"]
-    if "{" in place:
+    if "{" in place or _names_another(operation, parameters):
         yield ANSWERS["found"]
     if method != "GET" and "security" in operation:
         yield Problem(409, "refused", "A rule of the domain says no as things stand.")
     if place.startswith("/v1/"):
         yield ANSWERS["away"]
+
+
+def _names_another(operation: Operation, parameters: Sequence[Document]) -> bool:
+    """Whether a request names, in its body or query, what may not be there."""
+    signed_in = "security" in operation
+    asked = any(each["in"] == "query" and each["name"].endswith("_id") for each in parameters)
+    return signed_in and ("requestBody" in operation or asked)
 
 
 def _complete_headers(parameters: Sequence[Document]) -> None:
