@@ -49,10 +49,12 @@ from services.notification.settings import Settings as NotificationSettings
 from services.reporting.app import create_app as create_reporting
 from services.reporting.settings import Settings as ReportingSettings
 from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, INTAKE_INTERNAL, KafkaSettings, ensure_topic
+from shared.events import DonationHeld
 from shared.kafka_client import KafkaClientSettings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.services.donation.builders import a_donation, as_json, bearer, new_id, write_operators
+from tests.services.donation.topics import Follower
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -274,6 +276,14 @@ async def test_what_a_channel_writes_itself_is_booked_by_a_worker_with_a_user_of
         return answer.status_code == 200 and answer.json()["status"] == "held"
 
     await until(booked)
+    log = Follower(grounds.settings())
+    await log.start()
+    try:
+        donation_id = str(donation_id_of(name, body["transaction_id"]))
+        told = (DonationHeld, donation_id)
+        await log.until(lambda events: told in [(type(each), each.subject) for each in events])
+    finally:
+        await log.stop()
 
 
 async def test_a_channel_can_do_nothing_but_write_to_its_own_topic(
