@@ -46,6 +46,7 @@ _ENCODINGS: Final = {
 }
 _YUAN: Final = re.compile(r"\d{1,13}(?:\.\d{1,2})?", re.ASCII)
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d{1,6})?", re.ASCII)
+_REFUND: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _TRADE: Final = re.compile(r"[0-9A-Za-z]{8,48}", re.ASCII)
 
 
@@ -103,7 +104,7 @@ def _trade(fields: Mapping[str, str], settings: AlipaySettings, now: datetime) -
     refunded_fen = _refunded_fen(fields, state)
     if refunded_fen:
         refunded_at = fields.get("gmt_refund") or fields.get("gmt_close") or named(fields, "notify_time")
-        return RefundedSoFar(_trade_no(fields), refunded_fen, _time(refunded_at))
+        return RefundedSoFar(_trade_no(fields), refunded_fen, _time(refunded_at), _refund_id(fields))
     if state not in _PAID:
         return NoMoney(state)
     paid = {
@@ -128,6 +129,12 @@ def _refunded_fen(fields: Mapping[str, str], state: str) -> int:
     if refunded_fen > total_fen:
         raise unusable("refund_fee is more than total_amount.")
     return refunded_fen
+
+
+def _refund_id(fields: Mapping[str, str]) -> str | None:
+    """The number the refund was asked for under (退款请求号)."""
+    given = fields.get("out_biz_no", "")
+    return given if _REFUND.fullmatch(given) else None
 
 
 def _trade_no(fields: Mapping[str, str]) -> str:

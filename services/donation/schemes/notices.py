@@ -43,11 +43,14 @@ def unusable(detail: str) -> BadNotice:
 
 @dataclass(frozen=True, slots=True)
 class RefundedSoFar:
-    """How much of a payment went back until now: Alipay says the sum, not what this refund was."""
+    """How much of a payment went back until now: Alipay says the sum, not what this refund was. `refund_id`:
+    the company's own number of this refund, as its bill has it; unique to the payment alone.
+    """
 
     transaction_id: str
     refunded_fen: int
     refunded_at: str
+    refund_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

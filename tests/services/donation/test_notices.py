@@ -161,6 +161,21 @@ async def test_alipay_s_sums_become_refunds_in_any_order(ali: Merchant[Alipay]) 
     assert await ali.service.place.letters(ali.topic) == []
 
 
+async def test_alipay_s_refunds_bear_the_numbers_of_its_bill(ali: Merchant[Alipay]) -> None:
+    """A number is unique to a trade: where another trade has it, the trade and the sum stand in for it."""
+    first, second = ali.company.trade(), ali.company.trade()
+    number = f"R{first['trade_no']}"
+    for trade in (first, second):
+        refund = ali.company.refunded(trade, "10.00", out_biz_no=number)
+        for notice in (trade, refund, refund):
+            assert_taken(ali, await ali.told(ali.company.notice(notice)))
+        await ali.until_reversed(trade["trade_no"], 1000)
+    known = "SELECT reversal_id FROM alipay_refunds WHERE transaction_id = :t"
+    assert await ali.service.place.value(known, t=first["trade_no"]) == number
+    assert await ali.service.place.value(known, t=second["trade_no"]) == f"{second['trade_no']}-1000"
+    assert await ali.service.place.letters(ali.topic) == []
+
+
 async def test_alipay_s_sums_that_come_at_the_same_moment_add_up(ali: Merchant[Alipay]) -> None:
     trade = ali.company.trade()
     sums = [f"{fen / 100:.2f}" for fen in range(1000, 12001, 1000)]

@@ -94,11 +94,18 @@ def test_each_tiny_amount_of_a_consumption_donation_is_the_shop_s() -> None:
 
 def test_a_refund_says_how_much_went_back_so_far() -> None:
     trade = COMPANY.trade()
-    fields = COMPANY.refunded(trade, "23.45", gmt_refund="2026-11-26 20:15:00.143")
-    expected = RefundedSoFar(trade["trade_no"], 2345, "2026-11-26T20:15:00+08:00")
+    fields = COMPANY.refunded(trade, "23.45", gmt_refund="2026-11-26 20:15:00.143", out_biz_no="R-1")
+    expected = RefundedSoFar(trade["trade_no"], 2345, "2026-11-26T20:15:00+08:00", "R-1")
     assert understood(COMPANY.notice(fields)) == expected
     finished = fields | {"trade_status": "TRADE_FINISHED"}
     assert understood(COMPANY.notice(finished)) == expected
+
+
+@pytest.mark.parametrize("number", ["", "退款1", "a b", "x" * 65])
+def test_a_refund_s_number_that_is_no_identifier_is_not_used(number: str) -> None:
+    refunded = understood(COMPANY.notice(COMPANY.refunded(COMPANY.trade(), "1.00", out_biz_no=number)))
+    assert isinstance(refunded, RefundedSoFar)
+    assert refunded.refund_id is None
 
 
 def test_a_trade_that_was_paid_and_is_closed_went_back_whole() -> None:
