@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 STATEMENTS = (
     "ALTER TABLE alipay_refunds ADD reversal_id text",
