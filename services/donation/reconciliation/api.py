@@ -9,7 +9,7 @@
 Every POST needs an `Idempotency-Key`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Channel, Directory
+from services.donation.channels.schemes import Scheme
 from services.donation.reconciliation import breaks, importing, queries
 from services.donation.reconciliation.bill_formats import FORMATS, Format
 from services.donation.reconciliation.days import ONE, last_due, require_over
@@ -42,6 +43,8 @@ from services.donation.reconciliation.schemas import (
     Terms,
     TermsBody,
 )
+from services.donation.schemes.settings import FilesSettings
+from services.donation.statements.profiles import Profile
 from shared import idempotency
 from shared.access import Person, require
 from shared.problems import Problem
@@ -130,6 +133,8 @@ async def _channel(parts: Parts, name: str) -> Channel:
     channel = await parts.directory.find(name)
     if channel is None:
         raise Problem(404, "unknown-channel", "channel: there is none of this name.")
+    if channel.sandbox:
+        raise Problem(422, "sandbox-channel", "channel: what a sandbox sends is no money; it has no bills.")
     return channel
 
 
@@ -183,7 +188,7 @@ async def import_bill(
     require_over(day, datetime.now(UTC))
     of = await _channel(sent.parts, channel)
     chosen = form or await _agreed_format(sent.parts, of)
-    bill = await importing.read(await request.body(), channel, day, chosen)
+    bill = await importing.read(await request.body(), channel, day, chosen, _profile(of, chosen))
 
     async def work(connection: AsyncConnection) -> Answer:
         row, new = await importing.take(connection, bill, sent.person)
@@ -204,12 +209,22 @@ router.add_api_route(
 )
 
 
+_FORMATS: Final[Mapping[Scheme, Format]] = {"wechatpay": "wechatpay", "alipay": "alipay", "files": "profile"}
+
+
 async def _agreed_format(parts: Parts, channel: Channel) -> Format:
     async with parts.engine.connect() as connection:
         terms = await queries.terms_of(connection, channel.name)
     if terms is not None:
         return terms.format  # type: ignore[no-any-return]
-    return channel.scheme if channel.scheme in ("wechatpay", "alipay") else "plain"
+    return _FORMATS.get(channel.scheme, "plain")
+
+
+def _profile(channel: Channel, form: Format) -> Profile | None:
+    """How the channel's files are read, when that is asked for and said."""
+    if form != "profile" or "profile" not in channel.settings:
+        return None
+    return FilesSettings.model_validate(channel.settings).profile
 
 
 @router.get("/bills", summary="List bills, newest import first", dependencies=READING)
@@ -324,9 +339,12 @@ async def book(
 
     async def work(connection: AsyncConnection) -> Answer:
         row = await breaks.lock_open(connection, break_id)
-        campaign_id = await breaks.decide_campaign(connection, row, body.campaign_id)
-        message = breaks.booking_of(row, campaign_id)
-        refused = await breaks.ask(sent.parts.acceptance, await _channel(sent.parts, row.channel), message)
+        channel = await _channel(sent.parts, row.channel)
+        terms = await queries.terms_of(connection, row.channel)
+        usual = body.campaign_id or (terms.campaign_id if terms is not None else None)
+        campaign_id = await breaks.decide_campaign(connection, row, channel, usual)
+        message = breaks.booking_of(row, channel, campaign_id)
+        refused = await breaks.ask(sent.parts.acceptance, channel, message)
         await breaks.asked(connection, [(row, refused)], sent.person)
         return Answer.of(202, await _shown(connection, break_id))
 

@@ -9,6 +9,8 @@ alipay     Alipay's 业务明细: GB18030, lines with # around it, a tab behind 
            (opendocs.alipay.com, alipay.data.dataservice.bill.downloadurl.query, bill_type trade).
 plain      our own: UTF-8 CSV with transaction_id, kind, amount_fen, fee_fen, occurred_at, reversal_id,
            campaign_id; the time is RFC 3339. What a partner sends who has no form of their own.
+profile    any table or camt.053 that the channel's settings have a profile for (statements/profiles.py):
+           its lines have the ids that they have when such a file is taken in as donations.
 """
 
 import csv
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, get_args
 
+from services.donation.intake import DonationRequest, ReversalRequest
 from services.donation.reconciliation.bill_lines import (
     MAX_LINES,
     MAX_SHOWN,
@@ -29,9 +32,13 @@ from services.donation.reconciliation.bill_lines import (
     identifier,
     local_time,
 )
+from services.donation.schemes import passback
+from services.donation.statements.checking import Checker
+from services.donation.statements.profiles import Profile
+from services.donation.statements.reading import rows as rows_of
 from shared.money import MAX_AMOUNT_FEN
 
-Format = Literal["wechatpay", "alipay", "plain"]
+Format = Literal["wechatpay", "alipay", "plain", "profile"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 Cells: TypeAlias = Mapping[str, str]
@@ -39,8 +46,10 @@ Numbered: TypeAlias = list[tuple[int, BillLine]]
 
 
 def read_bill(content: bytes, form: Format) -> Numbered:
-    """The lines of a bill, each with its number in the file. Raises BillUnusable, naming up to MAX_SHOWN
-    lines: a bill that is read in part would call the rest missing.
+    """The lines of a bill of any form but profile, each with its number in the file.
+
+    Raises BillUnusable, naming up to MAX_SHOWN lines: a bill that is read in part would call the rest
+    missing.
     """
     rows, read = _READERS[form](content)
     lines: Numbered = []
@@ -121,8 +130,9 @@ def _wechatpay_line(cells: Cells) -> BillLine | None:
     fee = fee_fen(_cell(cells, "手续费"), "手续费")
     if state == "SUCCESS":
         amount = amount_fen(_cell(cells, "订单金额"), "订单金额")
-        given_to = campaign(cells.get("商户数据包", "").strip())
-        return BillLine("payment", transaction_id, amount, occurred_at, fee, None, given_to)
+        attach = cells.get("商户数据包", "").strip()
+        said = attach if passback.is_ours(attach) else None
+        return BillLine("payment", transaction_id, amount, occurred_at, fee, said=said)
     if state in ("REFUND", "REVOKED"):
         amount = amount_fen(_cell(cells, "申请退款金额"), "申请退款金额")
         refund = identifier(_cell(cells, "微信退款单号"), "微信退款单号")
@@ -221,6 +231,37 @@ def _moment(text: str) -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise LineUnusable("occurred_at is not a time like 2027-01-17T20:00:00+08:00") from None
+
+
+# ---------------------------------------------------------------- profile
+
+
+def read_by_profile(content: bytes, profile: Profile, received_at: datetime) -> Numbered:
+    """The same for a file that the channel's profile reads. `received_at` (UTC): nothing in it is later.
+
+    Raises BillUnusable, and Unreadable for a file that is none of those a profile can read.
+    """
+    lines: Numbered = []
+    wrong: list[str] = []
+    for line in Checker(profile, received_at).lines(rows_of(content, profile.layout())):
+        if line.verdict == "bad":
+            wrong.append(f"line {line.number}: {line.reasons[0]}")
+            if len(wrong) == MAX_SHOWN:
+                break
+        elif line.message is not None and line.verdict != "repeated":
+            lines.append((line.number, _line_of(line.message)))
+        if len(lines) > MAX_LINES:
+            raise BillUnusable(f"The bill has more than {MAX_LINES} lines.", fields=["body"])
+    if wrong:
+        raise BillUnusable(f"Nothing of the bill was taken. {wrong[0]}.", fields=["body"], lines=wrong)
+    return lines
+
+
+def _line_of(said: DonationRequest | ReversalRequest) -> BillLine:
+    where = said.transaction_id, said.amount_fen, said.occurred_at
+    if isinstance(said, DonationRequest):
+        return BillLine("payment", *where, said.fee_fen, None, said.campaign_id)
+    return BillLine("refund", *where, None, said.reversal_id)
 
 
 _READERS: Final[Mapping[Format, Callable[[bytes], tuple[_Rows, _Read]]]] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
@@ -42,7 +42,8 @@ class LineUnusable(ValueError):
 class BillLine:
     """What the channel says of one movement. `amount_fen` is positive for both kinds; `fee_fen` is what the
     channel keeps, below 0 when it gives a fee back; None: the bill says nothing of it. `reversal_id` only of
-    refunds: the channel's own id of it. `campaign_id`: when the bill says so.
+    refunds: the channel's own id of it. `campaign_id`: when the bill says so. `said`: what the donor chose
+    when paying, as schemes/passback.py has it.
     """
 
     kind: LineKind
@@ -52,6 +53,7 @@ class BillLine:
     fee_fen: int | None = None
     reversal_id: str | None = None
     campaign_id: str | None = None
+    said: str | None = field(default=None, repr=False)
 
     def subject_on(self, channel: str) -> UUID:
         """The id of the donation or the reversal that this line is about."""
@@ -107,8 +109,8 @@ def local_time(text: str, what: str) -> datetime:
 def require_whole(lines: Iterable[tuple[int, BillLine]], channel: str, day: date) -> dict[UUID, int]:
     """Check lines, each with its number in the file, as one bill of a day; gives each subject's number.
 
-    Raises BillUnusable when one is of another day, or two are about the same: such a bill is of another day
-    or put together by hand.
+    Raises BillUnusable when a payment is of another day, or two lines are about the same: such a bill is of
+    another day or put together by hand. A refund may be told with the time of its order.
     """
     seen: dict[UUID, int] = {}
     wrong: list[str] = []
@@ -116,7 +118,7 @@ def require_whole(lines: Iterable[tuple[int, BillLine]], channel: str, day: date
         subject = line.subject_on(channel)
         if subject in seen:
             wrong.append(f"line {number}: the same {line.kind} as line {seen[subject]}")
-        elif day_of(line.occurred_at) != day:
+        elif day_of(line.occurred_at) > day or (line.kind == "payment" and day_of(line.occurred_at) < day):
             wrong.append(f"line {number}: is of {day_of(line.occurred_at)}")
         seen[subject] = number
         if len(wrong) == MAX_SHOWN:

@@ -1,6 +1,7 @@
 """What people and the follower do to breaks: resolve one with a reason, have what is missing here booked."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,13 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Channel
-from services.donation.intake import DonationRequest, Donor, ReversalRequest
+from services.donation.intake import FROM_CHANNELS, DonationRequest, ReversalRequest, parse
 from services.donation.reconciliation.models import break_history, breaks
+from services.donation.schemes import passback
+from services.donation.schemes.settings import SETTINGS_OF, NoticeSettings
 from shared.problems import Problem
 from shared.refusals import NotFound, Refused
 
-NOBODY: Final = Donor(kind="person", display="anonymous")
-"""A bill does not say who gave."""
+NOTICES: Final = ("wechatpay", "alipay", "unionpay")
+"""Schemes whose orders say what a payment is for, in the bill as in the notice."""
+_NOBODY: Final[Mapping[str, Any]] = {"donor": {"kind": "person", "display": "anonymous"}}
 
 
 class BreakClosed(Refused):
@@ -70,16 +74,43 @@ async def resolve(connection: AsyncConnection, break_id: int, person: str, reaso
     """Close a break by a person's word. It opens again when the amounts become others."""
     row = await lock_open(connection, break_id)
     closed = {"state": "resolved", "closed_at": datetime.now(UTC), "closed_by": person, "reason": reason}
+    closed["said"] = None
     await connection.execute(update(breaks).where(breaks.c.break_id == break_id).values(closed))
     await note(connection, row, person, "resolved", reason)
 
 
-async def decide_campaign(connection: AsyncConnection, row: Row[Any], campaign_id: str | None) -> str | None:
+def campaign_of(row: Row[Any], channel: Channel, usual: str | None) -> str | None:
+    """What a missing donation is for: what was decided before, what its order says, `usual`, what the
+    channel's settings say, or the one campaign that the channel may give to; None: nobody has said.
+    """
+    if row.campaign_id is not None:
+        return str(row.campaign_id)
+    if channel.scheme in NOTICES:
+        return str(_order(row, channel, usual)["campaign_id"])
+    if usual is None and channel.campaigns and len(channel.campaigns) == 1:
+        return next(iter(channel.campaigns))
+    return usual
+
+
+def _order(row: Row[Any], channel: Channel, usual: str | None = None) -> Mapping[str, Any]:
+    """What the donor's order says, read as the notice that did not come would have been."""
+    if channel.scheme not in NOTICES:
+        return _NOBODY
+    settings = SETTINGS_OF[channel.scheme].model_validate(channel.settings)
+    assert isinstance(settings, NoticeSettings)
+    return passback.read(row.said or "", settings.model_copy(update={"campaign_id": usual} if usual else {}))
+
+
+async def decide_campaign(
+    connection: AsyncConnection, row: Row[Any], channel: Channel, usual: str | None
+) -> str | None:
     """The campaign that a missing donation is booked for, from now on always the same one: asked for twice
     it must be the same donation. Raises CampaignUndecided.
     """
-    decided = row.campaign_id or campaign_id
-    if row.kind == "missing_here" and decided is None:
+    if row.kind != "missing_here":
+        return None
+    decided = campaign_of(row, channel, usual)
+    if decided is None:
         raise CampaignUndecided("Say which campaign the money is for.", fields=["campaign_id"])
     if decided != row.campaign_id:
         chosen = update(breaks).where(breaks.c.break_id == row.break_id).values(campaign_id=decided)
@@ -87,20 +118,24 @@ async def decide_campaign(connection: AsyncConnection, row: Row[Any], campaign_i
     return decided
 
 
-def booking_of(row: Row[Any], campaign_id: str | None) -> DonationRequest | ReversalRequest:
-    """What the channel would have sent, as its bill has it. Raises NothingMissing."""
+def booking_of(row: Row[Any], channel: Channel, campaign_id: str | None) -> DonationRequest | ReversalRequest:
+    """What the channel would have sent, as its bill has it: the very same, so that a notice that comes after
+    all is a repeat. Notices state no fee, so there it stays with the bill. Raises NothingMissing.
+    """
     if row.kind == "missing_here":
-        assert campaign_id is not None
-        fee = row.fee_fen if row.fee_fen is not None and 0 <= row.fee_fen <= row.theirs_fen else None
-        return DonationRequest.model_construct(
-            transaction_id=row.transaction_id,
-            campaign_id=campaign_id,
-            amount_fen=row.theirs_fen,
-            currency="CNY",
-            occurred_at=row.occurred_at,
-            donor=NOBODY,
-            fee_fen=fee,
-        )
+        fields = {
+            **_order(row, channel),
+            "transaction_id": row.transaction_id,
+            "campaign_id": campaign_id,
+            "amount_fen": row.theirs_fen,
+            "currency": "CNY",
+            "occurred_at": row.occurred_at.isoformat(),
+        }
+        if channel.scheme not in NOTICES and row.fee_fen is not None and 0 <= row.fee_fen <= row.theirs_fen:
+            fields["fee_fen"] = row.fee_fen
+        message = parse(json.dumps(fields).encode(), datetime.now(UTC), FROM_CHANNELS)
+        assert isinstance(message, DonationRequest)
+        return message
     if row.kind == "refund_missing_here":
         return ReversalRequest.model_construct(
             reversal_id=row.reversal_id,

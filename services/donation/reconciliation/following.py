@@ -116,8 +116,10 @@ class Follower:
         by_channel: defaultdict[str, list[tuple[Row[Any], str]]] = defaultdict(list)
         for row in rows:
             channel = await self._directory.find(row.channel)
-            campaign_id = row.campaign_id or row.usual_campaign_id or _only_campaign(channel)
-            if channel is not None and not channel.sandbox and campaign_id is not None:
+            if channel is None or channel.sandbox:
+                continue
+            campaign_id = breaks_of.campaign_of(row, channel, row.usual_campaign_id)
+            if campaign_id is not None:
                 by_channel[row.channel].append((row, campaign_id))
         for name, late in by_channel.items():
             channel = await self._directory.find(name)
@@ -133,7 +135,7 @@ class Follower:
                 if row.campaign_id is None:
                     chosen = update(breaks).where(breaks.c.break_id == row.break_id)
                     await connection.execute(chosen.values(campaign_id=campaign_id))
-        messages = [(row, breaks_of.booking_of(row, campaign_id)) for row, campaign_id in late]
+        messages = [(row, breaks_of.booking_of(row, channel, campaign_id)) for row, campaign_id in late]
         answers = await asyncio.gather(
             *(breaks_of.ask(self._acceptance, channel, message) for _, message in messages)
         )
@@ -159,15 +161,3 @@ class Follower:
         oldest = min((row.oldest for row in open_breaks), default=None)
         age_s = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0
         OLDEST_BREAK_SECONDS.set(age_s)
-
-
-def _only_campaign(channel: Channel | None) -> str | None:
-    """What a channel's money is for when its bill does not say: its notices' own setting, or the one campaign
-    it may give to.
-    """
-    if channel is None:
-        return None
-    usual = channel.settings.get("campaign_id")
-    if isinstance(usual, str):
-        return usual
-    return next(iter(channel.campaigns)) if channel.campaigns and len(channel.campaigns) == 1 else None

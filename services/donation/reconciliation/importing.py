@@ -2,20 +2,22 @@
 
 import asyncio
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.donation.intake import donation_id_of
 from services.donation.reconciliation import matching
-from services.donation.reconciliation.bill_formats import Format, read_bill
+from services.donation.reconciliation.bill_formats import Format, read_bill, read_by_profile
 from services.donation.reconciliation.bill_lines import BillLine, require_whole
-from services.donation.reconciliation.days import ONE
+from services.donation.reconciliation.days import ONE, bounds_of
 from services.donation.reconciliation.models import bills
+from services.donation.statements.profiles import Profile
 from shared.refusals import Refused
 
 AT_ONCE: Final = 5_000
@@ -31,11 +33,27 @@ _COLUMNS: Final = {
     "fee_fen": "bigint",
     "occurred_at": "timestamptz",
     "campaign_id": "text",
+    "said": "text",
 }
 _INSERT: Final = text(
     f"INSERT INTO bill_lines (bill_id, {', '.join(_COLUMNS)})"  # noqa: S608 - names from this file
-    f" SELECT :bill_id, * FROM unnest({', '.join(f'CAST(:{n} AS {kind}[])' for n, kind in _COLUMNS.items())})"
+    f" SELECT :bill_id, {', '.join(name for name in _COLUMNS if name != 'said')}, CASE WHEN said IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM donations d WHERE d.donation_id = subject) THEN said END"
+    f" FROM unnest({', '.join(f'CAST(:{n} AS {kind}[])' for n, kind in _COLUMNS.items())})"
+    f" AS new ({', '.join(_COLUMNS)})"
 )
+_FORGET: Final = text(
+    "UPDATE bill_lines SET said = NULL WHERE said IS NOT NULL AND bill_id IN"
+    " (SELECT bill_id FROM bills WHERE channel = :channel AND day = :day AND state = 'superseded')"
+)
+
+
+class ProfileMissing(Refused):
+    """A form that only the channel could describe."""
+
+    code = "profile-missing"
+    title = "The channel has no profile"
+    status = 422
 
 
 class BillSuperseded(Refused):
@@ -47,51 +65,93 @@ class BillSuperseded(Refused):
 
 @dataclass(frozen=True, slots=True)
 class ReadBill:
-    """A bill, read and checked, that no database has seen. `rows` in the order of _COLUMNS."""
+    """A bill, read and checked, that no database has seen: each line with its number in the file."""
 
     channel: str
     day: date
     form: Format
     sha256: bytes
-    rows: Sequence[tuple[Any, ...]]
-    lines: Sequence[BillLine]
+    numbered: Sequence[tuple[int, BillLine]]
 
     def sum_fen(self, kind: str) -> tuple[int, int]:
         """How many lines of a kind there are, and their fen."""
-        amounts = [line.amount_fen for line in self.lines if line.kind == kind]
+        amounts = [line.amount_fen for _, line in self.numbered if line.kind == kind]
         return len(amounts), sum(amounts)
 
     @property
     def fees_fen(self) -> int:
         """What the channel kept, less what it gave back."""
-        return sum(line.fee_fen or 0 for line in self.lines)
+        return sum(line.fee_fen or 0 for _, line in self.numbered)
 
 
-async def read(content: bytes, channel: str, day: date, form: Format) -> ReadBill:
-    """Read and check a bill in a thread: 100,000 lines take a second. Raises BillUnusable."""
-    return await asyncio.to_thread(_read, content, channel, day, form)
+async def read(
+    content: bytes, channel: str, day: date, form: Format, profile: Profile | None = None
+) -> ReadBill:
+    """Read and check a bill in a thread: 100,000 lines take a second. `profile`: with the form profile.
+
+    Raises BillUnusable, Unreadable, and ProfileMissing when the channel has none.
+    """
+    if form == "profile" and profile is None:
+        raise ProfileMissing("The channel's settings have no profile of its files.", fields=["format"])
+    return await asyncio.to_thread(_read, content, channel, day, form, profile)
 
 
-def _read(content: bytes, channel: str, day: date, form: Format) -> ReadBill:
-    numbered = read_bill(content, form)
-    numbers = require_whole(numbered, channel, day)
-    subjects: Sequence[UUID] = list(numbers)
-    rows = [
+def _read(content: bytes, channel: str, day: date, form: Format, profile: Profile | None) -> ReadBill:
+    numbered = read_by_profile(content, profile, datetime.now(UTC)) if profile else read_bill(content, form)
+    require_whole(numbered, channel, day)
+    digest = hashlib.sha256(content).digest()
+    return ReadBill(channel, day, form, digest, numbered)
+
+
+def _rows(bill: ReadBill) -> list[tuple[Any, ...]]:
+    return [
         (
             number,
             line.kind,
-            subject,
+            line.subject_on(bill.channel),
             line.transaction_id,
             line.reversal_id,
             line.amount_fen,
             line.fee_fen,
             line.occurred_at,
             line.campaign_id,
+            line.said,
         )
-        for (number, line), subject in zip(numbered, subjects, strict=True)
+        for number, line in bill.numbered
     ]
-    digest = hashlib.sha256(content).digest()
-    return ReadBill(channel, day, form, digest, rows, [line for _, line in numbered])
+
+
+_REFUNDED: Final = text(
+    """
+    SELECT d.transaction_id, CAST(sum(r.amount_fen) AS bigint) AS fen
+    FROM donations d JOIN reversals r USING (donation_id)
+    WHERE d.donation_id = ANY(:ids) AND r.kind = 'refund' AND r.status <> 'refused'
+      AND r.occurred_at < :before
+    GROUP BY d.transaction_id
+    """
+)
+
+
+async def with_refunds_as_notified(connection: AsyncConnection, bill: ReadBill) -> ReadBill:
+    """Alipay's bill gives each refund its request's number, and its notices only how much of a trade has gone
+    back so far, by which schemes/refunds.py names a reversal. So the lines are named like that too, from
+    what went back on earlier days on.
+    """
+    refunds = sorted(
+        (line.occurred_at, at) for at, (_, line) in enumerate(bill.numbered) if line.kind == "refund"
+    )
+    if bill.form != "alipay" or not refunds:
+        return bill
+    numbered = list(bill.numbered)
+    ids = [donation_id_of(bill.channel, numbered[at][1].transaction_id) for _, at in refunds]
+    found = await connection.execute(_REFUNDED, {"ids": ids, "before": bounds_of(bill.day)[0]})
+    so_far: defaultdict[str, int] = defaultdict(int, {row.transaction_id: row.fen for row in found})
+    for _, at in refunds:
+        number, line = numbered[at]
+        so_far[line.transaction_id] += line.amount_fen
+        named = f"{line.transaction_id}-{so_far[line.transaction_id]}"
+        numbered[at] = number, replace(line, reversal_id=named)
+    return replace(bill, numbered=numbered)
 
 
 async def take(connection: AsyncConnection, bill: ReadBill, person: str) -> tuple[Row[Any], bool]:
@@ -105,7 +165,7 @@ async def take(connection: AsyncConnection, bill: ReadBill, person: str) -> tupl
         if known.state == "superseded":
             raise BillSuperseded("It was imported before; what counts is the later one.", fields=["body"])
         return known, False
-    row = await _write(connection, bill, person)
+    row = await _write(connection, await with_refunds_as_notified(connection, bill), person)
     for day in (bill.day - ONE, bill.day, bill.day + ONE):
         await matching.judge(connection, bill.channel, day)
     return row, True
@@ -121,6 +181,7 @@ async def _write(connection: AsyncConnection, bill: ReadBill, person: str) -> Ro
     c = bills.c
     current = (c.channel == bill.channel) & (c.day == bill.day) & (c.state == "current")
     await connection.execute(update(bills).where(current).values(state="superseded"))
+    await connection.execute(_FORGET, {"channel": bill.channel, "day": bill.day})
     payments, payments_fen = bill.sum_fen("payment")
     refunds, refunds_fen = bill.sum_fen("refund")
     new = insert(bills).values(
@@ -138,11 +199,12 @@ async def _write(connection: AsyncConnection, bill: ReadBill, person: str) -> Ro
         imported_at=datetime.now(UTC),
     )
     row = (await connection.execute(new.returning(*bills.c))).one()
-    for start in range(0, len(bill.rows), AT_ONCE):
-        columns = zip(*bill.rows[start : start + AT_ONCE], strict=True)
+    rows = await asyncio.to_thread(_rows, bill)
+    for start in range(0, len(rows), AT_ONCE):
+        columns = zip(*rows[start : start + AT_ONCE], strict=True)
         arrays = {name: list(values) for name, values in zip(_COLUMNS, columns, strict=True)}
         await connection.execute(_INSERT, {"bill_id": row.bill_id, **arrays})
-    if bill.rows:
+    if rows:
         # Without it the planner thinks of the new bill as of a few lines and looks each one up.
         await connection.execute(text("ANALYZE bill_lines"))
     return row

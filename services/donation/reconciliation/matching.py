@@ -55,7 +55,7 @@ _JUDGE: Final = text(
         SELECT l.*, b.bill_id AS of_bill FROM bill b JOIN bill_lines l USING (bill_id)
     ),
     payments AS (
-        SELECT l.subject, l.transaction_id, l.reversal_id, l.occurred_at, l.fee_fen, l.campaign_id,
+        SELECT l.subject, l.transaction_id, l.reversal_id, l.occurred_at, l.fee_fen, l.campaign_id, l.said,
                CAST(d.amount_fen - coalesce(v.fen, 0) AS bigint) AS ours_fen, l.amount_fen AS theirs_fen,
                d.fee_fen AS our_fee_fen
         FROM lines l LEFT JOIN donations d ON d.donation_id = l.subject
@@ -64,30 +64,32 @@ _JUDGE: Final = text(
     ),
     found AS MATERIALIZED (
         SELECT CASE WHEN ours_fen IS NULL THEN 'missing_here' ELSE 'amount_differs' END AS kind,
-               subject, transaction_id, reversal_id, ours_fen, theirs_fen, occurred_at, fee_fen, campaign_id
+               subject, transaction_id, reversal_id, ours_fen, theirs_fen, occurred_at, fee_fen, campaign_id,
+               CASE WHEN ours_fen IS NULL THEN said END AS said
         FROM payments WHERE ours_fen IS DISTINCT FROM theirs_fen
         UNION ALL
         SELECT 'fee_differs', subject, transaction_id, reversal_id, our_fee_fen, fee_fen, occurred_at,
-               CAST(NULL AS bigint), CAST(NULL AS text)
+               CAST(NULL AS bigint), CAST(NULL AS text), CAST(NULL AS text)
         FROM payments WHERE ours_fen = theirs_fen AND our_fee_fen <> fee_fen
         UNION ALL
         SELECT CASE WHEN r.reversal_id IS NULL OR r.status = 'refused' THEN 'refund_missing_here'
                     ELSE 'amount_differs' END,
                l.subject, l.transaction_id, l.reversal_id,
-               CASE WHEN r.status <> 'refused' THEN r.amount_fen END, l.amount_fen, l.occurred_at, NULL, NULL
+               CASE WHEN r.status <> 'refused' THEN r.amount_fen END, l.amount_fen, l.occurred_at, NULL, NULL,
+               NULL
         FROM lines l LEFT JOIN reversals r ON r.reversal_id = l.subject
         WHERE l.kind = 'refund'
           AND (r.reversal_id IS NULL OR r.status = 'refused' OR r.amount_fen <> l.amount_fen)
         UNION ALL
         SELECT 'missing_there', g.donation_id, g.transaction_id, NULL, g.amount_fen, NULL,
-               g.occurred_at, NULL, NULL
+               g.occurred_at, NULL, NULL, NULL
         FROM given g
         WHERE g.amount_fen > 0
           AND NOT EXISTS (SELECT FROM near n WHERE n.subject = g.donation_id AND n.kind = 'payment')
           AND (g.occurred_at < :edge OR CAST(:next_is_there AS boolean))
         UNION ALL
         SELECT 'refund_missing_there', r.reversal_id, d.transaction_id, NULL, r.amount_fen, NULL,
-               r.occurred_at, NULL, NULL
+               r.occurred_at, NULL, NULL, NULL
         FROM reversals r JOIN donations d USING (donation_id)
         WHERE d.channel = :channel AND r.occurred_at >= :starts AND r.occurred_at < :ends
           AND r.kind <> 'void' AND r.status <> 'refused'
@@ -96,22 +98,24 @@ _JUDGE: Final = text(
     ),
     written AS (
         INSERT INTO breaks (channel, day, kind, subject, transaction_id, reversal_id, ours_fen, theirs_fen,
-                            occurred_at, fee_fen, campaign_id, state, opened_at)
+                            occurred_at, fee_fen, campaign_id, said, state, opened_at)
         SELECT CAST(:channel AS text), CAST(:day AS date), kind, subject, transaction_id, reversal_id,
-               ours_fen, theirs_fen, occurred_at, fee_fen, campaign_id, 'open', CAST(:now AS timestamptz)
+               ours_fen, theirs_fen, occurred_at, fee_fen, campaign_id, said, 'open',
+               CAST(:now AS timestamptz)
         FROM found
         ON CONFLICT (channel, subject, kind) DO UPDATE
             SET day = excluded.day, ours_fen = excluded.ours_fen, theirs_fen = excluded.theirs_fen,
                 occurred_at = excluded.occurred_at, fee_fen = excluded.fee_fen,
                 campaign_id = coalesce(excluded.campaign_id, breaks.campaign_id), asked_at = NULL,
-                state = 'open', opened_at = excluded.opened_at, closed_at = NULL, closed_by = NULL,
-                reason = NULL
+                said = excluded.said, state = 'open', opened_at = excluded.opened_at, closed_at = NULL,
+                closed_by = NULL, reason = NULL
             WHERE breaks.state = 'settled' OR breaks.ours_fen IS DISTINCT FROM excluded.ours_fen
                OR breaks.theirs_fen IS DISTINCT FROM excluded.theirs_fen
         RETURNING break_id, ours_fen, theirs_fen, CASE WHEN xmax = 0 THEN 'opened' ELSE 'reopened' END AS what
     ),
     settled AS (
-        UPDATE breaks b SET state = 'settled', closed_at = :now, closed_by = :itself, reason = :agrees
+        UPDATE breaks b SET state = 'settled', closed_at = :now, closed_by = :itself, reason = :agrees,
+               said = NULL
         WHERE b.channel = :channel AND b.day = :day AND b.state = 'open'
           AND NOT EXISTS (SELECT FROM found f WHERE f.subject = b.subject AND f.kind = b.kind)
         RETURNING break_id, ours_fen, theirs_fen, 'settled' AS what
@@ -147,6 +151,16 @@ _FIGURES: Final = text(
     """  # noqa: S608 - the text above
 )
 
+# What a donor chose is kept here only while their donation is missing.
+_FORGET: Final = text(
+    """
+    UPDATE bill_lines l SET said = NULL FROM bills b
+    WHERE b.channel = :channel AND b.day = :day AND b.state = 'current' AND l.bill_id = b.bill_id
+      AND l.said IS NOT NULL
+      AND NOT EXISTS (SELECT FROM breaks x WHERE x.channel = :channel AND x.subject = l.subject
+                      AND x.kind = 'missing_here' AND x.state = 'open')
+    """
+)
 _BILLS: Final = text(
     "SELECT day FROM bills WHERE channel = :channel AND state = 'current' AND day = ANY(:days)"
 )
@@ -172,5 +186,6 @@ async def judge(connection: AsyncConnection, channel: str, day: date) -> None:
     if day in there:
         more = {"edge": ends - EDGE, "next_is_there": day + ONE in there, "itself": ITSELF, "agrees": AGREES}
         await connection.execute(_JUDGE, asked | more)
+        await connection.execute(_FORGET, {"channel": channel, "day": day})
         await connection.execute(_JUDGED, {"channel": channel, "day": day, "now": now})
     await connection.execute(_FIGURES, asked)

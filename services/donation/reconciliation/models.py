@@ -34,7 +34,9 @@ bill_terms: Final = Table(
     "bill_terms",
     metadata,
     Column("channel", Text, ForeignKey(channels.c.channel), primary_key=True),
-    Column("format", Text, CheckConstraint("format IN ('wechatpay','alipay','plain')"), nullable=False),
+    Column(
+        "format", Text, CheckConstraint("format IN ('wechatpay','alipay','plain','profile')"), nullable=False
+    ),
     Column("daily", Boolean, nullable=False, comment="it owes a bill of every day"),
     Column("due_from", Date, nullable=False, comment="the first day that it owes a bill of"),
     Column("campaign_id", Text, comment="what late donations are given to when their bill does not say"),
@@ -77,6 +79,7 @@ bill_lines: Final = Table(
     Column("fee_fen", BigInteger),
     Column("occurred_at", UTC_TIME, nullable=False),
     Column("campaign_id", Text),
+    Column("said", Text, comment="what the donor chose; kept while the donation is missing here"),
     CheckConstraint("(kind = 'refund') = (reversal_id IS NOT NULL)", name="bill_lines_refund"),
     UniqueConstraint("bill_id", "subject", name="bill_lines_once"),
 )
@@ -104,6 +107,7 @@ breaks: Final = Table(
     Column("occurred_at", UTC_TIME, nullable=False),
     Column("fee_fen", BigInteger, comment="what a missing donation's line says of its fee"),
     Column("campaign_id", Text, comment="what a missing donation is booked for"),
+    Column("said", Text, comment="what the donor chose, as the bill has it; while it is open"),
     Column("asked_at", UTC_TIME, comment="when it was put on the channel's topic"),
     Column("state", Text, CheckConstraint("state IN ('open','settled','resolved')"), nullable=False),
     Column("opened_at", UTC_TIME, nullable=False),
@@ -116,6 +120,7 @@ breaks: Final = Table(
         " AND (state = 'open') = (reason IS NULL)",
         name="breaks_closed",
     ),
+    CheckConstraint("said IS NULL OR state = 'open'", name="breaks_said"),
     CheckConstraint("ours_fen IS NOT NULL OR theirs_fen IS NOT NULL", name="breaks_something"),
     Index("breaks_open", "channel", "day", postgresql_where=text("state = 'open'")),
 )

@@ -47,7 +47,7 @@ WECHATPAY: Final = _wechat_file(
         "SUCCESS",
         "88.00",
         fee="0.52800",
-        pack="gala-2027",
+        pack="c:gala-2027;n:王小明;d:n",
     ),
     _wechat_row("2027-01-17 20:03:12", "4200002089202701175478901235", "SUCCESS", "0.01", fee="0.00000"),
     _wechat_row(
@@ -62,9 +62,11 @@ WECHATPAY: Final = _wechat_file(
 )
 
 
-def wechatpay_bill(*payments: tuple[str, str], at: str = "2027-01-17 20:00:00") -> bytes:
-    """A bill with these payments: order number and amount in yuan."""
-    return _wechat_file(*(_wechat_row(at, order, "SUCCESS", yuan, fee="0.00600") for order, yuan in payments))
+def wechatpay_bill(*payments: tuple[str, str], at: str = "2027-01-17 20:00:00", pack: str = "") -> bytes:
+    """A bill with these payments: order number and amount in yuan; `pack` is what their orders say."""
+    return _wechat_file(
+        *(_wechat_row(at, order, "SUCCESS", yuan, fee="0.00600", pack=pack) for order, yuan in payments)
+    )
 
 
 _ALIPAY_HEADING: Final = (
@@ -74,7 +76,8 @@ _ALIPAY_HEADING: Final = (
 )
 
 
-def _alipay_row(order: str, kind: str, time: str, amount: str, fee: str, refund: str = "") -> str:
+def alipay_row(order: str, kind: str, time: str, amount: str, fee: str, refund: str = "") -> str:
+    """A row of a bill of Alipay."""
     return (
         f"{order}\t,gift_1\t,{kind}\t,慈善捐款,2027-01-17 10:55:16,{time},\t,\t,\t,\t,*小明(135***@qq.com)\t,"
         f"{amount},{amount},0.00,0.00,0.00,0.00,0.00,,0.00\t,0.00,{refund}\t,{fee},0.00,备注"
@@ -100,8 +103,8 @@ def alipay_bill(*rows: str) -> bytes:
 
 
 ALIPAY: Final = alipay_bill(
-    _alipay_row("2027011722001458860515315453", "交易", "2027-01-17 10:55:23", "20.00", "-0.12"),
-    _alipay_row(
+    alipay_row("2027011722001458860515315453", "交易", "2027-01-17 10:55:23", "20.00", "-0.12"),
+    alipay_row(
         "2027011722001458860515315453", "退款", "2027-01-17 10:56:48", "-5.00", "0.03", "re_1568602607356"
     ),
 )

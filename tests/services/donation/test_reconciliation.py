@@ -23,10 +23,11 @@ from services.donation.intake import donation_id_of
 from services.donation.reconciliation import breaks as breaks_of
 from services.donation.reconciliation.days import BILL_TIME, bounds_of, day_of, last_due
 from services.donation.reconciliation.following import Follower
+from services.donation.signatures import new_secret
 from shared.gathering import Gatherer
 from shared.secret_box import SecretBox
-from tests.services.donation.bills import a_line, plain_file
-from tests.services.donation.builders import a_donation, a_reversal, bearer
+from tests.services.donation.bills import a_line, alipay_bill, alipay_row, plain_file, wechatpay_bill
+from tests.services.donation.builders import a_donation, a_reversal, bearer, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.waiting import until
 
@@ -470,6 +471,91 @@ async def test_a_refund_that_only_the_bill_knows_is_booked_when_a_person_says_so
     await until(back)
     await follower.look()
     assert await listed(service, channel) == []
+
+
+async def test_a_late_donation_by_wechat_pay_is_what_its_notice_would_have_been(
+    service: Service, follower: Follower
+) -> None:
+    """The order's own text stands in the bill: the donor's choice is kept, and the notice is a repeat."""
+    campaign_id = await service.place.campaign()
+    new: dict[str, Any] = {"channel": new_id("wx"), "title": "微信支付", "scheme": "wechatpay"}
+    new |= {"settings": {"mchid": "1900000001", "campaign_id": "otherwise"}}
+    registered = await service.http.post(
+        "/v1/channels", json=new, headers=bearer("admin") | {"idempotency-key": uuid4().hex}
+    )
+    assert registered.status_code == 201, registered.text
+    channel = Channel(service, registered.json()["channel"], new_secret())
+    order = "4200002089202701175478901234"
+    said = f"c:{campaign_id};n:王小明;d:n;m:加油"
+    bill = wechatpay_bill((order, "88.00"), at=f"{DAY} 12:00:00", pack=said)
+    answer = await send_file(service, channel, bill, "wechatpay")
+    assert answer.status_code == 201, answer.text
+    await follower.look()
+    await service.status(donation_id_of(channel.name, order), "received")
+    (row,) = await service.place.rows(
+        "SELECT donor_name, donor_display, message, campaign_id, fee_fen FROM donations WHERE channel = :c",
+        c=channel.name,
+    )
+    assert row == ("王小明", "name", "加油", campaign_id, None)
+
+    notice = a_donation(
+        transaction_id=order, campaign_id=campaign_id, amount_fen=8_800, message="加油",
+        occurred_at=NOON.astimezone(BILL_TIME).isoformat(),
+    )  # fmt: skip
+    behind = a_donation(occurred_at=NOON.isoformat())
+    await service.place.put(channel.topic, notice, behind)
+    await service.status(donation_id_of(channel.name, behind["transaction_id"]), "held")
+    assert not (await service.status(donation_id_of(channel.name, order), "received"))["conflicted"]
+
+    await follower.look()
+    assert await listed(service, channel, kind="missing_here") == []
+    for table in ("bill_lines JOIN bills USING (bill_id)", "breaks"):
+        kept = f"SELECT count(said) FROM {table} WHERE channel = :c"
+        assert await service.place.value(kept, c=channel.name) == 0, "forgotten when it is booked"
+
+
+async def test_refunds_of_alipay_are_those_that_its_notices_named(service: Service) -> None:
+    channel = await service.channel()
+    campaign_id = await service.place.campaign()
+    trade = "2027011722001458860515315453"
+    await given(service, channel, transaction_id=trade, campaign_id=campaign_id)
+    before = (NOON - timedelta(days=1)).isoformat()
+    for back, so_far, at in (
+        (300, 300, before),
+        (500, 800, NOON.isoformat()),
+        (200, 1_000, NOON.isoformat()),
+    ):
+        told = a_reversal(trade, reversal_id=f"{trade}-{so_far}", amount_fen=back, occurred_at=at)
+        assert (await channel.reverse(told)).status_code == 202
+
+    async def all_back() -> bool:
+        view = await service.status(donation_id_of(channel.name, trade), "received")
+        return bool(view["reversed_fen"] == 1_000)
+
+    await until(all_back)
+    bill = alipay_bill(
+        alipay_row(trade, "交易", f"{DAY} 12:00:00", "100.00", "-0.60"),
+        alipay_row(trade, "退款", f"{DAY} 12:00:01", "-5.00", "0.03", "request-2"),
+        alipay_row(trade, "退款", f"{DAY} 12:00:02", "-2.00", "0.01", "request-3"),
+    )
+    assert (await send_file(service, channel, bill, "alipay")).status_code == 201
+    assert await listed(service, channel) == []
+
+
+async def test_a_sandbox_has_no_bills(service: Service) -> None:
+    channel = await service.channel(sandbox=True)
+    answer = await send(service, channel)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:shanliu:problem:sandbox-channel")
+
+
+async def send_file(service: Service, channel: Channel, content: bytes, form: str) -> Response:
+    """Import a company's own bill."""
+    return await service.http.post(
+        "/v1/reconciliation/bills",
+        params={"channel": channel.name, "day": f"{DAY}", "format": form},
+        content=content,
+        headers=bearer("finance") | {"idempotency-key": uuid4().hex},
+    )
 
 
 # ---------------------------------------------------------------- closing

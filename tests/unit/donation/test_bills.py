@@ -1,12 +1,13 @@
 """Bills as the channels give them, read line by line; and what a whole bill must be."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.donation.reconciliation.bill_formats import Format, read_bill
+from services.donation.reconciliation.bill_formats import Format, read_bill, read_by_profile
 from services.donation.reconciliation.bill_lines import BillLine, BillUnusable, require_whole
 from services.donation.reconciliation.days import DayNotOver, bounds_of, day_of, last_due, require_over
+from services.donation.statements.profiles import Profile
 from tests.services.donation.bills import ALIPAY, WECHATPAY, plain_bill, wechatpay_bill
 
 DAY = date(2027, 1, 17)
@@ -21,8 +22,7 @@ def test_a_bill_of_wechat_pay_is_read_with_its_refunds_and_fees() -> None:
             8_800,
             datetime(2027, 1, 17, 12, 3, 11, tzinfo=UTC),
             53,  # 0.52800 yuan: half up
-            None,
-            "gala-2027",
+            said="c:gala-2027;n:王小明;d:n",
         ),
         BillLine(
             "payment", "4200002089202701175478901235", 1, datetime(2027, 1, 17, 12, 3, 12, tzinfo=UTC), 0
@@ -114,6 +114,41 @@ def test_a_bill_of_another_day_or_with_a_payment_twice_is_refused() -> None:
         require_whole(lines, "wechat", date(2027, 1, 18))
     with pytest.raises(BillUnusable, match="line 9: the same payment as line 2"):
         require_whole([*lines, (9, lines[0][1])], "wechat", DAY)
+
+
+def test_a_refund_may_stand_in_a_bill_with_the_time_of_its_order() -> None:
+    lines = [line for line in read_bill(WECHATPAY, "wechatpay") if line[1].kind == "refund"]
+    assert require_whole(lines, "wechat", date(2027, 1, 18))
+    with pytest.raises(BillUnusable):
+        require_whole(lines, "wechat", date(2027, 1, 16))
+
+
+PROFILE = Profile.model_validate(
+    {
+        "transaction_id": "流水号",
+        "amount": {"column": "金额"},
+        "time": {"columns": ["时间"]},
+        "campaign": {"otherwise": "one-day-drive"},
+        "refunds": {
+            "when": {"column": "金额", "is_negative": True},
+            "original": "原流水号",
+            "own_id": "流水号",
+        },
+    }
+)
+
+
+def test_a_bank_s_own_file_is_a_bill_by_the_channel_s_profile() -> None:
+    now = datetime(2027, 1, 18, tzinfo=UTC)
+    heading = "流水号,金额,时间,原流水号\n"
+    rows = "B1,88.00,2027-01-17 20:00:00,\nB2,-8.00,2027-01-17 20:01:00,B1\n"
+    at = datetime(2027, 1, 17, 12, tzinfo=UTC)
+    assert read_by_profile((heading + rows).encode("gb18030"), PROFILE, now) == [
+        (2, BillLine("payment", "B1", 8_800, at, campaign_id="one-day-drive")),
+        (3, BillLine("refund", "B1", 800, at + timedelta(minutes=1), reversal_id="B2")),
+    ]
+    with pytest.raises(BillUnusable, match="line 2: 金额"):
+        read_by_profile((heading + rows.replace("88.00", "88.001")).encode(), PROFILE, now)
 
 
 def test_a_day_is_shanghai_s() -> None:
