@@ -29,6 +29,7 @@ from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
 from services.donation.statements import api as statements_api
 from services.donation.statements.files import Files
+from services.donation.statements.folder import Folder
 from services.donation.statements.importing import Clerk
 from services.donation.trace.stating import Stating
 from services.donation.trace.tracing import tracing_router
@@ -100,6 +101,9 @@ def create_app(settings: Settings) -> FastAPI:
     clerk = Clerk(statements_engine, statement_files, directory, acceptance)
     if settings.has_role("statements"):
         parts.append(background("statements", clerk.run))
+        if settings.statements_folder is not None:
+            folder = Folder(settings.statements_folder, statements_engine, statement_files, clerk)
+            parts.append(background("statements folder", folder.run))
     if settings.has_role("worker"):
         parts += _worker(settings, engine, publisher)
         parts.append(background("stating", Stating(receipts_engine).run))
