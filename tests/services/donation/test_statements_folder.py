@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Directory
+from services.donation.channels.sandbox import Sandbox
 from services.donation.statements.files import Files
 from services.donation.statements.folder import Folder
 from services.donation.statements.importing import Clerk
@@ -16,7 +18,7 @@ from shared.broker import INTAKE_PREFIX
 from shared.gathering import Gatherer
 from shared.secret_box import SecretBox
 from tests.services.donation.places import Place
-from tests.services.donation.test_statements import Mortal, a_file, a_line, sends_files
+from tests.services.donation.test_statements import a_file, a_line, sends_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -57,7 +59,7 @@ async def watching(place: Place, root: Path) -> AsyncIterator[Watched]:
     files = Files(place.engine, box)
     async with Gatherer(place.publisher, place.settings.partitions, 0) as gatherer:
         directory = Directory(place.engine, box)
-        clerk = Clerk(place.engine, files, directory, Mortal(gatherer, 10**9))
+        clerk = Clerk(place.engine, files, directory, Acceptance(gatherer, Sandbox(place.engine), 5_000))
         yield Watched(place, root, Folder(root, place.engine, files, clerk), clerk)
 
 
