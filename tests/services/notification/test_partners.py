@@ -346,6 +346,53 @@ async def test_a_test_message_goes_out_at_once(api: AsyncClient, partner: Partne
     assert told["type"] == "org.shanliu.webhook.ping.v1"
 
 
+async def test_what_waits_for_a_week_is_exhausted_and_what_ended_is_forgotten_in_time(
+    world: World, api: AsyncClient, partner: Partner
+) -> None:
+    owner = "waits@partner.example"
+    endpoint_id = await register(api, partner, owner_email=owner)
+    await order(api, f"/v1/webhook-endpoints/{endpoint_id}/pause")
+    event = await donated(world)
+    await world.counted(event)
+    age = "UPDATE webhook_deliveries SET changed_at = changed_at - interval '{}' WHERE event_id = :id"
+    await world.change(age.format("8 days"), id=event.id)
+    details = await delivery_of(api, partner, event.id, "exhausted")
+    assert details["delivery"]["reason"] == "waited_too_long"
+
+    async def told() -> bool:
+        return bool(world.mailbox.find(to=owner))
+
+    await until(told, deadline_s=30)
+    await world.change(age.format("31 days"), id=event.id)
+    await world.change(
+        "UPDATE webhook_events SET stored_at = stored_at - interval '31 days' WHERE event_id = :id",
+        id=event.id,
+    )
+
+    async def forgotten() -> bool:
+        return await world.rows("SELECT 1 FROM webhook_events WHERE event_id = :id", id=event.id) == []
+
+    await until(forgotten, deadline_s=30)
+    assert await world.rows("SELECT 1 FROM webhook_deliveries WHERE event_id = :id", id=event.id) == []
+
+
+async def test_a_retry_after_holds_the_whole_endpoint(
+    world: World, api: AsyncClient, partner: Partner
+) -> None:
+    endpoint_id = await register(api, partner)
+    partner.answer = saying(429, retry_after="3600")
+    first = await donated(world)
+    await delivery_of(api, partner, first.id, "retry")
+    await endpoint_is(api, partner, not_before=True)
+    calls = len(partner.calls)
+    second = await donated(world)
+    await world.counted(second)
+    assert len(partner.calls) == calls
+    partner.answer = saying(200)
+    await order(api, f"/v1/webhook-endpoints/{endpoint_id}/resume")
+    await delivery_of(api, partner, second.id, "delivered")
+
+
 # ---------------------------------------------------------------- by HTTP
 
 
