@@ -118,7 +118,16 @@ class Follower:
             channel = await self._directory.find(row.channel)
             if channel is None or channel.sandbox:
                 continue
-            campaign_id = breaks_of.campaign_of(row, channel, row.usual_campaign_id)
+            try:
+                campaign_id = breaks_of.campaign_of(row, channel, row.usual_campaign_id)
+            except ValueError as error:  # settings that are none of its scheme: for a person to mend
+                log.error(
+                    "late_donation_unusable",
+                    channel=row.channel,
+                    break_id=row.break_id,
+                    error=repr(type(error)),
+                )
+                continue
             if campaign_id is not None:
                 by_channel[row.channel].append((row, campaign_id))
         for name, late in by_channel.items():

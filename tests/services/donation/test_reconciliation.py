@@ -514,6 +514,18 @@ async def test_a_late_donation_by_wechat_pay_is_what_its_notice_would_have_been(
         assert await service.place.value(kept, c=channel.name) == 0, "forgotten when it is booked"
 
 
+async def test_a_channel_without_settings_holds_nobody_else_up(service: Service, follower: Follower) -> None:
+    channel, other = new_id("wx"), await service.channel()
+    async with service.place.engine.begin() as connection:
+        new = "INSERT INTO channels (channel, title, scheme, limit_per_second, state)"
+        await connection.execute(text(f"{new} VALUES (:c, 'x', 'wechatpay', 1, 'active')"), {"c": channel})
+    await imported(service, Channel(service, channel, new_secret()), a_line("late-1", 5, NOON))
+    campaign_id = await service.place.campaign()
+    await imported(service, other, a_line("late-1", 5, NOON, campaign_id=campaign_id))
+    await follower.look()
+    await service.status(donation_id_of(other.name, "late-1"), "received")
+
+
 async def test_refunds_of_alipay_are_those_that_its_notices_named(service: Service) -> None:
     channel = await service.channel()
     campaign_id = await service.place.campaign()
