@@ -24,6 +24,7 @@ from services.donation.receipts.issuing import Office
 from services.donation.reconciliation import api as reconciliation_api
 from services.donation.reconciliation.following import Follower
 from services.donation.releasing import Releaser
+from services.donation.schemes import notices_openapi
 from services.donation.schemes.notices_api import NoticesApi
 from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
@@ -121,7 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks={"database": database_answers, "broker": publisher.check},
         routers=_routers(receipts_engine) if settings.has_role("api") else [],
         description="Intake of donations and reversals, and the books of what came in.",
-        published=Published(TAGS, intake_openapi.document if settings.has_role("api") else None, TRAFFIC),
+        published=Published(TAGS, _describe_ahead if settings.has_role("api") else None, TRAFFIC),
     )
     app.state.operators = Operators.from_file(settings.operators_file)
     app.state.parts = api.Parts(engine, publisher, acceptance, directory, sandbox)
@@ -149,6 +150,12 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
         desk_api.router,
         statements_api.router,
     ]
+
+
+def _describe_ahead(description: dict[str, Any]) -> None:
+    """Add the routes that stand ahead of FastAPI to what it says of itself."""
+    intake_openapi.document(description)
+    notices_openapi.document(description)
 
 
 def _public(engine: AsyncEngine) -> list[APIRouter]:

@@ -26,6 +26,8 @@ LICENCE: Final = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 CONTACT: Final = {"name": "Shanliu (善流)"}
 SERVERS: Final = [{"url": "/", "description": "Where this document was read from"}]
 METHODS: Final = frozenset({"get", "put", "post", "delete", "patch", "head", "options", "trace"})
+OWN_ANSWERS: Final = "x-own-answers"
+"""On an operation whose answers are another's protocol, such as a payment company's: nothing is added."""
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemDetails"}
 _RETRY_AFTER: Final = {
     "Retry-After": {"description": "Seconds until it is worth a try", "schema": {"type": "integer"}}
@@ -150,7 +152,8 @@ class Completer:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         responses: Document = {}
         for path, operation in operations(document):
-            self._operation(path, operation, schemas, responses)
+            if not operation.get(OWN_ANSWERS):
+                self._operation(path, operation, schemas, responses)
         document["components"]["responses"] = dict(sorted(responses.items()))
         document["tags"] = self._described_tags(document)
         document["x-problem-types"] = self._problem_types()

@@ -17,6 +17,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
 from services.donation.intake import FROM_CHANNELS, parse
+from shared.contracts.openapi import OWN_ANSWERS
 from shared.problems import MEDIA_TYPE
 from tests.services.donation.builders import bearer
 from tests.services.donation.places import Channel, Service
@@ -79,7 +80,9 @@ async def test_the_description_says_who_is_let_in_and_shows_a_donation_that_fits
 
 async def test_every_operation_answers_whatever_it_is_sent(service: Service) -> None:
     schema = await described(service)
-    operations = [each.ok() for each in schema.get_all_operations()]
+    every = [each.ok() for each in schema.get_all_operations()]
+    # Payment companies are answered in their own words: test_notices.py sends those routes what it likes.
+    operations = [each for each in every if not each.definition.raw.get(OWN_ANSWERS)]
     assert len(operations) >= 11
 
     def all_of_them() -> None:
