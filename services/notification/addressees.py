@@ -12,7 +12,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.notification.ways import Way
+from services.notification.couriers.ways import Way
 
 HASH_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 11

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification import queries
 from services.notification.addresses import masked
+from services.notification.couriers.ways import Way
 from services.notification.delivery import Outcome, Resend, State
 from services.notification.sender import Sender
 from services.notification.settings import Settings
-from services.notification.ways import Way
 from shared.access import Person, require
 from shared.problems import Problem, answers
 

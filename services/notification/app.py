@@ -4,9 +4,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from services.notification import api, templates_api, unsubscribing
+from services.notification import api, unsubscribing
 from services.notification.handlers import Handlers
 from services.notification.lanes import lanes
+from services.notification.letters import api as templates_api
 from services.notification.live import LiveSender
 from services.notification.models import idempotency_keys
 from services.notification.partners import api as partners_api

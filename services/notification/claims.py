@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notification.addressees import Addressees
-from services.notification.contents import Content, Language
+from services.notification.couriers.ways import Way
 from services.notification.delivery import (
     ALLOWED,
     CAMPAIGN_AWAITED,
@@ -24,10 +24,10 @@ from services.notification.delivery import (
     readiness,
     wanted,
 )
+from services.notification.letters.contents import Content, Language
+from services.notification.letters.keeping import current
 from services.notification.quiet import today
-from services.notification.templates_kept import current
 from services.notification.thanks import Campaign, Thanks, message_id
-from services.notification.ways import Way
 from shared.events import (
     Event,
     EventData,

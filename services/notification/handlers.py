@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.notification import queries
 from services.notification.contacts import UnusableContact, read_contact
+from services.notification.couriers.ways import way_of
 from services.notification.partners.telling import tell_partners
 from services.notification.settings import Settings
-from services.notification.ways import way_of
 from shared import dead_letters
 from shared.broker import Publisher, Records
 from shared.dead_letters import DeadLetter, bury

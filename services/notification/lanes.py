@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.notification.mailer import Mailer
+from services.notification.couriers.mailer import Mailer
+from services.notification.couriers.sms_aliyun import AliyunSms
+from services.notification.couriers.sms_tencent import TencentSms
+from services.notification.couriers.ways import Courier, Way
+from services.notification.couriers.wechat import Tokens, Wechat
 from services.notification.quiet import Quiet
 from services.notification.settings import Settings
-from services.notification.sms_aliyun import AliyunSms
-from services.notification.sms_tencent import TencentSms
-from services.notification.ways import Courier, Way
-from services.notification.wechat import Tokens, Wechat
 
 
 @dataclass(frozen=True, slots=True)

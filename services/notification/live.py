@@ -20,11 +20,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.notification.delivery import Answer, Backoff, State, after_attempt
-from services.notification.lanes import Lane
-from services.notification.metrics import ATTEMPTS
-from services.notification.settings import Settings
-from services.notification.ways import (
+from services.notification.couriers.ways import (
     Courier,
     CourierUnavailable,
     Letter,
@@ -33,6 +29,10 @@ from services.notification.ways import (
     Way,
     WechatLetter,
 )
+from services.notification.delivery import Answer, Backoff, State, after_attempt
+from services.notification.lanes import Lane
+from services.notification.metrics import ATTEMPTS
+from services.notification.settings import Settings
 from shared.service import stop_process
 
 log = structlog.get_logger(__name__)

@@ -28,8 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.notification.contacts import EMAIL_MAX, NAME_MAX, OPENID_MAX, PHONE_MAX
+from services.notification.couriers.ways import Way
 from services.notification.delivery import Outcome, State
-from services.notification.ways import Way
 from shared.idempotency import idempotency_keys_table
 from shared.money import MAX_AMOUNT_FEN
 from shared.outbox import outbox_table

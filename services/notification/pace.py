@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.notification.ways import Way
+from services.notification.couriers.ways import Way
 
 # A turn that a crash of the database forgets costs nothing: not waited for until it is on disk.
 _UNHURRIED: Final = text("SET LOCAL synchronous_commit = off")

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notification.couriers.ways import Way
 from services.notification.delivery import CONTACT_KEPT, Resend, State, judge_resend
-from services.notification.ways import Way
 from shared.events import (
     CampaignClosed,
     CampaignFiled,

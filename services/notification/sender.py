@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification.addresses import BadAddress
 from services.notification.claims import Claimed, Terms, anything_due, claim, finish
+from services.notification.couriers.ways import Courier, CourierUnavailable
 from services.notification.delivery import Answer, Outcome, after_attempt
 from services.notification.lanes import Lane
-from services.notification.letters import written
+from services.notification.letters.writing import written
 from services.notification.metrics import ATTEMPT_SECONDS, ATTEMPTS
 from services.notification.pace import reserve
 from services.notification.settings import Settings
-from services.notification.ways import Courier, CourierUnavailable
 from shared.service import stop_process
 
 log = structlog.get_logger(__name__)

@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from services.notification.addressees import Addressees
 from services.notification.addresses import deliverable
+from services.notification.couriers.provider import Timeouts
+from services.notification.couriers.ways import Way
 from services.notification.delivery import Backoff
 from services.notification.partners.client import Bounds
 from services.notification.partners.schedule import DELAYS_S, PROBE_FIRST_S
-from services.notification.provider import Timeouts
 from services.notification.quiet import Quiet
-from services.notification.ways import Way
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from services.notification import mime
+from services.notification.couriers import mime
 from shared.money import format_yuan
 
 DONATION_HEADER: Final = "X-Shanliu-Donation-Id"

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
+from services.notification.couriers.ways import Way
 from services.notification.settings import Settings
-from services.notification.ways import Way
 from shared.problems import Problem
 
 BODY_MAX_BYTES: Final = 64 * 1024

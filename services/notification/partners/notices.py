@@ -25,15 +25,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.notification import mime
+from services.notification.couriers import mime
+from services.notification.couriers.mailer import Mailer
+from services.notification.couriers.ways import CourierUnavailable, MailLetter
 from services.notification.delivery import Outcome, State, after_attempt
-from services.notification.mailer import Mailer
 from services.notification.partners.metrics import NOTICES
 from services.notification.partners.schedule import Notice
 from services.notification.quiet import SHANGHAI
 from services.notification.settings import Settings
 from services.notification.thanks import one_line
-from services.notification.ways import CourierUnavailable, MailLetter
 
 log = structlog.get_logger(__name__)
 

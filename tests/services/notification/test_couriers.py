@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from services.notification.couriers.sms_aliyun import AliyunSms
+from services.notification.couriers.sms_tencent import TencentSms
+from services.notification.couriers.ways import Courier, CourierUnavailable, Letter, SmsLetter, WechatLetter
+from services.notification.couriers.wechat import Tokens, Wechat
 from services.notification.delivery import Answer, Outcome
 from services.notification.settings import Settings
-from services.notification.sms_aliyun import AliyunSms
-from services.notification.sms_tencent import TencentSms
-from services.notification.ways import Courier, CourierUnavailable, Letter, SmsLetter, WechatLetter
-from services.notification.wechat import Tokens, Wechat
 from tests.services.notification.providers import APP, APP_SECRET, KEY, KEY_ID, Company, company_running
 
 pytestmark = pytest.mark.asyncio

@@ -18,10 +18,10 @@ from cryptography.x509.oid import NameOID
 
 from deploy.local.mailcatcher.mailbox import Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
+from services.notification.couriers.mailer import Mailer
+from services.notification.couriers.ways import CourierUnavailable, MailLetter
 from services.notification.delivery import Answer, Outcome
-from services.notification.mailer import Mailer
 from services.notification.settings import Settings
-from services.notification.ways import CourierUnavailable, MailLetter
 
 MAIL = b"Subject: x\r\n\r\nx\r\n"
 LETTER = MailLetter("zhang@example.com", MAIL)

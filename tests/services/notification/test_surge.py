@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from services.notification.couriers.ways import Way
 from services.notification.pace import reserve
 from services.notification.settings import Settings
-from services.notification.ways import Way
 from tests.services.notification.conftest import bearer, running, surroundings
 from tests.services.notification.waiting import until
 

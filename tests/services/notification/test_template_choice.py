@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.notification.contents import Language, SmsContent
-from services.notification.templates_kept import Place, current, write
-from services.notification.ways import Way
+from services.notification.couriers.ways import Way
+from services.notification.letters.contents import Language, SmsContent
+from services.notification.letters.keeping import Place, current, write
 from tests.services.notification.conftest import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notification.addressees import Addressees
-from services.notification.ways import Way
+from services.notification.couriers.ways import Way
 
 OURS = Addressees(b"k" * 32)
 HASH = OURS.hash_of(Way.MAIL, "zhang@example.com")

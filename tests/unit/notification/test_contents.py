@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.notification.contents import (
+from services.notification.letters.contents import (
     PLACEHOLDERS,
     UNSUBSCRIBE,
     Content,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notification.mime import block, encoded, mailbox
+from services.notification.couriers.mime import block, encoded, mailbox
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.notification import sms_aliyun, sms_tencent, wechat
+from services.notification.couriers import sms_aliyun, sms_tencent, wechat
+from services.notification.couriers.provider import code_of
 from services.notification.delivery import Answer, Outcome
-from services.notification.provider import code_of
 
 LATER, FINAL, DOUBT = Outcome.REFUSED_FOR_NOW, Outcome.REFUSED, Outcome.UNKNOWN
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.notification.couriers.ways import Way
 from services.notification.settings import Settings
-from services.notification.ways import Way
 
 KEY = base64.b64encode(b"k" * 32).decode()
 SMS = {"sms_provider": "aliyun", "sms_sign_name": "善流", "aliyun_access_key_id": "id"}

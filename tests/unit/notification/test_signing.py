@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from services.notification import signing_acs3, signing_tc3
+from services.notification.couriers import signing_acs3, signing_tc3
 
 TC3_BODY = b'{"Limit": 1, "Filters": [{"Values": ["\\u672a\\u547d\\u540d"], "Name": "instance-name"}]}'
 

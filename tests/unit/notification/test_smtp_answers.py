@@ -13,8 +13,8 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from services.notification.couriers.mailer import judge
 from services.notification.delivery import Answer, Outcome
-from services.notification.mailer import judge
 
 WORDS = "5.1.1 <zhang@example.com> unknown"
 

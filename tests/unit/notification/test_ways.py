@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from services.notification.couriers.ways import Way, way_of
 from services.notification.delivery import Readiness, wanted
 from services.notification.unsubscribing import ending
-from services.notification.ways import Way, way_of
 from tests.services.notification.builders import contact
 
 APP = "wx0123456789abcdef"

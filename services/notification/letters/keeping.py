@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notification.contents import Content, Language, WechatContent
+from services.notification.couriers.ways import Way
+from services.notification.letters.contents import Content, Language, WechatContent
 from services.notification.models import templates
-from services.notification.ways import Way
 from shared.refusals import Refused
 
 ANY_CAMPAIGN: Final = ""

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from services.notification.couriers.provider import Provider, Unanswered, code_of
+from services.notification.couriers.ways import Letter, WechatLetter
 from services.notification.delivery import Answer, Outcome
-from services.notification.provider import Provider, Unanswered, code_of
 from services.notification.settings import Settings
-from services.notification.ways import Letter, WechatLetter
 
 EARLY_S: Final = 300.0
 """A token is renewed this long before its end; from then on WeChat gives a new one and honours both."""

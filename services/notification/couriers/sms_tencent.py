@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from services.notification.couriers.provider import Provider, Unanswered, code_of
+from services.notification.couriers.signing_tc3 import Call, signed_headers
+from services.notification.couriers.ways import Letter, SmsLetter
 from services.notification.delivery import Answer, Outcome
-from services.notification.provider import Provider, Unanswered, code_of
 from services.notification.settings import Settings
-from services.notification.signing_tc3 import Call, signed_headers
-from services.notification.ways import Letter, SmsLetter
 
 VERSION: Final = "2021-01-11"
 FINAL: Final = frozenset(

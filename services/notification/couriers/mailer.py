@@ -7,10 +7,10 @@ from typing import Final
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPSenderRefused
 
+from services.notification.couriers.ways import CourierUnavailable, Letter, MailLetter
 from services.notification.delivery import Answer, Outcome
 from services.notification.metrics import RELAY_FAILURES, RELAY_UP
 from services.notification.settings import Settings
-from services.notification.ways import CourierUnavailable, Letter, MailLetter
 
 IDLE_CHECK_S: Final = 5.0
 """A connection unused for longer is asked whether it still lives before a mail is claimed for it."""

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.notification.couriers.ways import CourierUnavailable
 from services.notification.delivery import Answer, Outcome
-from services.notification.ways import CourierUnavailable
 
 RESPONSE_MAX_BYTES: Final = 64 * 1024
 KEPT_OPEN_S: Final = 10.0

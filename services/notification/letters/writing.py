@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.notification import mime
 from services.notification.addresses import BadAddress, deliverable
 from services.notification.claims import Claimed
-from services.notification.contents import (
+from services.notification.couriers import mime
+from services.notification.couriers.ways import Letter, MailLetter, SmsLetter, Way, WechatLetter
+from services.notification.letters.contents import (
     UNSUBSCRIBE,
     Language,
     MailContent,
@@ -22,7 +23,6 @@ from services.notification.contents import (
 )
 from services.notification.settings import Settings
 from services.notification.thanks import DONATION_HEADER, Envelope, Thanks, compose, mail_head, message_id
-from services.notification.ways import Letter, MailLetter, SmsLetter, Way, WechatLetter
 
 _PHONE: Final = re.compile(r"\+861[3-9][0-9]{9}")
 

@@ -20,9 +20,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.notification import live, templates_kept
+from services.notification import live
 from services.notification.addresses import BadAddress, deliverable
-from services.notification.contents import (
+from services.notification.couriers.ways import Letter, MailLetter, Way
+from services.notification.letters import keeping
+from services.notification.letters.contents import (
     UNSUBSCRIBE,
     Content,
     Language,
@@ -34,11 +36,10 @@ from services.notification.contents import (
     values_of,
     wechat_data,
 )
-from services.notification.letters import mail_of, sms_of, wechat_of
+from services.notification.letters.writing import mail_of, sms_of, wechat_of
 from services.notification.live import LiveSender
 from services.notification.settings import Settings
 from services.notification.thanks import Campaign, Envelope, Thanks
-from services.notification.ways import Letter, MailLetter, Way
 from shared import idempotency
 from shared.access import Person, require
 from shared.events.fields import CAMPAIGN_ID
@@ -195,7 +196,7 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
     ) -> Templates:
         """By campaign, way and language; `every_version` also those that were replaced."""
         async with engine.connect() as connection:
-            rows = await templates_kept.listed(
+            rows = await keeping.listed(
                 connection, campaign_id=campaign_id, every_version=every_version, rows=LISTED_MAX
             )
         return Templates(templates=[_template(row) for row in rows])
@@ -212,10 +213,8 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
         """The whole text; 409 when somebody else wrote a version after the one you have read."""
 
         async def work(connection: AsyncConnection) -> Answer:
-            place = templates_kept.Place(
-                body.campaign_id or templates_kept.ANY_CAMPAIGN, body.language, body.content
-            )
-            row = await templates_kept.write(
+            place = keeping.Place(body.campaign_id or keeping.ANY_CAMPAIGN, body.language, body.content)
+            row = await keeping.write(
                 connection, place, based_on=body.based_on, retired=body.retired, person=person.name
             )
             return Answer.of(201, _template(row))
@@ -300,7 +299,7 @@ def _said(answer: Answer) -> Response:
 
 
 async def _found(connection: AsyncConnection, template_id: UUID) -> Row[Any]:
-    row = await templates_kept.find(connection, template_id)
+    row = await keeping.find(connection, template_id)
     if row is None:
         raise NotFound("GET /v1/templates lists what there is.", template_id=str(template_id))
     return row

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from services.notification.couriers.provider import Provider, Unanswered, code_of
+from services.notification.couriers.signing_acs3 import canonical_query, signed_headers
+from services.notification.couriers.ways import Letter, SmsLetter
 from services.notification.delivery import Answer, Outcome
-from services.notification.provider import Provider, Unanswered, code_of
 from services.notification.settings import Settings
-from services.notification.signing_acs3 import canonical_query, signed_headers
-from services.notification.ways import Letter, SmsLetter
 
 VERSION: Final = "2017-05-25"
 FINAL: Final = frozenset(
