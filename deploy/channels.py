@@ -58,9 +58,12 @@ class Register:
 
 
 def _in_words(answer: httpx.Response) -> str:
-    """What a problem document says; a key that was sent is never part of it."""
+    """What a problem document says, with every field; a key that was sent is never part of it."""
     try:
         said = answer.json()
     except ValueError:
         return f"HTTP {answer.status_code} {answer.reason_phrase}"
+    named = [f"{each['field']}: {each['message']}" for each in said.get("errors", ())]
+    if len(named) > 1:
+        return "; ".join(named)
     return str(said.get("detail") or said.get("title") or answer.status_code)

@@ -25,7 +25,9 @@ def deliverable(address: str) -> str:
     (RFC 6531 needs every server on the way to agree). Raises BadAddress.
     """
     local, at, domain = address.strip().rpartition("@")
-    if not at or not _LOCAL.fullmatch(local) or len(local) > LOCAL_MAX:
+    if not at:
+        raise BadAddress("has no @")
+    if not _LOCAL.fullmatch(local) or len(local) > LOCAL_MAX:
         raise BadAddress("the part before the @ can't be used")
     try:
         ascii_domain = domain.encode("idna").decode("ascii").lower()

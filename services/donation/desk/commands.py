@@ -46,7 +46,9 @@ async def enter(
     with the same content is the entry that is there. Raises CampaignUnknown, NumberTaken.
     """
     if not (await known_of(connection, [body.campaign_id], [])).states:
-        raise CampaignUnknown("Look at the campaign's id again.", fields=["campaign_id"])
+        raise CampaignUnknown(
+            "Look at the campaign's id again; a draft is known here once it is filed.", fields=["campaign_id"]
+        )
     await queries.lock_hall(connection, body.hall)
     digest = hashlib.sha256(body.model_dump_json(exclude={"note"}).encode()).digest()
     before = await _under_its_number(connection, body)

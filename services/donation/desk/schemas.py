@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy import Row
 
 from services.donation.intake import AmountFen, CampaignId, DonationRequest, Donor, Words
@@ -30,17 +30,22 @@ class EntryBody(_Strict):
     amount_fen: AmountFen
     campaign_id: CampaignId
     donor: Donor = Donor(kind="person", display="anonymous")
-    placard: Annotated[str | None, Field(pattern=r"^[0-9A-Za-z]{1,8}$", examples=[None])] = None
-    cheque_number: Annotated[str | None, Field(pattern=r"^[0-9A-Za-z-]{1,32}$", examples=[None])] = None
+    placard: Annotated[
+        str | None, Field(validate_default=True, pattern=r"^[0-9A-Za-z]{1,8}$", examples=[None])
+    ] = None
+    cheque_number: Annotated[
+        str | None, Field(validate_default=True, pattern=r"^[0-9A-Za-z-]{1,32}$", examples=[None])
+    ] = None
     pledge_id: UUID | None = None
     note: Words | None = None
 
-    @model_validator(mode="after")
-    def _numbers_belong_to_their_method(self) -> Self:
-        for method, field in (("placard", "placard"), ("cheque", "cheque_number")):
-            if (self.method == method) != (getattr(self, field) is not None):
-                raise ValueError(f"{field}: goes with the method {method}, and only with it")
-        return self
+    @field_validator("placard", "cheque_number")
+    @classmethod
+    def _numbers_belong_to_their_method(cls, number: str | None, info: ValidationInfo) -> str | None:
+        method = "placard" if info.field_name == "placard" else "cheque"
+        if "method" in info.data and (info.data["method"] == method) != (number is not None):
+            raise ValueError(f"goes with the method {method}, and only with it")
+        return number
 
     def as_donation(self, transaction_id: str, occurred_at: datetime) -> DonationRequest:
         """The donation that this is."""

@@ -96,6 +96,11 @@ async def test_a_sandbox_and_a_json_answer(service: Service) -> None:
         (("show", "nobody"), "admin", "No such channel"),
         (("add", "Bad", "--title", "x"), "admin", "channel"),
         (("add", "bad", "--title", "x", "--settings", "{"), "admin", "--settings"),
+        (
+            ("add", "bad", "--title", "x", "--scheme", "wechatpay"),
+            "admin",
+            "campaign_id: is missing; settings.mchid",
+        ),
         (("pause", "nobody", "--reason", "x"), "viewer", "administrator"),
         (("list",), "nobody", "token"),
     ],

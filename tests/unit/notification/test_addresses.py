@@ -57,6 +57,11 @@ def test_a_bad_address_is_refused_without_repeating_it(address: str) -> None:
     assert len(address) < 2 or address not in str(refused.value)
 
 
+def test_an_address_without_an_at_sign_is_told_so() -> None:
+    with pytest.raises(BadAddress, match="has no @"):
+        deliverable("zhang")
+
+
 @given(st.text() | st.from_regex(r"\A[^@\s]{1,70}@[^@\s]{1,70}\Z"))
 def test_whatever_is_let_through_is_one_line_of_printable_ascii(address: str) -> None:
     try:

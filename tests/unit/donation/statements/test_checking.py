@@ -320,9 +320,9 @@ def test_the_sample_of_camt_053() -> None:
     lines = checked((SAMPLES / "camt053.xml").read_bytes(), profile_of("camt053"))
     assert [line.verdict for line in lines] == ["donation", "donation", "donation", "passed_over"]
     assert [donation(line).transaction_id for line in lines[:3]] == [
-        "20270105A000001",
-        "20270105A000002.1",
-        "20270105A000002.2",
+        "20260105A000001",
+        "20260105A000002.1",
+        "20260105A000002.2",
     ]
 
 
