@@ -13,7 +13,7 @@ from services.campaign.app import create_app
 from services.campaign.organisations.rights import OWNERS
 from services.campaign.settings import Settings
 
-PUBLIC = {"/livez", "/readyz", "/metrics"}
+PUBLIC = {"/livez", "/readyz", "/metrics", "/asyncapi.json", "/docs", "/docs/reader.css"}
 OF_NOBODY = {"month", "number"}
 """What an address names that belongs to no organisation: a month, an account."""
 
