@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -181,6 +181,7 @@ _WORDS: Final = {
 }
 """What is said of each rule of pydantic that a body here can break; the names are pydantic's own."""
 _UNSAID: Final = "is not what it must be"
+_OF_AN_OBJECT: Final = re.compile(r"(?P<field>[a-z][a-z_]*): (?P<rule>.+)", re.DOTALL)
 _INNER: Final = re.compile(r"[\[\](){}<>]")
 """In a place's name: a part that names a validator or a member of a union, and no field."""
 
@@ -204,7 +205,17 @@ def _place(parts: Sequence[Any]) -> str:
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Pydantic's errors as {"field", "message"}: which field and which rule, never the value sent."""
-    return [{"field": _place(error["loc"]), "message": _message(error)} for error in errors[:MAX_ERRORS]]
+    return [_field_error(error) for error in errors[:MAX_ERRORS]]
+
+
+def _field_error(error: Any) -> dict[str, str]:
+    """A rule over a whole object says "field: rule": then that field of the object is the one."""
+    message = _message(error)
+    named = _OF_AN_OBJECT.fullmatch(message) if isinstance(error.get("input"), Mapping) else None
+    if named is None:
+        return {"field": _place(error["loc"]), "message": message}
+    around = [] if tuple(error["loc"]) == ("body",) else error["loc"]
+    return {"field": _place([*around, named["field"]]), "message": named["rule"]}
 
 
 def unprocessable(errors: Sequence[Any]) -> Problem:

@@ -66,7 +66,7 @@ def _events(service: str, traffic: asyncapi.Traffic | None) -> Document:
 def render(api: Document, events: Document) -> str:
     """The page of one service: its API by tag, then what it writes and reads on Kafka."""
     environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True)
-    environment.filters |= {"prose": prose, "json": _json, "anchor": anchor}
+    environment.filters |= {"prose": prose, "inline": _inline, "json": _json, "anchor": anchor}
     by_tag: dict[str, list[tuple[str, str, Document]]] = {tag["name"]: [] for tag in api["tags"]}
     for name, operation in operations(api):
         method, _, path = name.partition(" ")

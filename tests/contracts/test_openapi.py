@@ -46,6 +46,11 @@ def test_the_page_of_a_service_shows_every_route(service: str) -> None:
     assert [name for name, _ in operations(document) if name.partition(" ")[2] not in page] == []
 
 
+def test_code_in_a_parameter_s_words_is_shown_as_code() -> None:
+    page = render(openapi("donation"), {"components": {"schemas": {}}, "channels": {}, "operations": {}})
+    assert "The <code>next</code> of the part before" in page
+
+
 @each_service
 def test_every_route_is_described(service: str) -> None:
     document = openapi(service)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import httpx
@@ -21,6 +21,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -320,3 +321,26 @@ def test_a_routes_own_answers_are_told_by_status_and_code() -> None:
     examples = told[409]["content"]["application/problem+json"]["examples"]
     assert list(examples) == ["taken", "over"]
     assert examples["over"]["value"]["type"] == "urn:shanliu:problem:over"
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "message"),
+    [
+        ("one: goes with two", "inner.one", "goes with two"),
+        ("one and two go together", "inner", "one and two go together"),
+    ],
+)
+def test_a_rule_over_an_object_names_its_field(rule: str, field: str, message: str) -> None:
+    class Inner(BaseModel):
+        one: int
+
+        @model_validator(mode="after")
+        def _ruled(self) -> Self:
+            raise ValueError(rule)
+
+    class Outer(BaseModel):
+        inner: Inner
+
+    with pytest.raises(ValidationError) as refused:
+        Outer.model_validate({"inner": {"one": 1}})
+    assert problems.field_errors(refused.value.errors()) == [{"field": field, "message": message}]

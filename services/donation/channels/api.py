@@ -125,7 +125,8 @@ def sent(name: str) -> Callable[..., Awaitable[Sent]]:
 async def register(new: NewChannel, sent: Annotated[Sent, Depends(sent("register_channel"))]) -> Response:
     """Makes its topic, and for the partner API its first signing secret, which is shown this once."""
     if new.channel == "internal":
-        raise Problem(422, "reserved-name", "channel: internal is the service's own.")
+        own = "internal is the service's own"
+        raise Problem(422, "reserved-name", f"channel: {own}.", errors=[{"field": "channel", "message": own}])
     commands.checked_settings(new.scheme, new.settings)
     if not new.sandbox:
         await ensure_topic(sent.parts.settings, INTAKE_PREFIX + new.channel, configs=INTAKE_TOPIC)

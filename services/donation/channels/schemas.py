@@ -101,6 +101,8 @@ class NewKey(_Strict):
     APIv3 key; a signing secret is made here.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"purpose": "signing", "overlap_hours": 48}]})
+
     purpose: Purpose = "signing"
     key: str | None = Field(default=None, max_length=32_768)
     key_id: str | None = Field(default=None, pattern=KEY_ID, description="the company's own name of the key")

@@ -24,7 +24,7 @@ from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.schemes import Scheme
 from services.donation.reconciliation import breaks, importing, queries
 from services.donation.reconciliation.bill_formats import FORMATS, Format
-from services.donation.reconciliation.days import ONE, last_due, require_over
+from services.donation.reconciliation.days import ONE, day_of, last_due, require_over
 from services.donation.reconciliation.schemas import (
     Bill,
     BillPage,
@@ -166,10 +166,16 @@ async def list_terms(parts: Wired) -> list[Terms]:
 
 # ---------------------------------------------------------------- bills
 
+_PLAIN: Final = (
+    "transaction_id,kind,amount_fen,fee_fen,occurred_at,reversal_id,campaign_id\n"
+    "4200002026112312345,payment,12345,74,2027-01-01T20:15:00+08:00,,gala-2027\n"
+    "4200002026112312345,refund,345,,2027-01-01T21:00:00+08:00,refund-1,\n"
+)
+"""A bill of the format plain."""
 _BILL: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"text/csv": {"schema": {"type": "string", "format": "binary", "examples": [_PLAIN]}}},
     }
 }
 
@@ -264,8 +270,8 @@ async def list_days(
     last: SomeDay | None = None,
     limit: Limit = 100,
 ) -> list[Day]:
-    """Newest first; without `first` and `last` the last 31 days due."""
-    until = last or last_due(datetime.now(UTC))
+    """Newest first; without `first` and `last` the last 31 days that are over."""
+    until = last or day_of(datetime.now(UTC)) - ONE
     since = first or max(until - SHOWN + ONE, date(2000, 1, 1))
     async with parts.engine.connect() as connection:
         rows = await queries.days(connection, channel, since, until, limit)

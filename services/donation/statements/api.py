@@ -44,7 +44,8 @@ KeyHeader = Annotated[
 ]
 Finance = Annotated[Person, Depends(require("finance"))]
 READERS: Final = [Depends(require("finance"))]
-BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+LINES: Final = "交易日期,贷方发生额,对方户名,摘要\n20270105,200.00,张三,慈善晚会\n"
+BINARY: Final = {"schema": {"type": "string", "format": "binary", "examples": [LINES]}}
 FILE: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"application/octet-stream": BINARY}},
 }

@@ -133,7 +133,7 @@ class Preview(BaseModel):
 class TestBody(_Body):
     """Your own address: of mail, a mobile (+86…) or an openid of the template's application."""
 
-    to: str = Field(min_length=1, max_length=254)
+    to: str = Field(min_length=1, max_length=254, examples=["you@charity.example"])
 
 
 class Notice(BaseModel):

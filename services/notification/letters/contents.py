@@ -103,14 +103,24 @@ class MailContent(_Content):
         StringConstraints(min_length=1, max_length=SUBJECT_MAX, strip_whitespace=True),
         AfterValidator(_in_message),
         AfterValidator(_one_line),
+        Field(examples=["感谢您支持{title}"]),
     ]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAIL_TEXT_MAX), AfterValidator(_in_mail)]
+    text: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=MAIL_TEXT_MAX),
+        AfterValidator(_in_mail),
+        Field(
+            examples=[
+                "{name}，您好！您捐赠的{amount}元已收到。\n{organisation}\n不再接收此类邮件：{unsubscribe}"
+            ]
+        ),
+    ]
 
     @model_validator(mode="after")
     def _says_what_it_must(self) -> Self:
         missing = [name for name in REQUIRED_IN_MAIL if name not in _fields(self.text)]
         if missing:
-            raise ValueError(f"the text must have {' and '.join(f'{{{name}}}' for name in missing)}")
+            raise ValueError(f"text: must have {' and '.join(f'{{{name}}}' for name in missing)}")
         return self
 
 

@@ -132,6 +132,18 @@ async def command(service: Service, path: str, person: str = "finance", **body: 
 # ---------------------------------------------------------------- what is found
 
 
+async def test_a_bill_that_comes_before_it_is_due_is_shown_at_once(service: Service) -> None:
+    """A bill is due at 09:00; one that came at midnight is looked at by who has imported it."""
+    channel = await service.channel()
+    yesterday = day_of(datetime.now(UTC)) - timedelta(days=1)
+    noon = datetime.combine(yesterday, time(12), BILL_TIME)
+    await imported(service, channel, a_line("t-1", 100, noon), day=f"{yesterday}")
+    answer = await service.http.get(
+        "/v1/reconciliation/days", params={"channel": channel.name}, headers=bearer("viewer")
+    )
+    assert [day["day"] for day in answer.json()] == [f"{yesterday}"]
+
+
 async def test_what_agrees_is_matched_and_opens_nothing(service: Service) -> None:
     channel = await service.channel()
     first, second = await given(service, channel), await given(service, channel, amount_fen=250, fee_fen=2)

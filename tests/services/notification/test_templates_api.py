@@ -81,7 +81,7 @@ async def test_a_repeated_command_writes_once(api: AsyncClient) -> None:
     ("change", "field"),
     [
         ({"content": {**MAIL, "text": "{organisation} {unsubscribe} {email}"}}, "content.mail.text"),
-        ({"content": {**MAIL, "text": "no placeholders"}}, "content.mail"),
+        ({"content": {**MAIL, "text": "no placeholders"}}, "content.mail.text"),
         ({"content": {**MAIL, "html": "<p>"}}, "content.mail.html"),
         ({"language": "fr"}, "language"),
         ({"campaign_id": "Gala!"}, "campaign_id"),
