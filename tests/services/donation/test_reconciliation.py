@@ -531,7 +531,13 @@ async def test_a_channel_without_settings_holds_nobody_else_up(service: Service,
     async with service.place.engine.begin() as connection:
         new = "INSERT INTO channels (channel, title, scheme, limit_per_second, state)"
         await connection.execute(text(f"{new} VALUES (:c, 'x', 'wechatpay', 1, 'active')"), {"c": channel})
-    await imported(service, Channel(service, channel, new_secret()), a_line("late-1", 5, NOON))
+
+    async def known() -> bool:
+        """The directory reads what it does not know at most once a second."""
+        answer = await send(service, Channel(service, channel, new_secret()), a_line("late-1", 5, NOON))
+        return answer.status_code in (200, 201)
+
+    await until(known)
     campaign_id = await service.place.campaign()
     await imported(service, other, a_line("late-1", 5, NOON, campaign_id=campaign_id))
     await follower.look()
