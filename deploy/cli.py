@@ -394,9 +394,11 @@ def channel_list(
     if as_json:
         _print_json(found)
         return
-    table = Table(box=None, padding=(0, 2))
+    table = Table(box=None, padding=(0, 1))
     for column in ("channel", "title", "scheme", "state", "a second", "campaigns"):
-        table.add_column(column, justify="right" if column == "a second" else "left")
+        # A name is there to be typed: where there is no room, the others give way.
+        whole = column in ("channel", "state")
+        table.add_column(column, justify="right" if column == "a second" else "left", no_wrap=whole)
     for each in found:
         state_of = "[yellow]paused[/]" if each["state"] == "paused" else "active"
         table.add_row(
