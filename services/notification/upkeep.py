@@ -1,7 +1,7 @@
 """What time does to messages and contacts: leases run out, contacts are deleted, and the gauges follow."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -26,6 +26,18 @@ WATCHED: Final = (
 )
 
 
+async def regularly(work: Callable[[], Awaitable[None]], every_s: float, waits: str) -> None:
+    """Do it now and every `every_s` seconds until cancelled. The database away: log `waits` and go on."""
+    while True:
+        try:
+            await work()
+        except ProgrammingError:
+            raise  # a statement that can't be run is a defect, not an outage
+        except (SQLAlchemyError, OSError) as error:
+            log.warning(waits, error=type(error).__name__)
+        await asyncio.sleep(every_s)
+
+
 class Upkeep:
     """Looks after the tables at start and then every UPKEEP_EVERY_S; several processes may."""
 
@@ -35,15 +47,8 @@ class Upkeep:
         self._wake_sender = wake_sender
 
     async def run(self) -> None:
-        """Work until cancelled. The database away: wait and go on."""
-        while True:
-            try:
-                await self.round()
-            except ProgrammingError:
-                raise  # a statement that can't be run is a defect, not an outage
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("upkeep_waits", error=type(error).__name__)
-            await asyncio.sleep(self._settings.upkeep_every_s)
+        """Work until cancelled."""
+        await regularly(self.round, self._settings.upkeep_every_s, "upkeep_waits")
 
     async def round(self) -> None:
         """Do everything once, each in its own transaction."""

@@ -2,18 +2,17 @@
 forgotten.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.notification.partners import claims, queries
 from services.notification.partners.metrics import DELIVERIES, ENDPOINTS, OLDEST_SECONDS
 from services.notification.partners.schedule import State
 from services.notification.settings import Settings
+from services.notification.upkeep import regularly
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +28,8 @@ class PartnersUpkeep:
         self._wake = wake
 
     async def run(self) -> None:
-        """Work until cancelled. The database away: wait and go on."""
-        while True:
-            try:
-                await self._round()
-            except ProgrammingError:
-                raise  # a statement that can't be run is a defect, not an outage
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("webhook_upkeep_waits", error=type(error).__name__)
-            await asyncio.sleep(self._settings.upkeep_every_s)
+        """Work until cancelled."""
+        await regularly(self._round, self._settings.upkeep_every_s, "webhook_upkeep_waits")
 
     async def _round(self) -> None:
         async with self._engine.begin() as connection:
