@@ -5,11 +5,9 @@ a courier that carries nothing else. The rule about doubt is the same: what may 
 again.
 """
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -33,12 +31,11 @@ from services.notification.delivery import Answer, Backoff, State, after_attempt
 from services.notification.lanes import Lane
 from services.notification.metrics import ATTEMPTS
 from services.notification.settings import Settings
-from shared.service import stop_process
+from services.notification.working import Workers
 
 log = structlog.get_logger(__name__)
 
 POLL_S: Final = 1.0
-STOP_S: Final = 4.0
 PAUSE_S: Final = 1.0
 BACKOFF: Final = Backoff(first_s=5.0, cap_s=300.0, attempts_max=5)
 """An operator waits for it: after ten minutes it is of no use."""
@@ -124,43 +121,13 @@ class _Held:
     letter: Letter = field(repr=False)
 
 
-class LiveSender:
+class LiveSender(Workers):
     """One worker for each way, beside those of the thanks."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, lanes: Sequence[Lane]) -> None:
+        super().__init__("live_sender", lanes, [1] * len(lanes))
         self._lease_s = settings.lease_s
         self._engine = engine
-        self._lanes = lanes
-        self._wakes = {lane.way: asyncio.Event() for lane in lanes}
-        self._stopping = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look now instead of at the next poll."""
-        for wake in self._wakes.values():
-            wake.set()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Send for as long as the block runs; what is in hand at the end has four seconds."""
-        workers = [
-            asyncio.create_task(self._work_or_stop(lane), name=f"live-{lane.way}") for lane in self._lanes
-        ]
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            self.wake()
-            _, late = await asyncio.wait(workers, timeout=STOP_S)
-            for worker in late:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-
-    async def _work_or_stop(self, lane: Lane) -> None:
-        try:
-            await self._work(lane)
-        except Exception as error:  # noqa: BLE001 - a defect, whatever it is
-            log.error("live_sender_failed", error=type(error).__name__)
-            stop_process()
 
     async def _work(self, lane: Lane) -> None:
         courier = lane.courier()
@@ -219,12 +186,3 @@ class LiveSender:
             outcome=answer.outcome.value,
             reason=answer.reason,
         )
-
-    async def _rest(self, lane: Lane, seconds: float) -> None:
-        wake = self._wakes[lane.way]
-        try:
-            await asyncio.wait_for(wake.wait(), seconds)
-        except TimeoutError:
-            return
-        if not self._stopping.is_set():
-            wake.clear()

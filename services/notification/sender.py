@@ -9,8 +9,7 @@ really being sent.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,64 +26,28 @@ from services.notification.letters.writing import written
 from services.notification.metrics import ATTEMPT_SECONDS, ATTEMPTS
 from services.notification.pace import reserve
 from services.notification.settings import Settings
-from shared.service import stop_process
+from services.notification.working import Workers
 
 log = structlog.get_logger(__name__)
 
 POLL_S: Final = 1.0
-STOP_S: Final = 4.0
 LAST_WORD_S: Final = 2.0
 PAUSE_MIN_S: Final = 0.5
 PAUSE_MAX_S: Final = 30.0
 DATABASE_PAUSE_S: Final = 1.0
 
 
-class Sender:
+class Sender(Workers):
     """Sends what is due until it is told to stop. `on_end` is called after news for the others."""
 
     def __init__(
         self, settings: Settings, engine: AsyncEngine, lanes: Sequence[Lane], on_end: Callable[[], None]
     ) -> None:
+        super().__init__("sender", lanes, [lane.workers for lane in lanes])
         self._settings = settings
-        self._lanes = lanes
         self._terms = Terms(settings.lease_s, settings.partitions, settings.addressees, settings.daily_limit)
         self._engine = engine
         self._on_end = on_end
-        self._wakes = {lane.way: asyncio.Event() for lane in lanes}
-        self._stopping = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look now instead of at the next poll; called when messages have become ready."""
-        for wake in self._wakes.values():
-            wake.set()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Send for as long as the block runs. On the way out the mails in hand are finished, four seconds at
-        most; what the server has not answered by then is written down as what it is.
-        """
-        workers = [
-            asyncio.create_task(self._work_or_stop(lane), name=f"sender-{lane.way}-{number}")
-            for lane in self._lanes
-            for number in range(lane.workers)
-        ]
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            self.wake()
-            _, late = await asyncio.wait(workers, timeout=STOP_S)
-            for worker in late:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-
-    async def _work_or_stop(self, lane: Lane) -> None:
-        """A worker that fails takes the process with it; what it had in hand is found by its lease."""
-        try:
-            await self._work(lane)
-        except Exception as error:  # noqa: BLE001 - a defect, whatever it is
-            log.error("sender_failed", error=type(error).__name__)
-            stop_process()
 
     async def _work(self, lane: Lane) -> None:
         courier = lane.courier()
@@ -191,16 +154,6 @@ class Sender:
             reason=answer.reason,
             state=step.state.value if moved else "moved on",
         )
-
-    async def _rest(self, lane: Lane, seconds: float) -> None:
-        """Wait for work: until woken, or for `seconds` (a message's next try may have come)."""
-        wake = self._wakes[lane.way]
-        try:
-            await asyncio.wait_for(wake.wait(), seconds)
-        except TimeoutError:
-            return
-        if not self._stopping.is_set():
-            wake.clear()
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until the stop."""
