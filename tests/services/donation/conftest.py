@@ -78,9 +78,10 @@ async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
     settings = await kafka_settings()
     async with at_place(settings) as around:
         channels = await registered(around, 80)
+        of_files = await registered(around, 40, scheme="files")
         await around.stock(20)
         async with serving(settings) as url, AsyncClient(base_url=url, timeout=20) as http:
-            yield Service(around, http, channels)
+            yield Service(around, http, channels, of_files)
 
 
 @in_package

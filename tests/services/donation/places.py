@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
 from services.donation.channels import queries as channel_queries
+from services.donation.channels.schemes import Scheme
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.models import metadata
 from services.donation.settings import Settings
@@ -212,7 +213,7 @@ class Channel:
         return await self.post("reversals", body, **options)
 
 
-async def registered(place: Place, count: int) -> list[tuple[str, str]]:
+async def registered(place: Place, count: int, scheme: Scheme = "webhooks") -> list[tuple[str, str]]:
     """Channels with their secrets, made before the service starts: a worker sees a topic that is made later
     only when it looks for new ones, which is every ten seconds.
     """
@@ -221,7 +222,13 @@ async def registered(place: Place, count: int) -> list[tuple[str, str]]:
     channels = [(topic.removeprefix(INTAKE_PREFIX), new_secret()) for topic in topics]
     async with place.engine.begin() as connection:
         for name, secret in channels:
-            row = {"channel": name, "title": "测试", "state": "active", "limit_per_second": 20_000}
+            row = {
+                "channel": name,
+                "title": "测试",
+                "state": "active",
+                "limit_per_second": 20_000,
+                "scheme": scheme,
+            }
             await channel_queries.add_channel(connection, row)
             key = {"channel": name, "purpose": "signing", "key_id": "1", "sealed": box.seal(name, secret)}
             await channel_queries.add_key(connection, key)
@@ -231,12 +238,19 @@ async def registered(place: Place, count: int) -> list[tuple[str, str]]:
 class Service:
     """A place with the whole service running in it."""
 
-    def __init__(self, place: Place, http: AsyncClient, channels: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        place: Place,
+        http: AsyncClient,
+        channels: Sequence[tuple[str, str]] = (),
+        of_files: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.place = place
         self.http = http
         self.campaigns = Campaigns()
         """The one campaign service this service hears: a second one's sequences would count as repeats."""
         self._spare_channels = list(channels)
+        self._spare_channels_of_files = list(of_files)
 
     async def channel(self, **settings: Any) -> Channel:
         """A channel of the test's own; registered now when it has settings of its own."""
@@ -246,6 +260,10 @@ class Service:
         answer = await self.http.post("/v1/channels", json=new, headers=commanding())
         assert answer.status_code == 201, answer.text
         return Channel(self, answer.json()["channel"], answer.json()["secret"])
+
+    def files_channel(self) -> Channel:
+        """A channel of the test's own that sends files; it has no settings yet."""
+        return Channel(self, *self._spare_channels_of_files.pop())
 
     async def status(self, donation_id: UUID | str, *wanted: str) -> dict[str, Any]:
         """Where a donation stands, as soon as its status is one of these."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from httpx import Response
 from sqlalchemy import text
@@ -26,7 +25,7 @@ from shared.broker import INTAKE_PREFIX
 from shared.gathering import Gatherer
 from shared.problems import MEDIA_TYPE
 from shared.secret_box import SecretBox
-from tests.services.donation.builders import OCCURRED_AT, bearer, commanding, new_id
+from tests.services.donation.builders import OCCURRED_AT, as_json, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Place, Service
 from tests.services.donation.waiting import until
 from tests.unit.donation.statements.builders import csv_of, xlsx_by_openpyxl
@@ -64,23 +63,23 @@ def a_file(lines: Iterable[Sequence[Any]], header: Sequence[str] = HEADER) -> by
 
 async def a_channel(service: Service, **profile: Any) -> Channel:
     """A channel that sends files; its topic is one the worker knows."""
-    channel = await service.channel()
+    channel = service.files_channel()
     await sends_files(service.place, channel.name, **profile)
     return channel
 
 
 async def sends_files(place: Place, name: str, **profile: Any) -> None:
-    """Make a channel one of files; a scheme stays, so one of another scheme is made anew."""
+    """Declare how a channel's files are read; one that is new is registered with it."""
+    row = {"name": name, "profile": as_json(PROFILE | profile).decode()}
     async with place.engine.begin() as connection:
-        await connection.execute(text("DELETE FROM channel_keys WHERE channel = :name"), {"name": name})
-        await connection.execute(text("DELETE FROM channels WHERE channel = :name"), {"name": name})
         await connection.execute(
             text(
                 "INSERT INTO channels (channel, title, limit_per_second, state, scheme, settings)"
                 " VALUES (:name, '测试', 20000, 'active', 'files',"
-                " jsonb_build_object('profile', CAST(:p AS jsonb)))"
+                " jsonb_build_object('profile', CAST(:profile AS jsonb)))"
+                " ON CONFLICT (channel) DO UPDATE SET settings = excluded.settings"
             ),
-            {"name": name, "p": httpx.Response(200, json=PROFILE | profile).text},
+            row,
         )
 
 
