@@ -2,11 +2,12 @@
 
 | who (role) | may |
 | --- | --- |
-| administrator | register, change, pause, resume an endpoint; make another secret; test; replay |
+| administrator | register, change, pause, resume, delete an endpoint; make another secret; test; replay |
 | desk | send an exhausted delivery again |
 | viewer, desk | see endpoints (their owners' addresses masked), deliveries, their log, replays |
 
-Every POST and PUT needs an `Idempotency-Key`; PUT needs the ETag of the endpoint as `If-Match`.
+Every POST, PUT and DELETE needs an `Idempotency-Key`; PUT and DELETE need the ETag of the endpoint as
+`If-Match`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ from services.notification.partners.schemas import (
     EndpointPage,
     EndpointSecret,
     EventTypeView,
+    PauseBody,
     Queued,
     Replay,
     ReplayBody,
@@ -171,7 +173,7 @@ async def register(
 async def list_endpoints(
     parts: Wired, state: EndpointState | None = None, after: UUID | None = None, limit: Limit = 50
 ) -> EndpointPage:
-    """Part by part: send `next` as `after` until it is null."""
+    """Part by part: send `next` as `after` until it is null. What was deleted only by its state."""
     async with parts.engine.connect() as connection:
         rows = await queries.endpoints(connection, state, after=after, rows=limit + 1)
         counts = await queries.open_counts(connection, [row.endpoint_id for row in rows[:limit]])
@@ -211,9 +213,11 @@ async def replace(
 async def pause(
     endpoint_id: UUID,
     sent: Annotated[Sent, Depends(sent("pause_webhook_endpoint", "administrator"))],
+    body: PauseBody | None = None,
 ) -> Response:
-    """What happens is written all the same, and waits seven days at most."""
-    return await sent.run(lambda connection: commands.pause(connection, endpoint_id))
+    """What happens is written all the same, and waits seven days at most. The reason is shown with it."""
+    reason = body.reason if body else None
+    return await sent.run(lambda connection: commands.pause(connection, endpoint_id, reason))
 
 
 @router.post("/webhook-endpoints/{endpoint_id}/resume", response_model=Endpoint, summary="Send again")
@@ -223,6 +227,17 @@ async def resume(
 ) -> Response:
     """To one that was paused, slowed or disabled; what happened while it was disabled is replayed."""
     return await sent.run(lambda connection: commands.resume(connection, sent.person, endpoint_id))
+
+
+@router.delete(
+    "/webhook-endpoints/{endpoint_id}", response_model=Endpoint, summary="Delete an endpoint for good"
+)
+async def delete(
+    endpoint_id: UUID,
+    sent: Annotated[Sent, Depends(sent("delete_webhook_endpoint", "administrator", of_version=True))],
+) -> Response:
+    """Its secrets are wiped and what waits for it is cancelled; its log stays thirty days."""
+    return await sent.run(lambda connection: commands.delete(connection, endpoint_id, sent.expected))
 
 
 @router.post(

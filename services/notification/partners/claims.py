@@ -263,6 +263,7 @@ UPDATE webhook_endpoints SET failures = :failures, state = :state,
     probes = CASE WHEN :slowed THEN probes ELSE 0 END,
     not_before = CASE WHEN :slowed THEN COALESCE(not_before, now()) END,
     disabled_at = CASE WHEN :state = 'disabled' THEN now() END,
+    reason = CASE WHEN :state = 'disabled' THEN CAST(:notice AS text) END,
     version = version + CASE WHEN state = :state THEN 0 ELSE 1 END
 WHERE endpoint_id = :endpoint_id
 """)
@@ -283,7 +284,7 @@ async def _judge(
     key = {"endpoint_id": endpoint_id}
     row = (await connection.execute(_HEALTH, key)).one()
     if row.state != EndpointState.ACTIVE:
-        return None  # paused or disabled meanwhile: that stands
+        return None  # paused, disabled or deleted meanwhile: that stands
     change = after_wave(Health(row.failures, row.slowed_for), outcomes)
     await _write(connection, endpoint_id, row, change)
     return change.notice
@@ -291,7 +292,13 @@ async def _judge(
 
 async def _write(connection: AsyncConnection, endpoint_id: UUID, row: Row[Any], change: Change) -> None:
     key = {"endpoint_id": endpoint_id}
-    values = {**key, "failures": change.failures, "slowed": change.slowed, "state": change.state.value}
+    values = {
+        **key,
+        "failures": change.failures,
+        "slowed": change.slowed,
+        "state": change.state.value,
+        "notice": change.notice,
+    }
     await connection.execute(_CHANGE, values)
     if row.slowed_at is not None and not change.slowed:
         # The partner is back: what it missed need not wait for its own time. Few have been tried meanwhile.
@@ -303,10 +310,12 @@ async def _write(connection: AsyncConnection, endpoint_id: UUID, row: Row[Any], 
 _TELL: Final = text("""
 INSERT INTO webhook_notices (endpoint_id, kind, created_at, next_attempt_at)
 SELECT :endpoint_id, :kind, now(), now()
-WHERE :kind <> 'exhausted' OR NOT EXISTS (
+WHERE EXISTS (
+    SELECT FROM webhook_endpoints WHERE endpoint_id = :endpoint_id AND state <> 'deleted'
+) AND (:kind <> 'exhausted' OR NOT EXISTS (
     SELECT FROM webhook_notices
     WHERE endpoint_id = :endpoint_id AND kind = 'exhausted' AND created_at > now() - interval '1 day'
-)
+))
 """)
 
 
@@ -336,10 +345,21 @@ UPDATE webhook_deliveries AS delivery SET state = 'exhausted', next_attempt_at =
     reason = 'waited_too_long'
 FROM late WHERE delivery.delivery_id = late.delivery_id RETURNING delivery.endpoint_id
 """)
+_CANCEL: Final = text("""
+WITH orphan AS (
+    SELECT delivery_id FROM webhook_deliveries AS delivery JOIN webhook_endpoints AS endpoint
+        USING (endpoint_id)
+    WHERE endpoint.state = 'deleted' AND delivery.state IN ('pending', 'retry')
+    LIMIT :rows FOR UPDATE OF delivery SKIP LOCKED
+)
+UPDATE webhook_deliveries AS delivery SET state = 'cancelled', next_attempt_at = NULL, changed_at = now(),
+    reason = 'endpoint_deleted'
+FROM orphan WHERE delivery.delivery_id = orphan.delivery_id
+""")
 _FORGET_DELIVERIES: Final = text("""
 DELETE FROM webhook_deliveries WHERE delivery_id IN (
     SELECT delivery_id FROM webhook_deliveries
-    WHERE state IN ('delivered', 'exhausted') AND changed_at < now() - CAST(:kept AS interval)
+    WHERE state IN ('delivered', 'exhausted', 'cancelled') AND changed_at < now() - CAST(:kept AS interval)
     ORDER BY changed_at LIMIT :rows FOR UPDATE SKIP LOCKED
 )
 """)
@@ -366,6 +386,13 @@ async def exhaust_waiting(connection: AsyncConnection) -> int:
     for endpoint_id in sorted(set(endpoint_ids)):
         await tell(connection, endpoint_id, Notice.EXHAUSTED)
     return len(endpoint_ids)
+
+
+async def cancel_of_deleted(connection: AsyncConnection) -> int:
+    """End what waits for endpoints that were deleted; gives back how many. What was just being sent when its
+    endpoint was deleted, or was written at that moment, is found by a later round.
+    """
+    return (await connection.execute(_CANCEL, {"rows": ROWS_MAX})).rowcount
 
 
 async def forget(connection: AsyncConnection, kept: timedelta) -> int:

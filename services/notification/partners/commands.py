@@ -52,6 +52,21 @@ class UrlUnusable(Refused):
     status = 422
 
 
+class EndpointDeleted(Refused):
+    """A change of an endpoint that is gone for good."""
+
+    code = "webhook-endpoint-deleted"
+    title = "The endpoint was deleted"
+
+
+class NotYet(Refused):
+    """A replay of what has not happened."""
+
+    code = "replay-from-the-future"
+    title = "A replay begins in the past"
+    status = 422
+
+
 class TooManyEndpoints(Refused):
     """The bound on endpoints is reached."""
 
@@ -88,7 +103,7 @@ class Office:
     box: SecretBox
 
 
-_COUNT: Final = text("SELECT count(*) FROM webhook_endpoints")
+_COUNT: Final = text("SELECT count(*) FROM webhook_endpoints WHERE state <> 'deleted'")
 # So that two who register at once can't pass the bound together.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('webhook-endpoints', 0))")
 _ADD: Final = text("""
@@ -108,7 +123,7 @@ async def register(
     _require_url(office, body.url)
     await connection.execute(_ONE_AT_A_TIME)
     if (await connection.execute(_COUNT)).scalar_one() >= ENDPOINTS_MAX:
-        raise TooManyEndpoints(f"At most {ENDPOINTS_MAX}. Change one that is not needed any more.")
+        raise TooManyEndpoints(f"At most {ENDPOINTS_MAX}. Delete one that is not needed any more.")
     endpoint_id, secret = uuid4(), new_secret()
     sealed = office.box.seal(str(endpoint_id), secret)
     values = {**body.model_dump(), "endpoint_id": endpoint_id, "secret": sealed, "person": person}
@@ -148,23 +163,24 @@ async def replace(
 
 
 _PAUSE: Final = text("""
-UPDATE webhook_endpoints SET state = 'paused', version = version + 1, changed_at = now()
+UPDATE webhook_endpoints SET state = 'paused', reason = COALESCE(:reason, reason),
+    version = version + 1, changed_at = now()
 WHERE endpoint_id = :endpoint_id
 """)
 _RESUME: Final = text("""
-UPDATE webhook_endpoints SET state = 'active', disabled_at = NULL, failures = 0, slowed_at = NULL, probes = 0,
-    not_before = NULL, version = version + 1, changed_at = now()
+UPDATE webhook_endpoints SET state = 'active', reason = NULL, disabled_at = NULL, failures = 0,
+    slowed_at = NULL, probes = 0, not_before = NULL, version = version + 1, changed_at = now()
 WHERE endpoint_id = :endpoint_id
 """)
 
 
-async def pause(connection: AsyncConnection, endpoint_id: UUID) -> Endpoint:
-    """Send nothing; what happens is written all the same and waits, seven days at most. A disabled one
-    stays so.
+async def pause(connection: AsyncConnection, endpoint_id: UUID, reason: str | None) -> Endpoint:
+    """Send nothing; what happens is written all the same and waits, seven days at most. One that is paused
+    can be given another reason; a disabled one stays as it is.
     """
     row = await _locked(connection, endpoint_id)
-    if row.state == EndpointState.ACTIVE:
-        await connection.execute(_PAUSE, {"endpoint_id": endpoint_id})
+    if row.state != EndpointState.DISABLED:
+        await connection.execute(_PAUSE, {"endpoint_id": endpoint_id, "reason": reason})
     return await shown(connection, endpoint_id)
 
 
@@ -174,6 +190,32 @@ async def resume(connection: AsyncConnection, person: str, endpoint_id: UUID) ->
     await connection.execute(_RESUME, {"endpoint_id": endpoint_id})
     if row.disabled_at is not None and not await _replay_runs(connection, endpoint_id):
         await _ask(connection, person, endpoint_id, row.disabled_at)
+    return await shown(connection, endpoint_id)
+
+
+_DELETE: Final = text("""
+UPDATE webhook_endpoints SET state = 'deleted', deleted_at = now(), secret = NULL, previous_secret = NULL,
+    previous_until = NULL, reason = NULL, disabled_at = NULL, failures = 0, slowed_at = NULL, probes = 0,
+    not_before = NULL, version = version + 1, changed_at = now()
+WHERE endpoint_id = :endpoint_id
+""")
+_END_REPLAYS: Final = text("""
+UPDATE webhook_replays SET ended_at = now() WHERE endpoint_id = :endpoint_id AND ended_at IS NULL
+""")
+_END_NOTICES: Final = text("""
+UPDATE webhook_notices SET ended_at = now(), next_attempt_at = NULL, outcome = 'endpoint_deleted'
+WHERE endpoint_id = :endpoint_id AND ended_at IS NULL
+""")
+
+
+async def delete(connection: AsyncConnection, endpoint_id: UUID, expected: int | None) -> Endpoint:
+    """End an endpoint for good: its secrets are wiped at once, replays and mails to its owner end, and what
+    waits for it is cancelled by the next round of upkeep. Its row and its log of deliveries stay.
+    """
+    row = await _locked(connection, endpoint_id)
+    versions.require_version(row.version, expected)
+    for statement in (_DELETE, _END_REPLAYS, _END_NOTICES):
+        await connection.execute(statement, {"endpoint_id": endpoint_id})
     return await shown(connection, endpoint_id)
 
 
@@ -232,6 +274,8 @@ VALUES (:replay_id, :endpoint_id, :since, :person, now()) RETURNING *
 
 async def replay(connection: AsyncConnection, person: str, endpoint_id: UUID, since: datetime) -> Replay:
     """Have events from a date on written again for an endpoint, as its filters are now."""
+    if since > datetime.now(UTC):
+        raise NotYet("Nothing has happened then yet.", fields=["since"])
     row = await _locked(connection, endpoint_id)
     if row.state == EndpointState.DISABLED:
         raise NotActive("Resume it first: that replays what happened since it was disabled.", state=row.state)
@@ -250,9 +294,11 @@ async def _ask(connection: AsyncConnection, person: str, endpoint_id: UUID, sinc
     return Replay.model_validate(row, from_attributes=True)
 
 
-_LOCK_DELIVERY: Final = text(
-    "SELECT state FROM webhook_deliveries WHERE delivery_id = :delivery_id FOR UPDATE"
-)
+_LOCK_DELIVERY: Final = text("""
+SELECT delivery.state, endpoint.state AS endpoint_state
+FROM webhook_deliveries AS delivery JOIN webhook_endpoints AS endpoint USING (endpoint_id)
+WHERE delivery.delivery_id = :delivery_id FOR UPDATE OF delivery
+""")
 _RESEND: Final = text("""
 UPDATE webhook_deliveries SET state = 'pending', next_attempt_at = now(), reason = NULL, changed_at = now(),
     attempts_before = attempts
@@ -266,6 +312,8 @@ async def resend(connection: AsyncConnection, delivery_id: int) -> Delivery:
     row = (await connection.execute(_LOCK_DELIVERY, key)).one_or_none()
     if row is None:
         raise UnknownDelivery("Look at the list of deliveries.", fields=["delivery_id"])
+    if row.endpoint_state == EndpointState.DELETED:
+        raise _deleted()
     if row.state != State.EXHAUSTED:
         raise NotEnded("It goes out by itself, or has arrived.", state=row.state)
     await connection.execute(_RESEND, key)
@@ -287,7 +335,13 @@ async def _locked(connection: AsyncConnection, endpoint_id: UUID) -> Row[Any]:
     row = await queries.endpoint(connection, endpoint_id, locked=True)
     if row is None:
         raise unknown_endpoint()
+    if row.state == EndpointState.DELETED:
+        raise _deleted()
     return row
+
+
+def _deleted() -> EndpointDeleted:
+    return EndpointDeleted("Register another one; it can be told what happened since by a replay.")
 
 
 def unknown_endpoint() -> UnknownEndpoint:

@@ -50,12 +50,14 @@ webhook_endpoints: Final = Table(
     Column("campaigns", ARRAY(Text), comment="NULL: all"),
     Column("ordered", Boolean, nullable=False),
     Column("state", Text, nullable=False),
+    Column("reason", Text, comment="why it is paused, in a person's words; why it is disabled: a notice"),
     Column("disabled_at", UTC_TIME),
+    Column("deleted_at", UTC_TIME),
     Column("failures", Integer, nullable=False, server_default=text("0"), comment="in a row"),
     Column("slowed_at", UTC_TIME),
     Column("probes", Integer, nullable=False, server_default=text("0"), comment="since it is slowed"),
     Column("not_before", UTC_TIME, comment="nothing is sent to it until then"),
-    Column("secret", LargeBinary, nullable=False, comment="AES-256-GCM, see shared/secret_box.py"),
+    Column("secret", LargeBinary, comment="AES-256-GCM, see shared/secret_box.py"),
     Column("previous_secret", LargeBinary),
     Column("previous_until", UTC_TIME, comment="until then both sign"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
@@ -67,6 +69,12 @@ webhook_endpoints: Final = Table(
     CheckConstraint("cardinality(campaigns) >= 1", name="webhook_endpoints_campaigns"),
     CheckConstraint(one_of("state", EndpointState), name="webhook_endpoints_state"),
     CheckConstraint("(state = 'disabled') = (disabled_at IS NOT NULL)", name="webhook_endpoints_disabled"),
+    CheckConstraint("(state = 'deleted') = (deleted_at IS NOT NULL)", name="webhook_endpoints_deleted"),
+    CheckConstraint(
+        "(state = 'deleted') = (secret IS NULL) AND (state <> 'deleted' OR previous_secret IS NULL)",
+        name="webhook_endpoints_secret",
+    ),
+    CheckConstraint("state <> 'active' OR reason IS NULL", name="webhook_endpoints_reason"),
     CheckConstraint("failures >= 0 AND probes >= 0 AND version >= 1", name="webhook_endpoints_counts"),
     CheckConstraint(
         "(previous_secret IS NULL) = (previous_until IS NULL)", name="webhook_endpoints_previous_secret"
@@ -130,7 +138,9 @@ webhook_deliveries: Final = Table(
     Index("webhook_deliveries_leases", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("webhook_deliveries_waiting", "changed_at", postgresql_where=text("state IN ('pending', 'retry')")),
     Index(
-        "webhook_deliveries_ended", "changed_at", postgresql_where=text("state IN ('delivered', 'exhausted')")
+        "webhook_deliveries_ended",
+        "changed_at",
+        postgresql_where=text("state IN ('delivered', 'exhausted', 'cancelled')"),
     ),
     Index("webhook_deliveries_listed", "endpoint_id", "state", "delivery_id"),
     Index(

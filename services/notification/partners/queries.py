@@ -18,7 +18,8 @@ from services.notification.partners.schemas import Asked
 # ---------------------------------------------------------------- what comes in
 
 _WISHES: Final = text("""
-SELECT endpoint_id, event_types, campaigns FROM webhook_endpoints WHERE state <> 'disabled'
+SELECT endpoint_id, event_types, campaigns FROM webhook_endpoints
+WHERE state NOT IN ('disabled', 'deleted')
 ORDER BY endpoint_id
 """)
 
@@ -103,7 +104,7 @@ _ENDPOINT: Final = text("SELECT * FROM webhook_endpoints WHERE endpoint_id = :en
 _LOCKED: Final = text("SELECT * FROM webhook_endpoints WHERE endpoint_id = :endpoint_id FOR UPDATE")
 _ENDPOINTS: Final = text("""
 SELECT * FROM webhook_endpoints
-WHERE (CAST(:state AS text) IS NULL OR state = :state)
+WHERE (CAST(:state AS text) IS NULL AND state <> 'deleted' OR state = :state)
     AND (CAST(:after AS uuid) IS NULL OR endpoint_id > CAST(:after AS uuid))
 ORDER BY endpoint_id LIMIT :rows
 """)
@@ -125,7 +126,7 @@ async def endpoint(
 async def endpoints(
     connection: AsyncConnection, state: EndpointState | None, *, after: UUID | None, rows: int
 ) -> Sequence[Row[Any]]:
-    """Endpoints by their ids, from behind `after`."""
+    """Endpoints by their ids, from behind `after`; without a state: all that are not deleted."""
     values = {"state": state.value if state else None, "after": after, "rows": rows}
     return (await connection.execute(_ENDPOINTS, values)).all()
 

@@ -54,10 +54,8 @@ class State(StrEnum):
     """The partner answered 2xx."""
     EXHAUSTED = "exhausted"
     """Not tried again by itself. It stays visible, and a person may send it again or replay from a date."""
-
-
-OPEN: Final = (State.PENDING, State.SENDING, State.RETRY)
-WAITING: Final = (State.PENDING, State.RETRY)
+    CANCELLED = "cancelled"
+    """Its endpoint was deleted before it was delivered."""
 
 
 class Outcome(StrEnum):
@@ -86,6 +84,8 @@ class EndpointState(StrEnum):
     """By an administrator: deliveries wait, seven days at most."""
     DISABLED = "disabled"
     """By its 410, or by a week of failures: nothing is written for it until an administrator resumes it."""
+    DELETED = "deleted"
+    """For good: its secrets are gone and what waited is cancelled. Its log stays its time."""
 
 
 class Notice(StrEnum):

@@ -90,8 +90,16 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("no calendar has this time in UTC") from None
 
 
+class PauseBody(BaseModel):
+    """Why nothing is sent for now: it is shown with the endpoint until it is resumed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Line = Field(examples=["对方系统升级，至 20:00"])
+
+
 class ReplayBody(BaseModel):
-    """From when on events are sent again, by the time at which they became facts."""
+    """From when on events are sent again, by the time at which they became facts; not in the future."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -99,8 +107,9 @@ class ReplayBody(BaseModel):
 
 
 class Endpoint(BaseModel):
-    """An endpoint, without its secret. `owner_email` is masked. `slowed_at`: since when only one delivery
-    at a time is tried; `waiting` and `exhausted`: its deliveries.
+    """An endpoint, without its secret. `owner_email` is masked. `reason`: why it is paused, in the words of
+    who did it; or `disabled_failing`, `disabled_gone`. `slowed_at`: since when only one delivery at a time is
+    tried; `waiting` and `exhausted`: its deliveries.
     """
 
     endpoint_id: UUID
@@ -111,7 +120,9 @@ class Endpoint(BaseModel):
     campaigns: list[str] | None
     ordered: bool
     state: EndpointState
+    reason: str | None
     disabled_at: datetime | None
+    deleted_at: datetime | None
     failures: int
     slowed_at: datetime | None
     not_before: datetime | None

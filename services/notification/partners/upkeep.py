@@ -17,6 +17,7 @@ from services.notification.upkeep import regularly
 log = structlog.get_logger(__name__)
 
 ENDPOINT_STATES = ("active", "slowed", "paused", "disabled")
+"""Of those that are counted; what was deleted is no endpoint any more."""
 
 
 class PartnersUpkeep:
@@ -36,13 +37,30 @@ class PartnersUpkeep:
             again = await claims.expire_leases(connection)
         async with self._engine.begin() as connection:
             exhausted = await claims.exhaust_waiting(connection)
+        cancelled = await self._cancel()
         async with self._engine.begin() as connection:
             forgotten = await claims.forget(connection, timedelta(days=self._settings.webhook_log_days))
-        if again or exhausted or forgotten:
-            log.info("webhook_upkeep", again=again, exhausted=exhausted, forgotten=forgotten)
+        if again or exhausted or cancelled or forgotten:
+            log.info(
+                "webhook_upkeep",
+                again=again,
+                exhausted=exhausted,
+                cancelled=cancelled,
+                forgotten=forgotten,
+            )
         if again or exhausted:
             self._wake()
         await self._count()
+
+    async def _cancel(self) -> int:
+        """All that waits for deleted endpoints, a few rows a transaction; gives back how many."""
+        cancelled = 0
+        while True:
+            async with self._engine.begin() as connection:
+                rows = await claims.cancel_of_deleted(connection)
+            cancelled += rows
+            if rows < claims.ROWS_MAX:
+                return cancelled
 
     async def _count(self) -> None:
         async with self._engine.connect() as connection:

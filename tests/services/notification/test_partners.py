@@ -337,6 +337,78 @@ async def test_a_paused_partner_is_told_afterwards(world: World, api: AsyncClien
     assert partner.ids() == [event.id]
 
 
+async def test_why_an_endpoint_is_paused_or_disabled_is_shown(
+    world: World, api: AsyncClient, partner: Partner
+) -> None:
+    endpoint_id = await register(api, partner)
+    path = f"/v1/webhook-endpoints/{endpoint_id}"
+
+    async def reason() -> Any:
+        return (await ask(api, path))["reason"]
+
+    assert await reason() is None
+    await order(api, f"{path}/pause", {"reason": "对方系统升级"})
+    assert await reason() == "对方系统升级"
+    await order(api, f"{path}/pause")
+    assert await reason() == "对方系统升级"
+    partner.answer = saying(410)
+    await order(api, f"{path}/resume")
+    assert await reason() is None
+    await donated(world)
+    await endpoint_is(api, partner, disabled_at=True)
+    assert await reason() == "disabled_gone"
+
+
+async def test_a_deleted_endpoint_is_told_nothing_more_and_keeps_its_log(
+    world: World, api: AsyncClient, partner: Partner
+) -> None:
+    endpoint_id = await register(api, partner)
+    path = f"/v1/webhook-endpoints/{endpoint_id}"
+    told = await donated(world)
+    await delivery_of(api, partner, told.id, "delivered")
+    await order(api, f"{path}/pause")
+    waiting = await donated(world)
+    await world.counted(waiting)
+    assert (await api.delete(path, headers=command())).status_code == 428
+    stale = await api.delete(path, headers=command(**{"if-match": '"1"'}))
+    assert stale.status_code == 412
+    headers = command(**{"if-match": (await api.get(path, headers=bearer("wu"))).headers["etag"]})
+    answers = [await api.delete(path, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200], answers[0].text
+    assert (answers[0].json()["state"], answers[1].json()) == ("deleted", answers[0].json())
+    details = await delivery_of(api, partner, waiting.id, "cancelled")
+    assert details["delivery"]["reason"] == "endpoint_deleted"
+    secrets = await world.rows(
+        "SELECT secret, previous_secret FROM webhook_endpoints WHERE endpoint_id = :id", id=endpoint_id
+    )
+    assert secrets == [(None, None)]
+    later = await donated(world)
+    await world.counted(later)
+    log = await ask(api, "/v1/webhook-deliveries", endpoint_id=endpoint_id)
+    assert [each["event_id"] for each in log["items"]] == [waiting.id, told.id]
+    for step, body in (("/resume", None), ("/ping", None), ("/secret", {}), ("/pause", None)):
+        refused = await api.post(f"{path}{step}", json=body, headers=command())
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (
+            409,
+            "webhook-endpoint-deleted",
+        )
+    listed = await ask(api, "/v1/webhook-endpoints", limit=200)
+    assert endpoint_id not in [each["endpoint_id"] for each in listed["items"]]
+    gone = await ask(api, "/v1/webhook-endpoints", state="deleted", limit=200)
+    assert endpoint_id in [each["endpoint_id"] for each in gone["items"]]
+    partner.endpoint_id = ""
+
+
+async def test_a_replay_does_not_begin_in_the_future(api: AsyncClient, partner: Partner) -> None:
+    endpoint_id = await register(api, partner)
+    since = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    path = f"/v1/webhook-endpoints/{endpoint_id}/replays"
+    refused = await api.post(path, json={"since": since}, headers=command())
+    assert refused.status_code == 422
+    assert [each["field"] for each in refused.json()["errors"]] == ["since"]
+    assert await ask(api, path) == []
+
+
 async def test_a_test_message_goes_out_at_once(api: AsyncClient, partner: Partner) -> None:
     endpoint_id = await register(api, partner)
     sent = await order(api, f"/v1/webhook-endpoints/{endpoint_id}/ping", status=202)
