@@ -1,69 +1,263 @@
 """`shanliu channel`: the register of channels, over the donation service's API with an operator's token."""
 
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import httpx
+import typer
+from rich.markup import escape
+from rich.table import Table
 
 from deploy.local.problems import StackProblem
-from deploy.local.running import Running
+from deploy.telling import answer, answers, print_json, say
 
-ANSWER_S: Final = 20.0
-"""A registration makes a topic, which takes the broker a second or two."""
+if TYPE_CHECKING:
+    from deploy.service_client import ServiceClient
+
+SETTINGS_HELP: Final = "The scheme's own, as one JSON object; @FILE reads it from there."
+MAY_BE_EMPTY: Final = {"organisation": "organisation_id", "campaigns": "campaigns", "contact": "contact"}
+
+channel_app = typer.Typer(help="The channels that may send donations.", no_args_is_help=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
-    """The donation service at `url`, asked by an administrator."""
+@channel_app.callback()
+def channel_register(
+    context: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="DONATION_URL", help="The donation service; the local one without."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="OPERATOR_TOKEN", help="An administrator's; the local stack's without it."),
+    ] = None,
+) -> None:
+    """Who may send donations, with which keys and limits."""
+    context.obj = url, token
 
-    url: str
-    token: str = field(repr=False)
 
-    @classmethod
-    def find(cls, url: str | None, token: str | None) -> Self:
-        """The one that was named, or that of the stack that runs here. Raises StackProblem."""
-        if url is None:
-            stack = Running.find()
-            return cls(stack.urls["donation"], token or stack.token("administrator"))
-        if token is None:
-            raise StackProblem("A service elsewhere needs an administrator's token: OPERATOR_TOKEN=…")
-        return cls(url.rstrip("/"), token)
+def _register(context: typer.Context) -> "ServiceClient":
+    from deploy.service_client import ServiceClient  # noqa: PLC0415 - needs the services' libraries
 
-    def ask(self, path: str) -> Any:
-        """What is there. Raises StackProblem with the service's own words."""
-        return self._send("GET", path)
+    return ServiceClient.find("donation", "administrator", *context.obj)
 
-    def tell(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Have a command done, once, and give back its answer."""
-        return dict(self._send("POST", path, body, {"idempotency-key": uuid.uuid4().hex}))
 
-    def drop(self, path: str) -> None:
-        """Have something removed."""
-        self._send("DELETE", path)
-
-    def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] = {}
-    ) -> Any:
-        headers = {"authorization": f"Bearer {self.token}", **more}
-        url = f"{self.url}/v1/channels{path}"
+def _settings(given: str) -> Any:
+    if given.startswith("@"):
         try:
-            answer = httpx.request(method, url, json=body, headers=headers, timeout=ANSWER_S)
-        except httpx.HTTPError as error:
-            raise StackProblem(f"The donation service at {self.url} does not answer: {error}") from None
-        if not answer.is_success:
-            raise StackProblem(_in_words(answer))
-        return answer.json() if answer.content else None
-
-
-def _in_words(answer: httpx.Response) -> str:
-    """What a problem document says, with every field; a key that was sent is never part of it."""
+            given = Path(given[1:]).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise StackProblem(f"--settings can't be read: {error}") from None
     try:
-        said = answer.json()
+        return json.loads(given)
     except ValueError:
-        return f"HTTP {answer.status_code} {answer.reason_phrase}"
-    named = [f"{each['field']}: {each['message']}" for each in said.get("errors", ())]
-    if len(named) > 1:
-        return "; ".join(named)
-    return str(said.get("detail") or said.get("title") or answer.status_code)
+        raise StackProblem("--settings is not JSON.") from None
+
+
+@channel_app.command("add")
+def channel_add(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name, which also names its topic: a-z, 0-9, -.")],
+    *,
+    title: Annotated[str, typer.Option(help="What people read, such as 微信支付.")],
+    scheme: Annotated[
+        str, typer.Option(help="webhooks, wechatpay, alipay, unionpay, files, kafka, desk.")
+    ] = ("webhooks"),
+    settings: Annotated[str, typer.Option(help=SETTINGS_HELP)] = "{}",
+    limit: Annotated[int | None, typer.Option(min=1, help="Messages a second by HTTP.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Whose channel it is.")] = None,
+    campaign: Annotated[
+        list[str] | None, typer.Option(help="It may give to; again for each. Without it: to all.")
+    ] = None,
+    contact: Annotated[str | None, typer.Option(help="Whom to call.")] = None,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="For trying out: never any money.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Register a channel; its signing secret is printed this once."""
+    new = {"channel": channel, "title": title, "scheme": scheme, "sandbox": sandbox}
+    new |= {"settings": _settings(settings)}
+    more = {"limit_per_second": limit, "organisation_id": organisation, "campaigns": campaign or None}
+    new |= {key: value for key, value in {**more, "contact": contact}.items() if value is not None}
+    made = _register(context).tell("/channels", new)
+    if as_json:
+        print_json(made)
+        return
+    say(f"registered {made['channel']}" + (f", topic {made['topic']}" if made["topic"] else ", a sandbox"))
+    _print_secret(made["secret"])
+
+
+@channel_app.command("list")
+def channel_list(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> None:
+    """All channels and their states."""
+    found = _register(context).ask("/channels")
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, padding=(0, 1))
+    for column in ("channel", "title", "scheme", "state", "a second", "campaigns"):
+        # A name is there to be typed: where there is no room, the others give way.
+        whole = column in ("channel", "state")
+        table.add_column(column, justify="right" if column == "a second" else "left", no_wrap=whole)
+    for each in found:
+        state_of = "[yellow]paused[/]" if each["state"] == "paused" else "active"
+        table.add_row(
+            each["channel"],
+            escape(each["title"]),
+            each["scheme"] + (" (sandbox)" if each["sandbox"] else ""),
+            state_of,
+            str(each["limit_per_second"]),
+            "all" if each["campaigns"] is None else ", ".join(each["campaigns"]) or "none",
+        )
+    answers.print(table)
+
+
+@channel_app.command("show")
+def channel_show(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """A channel, its keys without their secrets, and who changed what lately."""
+    register = _register(context)
+    found = register.ask(f"/channels/{channel}")
+    keys, changes = (
+        register.ask(f"/channels/{channel}/keys"),
+        register.ask(f"/channels/{channel}/changes?limit=10")["items"],
+    )
+    if as_json:
+        print_json({**found, "keys": keys, "changes": changes})
+        return
+    _print_channel(found)
+    for key in keys:
+        until = "ended" if not key["counts"] else f"until {key['valid_until']}" if key["valid_until"] else ""
+        named = f"{key['purpose']} {key['key_id']}"
+        answer(f"key               {named}, since {key['created_at']} {until}".rstrip())
+    for each in changes:
+        detail = json.dumps(each["detail"], ensure_ascii=False)
+        answer(f"{each['changed_at'][:19]} {each['person']}: {each['what']} {detail}")
+
+
+def _print_channel(found: dict[str, Any]) -> None:
+    """One line for each field; an object as indented JSON, to be copied into `--settings`."""
+    for what, value in found.items():
+        if isinstance(value, dict):
+            lines = json.dumps(value, ensure_ascii=False, indent=2).splitlines() if value else []
+        elif isinstance(value, list):
+            lines = [", ".join(value) or "none"]
+        else:
+            lines = [] if value is None else [{True: "yes", False: "no"}.get(value, str(value))]
+        for number, line in enumerate(lines):
+            answer(f"{'' if number else what:<17} {line}")
+
+
+@channel_app.command("change")
+def channel_change(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    *,
+    title: Annotated[str | None, typer.Option(help="What people read.")] = None,
+    settings: Annotated[
+        str | None, typer.Option(help=f"{SETTINGS_HELP} It replaces the whole of what `show` shows.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Messages a second by HTTP.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Whose channel it is.")] = None,
+    campaign: Annotated[
+        list[str] | None, typer.Option(help="It may give to, and to no other; again for each.")
+    ] = None,
+    contact: Annotated[str | None, typer.Option(help="Whom to call.")] = None,
+    empty: Annotated[
+        list[str] | None,
+        typer.Option(help="organisation, contact, or campaigns: then it may give to all. Again for each."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Change what is named of a channel; it counts within five seconds. Name, scheme and sandbox stay."""
+    named = {"title": title, "limit_per_second": limit, "organisation_id": organisation, "contact": contact}
+    patch: dict[str, Any] = {field: value for field, value in named.items() if value is not None}
+    patch |= {"campaigns": campaign} if campaign else {}
+    patch |= {"settings": _settings(settings)} if settings is not None else {}
+    for what in empty or []:
+        if what not in MAY_BE_EMPTY:
+            raise StackProblem(f"--empty takes {', '.join(MAY_BE_EMPTY)}; not {what}.")
+        if MAY_BE_EMPTY[what] in patch:
+            raise StackProblem(f"{what} can't be given and emptied at once.")
+        patch[MAY_BE_EMPTY[what]] = None
+    if not patch:
+        raise StackProblem("Say what to change: shanliu channel change --help")
+    changed = _register(context).change(f"/channels/{channel}", patch)
+    if as_json:
+        print_json(changed)
+        return
+    say(f"{channel} is changed (version {changed['version']})")
+    _print_channel(changed)
+
+
+@channel_app.command("pause")
+def channel_pause(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    reason: Annotated[str, typer.Option(help="Stands in the record.")],
+) -> None:
+    """Answer a channel 503 with Retry-After; what the broker has of it is booked all the same."""
+    _register(context).tell(f"/channels/{channel}/pause", {"reason": reason})
+    say(f"{channel} is paused: {reason}")
+
+
+@channel_app.command("resume")
+def channel_resume(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    reason: Annotated[str | None, typer.Option(help="Stands in the record.")] = None,
+) -> None:
+    """Let a paused channel in again."""
+    _register(context).tell(f"/channels/{channel}/resume", {"reason": reason})
+    say(f"{channel} is active")
+
+
+@channel_app.command("key")
+def channel_key(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    *,
+    purpose: Annotated[str, typer.Option(help="signing, platform, apiv3.")] = "signing",
+    file: Annotated[
+        typer.FileText | None,
+        typer.Option(help="A company's key or certificate (PEM), or its APIv3 key; - reads standard input."),
+    ] = None,
+    key_id: Annotated[str | None, typer.Option(help="The company's own name of the key.")] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(min=0, help="Hours that the older keys still count; 24, and a platform's as they are."),
+    ] = None,
+) -> None:
+    """Add a key: a new signing secret, printed this once, or a payment company's from a file."""
+    new = {"purpose": purpose, "key_id": key_id, "overlap_hours": overlap}
+    new |= {"key": file.read().strip() if file else None}
+    made = _register(context).tell(
+        f"/channels/{channel}/keys", {key: value for key, value in new.items() if value is not None}
+    )
+    say(f"{channel} has the {purpose} key {made['key_id']}")
+    _print_secret(made["secret"])
+
+
+@channel_app.command("revoke")
+def channel_revoke(
+    context: typer.Context,
+    channel: Annotated[str, typer.Argument(help="Its name.")],
+    key_id: Annotated[str, typer.Argument(help="The key's, as `shanliu channel show` lists it.")],
+    purpose: Annotated[str, typer.Option(help="signing, platform, apiv3.")] = "signing",
+) -> None:
+    """End a key at once: every process refuses it within five seconds."""
+    _register(context).drop(f"/channels/{channel}/keys/{purpose}/{key_id}")
+    say(f"{channel}: the {purpose} key {key_id} counts no longer")
+
+
+def _print_secret(secret: str | None) -> None:
+    """On stdout alone, so that it can be piped to where it is kept."""
+    if secret is not None:
+        say("its signing secret, shown this once:")
+        sys.stdout.write(secret + "\n")

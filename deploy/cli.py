@@ -1,4 +1,4 @@
-"""`shanliu`: the command line of the local stack. What people read goes to stderr, results to stdout."""
+"""`shanliu`: the command line of the local stack."""
 
 import contextlib
 import json
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import psutil
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from deploy.channels import channel_app
 from deploy.local import launcher, state
 from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import StackProblem
 from deploy.local.processes import LOG_BYTES
+from deploy.statements import statement_app
+from deploy.telling import answer, answers, console, say
 
 if TYPE_CHECKING:
     from deploy.access import Role
@@ -38,11 +39,8 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="The Kafka topics that deploy/topics.yaml declares.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
-channel_app = typer.Typer(help="The channels that may send donations.", no_args_is_help=True)
 app.add_typer(channel_app, name="channel")
-console = Console(stderr=True, highlight=False)
-answers = Console(highlight=False)
-"""For what was asked for, so that it can be piped; `console` is for progress and problems."""
+app.add_typer(statement_app, name="statement")
 
 
 def main() -> None:
@@ -54,16 +52,6 @@ def main() -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-
-
-def say(line: str) -> None:
-    """One line of progress."""
-    console.print(f"  {line}", markup=False, soft_wrap=True)
-
-
-def answer(line: str) -> None:
-    """One line of what was asked for."""
-    answers.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -322,190 +310,6 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     )
     if topic is not None:
         sys.stdout.write(f"SHANLIU_TOPIC={namespace()}{topic}\n")
-
-
-# ---------------------------------------------------------------- channels
-
-
-@channel_app.callback()
-def channel_register(
-    context: typer.Context,
-    url: Annotated[
-        str | None,
-        typer.Option(envvar="DONATION_URL", help="The donation service; the local one without."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="OPERATOR_TOKEN", help="An administrator's; the local stack's without it."),
-    ] = None,
-) -> None:
-    """Who may send donations, with which keys and limits."""
-    context.obj = url, token
-
-
-def _register(context: typer.Context) -> Any:
-    from deploy.channels import Register  # noqa: PLC0415 - needs the services' libraries
-
-    return Register.find(*context.obj)
-
-
-@channel_app.command("add")
-def channel_add(  # noqa: PLR0913 - each is an option
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name, which also names its topic: a-z, 0-9, -.")],
-    *,
-    title: Annotated[str, typer.Option(help="What people read, such as 微信支付.")],
-    scheme: Annotated[
-        str, typer.Option(help="webhooks, wechatpay, alipay, unionpay, files, kafka, desk.")
-    ] = ("webhooks"),
-    settings: Annotated[str, typer.Option(help="The scheme's own, as one JSON object.")] = "{}",
-    limit: Annotated[int | None, typer.Option(min=1, help="Messages a second by HTTP.")] = None,
-    organisation: Annotated[str | None, typer.Option(help="Whose channel it is.")] = None,
-    campaign: Annotated[
-        list[str] | None, typer.Option(help="It may give to; again for each. Without it: to all.")
-    ] = None,
-    contact: Annotated[str | None, typer.Option(help="Whom to call.")] = None,
-    sandbox: Annotated[bool, typer.Option("--sandbox", help="For trying out: never any money.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
-    """Register a channel; its signing secret is printed this once."""
-    try:
-        chosen = json.loads(settings)
-    except ValueError:
-        raise StackProblem("--settings is not JSON.") from None
-    new = {"channel": channel, "title": title, "scheme": scheme, "settings": chosen, "sandbox": sandbox}
-    more = {"limit_per_second": limit, "organisation_id": organisation, "campaigns": campaign or None}
-    new |= {key: value for key, value in {**more, "contact": contact}.items() if value is not None}
-    made = _register(context).tell("", new)
-    if as_json:
-        _print_json(made)
-        return
-    say(f"registered {made['channel']}" + (f", topic {made['topic']}" if made["topic"] else ", a sandbox"))
-    _print_secret(made["secret"])
-
-
-@channel_app.command("list")
-def channel_list(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
-) -> None:
-    """All channels and their states."""
-    found = _register(context).ask("")
-    if as_json:
-        _print_json(found)
-        return
-    table = Table(box=None, padding=(0, 1))
-    for column in ("channel", "title", "scheme", "state", "a second", "campaigns"):
-        # A name is there to be typed: where there is no room, the others give way.
-        whole = column in ("channel", "state")
-        table.add_column(column, justify="right" if column == "a second" else "left", no_wrap=whole)
-    for each in found:
-        state_of = "[yellow]paused[/]" if each["state"] == "paused" else "active"
-        table.add_row(
-            each["channel"],
-            escape(each["title"]),
-            each["scheme"] + (" (sandbox)" if each["sandbox"] else ""),
-            state_of,
-            str(each["limit_per_second"]),
-            "all" if each["campaigns"] is None else ", ".join(each["campaigns"]) or "none",
-        )
-    answers.print(table)
-
-
-@channel_app.command("show")
-def channel_show(
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
-    """A channel, its keys without their secrets, and who changed what lately."""
-    register = _register(context)
-    found = register.ask(f"/{channel}")
-    keys, changes = register.ask(f"/{channel}/keys"), register.ask(f"/{channel}/changes?limit=10")["items"]
-    if as_json:
-        _print_json({**found, "keys": keys, "changes": changes})
-        return
-    for what, value in found.items():
-        if value not in (None, {}):
-            answer(f"{what:<17} {value}")
-    for key in keys:
-        until = "ended" if not key["counts"] else f"until {key['valid_until']}" if key["valid_until"] else ""
-        named = f"{key['purpose']} {key['key_id']}"
-        answer(f"key               {named}, since {key['created_at']} {until}".rstrip())
-    for each in changes:
-        detail = json.dumps(each["detail"], ensure_ascii=False)
-        answer(f"{each['changed_at'][:19]} {each['person']}: {each['what']} {detail}")
-
-
-@channel_app.command("pause")
-def channel_pause(
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name.")],
-    reason: Annotated[str, typer.Option(help="Stands in the record.")],
-) -> None:
-    """Answer a channel 503 with Retry-After; what the broker has of it is booked all the same."""
-    _register(context).tell(f"/{channel}/pause", {"reason": reason})
-    say(f"{channel} is paused: {reason}")
-
-
-@channel_app.command("resume")
-def channel_resume(
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name.")],
-    reason: Annotated[str | None, typer.Option(help="Stands in the record.")] = None,
-) -> None:
-    """Let a paused channel in again."""
-    _register(context).tell(f"/{channel}/resume", {"reason": reason})
-    say(f"{channel} is active")
-
-
-@channel_app.command("key")
-def channel_key(
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name.")],
-    *,
-    purpose: Annotated[str, typer.Option(help="signing, platform, apiv3.")] = "signing",
-    file: Annotated[
-        typer.FileText | None,
-        typer.Option(help="A company's key or certificate (PEM), or its APIv3 key; - reads standard input."),
-    ] = None,
-    key_id: Annotated[str | None, typer.Option(help="The company's own name of the key.")] = None,
-    overlap: Annotated[
-        int | None,
-        typer.Option(min=0, help="Hours that the older keys still count; 24, and a platform's as they are."),
-    ] = None,
-) -> None:
-    """Add a key: a new signing secret, printed this once, or a payment company's from a file."""
-    new = {"purpose": purpose, "key_id": key_id, "overlap_hours": overlap}
-    new |= {"key": file.read().strip() if file else None}
-    made = _register(context).tell(
-        f"/{channel}/keys", {key: value for key, value in new.items() if value is not None}
-    )
-    say(f"{channel} has the {purpose} key {made['key_id']}")
-    _print_secret(made["secret"])
-
-
-@channel_app.command("revoke")
-def channel_revoke(
-    context: typer.Context,
-    channel: Annotated[str, typer.Argument(help="Its name.")],
-    key_id: Annotated[str, typer.Argument(help="The key's, as `shanliu channel show` lists it.")],
-    purpose: Annotated[str, typer.Option(help="signing, platform, apiv3.")] = "signing",
-) -> None:
-    """End a key at once: every process refuses it within five seconds."""
-    _register(context).drop(f"/{channel}/keys/{purpose}/{key_id}")
-    say(f"{channel}: the {purpose} key {key_id} counts no longer")
-
-
-def _print_secret(secret: str | None) -> None:
-    """On stdout alone, so that it can be piped to where it is kept."""
-    if secret is not None:
-        say("its signing secret, shown this once:")
-        sys.stdout.write(secret + "\n")
-
-
-def _print_json(found: Any) -> None:
-    sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
 
 
 # ---------------------------------------------------------------- proof

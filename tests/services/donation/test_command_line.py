@@ -1,4 +1,4 @@
-"""`shanliu channel`, against a running service."""
+"""`shanliu channel` and `shanliu statement`, against a running service."""
 
 import asyncio
 import json
@@ -12,22 +12,30 @@ from deploy.cli import app
 from deploy.local.problems import StackProblem
 from tests.services.donation.builders import a_donation, new_id, token
 from tests.services.donation.places import Channel, Service
+from tests.services.donation.test_statements import a_file, a_line, sends_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 WECHAT = '{"campaign_id": "gala", "mchid": "1900000109"}'
 
 
-async def shanliu(service: Service, *words: str, person: str = "admin") -> Result:
+async def shanliu(service: Service, *words: str, person: str = "admin", command: str = "channel") -> Result:
     environment = {"DONATION_URL": str(service.http.base_url), "OPERATOR_TOKEN": token(person)}
     run = CliRunner().invoke
-    return await asyncio.to_thread(run, app, ["channel", *words], env={**environment, "COLUMNS": "200"})
+    return await asyncio.to_thread(run, app, [command, *words], env={**environment, "COLUMNS": "200"})
 
 
 async def done(service: Service, *words: str) -> Result:
     result = await shanliu(service, *words)
     assert result.exit_code == 0, result.output
     return result
+
+
+async def statement(service: Service, *words: str) -> str:
+    """What it told, without the log lines of the service, which runs in the same process."""
+    result = await shanliu(service, *words, person="finance", command="statement")
+    assert result.exit_code == 0, result.output
+    return "".join(line for line in result.stdout.splitlines(keepends=True) if line.startswith((" ", "{")))
 
 
 async def shown(service: Service, channel: str) -> dict[str, Any]:
@@ -71,6 +79,61 @@ async def test_a_channel_s_life_on_the_command_line(service: Service) -> None:
     assert new not in text
 
 
+async def test_a_channel_is_changed(service: Service, tmp_path: Path) -> None:
+    name, file = new_id("ch"), tmp_path / "settings.json"
+    scheme = ("--scheme", "wechatpay", "--settings", WECHAT)
+    await done(service, "add", name, "--title", "微信支付", "--contact", "王", "--campaign", "gala", *scheme)
+    file.write_text('{"campaign_id": "flood", "mchid": "1900000109"}')
+    named = ("--title", "微信大厅", "--limit", "70", "--settings", f"@{file}")
+    changed = await done(service, "change", name, *named, "--empty", "campaigns", "--empty", "contact")
+    assert '"campaign_id": "flood"' in changed.stdout, "JSON, to be copied"
+    view = await shown(service, name)
+    assert (view["title"], view["limit_per_second"]) == ("微信大厅", 70)
+    assert (view["campaigns"], view["contact"]) == (None, None)
+    assert view["settings"]["campaign_id"] == "flood"
+    text = (await done(service, "show", name)).stdout
+    settings = json.loads(text[text.index("{") : text.index("}") + 1])
+    assert settings == view["settings"]
+
+
+async def test_a_file_from_upload_to_the_books(service: Service, tmp_path: Path) -> None:
+    name, file, bad = service.files_channel().name, tmp_path / "账单.csv", tmp_path / "bad.csv"
+    await sends_files(service.place, name)
+    file.write_bytes(a_file([a_line(), a_line(金额="1,234.56"), a_line(金额="many")]))
+
+    text = await statement(service, "upload", name, str(file))
+    assert "3 lines" in text
+    assert "2 new, 1,334.56 yuan" in text
+    assert "line 4" in text
+    number = text.split()[1].rstrip(",")
+    assert text == await statement(service, "show", number)
+    assert name in await statement(service, "list", "--channel", name)
+    await statement(service, "bad-lines", number, "--to", str(bad))
+    assert "many" in bad.read_text("utf-8-sig")
+
+    assert "2 sent, 0 were there, 0 refused" in await statement(service, "confirm", number)
+    again = json.loads(await statement(service, "upload", name, str(file), "--json"))
+    assert (str(again["statement_id"]), again["state"]) == (number, "imported"), "the same file"
+
+
+async def test_a_file_that_is_not_wanted(service: Service, tmp_path: Path) -> None:
+    name, file = service.files_channel().name, tmp_path / "list.csv"
+    await sends_files(service.place, name)
+    file.write_bytes(a_file([a_line()]))
+    number = (await statement(service, "upload", name, str(file))).split()[1].rstrip(",")
+    await statement(service, "discard", number)
+    assert json.loads(await statement(service, "list", "--channel", name, "--state", "discarded", "--json"))[
+        "items"
+    ]
+
+    file.write_bytes(b"\x00\x01 no table")
+    refused = await shanliu(service, "upload", name, str(file), person="finance", command="statement")
+    assert refused.exit_code == 1
+    assert "refused" in refused.stdout
+    late = await shanliu(service, "confirm", number, person="finance", command="statement")
+    assert "It is discarded" in str(late.exception)
+
+
 async def test_a_company_s_key_is_read_from_a_file(service: Service, tmp_path: Path) -> None:
     name, file = new_id("ch"), tmp_path / "apiv3"
     file.write_text("k" * 32 + "\n")
@@ -102,6 +165,11 @@ async def test_a_sandbox_and_a_json_answer(service: Service) -> None:
             "campaign_id: is missing; settings.mchid",
         ),
         (("pause", "nobody", "--reason", "x"), "viewer", "administrator"),
+        (("change", "nobody"), "admin", "what to change"),
+        (("change", "nobody", "--limit", "5"), "admin", "No such channel"),
+        (("change", "nobody", "--empty", "title"), "admin", "--empty takes organisation"),
+        (("change", "nobody", "--contact", "x", "--empty", "contact"), "admin", "at once"),
+        (("change", "nobody", "--settings", "@/nowhere"), "admin", "can't be read"),
         (("list",), "nobody", "token"),
     ],
 )
