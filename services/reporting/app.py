@@ -125,7 +125,14 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             operations_router(desk, access.viewer),
             reports_router(shelf),
             organisations_router(federation),
-            pages_router(hub, access, shelf, federation, secure_cookies=settings.secure_cookies),
+            pages_router(
+                hub,
+                access,
+                shelf,
+                federation,
+                public_url=settings.public_url.rstrip("/"),
+                secure_cookies=settings.secure_cookies,
+            ),
         ],
         routes=[Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"])],
     )

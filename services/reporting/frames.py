@@ -13,7 +13,7 @@ PARTS_SHOWN: Final = 20
 
 def snapshot_frame(state: CampaignState) -> bytes:
     """Everything a screen needs to start with."""
-    return _frame("snapshot", snapshot_of(state), state.version)
+    return frame_of("snapshot", snapshot_of(state), state.version)
 
 
 def change_frame(before: CampaignState, after: CampaignState) -> bytes:
@@ -26,12 +26,12 @@ def change_frame(before: CampaignState, after: CampaignState) -> bytes:
         "status": after.plan.status,
         "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
     }
-    return _frame("change", change, after.version)
+    return frame_of("change", change, after.version)
 
 
 def heartbeat_frame(now: datetime) -> bytes:
     """Sign of life. It has no id: the place to resume from stays the last number's."""
-    return _frame("heartbeat", {"as_of": _utc(now)}, None)
+    return frame_of("heartbeat", {"as_of": _utc(now)}, None)
 
 
 def snapshot_of(state: CampaignState) -> dict[str, Any]:
@@ -90,7 +90,8 @@ def _utc(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _frame(event: str, data: Mapping[str, Any], version: int | None) -> bytes:
+def frame_of(event: str, data: Mapping[str, Any], version: int | None) -> bytes:
+    """One event of the stream; without a version it leaves the place to resume from as it is."""
     place = "" if version is None else f"id: {version}\n"
     payload = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"event: {event}\n{place}data: {payload}\n\n".encode()

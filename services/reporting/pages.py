@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
 from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
+from services.reporting.looks.pages import screen_pages_router
 from services.reporting.schemas import CampaignSummary
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
 from services.reporting.static_files import StaticFile, read_static, static_router
@@ -68,7 +69,13 @@ Render = Callable[..., HTMLResponse]
 
 
 def pages_router(
-    hub: Hub, access: Access, shelf: Shelf, federation: FederationView, *, secure_cookies: bool
+    hub: Hub,
+    access: Access,
+    shelf: Shelf,
+    federation: FederationView,
+    *,
+    public_url: str,
+    secure_cookies: bool,
 ) -> APIRouter:
     """The routes of all pages."""
     router = APIRouter(include_in_schema=False)
@@ -78,17 +85,12 @@ def pages_router(
     router.include_router(_organisation_pages_router(federation, render))
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
     router.include_router(report_pages_router(shelf, render))
+    router.include_router(screen_pages_router(hub, render, public_url=public_url))
 
     @router.get("/")
     async def index() -> Response:
         states = sorted(hub.states(), key=lambda state: state.plan.window_start, reverse=True)
         return render("index.html", {"campaigns": [CampaignSummary.of(state) for state in states]})
-
-    @router.get("/screens/{campaign_id}")
-    async def screen(campaign_id: str) -> Response:
-        """A screen may be opened before its campaign is filed: the page says so and goes on asking."""
-        status = 200 if hub.state(campaign_id) else 404
-        return render("screen.html", {"campaign_id": campaign_id}, status=status)
 
     @router.get("/operations")
     async def operations(request: Request) -> Response:

@@ -17,6 +17,11 @@ class Settings(ServiceSettings, KafkaSettings):
     http_port: int = 8104
     roles: str = "worker,screens"
     operators_file: Path | None = None
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        description="where the audience's phones reach the pages: stands in codes to scan; empty: as asked",
+    )
     max_streams: int = Field(default=5_000, ge=1, description="streams one process holds at most")
     secure_cookies: bool = Field(default=False, description="behind TLS: never send the session in the clear")
 

@@ -8,6 +8,8 @@ const SEEN = 200; // ids remembered, so that a snapshot after a reconnect does n
 // Marks that turn the direction of the text after them: a name must not reverse its neighbour's amount.
 const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
+export const withoutDirectionMarks = (text) => text.replace(DIRECTION_MARKS, "");
+
 function makeRow() {
   const row = document.createElement("li");
   row.className = "donor vacant";
@@ -67,7 +69,7 @@ export class DonorList {
 
   fillIn(entry) {
     const { name, at, amount } = this.write(entry.item);
-    entry.name.textContent = name.replace(DIRECTION_MARKS, "");
+    entry.name.textContent = withoutDirectionMarks(name);
     entry.at.textContent = at;
     entry.amount.textContent = amount;
     entry.row.dataset.kind = entry.item.name && entry.item.kind === "company" ? "company" : "person";

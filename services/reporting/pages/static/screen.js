@@ -3,18 +3,25 @@
 import { ServerClock, dateOf, timeOf, minuteOf } from "./clock.js";
 import { Counter, widthInEms } from "./counter.js";
 import { DonorList } from "./donors.js";
+import { Feast, passed } from "./feast.js";
 import { judge, parseExact } from "./frames.js";
 import { Language } from "./language.js";
 import { formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
+import { Panel, takeTurns } from "./panels.js";
+import { Pace, timeLeft } from "./pulse.js";
 import { Stream } from "./stream.js";
 import { PUBLIC_TEXTS } from "./texts.js";
 
 const DONOR_ROWS = 8; // the style shows as many as fit
 const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
+const MESSAGE_ROWS = 4;
+const RANKING_ROWS = 10;
 const MILESTONE_PERMILLE = [250, 500, 750]; // where a campaign names no milestones of its own
 const MAX_MILESTONES = 8;
 const POINTER_REST_MS = 4_000;
 const PROMISES = ["promised_fen", "disbursed_fen"];
+const AIR_WORDS = { sample: "sample", rehearsal: "rehearsal", frozen: "frozen", hidden: "hidden" };
+const NOT_REAL = ["sample", "rehearsal"];
 const GOODS = ["goods_received_fen", "goods_distributed_fen"];
 
 const body = document.body;
@@ -37,6 +44,17 @@ const writeNumber = (fen) =>
 
 const counter = new Counter(at("number"), writeNumber, { still, onShown: renderRunning });
 const donors = new DonorList(at("donors"), DONOR_ROWS, writeDonor, { still });
+
+const feast = new Feast(at("feast"), at("sparks"), { still });
+const pace = new Pace();
+const messages = new Panel(at("messages"), MESSAGE_ROWS, "message", [["text", "bdi"], ["name", "bdi"]], (item) => ({
+  text: item.text,
+  name: item.name || language.say("kindHeart"),
+}));
+const ranking = new Panel(at("ranking"), RANKING_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (part) => ({
+  name: (language.code === "en" && part.title_en) || part.title,
+  amount: formatShort(part.net_fen, language.code),
+}));
 
 function writeDonor(item) {
   return {
@@ -89,9 +107,26 @@ function apply(frame, whole) {
     stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
   }
   donors.take(frame.recent ?? [], { fill: before === null });
+  pace.hear(proved.as_of, proved.received_fen);
+  if (before !== null) celebrate(before.net_fen);
   if (whole) renderCampaign();
   counter.set(proved.net_fen);
   renderTotals();
+}
+
+/** A milestone that was passed in front of the audience. What a page finds when it opens is no news. */
+function celebrate(beforeFen) {
+  const goal = proved.goal_fen ?? 0n;
+  const mark = passed([...milestonesOf(proved), goal].filter((fen) => fen > 0n), beforeFen, proved.net_fen);
+  if (mark === null) return;
+  feast.hold(language.say(mark === goal ? "goalPassed" : "milestonePassed", formatShort(mark, language.code)));
+}
+
+/** The campaign's own milestones, or the quarters of its goal. */
+function milestonesOf(campaign) {
+  const goal = campaign.goal_fen ?? 0n;
+  const own = (campaign.milestones_fen ?? []).filter((fen) => fen > 0n && fen < goal);
+  return own.length > 0 ? own : MILESTONE_PERMILLE.map((share) => (goal * BigInt(share)) / 1000n);
 }
 
 // ------------------------------------------------------------------ what is shown
@@ -99,6 +134,8 @@ function apply(frame, whole) {
 function renderAll() {
   counter.redraw(writeNumber);
   donors.redraw();
+  messages.redraw();
+  ranking.redraw();
   if (proved !== null) {
     renderCampaign();
     renderTotals();
@@ -120,8 +157,7 @@ function renderCampaign() {
 function renderMilestones() {
   const goal = proved.goal_fen ?? 0n;
   at("goal").hidden = goal <= 0n;
-  const own = (proved.milestones_fen ?? []).filter((fen) => fen > 0n && fen < goal);
-  const marks = own.length > 0 ? own : MILESTONE_PERMILLE.map((share) => (goal * BigInt(share)) / 1000n);
+  const marks = milestonesOf(proved);
   const places = at("milestones");
   while (places.children.length < Math.min(marks.length, MAX_MILESTONES)) {
     places.append(document.createElement("li"));
@@ -141,6 +177,8 @@ function renderTotals() {
   body.dataset.donations = proved.donations > 0 ? "some" : "none";
   for (const name of PROMISES) putAmount(name, formatShort(proved[name] ?? 0n, language.code));
   renderGoods();
+  messages.show(proved.messages ?? []);
+  ranking.show((proved.tree?.parts ?? []).filter((part) => part.net_fen > 0n));
   const count = Number(proved.donations).toLocaleString("en-US");
   const own = language.say("receivedNote", count);
   const tree = proved.tree;
@@ -197,7 +235,8 @@ function renderState() {
   const state = fresh && !behind && proved !== null ? "live" : started ? "confirming" : "connecting";
   if (state === "live") started = true;
   body.dataset.state = state;
-  put("state", language.say(state));
+  renderAir();
+  put("state", language.say(state === "live" ? AIR_WORDS[body.dataset.air] ?? state : state));
   renderClock();
   if (proved === null) put("title", language.say("waiting"));
 }
@@ -208,6 +247,26 @@ function renderClock() {
   const stale = body.dataset.state === "confirming" && proved !== null;
   put("date", stale ? language.say("asOf", timeOf(proved.as_of)) : dateOf(now, language.code));
   renderStepBack();
+  renderPulse(now);
+}
+
+/** What of it is not known, or no longer true, is not told. */
+function renderPulse(now) {
+  const open = proved !== null && proved.status === "launched" && body.dataset.state === "live";
+  const fen = open ? pace.perMinute(now, proved.received_fen) : null;
+  put("pace", fen === null ? "" : language.say("pace", formatShort(fen, language.code)));
+  const left = open ? timeLeft(now, proved.window_end) : null;
+  put("time_left", left === null ? "" : language.say("timeLeft", left.days, left.hours, left.clock));
+}
+
+/** Whether the screen is on air; a sample and a rehearsal can't be mistaken for it. */
+function renderAir() {
+  const air = proved?.air ?? body.dataset.air;
+  body.dataset.air = air;
+  at("mark").hidden = !NOT_REAL.includes(air);
+  if (at("mark").hidden) return;
+  at("mark").dataset.word = language.say(air);
+  put("mark_words", language.say("notReal", language.say(air)));
 }
 
 function showProof(shown) {
@@ -231,6 +290,7 @@ document.addEventListener("pointermove", () => {
 showProof(query.get("proof") === "1");
 renderAll();
 setInterval(renderClock, 1000);
+takeTurns(at("lists"));
 
 const stream = new Stream(body.dataset.stream, {
   onFrame,

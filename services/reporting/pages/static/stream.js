@@ -54,8 +54,9 @@ export class Stream {
     this.source?.close();
     this.opened = mark();
     // A new EventSource cannot be given the header, so the position goes along as a query as well.
-    const resume = this.lastId === "" ? "" : "?last_event_id=" + encodeURIComponent(this.lastId);
-    const source = new EventSource(this.url + resume);
+    const address = new URL(this.url, location.href);
+    if (this.lastId !== "") address.searchParams.set("last_event_id", this.lastId);
+    const source = new EventSource(address);
     this.source = source;
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {

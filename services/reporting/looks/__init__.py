@@ -1,0 +1,1 @@
+"""How a campaign's screens look: layouts, codes to scan, sample numbers, themes. Never what the number is."""
