@@ -144,12 +144,14 @@ def channel_show(
 def _print_channel(found: dict[str, Any]) -> None:
     """One line for each field; an object as indented JSON, to be copied into `--settings`."""
     for what, value in found.items():
-        if isinstance(value, dict):
+        if isinstance(value, bool):
+            lines = ["yes" if value else "no"]
+        elif isinstance(value, dict):
             lines = json.dumps(value, ensure_ascii=False, indent=2).splitlines() if value else []
         elif isinstance(value, list):
             lines = [", ".join(value) or "none"]
         else:
-            lines = [] if value is None else [{True: "yes", False: "no"}.get(value, str(value))]
+            lines = [] if value is None else [str(value)]
         for number, line in enumerate(lines):
             answer(f"{'' if number else what:<17} {line}")
 

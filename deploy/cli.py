@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from deploy.campaigns import campaign_app, organisation_app
 from deploy.channels import channel_app
 from deploy.local import launcher, state
 from deploy.local.launcher import Progress as Told
@@ -39,6 +40,8 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="The Kafka topics that deploy/topics.yaml declares.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(organisation_app, name="organisation")
+app.add_typer(campaign_app, name="campaign")
 app.add_typer(channel_app, name="channel")
 app.add_typer(statement_app, name="statement")
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final, Self
 
 import httpx
@@ -14,6 +15,14 @@ ANSWER_S: Final = 20.0
 """A registration makes a topic, which takes the broker a second or two."""
 UPLOAD_S: Final = 300.0
 """For a file: as long as the service itself waits for one."""
+
+
+class ServiceRefused(StackProblem):
+    """What a service said no to, in its own words."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        super().__init__(_in_words(answer))
+        self.status = answer.status_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,16 @@ class ServiceClient:
         """What is there. Raises StackProblem with the service's own words."""
         return self._send("GET", path, params=_given(query)).json()
 
-    def text(self, path: str) -> bytes:
+    def find_one(self, path: str) -> dict[str, Any] | None:
+        """What is there; None when there is no such thing."""
+        try:
+            return dict(self.ask(path))
+        except ServiceRefused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def file(self, path: str) -> bytes:
         """A file that is there."""
         return self._send("GET", path).content
 
@@ -72,7 +90,7 @@ class ServiceClient:
         except httpx.HTTPError as error:
             raise StackProblem(f"The {self.name} service at {self.url} does not answer: {error}") from None
         if not answer.is_success:
-            raise StackProblem(_in_words(answer))
+            raise ServiceRefused(answer)
         return answer
 
 

@@ -128,7 +128,7 @@ def statement_bad_lines(
     to: Annotated[Path | None, typer.Option(help="A new file; standard output without it.")] = None,
 ) -> None:
     """Its bad lines with their reasons, as CSV: mend them, and upload that file."""
-    content = _donation(context).text(f"/statements/{number}/bad-lines")
+    content = _donation(context).file(f"/statements/{number}/bad-lines")
     if to is None:
         sys.stdout.buffer.write(content)
         return

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import signal
 import socket
 import stat
@@ -26,6 +27,7 @@ from deploy.topics import apply_topics
 pytestmark = pytest.mark.e2e
 
 COMMAND_S = 240
+DOCS = SOURCE / "docs"
 GONE_S = 60
 
 
@@ -63,6 +65,26 @@ class Machine:
         self.look()
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.log()}"
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def follow(self, page: str) -> str:
+        """Run what a guide has its reader type, each block of bash behind the other; its output."""
+        blocks = re.findall(
+            r"^```bash\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        assert blocks, page
+        script = "\n".join(blocks).replace(".venv/bin/shanliu", f"{sys.executable} -m deploy.cli")
+        script = re.sub(r"127\.0\.0\.1:81(\d\d)", lambda m: f"127.0.0.1:{self.base + int(m[1])}", script)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            env=self.environment,
+            cwd=DOCS.parent,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{page}\n{done.stdout}\n{done.stderr}\n{self.log()}"
+        return done.stdout
 
     def log(self) -> str:
         path = self.home.logs / "supervisor.log"
@@ -151,6 +173,11 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
 
     machine.run("up")
     assert machine.answers("/readyz")
+    given_fen = 12_345 + 50_000 + 8_000_000 + 10_000_000 + 6_600
+    for page in ("campaigns/index.md", "desk.md", "reconciliation.md"):
+        machine.follow(page)
+    totals = f"http://127.0.0.1:{machine.base + 4}/v1/campaigns/gala-2027/totals"
+    assert wait_until(lambda: httpx.get(totals, timeout=5).json()["net_fen"] == given_fen, 60)
     machine.run("down")
     assert machine.nothing_lives(5)
     assert "nothing was running" in machine.run("down").stderr
