@@ -162,6 +162,27 @@ class Command:
     nice: int = 0
 
 
+def _step_back(process: psutil.Process, nice: int) -> None:
+    """Lower a process's share, before it has threads, which take it over.
+
+    Linux weighs sessions against each other first (sched(7), autogroup), and each child has its own: there
+    its nice value alone changes nothing. Not where the processes are in a cgroup with a share of its own.
+    """
+    process.nice(nice)
+    group = Path(f"/proc/{process.pid}/autogroup")
+    if group.exists():
+        wait_until(lambda: _written(group, str(nice)), 1)
+
+
+def _written(file: Path, text: str) -> bool:
+    """Whether Linux took it: of users other than root ten changes a second, of all of them together."""
+    try:
+        file.write_text(text, "ascii")
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Child:
     """One process of ours, in a session of its own: a Ctrl-C reaches only the one in charge."""
 
@@ -190,7 +211,7 @@ class Child:
                 ) from error
         self.identity = Identity.of(self._process.pid) or Identity(self._process.pid, time.time())
         if command.nice and (process := self.identity.process()):
-            process.nice(command.nice)  # before it has threads, which take it over
+            _step_back(process, command.nice)
         if keeper is not None:
             keeper.watch(self.identity, command.stop_signal, command.stage)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.environment import own_environment
@@ -49,6 +50,22 @@ def test_a_stubborn_child_is_killed_after_its_grace(start: Start) -> None:
     child = start(STUBBORN, stop_s=0.3)
     assert child.stop() is False
     assert child.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "cpu_affinity"), reason="processes can't be pinned here")
+def test_a_child_that_steps_back_gets_a_small_share_of_a_busy_processor(start: Start) -> None:
+    hungry = READY + "time.sleep(0.5)\nwhile True: pass"
+    urgent, patient = [psutil.Process(start(hungry, nice=nice).pid) for nice in (0, 10)]
+    core = psutil.Process().cpu_affinity()[:1]
+    for process in (urgent, patient):
+        process.cpu_affinity(core)
+
+    def used() -> tuple[float, float]:
+        return urgent.cpu_times().user, patient.cpu_times().user
+
+    before = used()
+    assert wait_until(lambda: used()[0] - before[0] > 1, 30)
+    assert used()[1] - before[1] < 0.5, "without it both would have used the same"
 
 
 def test_a_frozen_child_is_woken_to_be_stopped(start: Start) -> None:
