@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,6 +24,10 @@ from services.reporting.lag import LagWatch
 from services.reporting.operations import OperationsDesk
 from services.reporting.pages import Access, pages_router
 from services.reporting.publishing import TotalsPublisher
+from services.reporting.screens import api as screens_api
+from services.reporting.screens import links
+from services.reporting.screens.stream import ScreenStreamEndpoint
+from services.reporting.screens.watching import ScreenWatch
 from services.reporting.sessions import Sessions
 from services.reporting.settings import Settings
 from services.reporting.stream import StreamEndpoint
@@ -70,6 +74,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # Before the others: the stream's route is asked first, and stands in for the one that only documents it.
     app.router.routes[:0] = [route for role in roles for route in role.routes]
+    for role in roles:
+        for name, value in role.state.items():
+            setattr(app.state, name, value)
     app.state.operators = Operators.from_file(settings.operators_file)
     return app
 
@@ -82,6 +89,8 @@ class Role:
     checks: Mapping[str, Check]
     routers: Sequence[APIRouter] = ()
     routes: Sequence[Route] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """What its routes find in `app.state`."""
 
 
 def _worker(settings: Settings, engine: AsyncEngine) -> Role:
@@ -111,6 +120,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     access = Access(operators, Sessions())
     shelf = Shelf(engine)
     federation = FederationView(engine)
+    watch = ScreenWatch(engine, hub)
     return Role(
         parts=[
             service.background("hub", hub.watch),
@@ -118,23 +128,30 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             service.background("totals-topic", follower.run),
             service.background("totals-database", follower.look),
             service.background("lag", lag.run),
+            service.background("screens", watch.run),
         ],
         checks={"totals": follower.check},
         routers=[
             public_router(hub, engine),
             operations_router(desk, access.viewer),
             reports_router(shelf),
+            screens_api.router,
             organisations_router(federation),
             pages_router(
                 hub,
                 access,
                 shelf,
                 federation,
+                watch,
                 public_url=settings.public_url.rstrip("/"),
                 secure_cookies=settings.secure_cookies,
             ),
         ],
-        routes=[Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"])],
+        routes=[
+            Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"]),
+            Route(links.PLACE + "/stream", ScreenStreamEndpoint(hub, watch), methods=["GET"]),
+        ],
+        state={"screens": screens_api.Parts.of(engine, hub, watch)},
     )
 
 

@@ -5,6 +5,7 @@ whole, not a difference. Frames are numbered from 1 in this process; a stream's 
 last one it has. The ids on the wire are versions (proof.py), which every process gives alike.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Final
 
@@ -18,18 +19,49 @@ RING_FRAMES: Final = 50
 state instead, which is shorter than the frames it stands for."""
 
 
-class Feed:
+class Frames(ABC):
+    """Numbered frames, the newest of them kept, and the whole state for those who have missed too many."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._frames: deque[bytes] = deque(maxlen=RING_FRAMES)
+
+    @abstractmethod
+    def resume(self, version: int | None, /) -> tuple[bytes, int]:
+        """What a new stream is sent first, and its cursor; `version`: the id it has, if any."""
+
+    @abstractmethod
+    def snapshot(self) -> bytes:
+        """The state of the last frame as a whole, encoded once for all who ask for it."""
+
+    def since(self, cursor: int) -> tuple[bytes, int]:
+        """What a stream that has frame `cursor` is to be sent next, and its cursor after that: the frames it
+        has missed, or the whole state when they are too many to be of use.
+        """
+        missed = self.number - cursor
+        if missed > len(self._frames):
+            return self.snapshot(), self.number
+        if missed == 1:
+            return self._frames[-1], self.number
+        return b"".join(self._frames[index] for index in range(-missed, 0)), self.number
+
+
+class Feed(Frames):
     """What one campaign's streams are sent."""
 
     def __init__(self, state: CampaignState) -> None:
+        super().__init__()
         self.newest = state
-        self.number = 0
         self._sent = state
         self._sent_at_s = float("-inf")
-        self._frames: deque[bytes] = deque(maxlen=RING_FRAMES)
         self._versions: deque[int] = deque(maxlen=RING_FRAMES)
         """The version each frame leads away from."""
         self._snapshot: bytes | None = None
+
+    @property
+    def sent(self) -> CampaignState:
+        """The state of the last frame."""
+        return self._sent
 
     def offer(self, state: CampaignState) -> bool:
         """Take a state if it is newer than what is known; False: it is stale and must not be shown.
@@ -51,25 +83,16 @@ class Feed:
             return None
         return max(0.0, self._sent_at_s + FRAME_S - now_s)
 
-    def advance(self, now_s: float) -> None:
+    def advance(self, now_s: float) -> bytes:
         """Make the frame that leads from the last one to the newest state."""
-        self._frames.append(change_frame(self._sent, self.newest))
+        frame = change_frame(self._sent, self.newest)
+        self._frames.append(frame)
         self._versions.append(self._sent.version)
         self._sent, self._sent_at_s, self._snapshot = self.newest, now_s, None
         self.number += 1
+        return frame
 
-    def since(self, cursor: int) -> tuple[bytes, int]:
-        """What a stream that has frame `cursor` is to be sent next, and its cursor after that: the frames it
-        has missed, or the whole state when they are too many to be of use.
-        """
-        missed = self.number - cursor
-        if missed > len(self._frames):
-            return self.snapshot(), self.number
-        if missed == 1:
-            return self._frames[-1], self.number
-        return b"".join(self._frames[index] for index in range(-missed, 0)), self.number
-
-    def resume(self, version: int | None) -> tuple[bytes, int]:
+    def resume(self, version: int | None, /) -> tuple[bytes, int]:
         """What a new stream is sent first. With the id of a frame still kept: what came after it; else the
         whole state.
         """

@@ -3,30 +3,38 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from services.reporting.totals import Amounts, CampaignState, RecentDonor, Tree
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 PARTS_SHOWN: Final = 20
 """Parts that a screen is told of, ten times a second; the API tells them all."""
 
 
-def snapshot_frame(state: CampaignState) -> bytes:
-    """Everything a screen needs to start with."""
-    return frame_of("snapshot", snapshot_of(state), state.version)
+def snapshot_frame(state: CampaignState, air: Mapping[str, Any] = NOTHING) -> bytes:
+    """Everything a screen needs to start with; `air`: what its operators decided, for a registered one."""
+    return frame_of("snapshot", {**snapshot_of(state), **air}, state.version)
 
 
-def change_frame(before: CampaignState, after: CampaignState) -> bytes:
+def change_frame(before: CampaignState, after: CampaignState, air: Mapping[str, Any] = NOTHING) -> bytes:
     """What is new since the frame of `before`; a whole snapshot when the campaign's plan has changed."""
     if after.plan.model_copy(update={"status": before.plan.status}) != before.plan:
-        return snapshot_frame(after)
+        return snapshot_frame(after, air)
     known = {donor.donation_id for donor in before.recent}
     change = {
         **_numbers(after),
         "status": after.plan.status,
         "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
+        **air,
     }
     return frame_of("change", change, after.version)
+
+
+def ended_frame(why: str) -> bytes:
+    """The last frame of a stream that must not be opened again under this address."""
+    return frame_of("ended", {"why": why}, None)
 
 
 def heartbeat_frame(now: datetime) -> bytes:
@@ -49,6 +57,7 @@ def snapshot_of(state: CampaignState) -> dict[str, Any]:
 
 def _numbers(state: CampaignState) -> dict[str, Any]:
     return {
+        "campaign_id": state.campaign_id,
         **amounts_of(state.amounts),
         "version": state.version,
         "digest": state.digest,

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.reporting import metrics
-from services.reporting.feed import Feed
-from services.reporting.frames import heartbeat_frame
+from services.reporting.feed import Feed, Frames
+from services.reporting.frames import ended_frame, heartbeat_frame
+from services.reporting.screens.air import OnAir
+from services.reporting.screens.feed import ScreenFeed
 from services.reporting.totals import CampaignState
 
 HEARTBEAT_S: Final = 5.0
@@ -31,13 +33,14 @@ class TooManyStreams(Exception):
 class Stream:
     """One open connection: it has at most one write under way and no queue, only a cursor into its feed."""
 
-    def __init__(self, feed: Feed, version: int | None) -> None:
+    def __init__(self, feed: Frames, version: int | None) -> None:
         self._feed = feed
         self._first, self._cursor = feed.resume(version)
         self._news = asyncio.Event()
         self._beat: bytes | None = None
         self._limit = asyncio.timeout(None)
         self._writing_since_s: float | None = None
+        self._ending = False
         self.closed = False
         self.written = 0
 
@@ -47,12 +50,18 @@ class Stream:
 
     def beat(self, frame: bytes) -> None:
         """Send a heartbeat when the stream is next free to write."""
-        self._beat = frame
+        if not self._ending:
+            self._beat = frame
         self._news.set()
 
     def close(self) -> None:
         """End the stream after the write that is under way."""
         self.closed = True
+        self._news.set()
+
+    def end(self, frame: bytes) -> None:
+        """End the stream with a last frame."""
+        self._beat, self._ending = frame, True
         self._news.set()
 
     def check(self, now_s: float) -> None:
@@ -73,6 +82,8 @@ class Stream:
                     self.written += 1
                 pending = self._next()
                 if pending is None:
+                    if self._ending:
+                        return
                     self._news.clear()
                     await self._news.wait()
 
@@ -90,7 +101,9 @@ class Hub:
     def __init__(self, *, max_streams: int) -> None:
         self.max_streams = max_streams
         self._feeds: dict[str, Feed] = {}
-        self._streams: defaultdict[str, set[Stream]] = defaultdict(set)
+        self._screens: dict[str, ScreenFeed] = {}
+        self._streams: defaultdict[str | ScreenFeed, set[Stream]] = defaultdict(set)
+        """By campaign, and by registered screen."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._written_by_ended = 0
         self._counted = 0
@@ -113,6 +126,7 @@ class Hub:
             if feed is None:
                 self._feeds[state.campaign_id] = Feed(state)
                 metrics.TOTALS_TAKEN.labels("shown").inc()
+                self._pass_on(state, None)
             elif feed.offer(state):
                 metrics.TOTALS_TAKEN.labels("shown").inc()
                 self._schedule(state.campaign_id, feed)
@@ -133,25 +147,88 @@ class Hub:
 
     def _send(self, campaign_id: str, feed: Feed) -> None:
         self._timers.pop(campaign_id, None)
-        feed.advance(asyncio.get_running_loop().time())
+        frame = feed.advance(asyncio.get_running_loop().time())
         for stream in self._streams.get(campaign_id, ()):
             stream.wake()
+        self._pass_on(feed.newest, frame)
         lag = datetime.now(UTC) - feed.newest.as_of
         metrics.FRAME_LAG_SECONDS.observe(max(0.0, lag.total_seconds()))
+
+    # ------------------------------------------------------------ registered screens
+
+    def screen(self, screen_id: str) -> ScreenFeed | None:
+        """The feed of a registered screen; None: this process has not heard of it."""
+        return self._screens.get(screen_id)
+
+    def watched_screens(self) -> set[str]:
+        """The registered screens that are connected to this process."""
+        return {name for name, feed in self._screens.items() if self._streams.get(feed)}
+
+    def put_on_air(self, screen_id: str, on_air: OnAir) -> None:
+        """Take what was decided for a screen; what it shows from now on goes out at once."""
+        feed = self._screens.get(screen_id)
+        if feed is None:
+            feed = self._screens[screen_id] = ScreenFeed(on_air)
+        changed = feed.decide(on_air)
+        known = self._feeds.get(on_air.followed) if on_air.followed is not None else None
+        if known is not None and feed.current is None:
+            changed = feed.follow(known.sent)
+        if changed:
+            self._wake(feed)
+
+    def follow_sample(self, screen_id: str, state: CampaignState) -> None:
+        """Show a rehearsal's sample number on a screen."""
+        feed = self._screens[screen_id]
+        if feed.follow(state):
+            self._wake(feed)
+
+    def end_streams(self, screen_id: str, why: str) -> None:
+        """End a screen's streams: its link does not hold any more."""
+        feed = self._screens.get(screen_id)
+        for stream in list(self._streams.get(feed, ())) if feed else ():
+            stream.end(ended_frame(why))
+
+    def _pass_on(self, state: CampaignState, frame: bytes | None) -> None:
+        """To the registered screens of a campaign; the plain ones share the public frame."""
+        for feed in self._screens.values():
+            if feed.on_air.followed == state.campaign_id and feed.follow(state, frame):
+                self._wake(feed)
+
+    def _wake(self, feed: ScreenFeed) -> None:
+        for stream in self._streams.get(feed, ()):
+            stream.wake()
+
+    # ------------------------------------------------------------ streams
 
     @asynccontextmanager
     async def stream(self, campaign_id: str, version: int | None) -> AsyncIterator[Stream]:
         """Open a stream on a known campaign, resuming after `version`. Raises TooManyStreams, KeyError."""
+        async with self._open(campaign_id, self._feeds[campaign_id], version) as stream:
+            yield stream
+
+    @asynccontextmanager
+    async def screen_stream(self, screen_id: str) -> AsyncIterator[Stream]:
+        """Open a stream on a screen that has something to show. Raises TooManyStreams, KeyError."""
+        feed = self._screens[screen_id]
+        if feed.shown is None:
+            raise KeyError(screen_id)
+        async with self._open(feed, feed, None) as stream:
+            yield stream
+
+    @asynccontextmanager
+    async def _open(self, key: str | ScreenFeed, feed: Frames, version: int | None) -> AsyncIterator[Stream]:
         if self.open_streams >= self.max_streams:
             raise TooManyStreams
-        stream = Stream(self._feeds[campaign_id], version)
-        self._streams[campaign_id].add(stream)
+        stream = Stream(feed, version)
+        self._streams[key].add(stream)
         self.open_streams += 1
         metrics.STREAMS_OPEN.set(self.open_streams)
         try:
             yield stream
         finally:
-            self._streams[campaign_id].discard(stream)
+            self._streams[key].discard(stream)
+            if not self._streams[key]:
+                del self._streams[key]
             self.open_streams -= 1
             self._written_by_ended += stream.written
             metrics.STREAMS_OPEN.set(self.open_streams)

@@ -15,6 +15,8 @@ from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
 from services.reporting.looks.pages import screen_pages_router
 from services.reporting.schemas import CampaignSummary
+from services.reporting.screens.pages import screen_links_router
+from services.reporting.screens.watching import ScreenWatch
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
 from services.reporting.static_files import StaticFile, read_static, static_router
 from shared.access import BEARER, Operators, Person, Role, require
@@ -73,6 +75,7 @@ def pages_router(
     access: Access,
     shelf: Shelf,
     federation: FederationView,
+    screens: ScreenWatch,
     *,
     public_url: str,
     secure_cookies: bool,
@@ -86,6 +89,7 @@ def pages_router(
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
     router.include_router(report_pages_router(shelf, render))
     router.include_router(screen_pages_router(hub, render, public_url=public_url))
+    router.include_router(screen_links_router(screens, render))
 
     @router.get("/")
     async def index() -> Response:

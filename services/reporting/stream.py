@@ -7,6 +7,7 @@ FastAPI's own event stream delivered 9 % of the frames that this way delivers 95
 import asyncio
 import random
 from collections.abc import MutableMapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -35,16 +36,14 @@ class StreamEndpoint:
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream one campaign. 404: it is unknown; 503: too many streams, or stopping."""
-        campaign_id = scope["path_params"]["campaign_id"]
+        """Stream what `open` gives. 404: it is unknown; 503: too many streams, or stopping."""
         try:
             if self._hub.stopping:
                 raise TooManyStreams
-            async with self._hub.stream(campaign_id, _resume_version(scope)) as stream:
+            async with self.open(scope) as stream:
                 await _serve(stream, self._hub, receive, send)
         except KeyError:
-            problem = unknown_campaign(campaign_id)
-            await problem.to_response()(scope, receive, send)
+            await self.unknown(scope).to_response()(scope, receive, send)
         except TooManyStreams:
             metrics.STREAMS_ENDED.labels("refused").inc()
             problem = Problem(
@@ -54,6 +53,14 @@ class StreamEndpoint:
                 headers={"Retry-After": str(RETRY_AFTER_S), "Access-Control-Allow-Origin": "*"},
             )
             await problem.to_response()(scope, receive, send)
+
+    def open(self, scope: Scope) -> AbstractAsyncContextManager[Stream]:
+        """The stream that an address names. Entering it raises TooManyStreams, KeyError."""
+        return self._hub.stream(scope["path_params"]["campaign_id"], _resume_version(scope))
+
+    def unknown(self, scope: Scope, /) -> Problem:
+        """The answer to an address that names nothing."""
+        return unknown_campaign(scope["path_params"]["campaign_id"])
 
 
 def unknown_campaign(campaign_id: str) -> Problem:

@@ -68,6 +68,8 @@ async def serving(
         "MAX_STREAMS": str(settings.max_streams),
         "LOG_LEVEL": "warning",
     }
+    if settings.operators_file is not None:
+        environment["OPERATORS_FILE"] = str(settings.operators_file)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.reporting", env=environment
     )
@@ -109,13 +111,15 @@ class Screen:
     ended: bool = False
     frames: list[tuple[str, str | None, str]] = field(default_factory=list)
     """(event, id, data) of each frame so far."""
+    link: str | None = None
+    """The path of a registered screen; without it the campaign's public stream."""
 
     async def watch(self) -> None:
         """Read until the server ends the stream or the task is cancelled."""
         resume = f"last-event-id: {self.last_event_id}\r\n" if self.last_event_id else ""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
         try:
-            path = f"/v1/campaigns/{self.campaign_id}/stream"
+            path = f"{self.link or f'/v1/campaigns/{self.campaign_id}'}/stream"
             writer.write(f"GET {path} HTTP/1.1\r\nhost: screen\r\n{resume}\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             self.status = int(head.split()[1])
@@ -141,10 +145,15 @@ class Screen:
 
 @asynccontextmanager
 async def screens(
-    port: int, campaign_id: str, count: int = 1, *, last_event_id: str | None = None
+    port: int,
+    campaign_id: str,
+    count: int = 1,
+    *,
+    last_event_id: str | None = None,
+    link: str | None = None,
 ) -> AsyncIterator[list[Screen]]:
     """Connected screens, each with its first frame."""
-    connected = [Screen(port, campaign_id, last_event_id) for _ in range(count)]
+    connected = [Screen(port, campaign_id, last_event_id, link=link) for _ in range(count)]
     tasks = [asyncio.create_task(screen.watch()) for screen in connected]
     try:
         await until(

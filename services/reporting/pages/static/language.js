@@ -1,4 +1,4 @@
-// Chinese first, English by `?lang=en`, the switch on the page, or the key "l". Texts that carry no data are
+// Chinese first unless the page's data-language says otherwise; English by `?lang=en`, the switch on the page, or the key "l". Texts that carry no data are
 // marked in the templates with data-text="key"; everything from outside is set with textContent.
 
 export class Language {
@@ -6,7 +6,8 @@ export class Language {
   constructor(words, onChange = () => {}) {
     this.words = words;
     this.onChange = onChange;
-    this.code = new URLSearchParams(location.search).get("lang") === "en" ? "en" : "zh";
+    const asked = new URLSearchParams(location.search).get("lang") ?? document.body.dataset.language;
+    this.code = asked === "en" ? "en" : "zh";
     document.addEventListener("keydown", (event) => {
       if (event.key === "l" && !event.ctrlKey && !event.metaKey && event.target.tagName !== "INPUT") this.toggle();
     });
@@ -28,7 +29,7 @@ export class Language {
   toggle() {
     this.code = this.code === "zh" ? "en" : "zh";
     const address = new URL(location.href);
-    if (this.code === "en") address.searchParams.set("lang", "en");
+    if (this.code !== (document.body.dataset.language ?? "zh")) address.searchParams.set("lang", this.code);
     else address.searchParams.delete("lang");
     history.replaceState(null, "", address);
     this.apply();

@@ -40,7 +40,7 @@ const language = new Language(PUBLIC_TEXTS, renderAll);
 const still = () => reducedMotion.matches || document.hidden;
 
 const writeNumber = (fen) =>
-  query.get("format") === "wan" && language.code === "zh" ? formatSpoken(fen) : formatYuan(fen);
+  (query.get("format") ?? body.dataset.format) === "wan" && language.code === "zh" ? formatSpoken(fen) : formatYuan(fen);
 
 const counter = new Counter(at("number"), writeNumber, { still, onShown: renderRunning });
 const donors = new DonorList(at("donors"), DONOR_ROWS, writeDonor, { still });
@@ -88,12 +88,13 @@ function onFrame(kind, text) {
     console.error("unreadable frame", kind, error);
     return;
   }
-  if (kind === "heartbeat") clock.hear(frame.as_of);
+  if (kind === "ended") location.reload(); // the server says why
+  else if (kind === "heartbeat") clock.hear(frame.as_of);
   else if (kind === "snapshot" || proved !== null) onTotals(frame, kind === "snapshot");
 }
 
 function onTotals(frame, whole) {
-  const verdict = judge(proved, frame);
+  const verdict = judge(proved, frame, body.dataset.campaign);
   behind = verdict !== "apply";
   if (behind) console.warn("frame not shown", verdict, frame.version, proved?.version);
   else apply(frame, whole);
@@ -103,7 +104,7 @@ function onTotals(frame, whole) {
 function apply(frame, whole) {
   const before = proved;
   proved = { ...before, ...frame };
-  if (before !== null && proved.net_fen < before.net_fen) {
+  if (before !== null && proved.air === before.air && proved.net_fen < before.net_fen) {
     stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
   }
   donors.take(frame.recent ?? [], { fill: before === null });
