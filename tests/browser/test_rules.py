@@ -147,6 +147,59 @@ async def test_only_a_proved_number_may_be_shown(
     assert await call(modules, "frames", "judge", proved, frame) == verdict
 
 
+OWN = "campaign_id: 'gala-2026', "
+OTHER = "campaign_id: 'drive-2026', "
+
+
+def on_air(sequence: int, frame: str) -> str:
+    """A frame of a registered screen."""
+    return frame.replace("{", f"{{air_sequence: {sequence}, {OWN}", 1)
+
+
+@pytest.mark.parametrize(
+    ("proved", "frame", "verdict"),
+    [
+        pytest.param("null", totals(5, 100).replace("{", "{" + OWN, 1), "apply", id="its own campaign"),
+        pytest.param("null", totals(5, 100).replace("{", "{" + OTHER, 1), "foreign", id="another campaign"),
+        pytest.param("null", totals(5, 100), "foreign", id="no campaign at all"),
+        pytest.param(
+            "null",
+            totals(5, 100).replace("{", "{air: 'rehearsal', " + OTHER, 1),
+            "apply",
+            id="another campaign in a rehearsal",
+        ),
+        pytest.param(
+            on_air(1, totals(5, 100)), on_air(2, totals(4, 90)), "apply", id="an operator froze an older one"
+        ),
+        pytest.param(
+            on_air(2, totals(4, 90)),
+            on_air(1, totals(5, 100)),
+            "stale",
+            id="a process that has not heard of it",
+        ),
+        pytest.param(
+            on_air(2, totals(4, 90)), on_air(2, totals(3, 90)), "stale", id="an older one without a decision"
+        ),
+        pytest.param(
+            on_air(1, totals(5, 100)),
+            on_air(2, totals(6, 90, net=95)),
+            "unproved",
+            id="no decision makes parts add up",
+        ),
+        pytest.param(
+            on_air(2, totals(5, 100)),
+            totals(6, 120).replace("{", "{" + OWN, 1),
+            "apply",
+            id="a public frame in between",
+        ),
+    ],
+)
+async def test_a_screen_shows_its_own_campaign_and_what_was_decided_last(
+    modules: Page, proved: str, frame: str, verdict: str
+) -> None:
+    assert await call(modules, "frames", "judge", proved, frame, "'gala-2026'") == verdict
+
+
 async def test_minutes_without_a_donation_are_zero(modules: Page) -> None:
     rows = [
         {"minute": "2026-01-18T11:30:00Z", "donations": 2},

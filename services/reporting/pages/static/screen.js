@@ -94,6 +94,11 @@ function onFrame(kind, text) {
 }
 
 function onTotals(frame, whole) {
+  // A rehearsal and the real thing have nothing in common: pace, donors, milestones begin anew.
+  if (proved !== null && (proved.air === "rehearsal") !== ((frame.air ?? proved.air) === "rehearsal")) {
+    location.reload();
+    return;
+  }
   const verdict = judge(proved, frame, body.dataset.campaign);
   behind = verdict !== "apply";
   if (behind) console.warn("frame not shown", verdict, frame.version, proved?.version);
@@ -104,7 +109,7 @@ function onTotals(frame, whole) {
 function apply(frame, whole) {
   const before = proved;
   proved = { ...before, ...frame };
-  if (before !== null && proved.air === before.air && proved.net_fen < before.net_fen) {
+  if (before !== null && proved.control !== "frozen" && proved.net_fen < before.net_fen) {
     stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
   }
   donors.take(frame.recent ?? [], { fill: before === null });
