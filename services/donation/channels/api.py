@@ -9,13 +9,11 @@ Every POST needs an `Idempotency-Key`. The answer kept under it has no secret: r
 `"secret": null`, and whoever lost the first answer adds another key.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
@@ -37,12 +35,13 @@ from services.donation.channels.schemas import (
     ResumeBody,
 )
 from services.donation.channels.schemes import Purpose
-from shared import idempotency, versions
+from shared import http_commands, versions
 from shared.access import Person, require
 from shared.broker import INTAKE_PREFIX, KafkaSettings, ensure_topic
+from shared.http_commands import Commands, VersionHeader, Work, tagged
 from shared.problems import Problem
 from shared.refusals import NotFound
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Runner
 from shared.secret_box import SecretBox
 from shared.strict_json import StrictJsonRoute
 
@@ -50,10 +49,6 @@ INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms"
 """The broker's clock decides when a donation was received; a channel can't say so."""
 
 ChannelName = Annotated[str, Path(pattern=CHANNEL)]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
-VersionHeader = Annotated[str | None, Header(description="The ETag the change was decided on; *: any")]
 
 router = APIRouter(prefix="/v1/channels", route_class=StrictJsonRoute, tags=["channels"])
 
@@ -80,49 +75,26 @@ Administrator = Annotated[Person, Depends(require("administrator"))]
 READERS: Final = [Depends(require("viewer", "desk"))]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One POST of an administrator, with its key."""
+class Sent(http_commands.Sent[Parts]):
+    """A command of an administrator."""
 
-    command: Command
-    parts: Parts
-
-    @property
-    def person(self) -> str:
-        """Who sent it."""
-        return self.command.person
-
-    async def run(
-        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
-    ) -> dict[str, Any]:
-        """Run the command once, have this process know of it, and give back what to answer."""
-
-        async def answered(connection: AsyncConnection) -> Answer:
-            return Answer.of(status, await work(connection))
-
-        answer = await self.parts.runner.run(self.command, answered)
+    async def run(self, work: Work, status: int = 200, *, once: Mapping[str, Any] | None = None) -> Response:
+        """Run it once, have this process know of it, and answer."""
+        response = await super().run(work, status, once=once)
         await self.parts.directory.refresh()
-        return dict(answer.body)
+        return response
 
 
-def sent(name: str) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name` of an administrator."""
-
-    async def dependency(
-        request: Request, parts: Wired, person: Administrator, idempotency_key: KeyHeader = None
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        digest = idempotency.request_hash(request.method, request.url.path, None, await request.body())
-        return Sent(Command(name, person.name, key, digest), parts)
-
-    return dependency
+sent = Commands(_parts, Sent).sent
 
 
 # ---------------------------------------------------------------- channels
 
 
 @router.post("", status_code=201, response_model=RegisteredChannel, summary="Register a channel")
-async def register(new: NewChannel, sent: Annotated[Sent, Depends(sent("register_channel"))]) -> Response:
+async def register(
+    new: NewChannel, sent: Annotated[Sent, Depends(sent("register_channel", "administrator"))]
+) -> Response:
     """Makes its topic, and for the partner API its first signing secret, which is shown this once."""
     if new.channel == "internal":
         own = "internal is the service's own"
@@ -138,7 +110,7 @@ async def register(new: NewChannel, sent: Annotated[Sent, Depends(sent("register
             once["secret"] = material.secret
         return RegisteredChannel.of(row)
 
-    return _answer(await sent.run(work, 201) | once, 201)
+    return await sent.run(work, 201, once=once)
 
 
 @router.get("", summary="The channels", dependencies=READERS)
@@ -155,7 +127,7 @@ async def read(channel: ChannelName, parts: Wired) -> Response:
         row = await queries.channel(connection, channel)
     if row is None:
         raise NotFound("No such channel.")
-    return _answer(Channel.of(row).model_dump(mode="json"), 200)
+    return tagged(Channel.of(row).model_dump(mode="json"))
 
 
 @router.patch("/{channel}", response_model=Channel, summary="Change a channel")
@@ -173,31 +145,35 @@ async def change(
     async with parts.engine.begin() as connection:
         row = await commands.change(connection, person.name, channel, patch, expected)
     await parts.directory.refresh()
-    return _answer(Channel.of(row).model_dump(mode="json"), 200)
+    return tagged(Channel.of(row).model_dump(mode="json"))
 
 
 @router.post("/{channel}/pause", response_model=Channel, summary="Pause a channel")
 async def pause(
-    channel: ChannelName, body: PauseBody, sent: Annotated[Sent, Depends(sent("pause_channel"))]
+    channel: ChannelName,
+    body: PauseBody,
+    sent: Annotated[Sent, Depends(sent("pause_channel", "administrator"))],
 ) -> Response:
     """It is answered 503 with Retry-After; what the broker has of it stays and is booked."""
 
     async def work(connection: AsyncConnection) -> Channel:
         return Channel.of(await commands.pause(connection, sent.person, channel, body.reason))
 
-    return _answer(await sent.run(work), 200)
+    return await sent.run(work)
 
 
 @router.post("/{channel}/resume", response_model=Channel, summary="Resume a channel")
 async def resume(
-    channel: ChannelName, body: ResumeBody, sent: Annotated[Sent, Depends(sent("resume_channel"))]
+    channel: ChannelName,
+    body: ResumeBody,
+    sent: Annotated[Sent, Depends(sent("resume_channel", "administrator"))],
 ) -> Response:
     """It is let in again."""
 
     async def work(connection: AsyncConnection) -> Channel:
         return Channel.of(await commands.resume(connection, sent.person, channel, body.reason))
 
-    return _answer(await sent.run(work), 200)
+    return await sent.run(work)
 
 
 @router.get("/{channel}/changes", summary="Who changed what of a channel", dependencies=READERS)
@@ -221,7 +197,9 @@ async def list_changes(
 
 @router.post("/{channel}/keys", status_code=201, response_model=AddedKey, summary="Add a key")
 async def add_key(
-    channel: ChannelName, new: NewKey, sent: Annotated[Sent, Depends(sent("add_channel_key"))]
+    channel: ChannelName,
+    new: NewKey,
+    sent: Annotated[Sent, Depends(sent("add_channel_key", "administrator"))],
 ) -> Response:
     """A signing secret is made here and shown this once; the others of its purpose count until the overlap
     is over.
@@ -234,7 +212,7 @@ async def add_key(
             once["secret"] = added.material.secret
         return AddedKey.model_validate(added.row, from_attributes=True)
 
-    return _answer(await sent.run(work, 201) | once, 201)
+    return await sent.run(work, 201, once=once)
 
 
 @router.get("/{channel}/keys", summary="A channel's keys", dependencies=READERS)
@@ -257,10 +235,3 @@ async def revoke_key(
     async with parts.engine.begin() as connection:
         await commands.revoke_key(connection, person.name, channel, purpose, key_id)
     await parts.directory.refresh()
-
-
-def _answer(body: dict[str, Any], status: int) -> Response:
-    """The ETag of a channel is its version; a secret is for no cache."""
-    version = body.get("version")
-    headers = {"Cache-Control": "no-store"} | ({} if version is None else {"ETag": versions.etag(version)})
-    return JSONResponse(body, status, headers=headers)

@@ -12,15 +12,12 @@ Every POST needs an `Idempotency-Key`; void and reissue need `If-Match` with the
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
@@ -43,11 +40,12 @@ from services.donation.receipts.schemas import (
     WaiverBody,
     WaiverPage,
 )
-from shared import idempotency, versions
-from shared.access import Person, Role, require
+from shared import http_commands
+from shared.access import Role, require
+from shared.http_commands import tagged
 from shared.problems import problem_of
 from shared.refusals import NotFound, Refused
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Runner
 from shared.strict_json import StrictJsonRoute
 
 LISTED: Final = (
@@ -57,11 +55,6 @@ READERS: Final[tuple[Role, ...]] = ("desk", "finance")
 
 NumberPath = Annotated[str, Path(pattern=NUMBER, description="Such as SZCS-2027-0000123")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
-VersionHeader = Annotated[str | None, Header(description="The ETag the command was decided on; *: any")]
-
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["receipts"])
 
 
@@ -91,46 +84,12 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One POST: the command, and who sent it knowing which version."""
-
-    command: Command
-    actor: Actor
-    parts: Parts
-
-    async def run(
-        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
-    ) -> Response:
-        """Run the command once, and answer with what it gives back."""
-
-        async def answered(connection: AsyncConnection) -> Answer:
-            return Answer.of(status, await work(connection))
-
-        answer = await self.parts.runner.run(self.command, answered)
-        return _answer(answer.body, answer.status)
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts], versioned=True).sent
 
 
-def sent(name: str, *roles: Role, of_version: bool = False) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name`, from a person with one of `roles`, with its key. `of_version`: it
-    must say which version of the receipt it was decided on.
-    """
-
-    async def dependency(
-        request: Request,
-        parts: Wired,
-        person: Annotated[Person, Depends(require(*roles))],
-        idempotency_key: KeyHeader = None,
-        if_match: VersionHeader = None,
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        if of_version:
-            versions.require_if_match(if_match)
-        expected = versions.expected_version(if_match)
-        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
-        return Sent(Command(name, person.name, key, digest), Actor(person.name, expected), parts)
-
-    return dependency
+def _actor(sent: Sent) -> Actor:
+    return Actor(sent.person, sent.expected)
 
 
 # ---------------------------------------------------------------- organisations
@@ -146,7 +105,7 @@ async def register_organisation(
     """Its code begins each of its numbers and stays. 409 when either is registered."""
 
     async def work(connection: AsyncConnection) -> Organisation:
-        row = {**body.model_dump(), "registered_by": sent.actor.person, "registered_at": datetime.now(UTC)}
+        row = {**body.model_dump(), "registered_by": sent.person, "registered_at": datetime.now(UTC)}
         if not await queries.add_organisation(connection, row):
             raise OrganisationKnown("Look at the list of organisations.", fields=["organisation", "code"])
         return Organisation.model_validate(row)
@@ -177,7 +136,7 @@ async def issue(
 
     async def work(connection: AsyncConnection) -> Receipt:
         number = await sent.parts.office.issue(
-            connection, sent.actor, body.donation_ids, handler=body.handler, anonymous=body.anonymous
+            connection, _actor(sent), body.donation_ids, handler=body.handler, anonymous=body.anonymous
         )
         return await _read(connection, number)
 
@@ -194,7 +153,7 @@ async def issue_each(
 
     async def work(connection: AsyncConnection) -> IssuedEach:
         made = await sent.parts.office.issue_each(
-            connection, sent.actor, body.donation_ids, handler=body.handler
+            connection, _actor(sent), body.donation_ids, handler=body.handler
         )
         pairs = zip(body.donation_ids, made, strict=True)
         return IssuedEach(items=[_issued(donation_id, each) for donation_id, each in pairs])
@@ -211,7 +170,7 @@ async def void(
     """Its number stays taken, its donations can be on another."""
 
     async def work(connection: AsyncConnection) -> Receipt:
-        await sent.parts.office.void(connection, sent.actor, number, reason=body.reason)
+        await sent.parts.office.void(connection, _actor(sent), number, reason=body.reason)
         return await _read(connection, number)
 
     return await sent.run(work)
@@ -232,7 +191,7 @@ async def reissue(
     async def work(connection: AsyncConnection) -> Receipt:
         new = await sent.parts.office.reissue(
             connection,
-            sent.actor,
+            _actor(sent),
             number,
             handler=body.handler,
             reason=body.reason,
@@ -273,7 +232,7 @@ async def read(number: NumberPath, parts: Wired) -> Response:
     """With its version as the ETag."""
     async with parts.engine.connect() as connection:
         shown = await _read(connection, number)
-    return _answer(shown.model_dump(mode="json"), 200)
+    return tagged(shown.model_dump(mode="json"))
 
 
 @router.get(
@@ -307,7 +266,7 @@ async def waive(
     async def work(connection: AsyncConnection) -> Waiver:
         return Waiver.of(
             await sent.parts.office.waive(
-                connection, sent.actor, body.donation_id, waived_on=body.waived_on, note=body.note
+                connection, _actor(sent), body.donation_id, waived_on=body.waived_on, note=body.note
             )
         )
 
@@ -322,7 +281,7 @@ async def withdraw(
     """The donor wants a receipt after all."""
 
     async def work(connection: AsyncConnection) -> Waiver:
-        return Waiver.of(await sent.parts.office.withdraw_waiver(connection, sent.actor, waiver_id))
+        return Waiver.of(await sent.parts.office.withdraw_waiver(connection, _actor(sent), waiver_id))
 
     return await sent.run(work)
 
@@ -389,10 +348,3 @@ def _issued(donation_id: UUID, made: str | Refused) -> Issued:
         return Issued(donation_id=donation_id, number=made)
     problem = problem_of(made)
     return Issued(donation_id=donation_id, problem=problem.type, detail=problem.detail)
-
-
-def _answer(body: Any, status: int) -> Response:
-    """The ETag of a receipt is its version; nothing here is for a cache between us and who asks."""
-    version = body.get("version")
-    headers = {"Cache-Control": "no-store"} | ({} if version is None else {"ETag": versions.etag(version)})
-    return JSONResponse(body, status, headers=headers)

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -40,20 +39,17 @@ from services.notification.letters.writing import mail_of, sms_of, wechat_of
 from services.notification.live import LiveSender
 from services.notification.settings import Settings
 from services.notification.thanks import Campaign, Envelope, Thanks
-from shared import idempotency
 from shared.access import Person, require
 from shared.events.fields import CAMPAIGN_ID
+from shared.http_commands import KeyHeader, command_of, tagged
 from shared.problems import Problem
 from shared.refusals import Refused
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Answer, Runner
 from shared.strict_json import StrictJsonRoute
 
 LISTED_MAX: Final = 500
 TESTS_AN_HOUR: Final = 20
 """Messages a person may have sent to themselves: a way to try a template, not to write to donors."""
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 SAMPLE: Final = Thanks(
     donation_id=UUID("6f1f0c1e-3b52-5d1c-9d57-0d8c4f1a2b30"),
     name="王小明",
@@ -219,9 +215,9 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
             )
             return Answer.of(201, _template(row))
 
-        return _said(
-            await runner.run(await _command("write_template", request, person, idempotency_key), work)
-        )
+        command = await command_of("write_template", person.name, request, idempotency_key)
+        answer = await runner.run(command, work)
+        return tagged(answer.body, answer.status)
 
     @router.get("/templates/{template_id}", summary="One version", dependencies=READING)
     async def show_template(template_id: UUID) -> Template:
@@ -276,9 +272,10 @@ def create_test_router(
             notice_id = await live.add_notice(connection, way, letter, purpose="test", person=person.name)
             return Answer.of(202, _notice(await live.find_notice(connection, notice_id)))
 
-        answer = await runner.run(await _command("test_template", request, person, idempotency_key), work)
+        command = await command_of("test_template", person.name, request, idempotency_key)
+        answer = await runner.run(command, work)
         live_sender.wake()
-        return _said(answer)
+        return tagged(answer.body, answer.status)
 
     @router.get("/notices/{notice_id}", summary="What became of a test message", dependencies=READING)
     async def show_notice(notice_id: UUID) -> Notice:
@@ -287,15 +284,6 @@ def create_test_router(
             return _notice(await live.find_notice(connection, notice_id))
 
     return router
-
-
-async def _command(name: str, request: Request, person: Person, key: str | None) -> Command:
-    digest = idempotency.request_hash(request.method, request.url.path, None, await request.body())
-    return Command(name, person.name, idempotency.require_key(key), digest)
-
-
-def _said(answer: Answer) -> Response:
-    return JSONResponse(dict(answer.body), answer.status)
 
 
 async def _found(connection: AsyncConnection, template_id: UUID) -> Row[Any]:

@@ -10,14 +10,11 @@ Every POST, PUT and DELETE needs an `Idempotency-Key`; PUT and DELETE need the E
 `If-Match`.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
@@ -42,10 +39,11 @@ from services.notification.partners.schemas import (
     ReplayBody,
     RotateBody,
 )
-from shared import idempotency, versions
-from shared.access import Person, Role, require
+from shared import http_commands
+from shared.access import require
+from shared.http_commands import tagged
 from shared.problems import Problem
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Runner
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["partner webhooks"])
@@ -54,10 +52,6 @@ READING: Final = [Depends(require("viewer", "desk"))]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 DeliveryId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
-VersionHeader = Annotated[str | None, Header(description="The ETag the change was decided on; *: any")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,63 +83,8 @@ def _office(parts: Wired) -> Office:
 OfficeHere = Annotated[Office, Depends(_office)]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One command: who sent it, and which version of the endpoint they knew."""
-
-    command: Command
-    expected: int | None
-    parts: Parts
-
-    @property
-    def person(self) -> str:
-        """Who sent it."""
-        return self.command.person
-
-    async def run(
-        self, work: Callable[[AsyncConnection], Awaitable[BaseModel]], status: int = 200
-    ) -> Response:
-        """Run the command once, and answer with what it gives back. A secret is in this answer alone: what is
-        kept for a repeat has null in its place.
-        """
-        fresh: dict[str, Any] = {}
-
-        async def answered(connection: AsyncConnection) -> Answer:
-            found = await work(connection)
-            if isinstance(found, EndpointSecret):
-                fresh["secret"] = found.secret
-                found = found.model_copy(update={"secret": None})
-            return Answer.of(status, found)
-
-        answer = await self.parts.runner.run(self.command, answered)
-        return _answer({**answer.body, **fresh}, answer.status)
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    headers = {"ETag": versions.etag(body["version"])} if "version" in body else {}
-    if "secret" in body:
-        headers["Cache-Control"] = "no-store"
-    return JSONResponse(body, status, headers=headers)
-
-
-def sent(name: str, *roles: Role, of_version: bool = False) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name`, from a person with one of `roles`, with its key."""
-
-    async def dependency(
-        request: Request,
-        parts: Wired,
-        person: Annotated[Person, Depends(require(*roles))],
-        idempotency_key: KeyHeader = None,
-        if_match: VersionHeader = None,
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        if of_version:
-            versions.require_if_match(if_match)
-        expected = versions.expected_version(if_match)
-        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
-        return Sent(Command(name, person.name, key, digest), expected, parts)
-
-    return dependency
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts], versioned=True).sent
 
 
 # ---------------------------------------------------------------- endpoints
@@ -166,7 +105,12 @@ async def register(
     sent: Annotated[Sent, Depends(sent("register_webhook_endpoint", "administrator"))],
 ) -> Response:
     """Its signing secret is shown this once."""
-    return await sent.run(lambda connection: commands.register(connection, office, sent.person, body), 201)
+    once: dict[str, Any] = {}
+
+    async def work(connection: AsyncConnection) -> EndpointSecret:
+        return _kept(await commands.register(connection, office, sent.person, body), once)
+
+    return await sent.run(work, 201, once=once)
 
 
 @router.get("/webhook-endpoints", summary="The endpoints", dependencies=READING)
@@ -191,7 +135,7 @@ async def show_endpoint(endpoint_id: UUID, parts: Wired) -> Response:
     """With its version as the ETag."""
     async with parts.engine.connect() as connection:
         found = await commands.shown(connection, endpoint_id)
-    return _answer(found.model_dump(mode="json"))
+    return tagged(found.model_dump(mode="json"))
 
 
 @router.put("/webhook-endpoints/{endpoint_id}", response_model=Endpoint, summary="Change an endpoint")
@@ -252,9 +196,18 @@ async def rotate(
     sent: Annotated[Sent, Depends(sent("rotate_webhook_secret", "administrator"))],
 ) -> Response:
     """For `overlap_hours` the present one signs beside it. The new one is shown this once."""
-    return await sent.run(
-        lambda connection: commands.rotate(connection, office, endpoint_id, body.overlap_hours)
-    )
+    once: dict[str, Any] = {}
+
+    async def work(connection: AsyncConnection) -> EndpointSecret:
+        return _kept(await commands.rotate(connection, office, endpoint_id, body.overlap_hours), once)
+
+    return await sent.run(work, once=once)
+
+
+def _kept(made: EndpointSecret, once: dict[str, Any]) -> EndpointSecret:
+    """What is kept for a repeat: without the secret, which is said once."""
+    once["secret"] = made.secret
+    return made.model_copy(update={"secret": None})
 
 
 @router.post(
