@@ -61,7 +61,7 @@ class DonationView(BaseModel):
     """Where a donation stands. `position`: the record that made it count (or held it)."""
 
     donation_id: UUID
-    status: str = Field(description="accepted | received | held | conflicted | reversed")
+    status: str = Field(description="accepted | received | held | refused | reversed")
     position: dict[str, Any] | None = None
     held_reason: str | None = None
     conflicted: bool = Field(default=False, description="another content came under its transaction_id")
@@ -177,7 +177,7 @@ def _view(donation_id: UUID, row: Any) -> DonationView:
     source = row.release_source if released else row.source
     sequence = row.release_sequence if released else row.sequence
     fully = row.reversed_fen == row.amount_fen
-    status = "held" if row.status == "held" else "reversed" if fully else "received"
+    status = row.status if row.status != "received" else "reversed" if fully else "received"
     return DonationView(
         donation_id=donation_id,
         status=status,

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import api, intake_openapi, republishing
 from services.donation.accepting import Acceptance
+from services.donation.casework import api as casework_api
+from services.donation.casework.sending import Sender as CaseworkSender
 from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox
@@ -60,6 +62,7 @@ TAGS: Final = {
     "intake": "Donations and reversals from signed channels: 202 only when the broker has them.",
     "channels": "The channels that may send donations, each with its secret, its limit and its topic.",
     "donations": "Where a donation stands, for whoever knows its id.",
+    "casework": "Single donations: found, looked into, taken back, let go on or refused; conflicts resolved.",
     "desk": "Money in hand in the hall: entries, taking them back in time, drawers and what is in them.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
@@ -83,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     intake = IntakeApi(directory, acceptance)
     notices = NoticesApi(directory, acceptance, Refunds(engine))
     sender = Sender(receipts_engine, directory, acceptance)
+    reversals = CaseworkSender(receipts_engine, publisher)
     parts: list[AbstractAsyncContextManager[Any]] = [
         database.disposing(engine),
         database.disposing(receipts_engine),
@@ -94,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.append(background("channels", directory.keep_fresh))
     if settings.has_role("api"):
         parts.append(background("desk", sender.run))
+        parts.append(background("operators' reversals", reversals.run))
         parts.append(background("sandboxes", sandbox.keep_short))
     # And again: checking reads and writes whole files.
     statements_engine = database.create_engine(settings.database_url, "donation-statements", pool_size=3)
@@ -128,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = api.Parts(engine, publisher, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
+    app.state.casework = casework_api.Parts(receipts_engine, runner, reversals)
     undo_window = timedelta(minutes=settings.desk_undo_minutes)
     app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
     app.state.reconciliation = reconciliation_api.Parts(
@@ -143,6 +149,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
     return [
         channels_api.router,
+        casework_api.router,
         api.router,
         *_public(receipts_engine),
         receipts_api.router,

@@ -77,14 +77,31 @@ donations = Table(
     Column("source", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("held_reason", Text, comment="why it was held when it came in; stays after the release"),
-    Column("status", Text, CheckConstraint("status IN ('received', 'held')"), nullable=False),
+    Column("status", Text, CheckConstraint("status IN ('received', 'held', 'refused')"), nullable=False),
     UniqueConstraint("source", "sequence", name="donations_position"),
     CheckConstraint("status = 'received' OR held_reason IS NOT NULL", name="donations_held"),
     CheckConstraint(
         "(contact_wechat_openid IS NULL) = (contact_wechat_app_id IS NULL)", name="donations_wechat"
     ),
     Index("donations_by_time", "occurred_at", postgresql_using="brin"),
-    Index("donations_held_open", "campaign_id", "occurred_at", postgresql_where=text("status = 'held'")),
+    Index("donations_by_tail", text("right(transaction_id, 4)")),
+    Index("donations_by_amount", "amount_fen", "occurred_at"),
+    Index("donations_newest", "occurred_at"),
+    Index(
+        "donations_held_open",
+        "campaign_id",
+        "occurred_at",
+        "donation_id",
+        postgresql_where=text("status = 'held'"),
+    ),
+    Index(
+        "donations_held_by_reason",
+        "held_reason",
+        "occurred_at",
+        "donation_id",
+        postgresql_where=text("status = 'held'"),
+    ),
+    Index("donations_held_longest", "occurred_at", "donation_id", postgresql_where=text("status = 'held'")),
 )
 
 releases = Table(
@@ -138,7 +155,18 @@ conflicts = Table(
     Column(
         "differs", JSONB, nullable=False, comment="the names of the fields that differ, not their content"
     ),
+    Column("resolved_at", DateTime(timezone=True)),
+    Column("resolved_by", Text),
+    Column("resolution", Text),
+    CheckConstraint(
+        "(resolved_at IS NULL) = (resolved_by IS NULL) AND (resolved_at IS NULL) = (resolution IS NULL)",
+        name="conflicts_resolved",
+    ),
     Index("conflicts_donation", "donation_id"),
+    Index("conflicts_newest", "received_at", "source", "sequence"),
+    Index(
+        "conflicts_open", "received_at", "source", "sequence", postgresql_where=text("resolved_at IS NULL")
+    ),
 )
 
 dead_letters = Table(

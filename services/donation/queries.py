@@ -168,6 +168,7 @@ _RELEASE: Final = text(
     " VALUES (:donation_id, :source, :sequence, :released_at)"
 )
 _COUNTS_NOW: Final = text("UPDATE donations SET status = 'received' WHERE donation_id = ANY(:ids)")
+_BOOKED: Final = text("UPDATE held_decisions SET open = false WHERE donation_id = ANY(:ids) AND open")
 
 
 async def releases_of(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
@@ -179,7 +180,9 @@ async def releases_of(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[
 async def insert_releases(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Book releases of donations that the caller has locked."""
     await connection.execute(_RELEASE, list(rows))
-    await connection.execute(_COUNTS_NOW, {"ids": [row["donation_id"] for row in rows]})
+    ids = [row["donation_id"] for row in rows]
+    await connection.execute(_COUNTS_NOW, {"ids": ids})
+    await connection.execute(_BOOKED, {"ids": ids})
 
 
 _LOCK_REVERSALS: Final = text(
@@ -248,6 +251,12 @@ _RELEASABLE: Final = text(
     LIMIT :rows
     """
 )
+_DECIDED: Final = text(
+    """
+    SELECT h.donation_id FROM held_decisions h JOIN donations d USING (donation_id)
+    WHERE h.open AND d.status = 'held' LIMIT :rows
+    """
+)
 _REVERSALS_DUE: Final = text(
     """
     SELECT r.reversal_id, r.donation_id FROM reversals r JOIN donations d USING (donation_id)
@@ -264,8 +273,9 @@ _STILL_WAITING: Final = text(
 
 
 async def releasable(connection: AsyncConnection, rows: int) -> list[UUID]:
-    """Held donations whose campaign takes them now."""
-    return [row.donation_id for row in await connection.execute(_RELEASABLE, {"rows": rows})]
+    """Held donations whose campaign takes them now, or that a person lets go on."""
+    decided = (await connection.execute(_DECIDED, {"rows": rows})).scalars().all()
+    return list(decided) or list((await connection.execute(_RELEASABLE, {"rows": rows})).scalars())
 
 
 async def reversals_due(connection: AsyncConnection, rows: int) -> list[Row[Any]]:

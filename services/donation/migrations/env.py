@@ -1,5 +1,6 @@
 """Alembic's way in: shared.migrations has opened the connection."""
 
+import services.donation.casework.models
 import services.donation.desk.models
 import services.donation.receipts.models
 import services.donation.reconciliation.models

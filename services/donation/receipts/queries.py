@@ -67,9 +67,11 @@ async def organisations(connection: AsyncConnection) -> Sequence[Row[Any]]:
 
 _FACTS: Final = text(
     """
-    SELECT d.donation_id, d.status = 'held' AS held, d.amount_fen, d.occurred_at, d.donor_kind, d.donor_name,
-           d.donor_alias, d.donor_display, d.contact_email, c.title, c.organisation, c.licence, o.code,
-           EXISTS (SELECT FROM conflicts x WHERE x.donation_id = d.donation_id) AS conflicted,
+    SELECT d.donation_id, d.status <> 'received' AS held, d.amount_fen, d.occurred_at, d.donor_kind,
+           d.donor_name, d.donor_alias, d.donor_display, d.contact_email, c.title, c.organisation, c.licence,
+           o.code,
+           EXISTS (SELECT FROM conflicts x
+                   WHERE x.donation_id = d.donation_id AND x.resolved_at IS NULL) AS conflicted,
            EXISTS (SELECT FROM receipt_waivers w
                    WHERE w.donation_id = d.donation_id AND w.withdrawn_at IS NULL) AS waived,
            (SELECT i.number FROM receipt_items i WHERE i.donation_id = d.donation_id AND i.valid) AS receipt,

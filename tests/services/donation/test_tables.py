@@ -8,6 +8,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+import services.donation.casework.models
 import services.donation.desk.models
 import services.donation.receipts.models
 import services.donation.reconciliation.models

@@ -1,0 +1,232 @@
+"""A single donation found, looked into, taken back, let go on or refused by a person."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.donation.reconciliation.days import day_of
+from shared.events import CampaignFiled, CampaignLaunched, CampaignPaused, DonationReversed
+from tests.services.donation.builders import (
+    OCCURRED_AT,
+    a_donation,
+    a_donor,
+    bearer,
+    commanding,
+    new_id,
+)
+from tests.services.donation.places import Channel, Service
+from tests.services.donation.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def campaign(service: Service, *events: Any) -> str:
+    """A campaign of its own that these events tell of, known here."""
+    campaign_id = new_id("gala")
+    for event_class in events:
+        await service.place.tell(service.campaigns.event(event_class, campaign_id))
+
+    async def known() -> bool:
+        rows = await service.place.rows("SELECT status FROM campaigns WHERE campaign_id = :c", c=campaign_id)
+        wanted = {CampaignFiled: "filed", CampaignLaunched: "launched", CampaignPaused: "paused"}[events[-1]]
+        return rows == [(wanted,)]
+
+    await until(known)
+    return campaign_id
+
+
+async def given(service: Service, channel: Channel, status: str = "received", **changes: Any) -> Any:
+    """A donation that has come to stand so: its body and its id."""
+    body = a_donation(**changes)
+    donation_id = (await channel.give(body)).json()["donation_id"]
+    await service.status(donation_id, status)
+    return body, donation_id
+
+
+async def get(service: Service, path: str, person: str = "viewer", **query: Any) -> Any:
+    answer = await service.http.get(path, params=query, headers=bearer(person))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def post(service: Service, path: str, body: Any, person: str = "finance") -> Any:
+    return await service.http.post(path, json=body, headers=commanding(person))
+
+
+async def test_a_donation_is_found_by_what_its_donor_can_say(service: Service) -> None:
+    channel, campaign_id = await service.channel(), await campaign(service, CampaignLaunched)
+    amount_fen = 10_000 + int(uuid4().hex[:6], 16)
+    donor = a_donor(display="alias", alias="爱心人士", contact={"email": "wang@example.cn"})
+    body, donation_id = await given(
+        service, channel, campaign_id=campaign_id, amount_fen=amount_fen, donor=donor, message="加油"
+    )
+    _, other = await given(service, channel, campaign_id=campaign_id, amount_fen=amount_fen)
+    for sought in (
+        {"donation_id": donation_id},
+        {"transaction_id": body["transaction_id"]},
+        {"transaction_id_ends": body["transaction_id"][-8:]},
+        {"transaction_id_ends": body["transaction_id"][-4:], "amount_fen": amount_fen},
+    ):
+        (found,) = (await get(service, "/v1/donations", **sought))["items"]
+        assert (found["donation_id"], found["shown_name"]) == (donation_id, "爱心人士"), sought
+        for secret in ("王小明", "wang", "加油"):
+            assert secret not in str(found)
+    by_amount: dict[str, Any] = {"amount_fen": amount_fen, "day": day_of(OCCURRED_AT).isoformat()}
+    ids = [each["donation_id"] for each in (await get(service, "/v1/donations", **by_amount))["items"]]
+    assert sorted(ids) == sorted([donation_id, other])
+    first = await get(service, "/v1/donations", **by_amount, limit=1)
+    second = await get(service, "/v1/donations", **by_amount, limit=1, after=first["next"])
+    assert [first["items"][0]["donation_id"], second["items"][0]["donation_id"]] == ids
+    assert (await get(service, "/v1/donations", **by_amount, after=second["next"]))["items"] == []
+    assert (await get(service, "/v1/donations", amount_fen=amount_fen, day="2020-01-01"))["items"] == []
+    assert (await get(service, "/v1/donations", receipt="NONE-2027-0000001"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"after": "yesterday"},
+        {"after": "2027-01-01T00:00:00.000000Z~nobody"},
+        {"transaction_id_ends": "123"},
+        {"amount_fen": 0},
+        {"day": "0001-01-01"},
+        {"limit": 201},
+        {"name": "王小明"},
+    ],
+    ids=str,
+)
+async def test_what_no_donation_can_have_is_refused(service: Service, query: dict[str, Any]) -> None:
+    answer = await service.http.get("/v1/donations", params=query, headers=bearer("viewer"))
+    assert answer.status_code == 422, answer.text
+
+
+async def test_money_goes_back_by_a_person_s_word_once_and_never_more_than_remains(service: Service) -> None:
+    channel, campaign_id = await service.channel(), await campaign(service, CampaignLaunched)
+    _, donation_id = await given(service, channel, campaign_id=campaign_id)
+    path = f"/v1/donations/{donation_id}/reversals"
+    body = {"kind": "refund", "amount_fen": 4_000, "reason": "gave twice"}
+    headers = commanding("finance")
+    answers = [await service.http.post(path, json=body, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in answers] == [202, 202], answers[0].text
+    assert answers[0].json() == answers[1].json()
+    too_much = await post(service, path, body | {"amount_fen": 6_001})
+    assert (too_much.status_code, too_much.json()["remaining_fen"]) == (409, 6_000)
+    assert (await post(service, path, {"kind": "refund", "reason": "the rest"})).json()["amount_fen"] == 6_000
+    await service.status(donation_id, "reversed")
+
+    record = await get(service, f"/v1/donations/{donation_id}/record")
+    assert [each["type"] for each in record["events"]] == ["DonationReceived", *["DonationReversed"] * 2]
+    assert [(each["amount_fen"], each["status"], each["asked_by"]) for each in record["reversals"]] == [
+        (4_000, "applied", "finance"),
+        (6_000, "applied", "finance"),
+    ]
+    assert record["donation"]["reversed_fen"] == 10_000
+    assert record["reconciliation"]["state"] == "waiting"
+    events = [
+        each for each in await service.place.log.events(channel.topic) if isinstance(each, DonationReversed)
+    ]
+    assert len(events) == 2
+    assert await service.place.rows("SELECT 1 FROM operator_reversals WHERE sent_at IS NULL") == []
+
+
+async def test_the_channel_s_own_notice_of_the_same_refund_is_not_subtracted_again(service: Service) -> None:
+    channel, campaign_id = await service.channel(), await campaign(service, CampaignLaunched)
+    _, donation_id = await given(service, channel, campaign_id=campaign_id)
+    path = f"/v1/donations/{donation_id}/reversals"
+    body = {"kind": "refund", "amount_fen": 100, "reversal_id": "refund-1", "reason": "asked"}
+    assert (await post(service, path, body)).status_code == 202
+    again = await post(service, path, body)
+    assert again.json()["type"] == "urn:shanliu:problem:reversal-known"
+
+
+async def test_held_donations_are_listed_and_let_go_on_or_refused_each_with_its_answer(
+    service: Service,
+) -> None:
+    channel = await service.channel()
+    paused = await campaign(service, CampaignLaunched, CampaignPaused)
+    filed = await campaign(service, CampaignFiled)
+    _, first = await given(service, channel, "held", campaign_id=paused)
+    _, second = await given(service, channel, "held", campaign_id=paused)
+    _, too_early = await given(service, channel, "held", campaign_id=filed)
+    _, unknown = await given(service, channel, "held", campaign_id=new_id("gala"))
+    page = await get(service, "/v1/held", campaign_id=paused, limit=1)
+    rest = await get(service, "/v1/held", campaign_id=paused, reason="paused", after=page["next"])
+    listed = page["items"] + rest["items"]
+    assert sorted(each["donation_id"] for each in listed) == sorted([first, second])
+    assert {(each["held_reason"], each["campaign_status"]) for each in listed} == {("paused", "paused")}
+
+    body = {"donation_ids": [first, too_early, unknown, str(uuid4())], "reason": "checked with the bank"}
+    answer = await post(service, "/v1/held/release", body)
+    assert [each["code"] for each in answer.json()["items"]] == [
+        None,
+        "not-launched",
+        "campaign-unknown",
+        "unknown-donation",
+    ]
+    view = await service.status(first, "received")
+    assert view["position"]["source"].startswith("intake.internal/")
+    refused = await post(service, "/v1/held/refuse", {"donation_ids": [first, second], "reason": "fraud"})
+    assert [each["code"] for each in refused.json()["items"]] == ["not-held", None]
+    assert (await service.status(second, "refused"))["held_reason"] is None
+    assert (await get(service, "/v1/held", campaign_id=paused))["items"] == []
+    record = await get(service, f"/v1/donations/{second}/record")
+    assert record["decision"]["decision"] == "refuse"
+    assert record["decision"]["decided_by"] == "finance"
+
+    await service.place.tell(service.campaigns.event(CampaignLaunched, paused))
+    await given(service, channel, campaign_id=paused)  # the launch is known, and what it lets go on is booked
+    assert (await get(service, f"/v1/donations/{second}/record"))["donation"]["status"] == "refused"
+    back = await post(service, f"/v1/donations/{second}/reversals", {"kind": "refund", "reason": "fraud"})
+    assert back.json()["type"] == "urn:shanliu:problem:still-held"
+
+
+async def test_a_conflict_is_listed_with_both_contents_and_resolved_with_a_reason(service: Service) -> None:
+    channel = await service.channel()
+    body, donation_id = await given(service, channel, "held", campaign_id=new_id("gala"))
+    await service.place.put(channel.topic, {**body, "amount_fen": 1})
+
+    async def listed() -> Any:
+        found = await get(service, "/v1/conflicts", limit=200)
+        return [each for each in found["items"] if each["donation_id"] == donation_id]
+
+    (conflict,) = await until(listed)
+    assert (conflict["known_amount_fen"], conflict["amount_fen"]) == (10_000, 1)
+    assert conflict["differs"] == ["amount_fen"]
+    position = {key: conflict[key] for key in ("source", "sequence")}
+    asked = {
+        "conflicts": [position, {"source": "intake.nobody/0", "sequence": 1}],
+        "reason": "first is right",
+    }
+    answers = [await post(service, "/v1/conflicts/resolve", asked) for _ in range(2)]
+    assert [[each["code"] for each in answer.json()["items"]] for answer in answers] == [
+        [None, "unknown-conflict"],
+        ["already-resolved", "unknown-conflict"],
+    ]
+    assert await listed() == []
+    record = await get(service, f"/v1/donations/{donation_id}/record")
+    assert record["donation"]["conflicted"] is False
+    assert record["conflicts"][0]["resolution"] == "first is right"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/donations", {"admin", "viewer", "desk", "finance"}),
+        ("GET", f"/v1/donations/{uuid4()}/record", {"admin", "viewer", "desk", "finance"}),
+        ("GET", "/v1/held", {"admin", "viewer", "desk", "finance"}),
+        ("GET", "/v1/conflicts", {"admin", "viewer", "desk", "finance"}),
+        ("POST", f"/v1/donations/{uuid4()}/reversals", {"admin", "finance"}),
+        ("POST", "/v1/held/release", {"admin", "finance"}),
+        ("POST", "/v1/held/refuse", {"admin", "finance"}),
+        ("POST", "/v1/conflicts/resolve", {"admin", "finance"}),
+    ],
+    ids=lambda each: each.rpartition("/")[2] if isinstance(each, str) else None,
+)
+async def test_each_route_asks_for_its_role(
+    service: Service, method: str, path: str, allowed: set[str]
+) -> None:
+    for person in ("admin", "desk", "viewer", "finance"):
+        answer = await service.http.request(method, path, headers=commanding(person))
+        assert (answer.status_code == 403) == (person not in allowed), (person, answer.text)
+    assert (await service.http.request(method, path)).status_code == 401
