@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from services.donation.accepting import Acceptance, let_in
 from services.donation.batches import BatchTaker
-from shared.bodies import bounded_body
+from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.signed import signed_by
 from services.donation.cloud_events import JSON_EVENT, http_headers, read_message

@@ -21,6 +21,8 @@ from services.reporting.following import TotalsFollower
 from services.reporting.handlers import Counting
 from services.reporting.hub import Hub
 from services.reporting.lag import LagWatch
+from services.reporting.looks.api import themes_router
+from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.operations import OperationsDesk
 from services.reporting.pages import Access, pages_router
 from services.reporting.publishing import TotalsPublisher
@@ -136,6 +138,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             operations_router(desk, access.viewer),
             reports_router(shelf),
             screens_api.router,
+            themes_router(engine),
             organisations_router(federation),
             pages_router(
                 hub,
@@ -143,6 +146,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
                 shelf,
                 federation,
                 watch,
+                wardrobe=Wardrobe(engine),
                 public_url=settings.public_url.rstrip("/"),
                 secure_cookies=settings.secure_cookies,
             ),

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
 from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
-from services.reporting.looks.pages import screen_pages_router
+from services.reporting.looks.pages import Looks, screen_pages_router
+from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.schemas import CampaignSummary
 from services.reporting.screens.pages import screen_links_router
 from services.reporting.screens.watching import ScreenWatch
@@ -77,6 +78,7 @@ def pages_router(
     federation: FederationView,
     screens: ScreenWatch,
     *,
+    wardrobe: Wardrobe,
     public_url: str,
     secure_cookies: bool,
 ) -> APIRouter:
@@ -88,8 +90,9 @@ def pages_router(
     router.include_router(_organisation_pages_router(federation, render))
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
     router.include_router(report_pages_router(shelf, render))
-    router.include_router(screen_pages_router(hub, render, public_url=public_url))
-    router.include_router(screen_links_router(screens, render))
+    looks = Looks(wardrobe, render)
+    router.include_router(screen_pages_router(hub, looks, public_url=public_url))
+    router.include_router(screen_links_router(screens, looks))
 
     @router.get("/")
     async def index() -> Response:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.donation.accepting import Acceptance, let_in, retry_after
-from shared.bodies import bounded_body
+from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.schemes import Scheme
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from shared.bodies import bounded_body
+from services.donation.bodies import bounded_body
 from services.donation.channels.schemas import CHANNEL
 from services.donation.intake import Words
 from services.donation.statements import commands, queries

@@ -25,11 +25,11 @@ from services.reporting.looks.schemas import DIGEST, Theme, ThemeBody, ThemeHist
 from services.reporting.screens import rights
 from shared import versions
 from shared.access import Person, require_somewhere
-from shared.bodies import bounded_body
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
-from shared.strict_json import StrictJsonRoute
+from shared.strict_json import FileRoute, StrictJsonRoute
 
+PLACE: Final = "/v1/campaigns/{campaign_id}/theme"
 HISTORY: Final = 100
 """Versions told, the newest first."""
 MAX_DECODING: Final = 2
@@ -38,11 +38,12 @@ IMAGE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
+            kind: {"schema": {"type": "string", "format": "binary", "examples": ["\x89PNG…"]}}
             for kind in ("image/png", "image/jpeg", "image/webp")
         },
     }
 }
+PICTURE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"image/*": {}}}}
 UNKNOWN_PICTURE: Final = Problem(404, "unknown-picture", "The campaign has no such picture.")
 
 CampaignPath = Annotated[str, Path(pattern=CAMPAIGN_ID)]
@@ -52,16 +53,15 @@ Desk = Annotated[Person, Depends(require_somewhere("desk"))]
 
 def themes_router(engine: AsyncEngine) -> APIRouter:
     """The routes of all themes."""
-    router = APIRouter(
-        tags=["themes"], prefix="/v1/campaigns/{campaign_id}/theme", route_class=StrictJsonRoute
-    )
+    router = APIRouter(tags=["themes"])
     router.include_router(_reading(engine))
     router.include_router(_deciding(engine))
+    router.include_router(_taking_pictures(engine))
     return router
 
 
 def _reading(engine: AsyncEngine) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(prefix=PLACE, route_class=StrictJsonRoute)
 
     @router.get("", summary="A campaign's theme", response_model=Theme)
     async def theme(campaign_id: CampaignPath) -> Response:
@@ -82,10 +82,11 @@ def _reading(engine: AsyncEngine) -> APIRouter:
         "/pictures/{digest}",
         summary="A theme's picture",
         response_class=Response,
-        responses={200: {"content": {"image/*": {}}}} | answers(UNKNOWN_PICTURE),
+        responses=PICTURE | answers(UNKNOWN_PICTURE),
     )
     async def picture(
-        campaign_id: CampaignPath, digest: Annotated[str, Path(pattern=DIGEST, description="SHA-256")]
+        campaign_id: CampaignPath,
+        digest: Annotated[str, Path(pattern=DIGEST, description="SHA-256", examples=["0f" * 32])],
     ) -> Response:
         """The bytes of this hash, for ever."""
         async with engine.connect() as connection:
@@ -99,8 +100,7 @@ def _reading(engine: AsyncEngine) -> APIRouter:
 
 
 def _deciding(engine: AsyncEngine) -> APIRouter:
-    router = APIRouter()
-    decoding = asyncio.Semaphore(MAX_DECODING)
+    router = APIRouter(prefix=PLACE, route_class=StrictJsonRoute)
 
     @router.put("", summary="Decide a campaign's theme", response_model=Theme)
     async def put_theme(
@@ -114,12 +114,25 @@ def _deciding(engine: AsyncEngine) -> APIRouter:
             theme = await commands.put_theme(connection, _designer(person), campaign_id, body, expected)
         return _tagged(theme, "no-store", {})
 
+    return router
+
+
+class PictureRoute(FileRoute):
+    """A route that takes a picture."""
+
+    max_bytes = MAX_BYTES
+
+
+def _taking_pictures(engine: AsyncEngine) -> APIRouter:
+    router = APIRouter(prefix=PLACE, route_class=PictureRoute)
+    decoding = asyncio.Semaphore(MAX_DECODING)
+
     @router.put("/picture", summary="Send a background picture", openapi_extra=IMAGE)
     async def put_picture(campaign_id: CampaignPath, request: Request, person: Desk) -> ThemePicture:
         """PNG, JPEG or WebP, at most 200,000 bytes and 3840 × 2160 pixels, standing still, without EXIF data.
-        What it is, is read from its bytes. A theme then names its `digest`; the same bytes again are the same.
+        Its bytes say what it is. A theme then names its `digest`; the same bytes again are the same.
         """
-        content = await bounded_body(request, MAX_BYTES)
+        content = await request.body()
         async with decoding:
             picture = await asyncio.to_thread(read_picture, content)
         async with engine.begin() as connection:

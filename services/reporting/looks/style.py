@@ -1,4 +1,4 @@
-"""A theme as a stylesheet. Every value in it was checked by its schema or computed here: nothing to escape."""
+"""A theme as a stylesheet. Every value in it was checked by its schema or computed here."""
 
 from typing import Final
 

@@ -1,21 +1,18 @@
 """The page that a screen's link opens."""
 
-from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
 
-from services.reporting.looks.layouts import styles_of
+from services.reporting.looks.pages import Looks
 from services.reporting.screens import links
 from services.reporting.screens.watching import ScreenWatch
 
-Render = Callable[..., HTMLResponse]
 KEPT_NOWHERE: Final = "no-store"
 """Whoever has the address has the screen: no cache between keeps what it opens."""
 
 
-def screen_links_router(watch: ScreenWatch, render: Render) -> APIRouter:
+def screen_links_router(watch: ScreenWatch, looks: Looks) -> APIRouter:
     """The route of all links."""
     router = APIRouter()
 
@@ -24,19 +21,15 @@ def screen_links_router(watch: ScreenWatch, render: Render) -> APIRouter:
         """As the screen is registered: its layout, form of the number and language."""
         row = watch.opened_by(token)
         if row is None:
-            answer = render("screen-gone.html", {}, status=404)
+            answer = looks.render("screen-gone.html", {}, status=404)
         else:
-            answer = render(
-                "screen.html",
-                {
-                    "campaign_id": row["campaign_id"],
-                    "stream": links.path_of(token) + "/stream",
-                    "air": "rehearsal" if row["rehearsal"] else row["control"],
-                    "layout": row["layout"],
-                    "styles": styles_of(row["layout"]),
-                    "format": row["format"],
-                    "language": row["language"],
-                },
+            answer = await looks.page(
+                row["campaign_id"],
+                row["layout"],
+                stream=links.path_of(token) + "/stream",
+                air="rehearsal" if row["rehearsal"] else row["control"],
+                format=row["format"],
+                language=row["language"],
             )
         answer.headers["Cache-Control"] = KEPT_NOWHERE
         return answer
