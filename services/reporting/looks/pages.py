@@ -54,15 +54,18 @@ class Looks:
         theme = theme or await self.wardrobe.current(campaign_id)
         place = f"/screens/{quote(campaign_id, safe='')}"
         asked = theme_query or str(theme.version)
-        donating = [{"src": f"{place}/codes/donate.svg", "words": "scanDonate"}] if theme.donation_url else []
+        worn = urlencode({"theme": asked})
+        codes = [{"src": f"{place}/codes/follow.svg", "words": "scanFollow"}]
+        if theme.donation_url:
+            codes.insert(0, {"src": f"{place}/codes/donate.svg?{worn}", "words": "scanDonate"})
         context = {
             "campaign_id": campaign_id,
             "stream": stream,
             "air": air,
             "layout": layout or "fitting",
             "styles": styles_of(layout),
-            "theme_style": f"{place}/theme.css?{urlencode({'theme': asked})}" if asked != "0" else None,
-            "codes": [*donating, {"src": f"{place}/codes/follow.svg", "words": "scanFollow"}],
+            "theme_style": f"{place}/theme.css?{worn}" if asked != "0" else None,
+            "codes": codes,
             "donation_url": theme.donation_url,
             **more,
         }
@@ -91,12 +94,12 @@ def screen_pages_router(hub: Hub, looks: Looks, *, public_url: str) -> APIRouter
         return Response(style_of(worn, picture=picture), media_type="text/css", headers=headers)
 
     @router.get("/screens/{campaign_id}/codes/{code}.svg")
-    async def code(campaign_id: str, code: Code, request: Request) -> Response:
-        """Leads a phone to the same number, or to where the public donates."""
+    async def code(campaign_id: str, code: Code, request: Request, theme: ThemeQuery = "0") -> Response:
+        """Leads a phone to the same number, or to where the public donates by the theme that is worn."""
         base = public_url or str(request.base_url).rstrip("/")
         address: str | None = f"{base}/screens/{quote(campaign_id, safe='')}?layout=phone"
         if code == "donate":
-            address = (await looks.wardrobe.current(campaign_id)).donation_url
+            address = (await _asked_theme(looks.wardrobe, campaign_id, theme)).donation_url
         if address is None:
             raise Problem(404, "no-donation-address", "The campaign's theme names no donation_url.")
         headers = {"Cache-Control": CODE_FOR, "X-Content-Type-Options": "nosniff"}
