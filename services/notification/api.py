@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from starlette.responses import Response
 
 from services.notification import queries
 from services.notification.addresses import masked
@@ -19,7 +20,11 @@ from services.notification.delivery import Outcome, Resend, State
 from services.notification.sender import Sender
 from services.notification.settings import Settings
 from shared.access import Person, require
+from shared.events.fields import CAMPAIGN_ID
+from shared.http_commands import KeyHeader, command_of, tagged
 from shared.problems import Problem, answers
+from shared.run_once import Answer, Runner
+from shared.strict_json import StrictJsonRoute
 
 
 class Message(BaseModel):
@@ -74,6 +79,26 @@ class ResendRequest(BaseModel):
     attempts: int = Field(ge=0, le=1_000_000)
 
 
+class ResendFailedRequest(BaseModel):
+    """Which failed messages: `reason` as the list shows it, of a campaign and a way or of whichever. `limit`
+    at most, the oldest first.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["no_template"])
+    campaign_id: Annotated[str, Field(pattern=CAMPAIGN_ID)] | None = None
+    way: Way | None = None
+    limit: int = Field(default=1_000, ge=1, le=1_000)
+
+
+class ResendFailedAnswer(BaseModel):
+    """`queued` go out again; `left`: how many more there are, for another request."""
+
+    queued: int
+    left: int
+
+
 class ResendAnswer(BaseModel):
     """The message is in the queue again."""
 
@@ -89,9 +114,11 @@ _REFUSALS: Final = {
 NO_MESSAGE: Final = Problem(404, "unknown-message", "There is no message for this donation.")
 
 
-def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> APIRouter:
-    """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer), POST …/resend (desk)."""
-    router = APIRouter(prefix="/v1/messages", tags=["messages"])
+def create_router(settings: Settings, engine: AsyncEngine, runner: Runner, sender: Sender) -> APIRouter:
+    """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer); of one and of many: POST …/resend
+    (desk).
+    """
+    router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=StrictJsonRoute)
 
     @router.get(
         "", summary="Messages in a state, oldest first", dependencies=[Depends(require("viewer", "desk"))]
@@ -121,6 +148,40 @@ def create_router(settings: Settings, engine: AsyncEngine, sender: Sender) -> AP
             raise _not_found(donation_id)
         attempts = [Attempt.model_validate(each, from_attributes=True) for each in history]
         return MessageDetails(**_message(row).model_dump(), history=attempts)
+
+    @router.post(
+        "/resend",
+        status_code=202,
+        response_model=ResendFailedAnswer,
+        summary="Send failed messages again, all that failed for one reason",
+    )
+    async def resend_failed(
+        request: Request,
+        wanted: ResendFailedRequest,
+        person: Annotated[Person, Depends(require("desk"))],
+        idempotency_key: KeyHeader = None,
+    ) -> Response:
+        """Such as `no_template`, when there is a template now. Only what failed for certain and whose contact
+        is not deleted yet (seven days); what is in doubt is sent again one by one. They leave at the rate
+        of all thanks.
+        """
+        failed = queries.Failed(wanted.reason, wanted.campaign_id, wanted.way)
+
+        async def work(connection: AsyncConnection) -> Answer:
+            queued, left = await queries.resend_failed(
+                connection,
+                failed,
+                rows=wanted.limit,
+                person=person.name,
+                attempts_max=settings.attempts_max,
+            )
+            return Answer.of(202, ResendFailedAnswer(queued=queued, left=left))
+
+        answer = await runner.run(
+            await command_of("resend_failed_messages", person.name, request, idempotency_key), work
+        )
+        sender.wake()
+        return tagged(answer.body, answer.status)
 
     @router.post(
         "/{donation_id}/resend",

@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         ],
         checks={"database": lambda: database.check(engine), "kafka": publisher.check},
         routers=[
-            api.create_router(settings, engine, sender),
+            api.create_router(settings, engine, runner, sender),
             templates_api.create_router(engine, runner),
             templates_api.create_test_router(settings, engine, runner, live_sender),
             unsubscribing.create_router(settings, engine),

@@ -267,3 +267,59 @@ async def resend(
     values = {"donation_id": donation_id, "person": person, "attempts_max": attempts_max}
     await connection.execute(_RESEND, values)
     return verdict, State.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Which failed messages are meant: for what reason they failed; of which campaign, by which way (None:
+    whichever).
+    """
+
+    reason: str
+    campaign_id: str | None
+    way: Way | None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The same for a statement."""
+        return {"reason": self.reason, "campaign_id": self.campaign_id, "way": self.way}
+
+
+# What failed without a template is meant only when there is one for it now: it would fail again.
+_MEANT: Final = """
+FROM messages JOIN contacts USING (donation_id)
+WHERE messages.state = 'failed' AND messages.reason = :reason
+    AND (CAST(:campaign_id AS text) IS NULL OR messages.campaign_id = CAST(:campaign_id AS text))
+    AND (CAST(:way AS text) IS NULL OR messages.way = CAST(:way AS text))
+    AND (messages.reason <> 'no_template' OR EXISTS (
+        SELECT FROM templates
+        WHERE templates.way = messages.way
+            AND templates.app_id = CASE messages.way WHEN 'wechat' THEN contacts.wechat_app_id ELSE '' END
+            AND templates.campaign_id IN (messages.campaign_id, '')
+            AND templates.language IN (COALESCE(contacts.language, 'zh'), 'zh')
+            AND templates.replaced_at IS NULL AND NOT templates.retired
+    ))
+"""
+_RESEND_FAILED: Final = text(
+    f"""
+WITH meant AS (
+    SELECT messages.donation_id {_MEANT}
+    ORDER BY messages.created_at, messages.donation_id LIMIT :rows FOR UPDATE OF messages SKIP LOCKED
+)
+UPDATE messages SET state = 'pending', next_attempt_at = now(), attempts_left = :attempts_max, reason = NULL,
+    requested_by = :person, changed_at = now()
+FROM meant WHERE messages.donation_id = meant.donation_id
+"""  # noqa: S608 - a constant
+)
+_COUNT_FAILED: Final = text(f"SELECT count(*) {_MEANT}")
+
+
+async def resend_failed(
+    connection: AsyncConnection, failed: Failed, *, rows: int, person: str, attempts_max: int
+) -> tuple[int, int]:
+    """Have failed messages whose contact is still there sent again in a person's name, the oldest first, at
+    most `rows`; gives back how many, and how many more there are. Never one in doubt.
+    """
+    values = {**failed.values, "rows": rows, "person": person, "attempts_max": attempts_max}
+    queued = (await connection.execute(_RESEND_FAILED, values)).rowcount
+    return queued, (await connection.execute(_COUNT_FAILED, failed.values)).scalar_one()

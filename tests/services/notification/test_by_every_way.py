@@ -164,6 +164,43 @@ async def test_without_a_way_or_a_template_it_fails_and_says_so(providers: Provi
         await world.change(f"UPDATE templates SET replaced_at = NULL WHERE {place}")
 
 
+async def test_what_failed_without_a_template_is_sent_again_together_once_there_is_one(
+    providers: Providers,
+) -> None:
+    world, campaign = providers.world, f"c-{uuid4().hex[:12]}"
+    await world.tell(world.campaigns.launched(campaign))
+    numbers = [phone() for _ in range(3)]
+    donations = [uuid4() for _ in numbers]
+    place = "campaign_id = '' AND way = 'sms'"
+
+    async def resend(key: str, person: str = "li", **fields: Any) -> Any:
+        body = {"reason": "no_template", "campaign_id": campaign, "way": "sms", **fields}
+        headers = bearer(person) | {"idempotency-key": key}
+        answer = await providers.api.post("/v1/messages/resend", json=body, headers=headers)
+        return answer.json() if answer.status_code == 202 else answer.status_code
+
+    await world.change(f"UPDATE templates SET replaced_at = now() WHERE {place}")
+    try:
+        for donation_id, number in zip(donations, numbers, strict=True):
+            left = contact(donation_id, email=None, phone=number, campaign_id=campaign)
+            await world.leave(left)
+            await world.tell(world.intake.received(donation_id, campaign_id=campaign))
+        for donation_id in donations:
+            await world.reaches(donation_id, "failed")
+        assert await resend("early") == {"queued": 0, "left": 0}, "they would fail again"
+    finally:
+        await world.change(f"UPDATE templates SET replaced_at = NULL WHERE {place}")
+    assert await resend("nobody", "wu") == 403
+    assert await resend("others", campaign_id="c-other") == {"queued": 0, "left": 0}
+    assert await resend("mails", way="mail") == {"queued": 0, "left": 0}
+    for _ in range(2):
+        assert await resend("first", limit=2) == {"queued": 2, "left": 1}
+    assert await resend("second") == {"queued": 1, "left": 0}
+    for donation_id, number in zip(donations, numbers, strict=True):
+        await world.reaches(donation_id, "delivered")
+        assert len(providers.sent_to(number)) == 1
+
+
 async def test_a_message_in_doubt_is_never_sent_again_by_itself(providers: Providers) -> None:
     number = phone()
     providers.company.answers = [None]
