@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     live_sender = LiveSender(settings, engine, ways)
     runner = Runner(engine, idempotency_keys)
     upkeep = Upkeep(settings, engine, sender.wake)
-    partners = Partners(settings, partners_engine)
+    partners = Partners(settings, partners_engine, live_sender.wake)
     handlers = Handlers(settings, engine, publisher, sender.wake, partners.wake)
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]

@@ -1,6 +1,7 @@
 """Operational messages: a lane of their own for each way, which never waits behind thanks.
 
-They are few, written by this service for its operators, and go at once: no rate of thanks, no quiet hours,
+They are few, written by this service for its operators (tests of templates) and for partners (what became of
+their endpoints), and go at once: no rate of thanks, no quiet hours,
 a courier that carries nothing else. The rule about doubt is the same: what may have been taken is not sent
 again.
 """
@@ -37,8 +38,10 @@ log = structlog.get_logger(__name__)
 
 POLL_S: Final = 1.0
 PAUSE_S: Final = 1.0
-BACKOFF: Final = Backoff(first_s=5.0, cap_s=300.0, attempts_max=5)
-"""An operator waits for it: after ten minutes it is of no use."""
+TEST: Final = "test"
+"""The purpose of a message that an operator has sent to themselves."""
+TEST_BACKOFF: Final = Backoff(first_s=5.0, cap_s=300.0, attempts_max=5)
+"""An operator waits for it: after ten minutes it is of no use. Others are tried as long as thanks are."""
 KINDS: Final[dict[Way, type[Letter]]] = {
     Way.MAIL: MailLetter,
     Way.SMS: SmsLetter,
@@ -62,7 +65,7 @@ WITH due AS (
 UPDATE notices SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL,
     lease_until = now() + make_interval(secs => :lease_s), changed_at = now()
 FROM due WHERE notices.notice_id = due.notice_id
-RETURNING notices.notice_id, notices.attempts, notices.letter
+RETURNING notices.notice_id, notices.attempts, notices.letter, notices.purpose
 """)
 _ANYTHING_DUE: Final = text("""
 SELECT EXISTS (
@@ -118,6 +121,7 @@ async def expire_notices(connection: AsyncConnection) -> int:
 class _Held:
     notice_id: UUID
     attempt: int
+    purpose: str
     letter: Letter = field(repr=False)
 
 
@@ -127,6 +131,7 @@ class LiveSender(Workers):
     def __init__(self, settings: Settings, engine: AsyncEngine, lanes: Sequence[Lane]) -> None:
         super().__init__("live_sender", lanes, [1] * len(lanes))
         self._lease_s = settings.lease_s
+        self._backoff = settings.backoff
         self._engine = engine
 
     async def _work(self, lane: Lane) -> None:
@@ -156,17 +161,18 @@ class LiveSender(Workers):
         if row is None:
             return False
         letter = TypeAdapter(KINDS[lane.way]).validate_json(row.letter)
-        held = _Held(row.notice_id, row.attempts, letter)
+        held = _Held(row.notice_id, row.attempts, row.purpose, letter)
         answer = await courier.send(letter, not_after_s=time.monotonic() + self._lease_s)
         await self._record(held, answer)
         return True
 
     async def _record(self, held: _Held, answer: Answer) -> None:
+        backoff = TEST_BACKOFF if held.purpose == TEST else self._backoff
         step = after_attempt(
             answer.outcome,
             attempt=held.attempt,
-            attempts_left=BACKOFF.attempts_max - held.attempt,
-            backoff=BACKOFF,
+            attempts_left=backoff.attempts_max - held.attempt,
+            backoff=backoff,
             jitter=random.random(),  # noqa: S311 - no secret
         )
         said = {
@@ -183,6 +189,7 @@ class LiveSender(Workers):
         log.info(
             "notice_attempt_ended",
             notice_id=str(held.notice_id),
+            purpose=held.purpose,
             outcome=answer.outcome.value,
             reason=answer.reason,
         )

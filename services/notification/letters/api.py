@@ -269,7 +269,7 @@ def create_test_router(
             if await live.of_person_last_hour(connection, person.name) >= TESTS_AN_HOUR:
                 raise TooManyTests(f"{TESTS_AN_HOUR} an hour: wait a while.")
             letter = _test_letter(template, body.to, settings)
-            notice_id = await live.add_notice(connection, way, letter, purpose="test", person=person.name)
+            notice_id = await live.add_notice(connection, way, letter, purpose=live.TEST, person=person.name)
             return Answer.of(202, _notice(await live.find_notice(connection, notice_id)))
 
         command = await command_of("test_template", person.name, request, idempotency_key)
@@ -277,7 +277,7 @@ def create_test_router(
         live_sender.wake()
         return tagged(answer.body, answer.status)
 
-    @router.get("/notices/{notice_id}", summary="What became of a test message", dependencies=READING)
+    @router.get("/notices/{notice_id}", summary="What became of an operational message", dependencies=READING)
     async def show_notice(notice_id: UUID) -> Notice:
         """Its address is forgotten when it has ended."""
         async with engine.connect() as connection:

@@ -10,6 +10,7 @@ a time, and of one that wants order one a campaign.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.headerregistry import Address
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notification.partners.client import Result
+from services.notification.partners.notices import tell
 from services.notification.partners.schedule import (
     EXPIRES_AFTER,
     Change,
@@ -206,9 +208,11 @@ WHERE delivery.delivery_id = ended.delivery_id AND delivery.attempts = ended.att
 """)
 
 
-async def finish(connection: AsyncConnection, wave: Wave, ended: Sequence[Ended]) -> Notice | None:
+async def finish(
+    connection: AsyncConnection, wave: Wave, ended: Sequence[Ended], sender: Address
+) -> Notice | None:
     """Write how the attempts of a wave ended, and what that makes of the endpoint; gives back what its
-    owner is going to be told.
+    owner is going to be told by a mail from `sender`.
 
     A delivery that has moved on meanwhile (its lease ran out and it was claimed anew) keeps its state; the
     log has the attempt all the same.
@@ -237,12 +241,12 @@ async def finish(connection: AsyncConnection, wave: Wave, ended: Sequence[Ended]
     outcomes = [each.outcome for each in results]
     notice = None
     if wave.troubled or any(each is not Outcome.DELIVERED for each in outcomes):
-        notice = await _judge(connection, wave.endpoint_id, outcomes)
+        notice = await _judge(connection, wave.endpoint_id, outcomes, sender)
     asked_s = max((each.retry_after_s or 0.0 for each in results), default=0.0)
     if asked_s:
         await connection.execute(_HOLD, {"endpoint_id": wave.endpoint_id, "asked_s": asked_s})
     if any(each.step.state is State.EXHAUSTED for each in ended):
-        await tell(connection, wave.endpoint_id, Notice.EXHAUSTED)
+        await tell(connection, sender, wave.endpoint_id, Notice.EXHAUSTED)
     return notice
 
 
@@ -279,7 +283,7 @@ WHERE endpoint_id = :endpoint_id AND state = 'retry' AND next_attempt_at > now()
 
 
 async def _judge(
-    connection: AsyncConnection, endpoint_id: UUID, outcomes: Sequence[Outcome]
+    connection: AsyncConnection, endpoint_id: UUID, outcomes: Sequence[Outcome], sender: Address
 ) -> Notice | None:
     key = {"endpoint_id": endpoint_id}
     row = (await connection.execute(_HEALTH, key)).one()
@@ -287,6 +291,8 @@ async def _judge(
         return None  # paused, disabled or deleted meanwhile: that stands
     change = after_wave(Health(row.failures, row.slowed_for), outcomes)
     await _write(connection, endpoint_id, row, change)
+    if change.notice is not None:
+        await tell(connection, sender, endpoint_id, change.notice)
     return change.notice
 
 
@@ -303,25 +309,6 @@ async def _write(connection: AsyncConnection, endpoint_id: UUID, row: Row[Any], 
     if row.slowed_at is not None and not change.slowed:
         # The partner is back: what it missed need not wait for its own time. Few have been tried meanwhile.
         await connection.execute(_SOONER, key)
-    if change.notice is not None:
-        await tell(connection, endpoint_id, change.notice)
-
-
-_TELL: Final = text("""
-INSERT INTO webhook_notices (endpoint_id, kind, created_at, next_attempt_at)
-SELECT :endpoint_id, :kind, now(), now()
-WHERE EXISTS (
-    SELECT FROM webhook_endpoints WHERE endpoint_id = :endpoint_id AND state <> 'deleted'
-) AND (:kind <> 'exhausted' OR NOT EXISTS (
-    SELECT FROM webhook_notices
-    WHERE endpoint_id = :endpoint_id AND kind = 'exhausted' AND created_at > now() - interval '1 day'
-))
-""")
-
-
-async def tell(connection: AsyncConnection, endpoint_id: UUID, notice: Notice) -> None:
-    """Have the owner of an endpoint told by mail; of exhausted deliveries once a day at most."""
-    await connection.execute(_TELL, {"endpoint_id": endpoint_id, "kind": notice.value})
 
 
 # ---------------------------------------------------------------- what time does
@@ -379,12 +366,12 @@ async def expire_leases(connection: AsyncConnection) -> int:
     return (await connection.execute(_EXPIRE_LEASES, {"rows": ROWS_MAX})).rowcount
 
 
-async def exhaust_waiting(connection: AsyncConnection) -> int:
+async def exhaust_waiting(connection: AsyncConnection, sender: Address) -> int:
     """End what has waited its time without an attempt, and tell the owners; gives back how many."""
     values = {"waited": EXPIRES_AFTER, "rows": ROWS_MAX}
     endpoint_ids = list((await connection.execute(_EXPIRE, values)).scalars())
     for endpoint_id in sorted(set(endpoint_ids)):
-        await tell(connection, endpoint_id, Notice.EXHAUSTED)
+        await tell(connection, sender, endpoint_id, Notice.EXHAUSTED)
     return len(endpoint_ids)
 
 

@@ -203,8 +203,11 @@ _END_REPLAYS: Final = text("""
 UPDATE webhook_replays SET ended_at = now() WHERE endpoint_id = :endpoint_id AND ended_at IS NULL
 """)
 _END_NOTICES: Final = text("""
-UPDATE webhook_notices SET ended_at = now(), next_attempt_at = NULL, outcome = 'endpoint_deleted'
-WHERE endpoint_id = :endpoint_id AND ended_at IS NULL
+UPDATE notices SET state = 'failed', reason = 'endpoint_deleted', next_attempt_at = NULL, letter = NULL,
+    changed_at = now()
+FROM webhook_notices
+WHERE webhook_notices.notice_id = notices.notice_id AND webhook_notices.endpoint_id = :endpoint_id
+    AND notices.state IN ('pending', 'retry')
 """)
 
 

@@ -163,7 +163,7 @@ class Dispatcher:
                 return False
             ended = await self._send(wave)
             async with self._engine.begin() as connection:
-                notice = await claims.finish(connection, wave, ended)
+                notice = await claims.finish(connection, wave, ended, settings.sender)
         self._note(wave, ended)
         if notice is not None:
             log.warning("webhook_endpoint_changed", endpoint_id=str(endpoint_id), notice=notice.value)

@@ -23,4 +23,4 @@ FIRST_ATTEMPT_SECONDS = Histogram(
     "Time from writing a delivery to the end of its first attempt, in seconds",
     buckets=(0.05, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
 )
-NOTICES = Counter("shanliu_webhook_notices_total", "Mails to endpoints' owners, by outcome", ["outcome"])
+NOTICES = Counter("shanliu_webhook_notices_total", "Mails to endpoints' owners, by what they tell", ["kind"])

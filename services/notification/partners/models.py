@@ -193,18 +193,11 @@ webhook_replays: Final = Table(
 webhook_notices: Final = Table(
     "webhook_notices",
     metadata,
-    Column("notice_id", BigInteger, Identity(), primary_key=True),
+    Column("notice_id", Uuid, ForeignKey("notices.notice_id"), primary_key=True),
     Column("endpoint_id", Uuid, ForeignKey("webhook_endpoints.endpoint_id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("created_at", UTC_TIME, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("next_attempt_at", UTC_TIME),
-    Column("ended_at", UTC_TIME),
-    Column("outcome", Text),
     CheckConstraint(one_of("kind", Notice), name="webhook_notices_kind"),
-    CheckConstraint("(ended_at IS NULL) = (next_attempt_at IS NOT NULL)", name="webhook_notices_next"),
-    CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="webhook_notices_ended"),
-    Index("webhook_notices_due", "next_attempt_at", postgresql_where=text("ended_at IS NULL")),
     Index("webhook_notices_of_endpoint", "endpoint_id", "kind", "created_at"),
 )
-"""Mails to the owners of endpoints, each written in the transaction that changes the endpoint."""
+"""Which operational messages are mails to the owners of endpoints, and what they tell."""

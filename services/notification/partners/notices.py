@@ -1,44 +1,34 @@
-"""Mails to the owners of endpoints: slowed, well again, disabled, exhausted. By the service's own mail
-sender.
+"""Mails to the owners of endpoints: slowed, well again, disabled, exhausted.
 
-One mail at a time, over one connection. A mail whose fate is unknown counts as sent: the state it tells of
-stands in the list of endpoints too, and a second mail about it would be worse than none.
+Each is written in the transaction that changes the endpoint, and leaves by the live lane (live.py), behind no
+thanks. A mail whose fate is unknown is not sent again: the state it tells of stands in the list of
+endpoints too, and a second mail about it would be worse than none.
 """
 
-import asyncio
-import contextlib
-import random
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import jinja2
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notification.couriers import mime
-from services.notification.couriers.mailer import Mailer
-from services.notification.couriers.ways import CourierUnavailable, MailLetter
-from services.notification.delivery import Outcome, State, after_attempt
+from services.notification.couriers.ways import MailLetter, Way
+from services.notification.live import add_notice
 from services.notification.partners.metrics import NOTICES
 from services.notification.partners.schedule import Notice
 from services.notification.quiet import SHANGHAI
-from services.notification.settings import Settings
 from services.notification.thanks import one_line
 
-log = structlog.get_logger(__name__)
-
-POLL_S: Final = 5.0
-PAUSE_S: Final = 5.0
+SENDER: Final = "webhooks"
+"""Who has such a mail sent, as its entry names it."""
 DESCRIPTION_MAX: Final = 120
 
 ENDPOINT_HEADER: Final = "X-Shanliu-Webhook-Endpoint-Id"
@@ -56,12 +46,9 @@ TITLES: Final[Mapping[Notice, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One notice whose turn has come. `waiting`, `exhausted`: the endpoint's deliveries in these states."""
+    """What an owner is told about. `waiting`, `exhausted`: the endpoint's deliveries in these states."""
 
-    notice_id: int
     kind: Notice
-    attempts: int
-    created_at: datetime
     endpoint_id: UUID
     url: str
     description: str
@@ -70,17 +57,8 @@ class Due:
     exhausted: int
 
 
-_TAKE: Final = text("""
-WITH due AS (
-    SELECT notice_id FROM webhook_notices WHERE ended_at IS NULL AND next_attempt_at <= now()
-    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-), taken AS (
-    UPDATE webhook_notices AS notice SET attempts = attempts + 1,
-        next_attempt_at = now() + make_interval(secs => :lease_s)
-    FROM due WHERE notice.notice_id = due.notice_id RETURNING notice.*
-)
-SELECT taken.notice_id, taken.kind, taken.attempts, taken.created_at, endpoint.endpoint_id, endpoint.url,
-    endpoint.description, endpoint.owner_email, (
+_DUE: Final = text("""
+SELECT endpoint.endpoint_id, endpoint.url, endpoint.description, endpoint.owner_email, (
         SELECT count(*) FROM webhook_deliveries AS delivery
         WHERE delivery.endpoint_id = endpoint.endpoint_id
             AND delivery.state IN ('pending', 'sending', 'retry')
@@ -88,95 +66,31 @@ SELECT taken.notice_id, taken.kind, taken.attempts, taken.created_at, endpoint.e
         SELECT count(*) FROM webhook_deliveries AS delivery
         WHERE delivery.endpoint_id = endpoint.endpoint_id AND delivery.state = 'exhausted'
     ) AS exhausted
-FROM taken JOIN webhook_endpoints AS endpoint USING (endpoint_id)
+FROM webhook_endpoints AS endpoint
+WHERE endpoint.endpoint_id = :endpoint_id AND endpoint.state <> 'deleted'
+    AND (:kind <> 'exhausted' OR NOT EXISTS (
+        SELECT FROM webhook_notices
+        WHERE endpoint_id = :endpoint_id AND kind = 'exhausted' AND created_at > now() - interval '1 day'
+    ))
 """)
-_END: Final = text("""
-UPDATE webhook_notices SET ended_at = now(), next_attempt_at = NULL, outcome = :outcome
-WHERE notice_id = :notice_id AND ended_at IS NULL
-""")
-_AGAIN: Final = text("""
-UPDATE webhook_notices SET next_attempt_at = now() + make_interval(secs => :delay_s)
-WHERE notice_id = :notice_id AND ended_at IS NULL
+_NOTE: Final = text("""
+INSERT INTO webhook_notices (notice_id, endpoint_id, kind, created_at)
+VALUES (:notice_id, :endpoint_id, :kind, now())
 """)
 
 
-class Notifier:
-    """Sends the notices that are due until it is cancelled; several processes may."""
-
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
-        self._settings = settings
-        self._engine = engine
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look now instead of at the next poll."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Work until cancelled. Mail server or database away: wait and go on."""
-        mailer = Mailer(self._settings)
-        try:
-            while True:
-                try:
-                    while await self._send_next(mailer):
-                        pass
-                    await mailer.close_if_idle()
-                except ProgrammingError:
-                    raise  # a statement that can't be run is a defect, not an outage
-                except (SQLAlchemyError, OSError, CourierUnavailable) as error:
-                    log.warning("webhook_notices_wait", error=type(error).__name__)
-                    await asyncio.sleep(PAUSE_S)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_S)
-                self._wake.clear()
-        finally:
-            mailer.drop()
-
-    async def _send_next(self, mailer: Mailer) -> bool:
-        """Send the notice that is due longest; False when none is."""
-        async with self._engine.connect() as connection:
-            if not (await connection.execute(_ANY)).scalar_one():
-                return False
-        await mailer.ready()
-        async with self._engine.begin() as connection:
-            row = (await connection.execute(_TAKE, {"lease_s": self._settings.lease_s})).one_or_none()
-        if row is None:
-            return False
-        due = Due(**{**row._mapping, "kind": Notice(row.kind)})  # noqa: SLF001 - a row as a mapping
-        mail = compose(due, sender=self._settings.sender, now=datetime.now(UTC))
-        not_after_s = time.monotonic() + self._settings.lease_s
-        answer = await mailer.send(MailLetter(due.owner_email, mail), not_after_s=not_after_s)
-        async with self._engine.begin() as connection:
-            await self._record(connection, due, answer.outcome)
-        NOTICES.labels(answer.outcome.value).inc()
-        log.info(
-            "webhook_notice",
-            endpoint_id=str(due.endpoint_id),
-            kind=due.kind.value,
-            outcome=answer.outcome.value,
-            reason=answer.reason,
-        )
-        return True
-
-    async def _record(self, connection: AsyncConnection, due: Due, outcome: Outcome) -> None:
-        backoff = self._settings.backoff
-        step = after_attempt(
-            outcome,
-            attempt=due.attempts,
-            attempts_left=backoff.attempts_max - due.attempts,
-            backoff=backoff,
-            jitter=random.random(),  # noqa: S311 - no secret
-        )
-        key: dict[str, Any] = {"notice_id": due.notice_id}
-        if step.state is State.RETRY:
-            await connection.execute(_AGAIN, {**key, "delay_s": step.delay_s})
-        else:
-            await connection.execute(_END, {**key, "outcome": outcome.value})
-
-
-_ANY: Final = text("""
-SELECT EXISTS (SELECT FROM webhook_notices WHERE ended_at IS NULL AND next_attempt_at <= now())
-""")
+async def tell(connection: AsyncConnection, sender: Address, endpoint_id: UUID, kind: Notice) -> None:
+    """Have the owner of an endpoint told by mail; of exhausted deliveries once a day at most."""
+    asked = {"endpoint_id": endpoint_id, "kind": kind.value}
+    row = (await connection.execute(_DUE, asked)).one_or_none()
+    if row is None:
+        return
+    due = Due(kind=kind, **row._mapping)  # noqa: SLF001 - a row as a mapping
+    letter = MailLetter(due.owner_email, compose(due, sender=sender, now=datetime.now(UTC)))
+    purpose = f"webhook_{kind.value}"
+    notice_id = await add_notice(connection, Way.MAIL, letter, purpose=purpose, person=SENDER)
+    await connection.execute(_NOTE, {**asked, "notice_id": notice_id})
+    NOTICES.labels(kind.value).inc()
 
 
 def compose(due: Due, *, sender: Address, now: datetime) -> bytes:
@@ -190,7 +104,7 @@ def compose(due: Due, *, sender: Address, now: datetime) -> bytes:
         "To": f"<{due.owner_email}>",
         "Subject": mime.encoded(f"{title} / {title_en}"),
         "Date": format_datetime(now),
-        "Message-ID": f"<webhook-notice-{due.endpoint_id}-{due.notice_id}@{sender.domain}>",
+        "Message-ID": f"<webhook-{due.kind.value}-{due.endpoint_id}-{now.timestamp():.0f}@{sender.domain}>",
         ENDPOINT_HEADER: str(due.endpoint_id),
         "Content-Language": "zh-CN, en",
         "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
@@ -202,7 +116,7 @@ def compose(due: Due, *, sender: Address, now: datetime) -> bytes:
         "host": urlsplit(due.url).hostname,
         "description": one_line(due.description, DESCRIPTION_MAX),
         "endpoint_id": str(due.endpoint_id),
-        "at": due.created_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
+        "at": now.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
         "waiting": due.waiting,
         "exhausted": due.exhausted,
     }

@@ -36,7 +36,7 @@ class PartnersUpkeep:
         async with self._engine.begin() as connection:
             again = await claims.expire_leases(connection)
         async with self._engine.begin() as connection:
-            exhausted = await claims.exhaust_waiting(connection)
+            exhausted = await claims.exhaust_waiting(connection, self._settings.sender)
         cancelled = await self._cancel()
         async with self._engine.begin() as connection:
             forgotten = await claims.forget(connection, timedelta(days=self._settings.webhook_log_days))

@@ -1,5 +1,6 @@
 """The wiring of partners' webhooks, for the service's app.py."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -10,7 +11,6 @@ from services.notification.partners.api import Parts
 from services.notification.partners.client import Resolve
 from services.notification.partners.commands import Office
 from services.notification.partners.delivering import Dispatcher
-from services.notification.partners.notices import Notifier
 from services.notification.partners.replaying import Replayer
 from services.notification.partners.upkeep import PartnersUpkeep
 from services.notification.settings import Settings
@@ -23,19 +23,24 @@ PARTNERS_CONNECTIONS: Final = 6
 
 
 class Partners:
-    """Delivery, notices, replays and upkeep. Without WEBHOOK_KEY nobody can be registered, and nothing
-    runs.
+    """Delivery, replays and upkeep. Without WEBHOOK_KEY nobody can be registered, and nothing runs.
+    `on_notice` is called when a mail to an owner has been written.
     """
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        on_notice: Callable[[], None],
+        resolve: Resolve | None = None,
+    ) -> None:
         self._engine = engine
-        self._notifier = Notifier(settings, engine)
         self._office: Office | None = None
         self._dispatcher: Dispatcher | None = None
         if settings.webhook_key is not None:
             box = SecretBox(settings.webhook_key.get_secret_value())
             self._office = Office(settings, box)
-            self._dispatcher = Dispatcher(settings, engine, box, self._notifier.wake, resolve)
+            self._dispatcher = Dispatcher(settings, engine, box, on_notice, resolve)
         self._replayer = Replayer(settings, engine, self.wake)
         self._upkeep = PartnersUpkeep(settings, engine, self.wake)
 
@@ -51,7 +56,6 @@ class Partners:
         return [
             background("webhook-replays", self._replayer.run),
             background("webhook-upkeep", self._upkeep.run),
-            background("webhook-notices", self._notifier.run),
             self._dispatcher.running(),
         ]
 

@@ -169,6 +169,12 @@ async def test_one_partner_that_hangs_delays_no_other(
         await order(api, f"/v1/webhook-endpoints/{slow.endpoint_id}/pause")
 
 
+async def ended_notices(world: World, query: str) -> Any:
+    """The operational messages, once each has come to its end."""
+    found = await world.rows(query)
+    return found if found and not {each[2] for each in found} & {"pending", "sending", "retry"} else None
+
+
 async def test_who_fails_is_slowed_told_once_and_told_again_when_well(
     world: World, api: AsyncClient, partner: Partner
 ) -> None:
@@ -184,6 +190,9 @@ async def test_who_fails_is_slowed_told_once_and_told_again_when_well(
 
     (mail,) = await until(lambda: mails(1), deadline_s=30)
     assert "slowed" in mail.subject
+    by_live_lane = "SELECT way, purpose, state, letter FROM notices WHERE purpose LIKE 'webhook%'"
+    lane = await until(lambda: ended_notices(world, by_live_lane), deadline_s=30)
+    assert ("mail", "webhook_slowed", "delivered", None) in lane
     assert partner.endpoint_id in mail.text
     before = len(partner.calls)
     await partner.called(before + 2)
@@ -204,9 +213,19 @@ async def test_what_is_given_up_stays_visible_and_is_sent_again_on_request(
     partner.answer = saying(400, b"no such campaign")
     event = await donated(world)
     await partner.called(1)
-    await world.change(
-        "UPDATE webhook_deliveries SET attempts = 14 WHERE event_id = :id AND state = 'retry'", id=event.id
-    )
+
+    async def nearly_given_up() -> bool:
+        await world.change(
+            "UPDATE webhook_deliveries SET attempts = 14"
+            " WHERE event_id = :id AND state = 'retry' AND attempts < 14",
+            id=event.id,
+        )
+        ((attempts,),) = await world.rows(
+            "SELECT attempts FROM webhook_deliveries WHERE event_id = :id", id=event.id
+        )
+        return int(attempts) >= 14
+
+    await until(nearly_given_up)
     details = await delivery_of(api, partner, event.id, "exhausted")
     assert details["delivery"]["attempts"] == 16
     assert details["delivery"]["reason"] == "status_400"
