@@ -3,7 +3,7 @@
 Contacts are masked; a whole address leaves this service in a mail's envelope only.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -25,6 +25,10 @@ from shared.http_commands import KeyHeader, command_of, tagged
 from shared.problems import Problem, answers
 from shared.run_once import Answer, Runner
 from shared.strict_json import StrictJsonRoute
+
+REASON: Final = r"^[A-Za-z0-9_.:-]{1,80}$"
+"""A stable code, such as no_template, smtp_550 or aliyun:isv.MOBILE_NUMBER_ILLEGAL."""
+TROUBLES_MAX: Final = 500
 
 
 class Message(BaseModel):
@@ -71,6 +75,18 @@ class MessagePage(BaseModel):
     next: UUID | None
 
 
+class Trouble(BaseModel):
+    """How many messages did not arrive for one reason; `with_contact` of them can be sent again."""
+
+    campaign_id: str
+    way: Way
+    state: State
+    reason: str
+    messages: int
+    with_contact: int
+    oldest_at: datetime
+
+
 class ResendRequest(BaseModel):
     """`attempts` as they were when the person looked: a request that is repeated sends nothing twice."""
 
@@ -86,7 +102,7 @@ class ResendFailedRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", examples=["no_template"])
+    reason: str = Field(pattern=REASON, examples=["no_template"])
     campaign_id: Annotated[str, Field(pattern=CAMPAIGN_ID)] | None = None
     way: Way | None = None
     limit: int = Field(default=1_000, ge=1, le=1_000)
@@ -124,15 +140,32 @@ def create_router(settings: Settings, engine: AsyncEngine, runner: Runner, sende
         "", summary="Messages in a state, oldest first", dependencies=[Depends(require("viewer", "desk"))]
     )
     async def list_messages(
+        *,
         state: State,
+        campaign_id: Annotated[str | None, Query(pattern=CAMPAIGN_ID)] = None,
+        way: Way | None = None,
+        reason: Annotated[str | None, Query(pattern=REASON, examples=["no_template"])] = None,
+        day: Annotated[date | None, Query(description="of Shanghai, when the message was made")] = None,
         after: UUID | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MessagePage:
         """Part by part: send `next` as `after` until it is null. Contacts are masked."""
+        asked = queries.Asked(state, campaign_id, way, reason, day)
         async with engine.connect() as connection:
-            rows = await queries.page(connection, state, after=after, rows=limit + 1)
+            rows = await queries.page(connection, asked, after=after, rows=limit + 1)
         messages = [_message(row) for row in rows[:limit]]
         return MessagePage(messages=messages, next=messages[-1].donation_id if len(rows) > limit else None)
+
+    @router.get(
+        "/troubles",
+        summary="What did not arrive in the last seven days, by campaign, way, state and reason",
+        dependencies=[Depends(require("viewer", "desk"))],
+    )
+    async def list_troubles() -> list[Trouble]:
+        """The most frequent first, 500 at most. What is older can't be sent again: its contact is deleted."""
+        async with engine.connect() as connection:
+            rows = await queries.troubles(connection, TROUBLES_MAX)
+        return [Trouble.model_validate(row, from_attributes=True) for row in rows]
 
     @router.get(
         "/{donation_id}",

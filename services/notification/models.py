@@ -118,6 +118,7 @@ messages: Final = Table(
     ),
     Index("messages_leases", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("messages_by_state", "state", "created_at", "donation_id"),
+    Index("messages_of_campaign", "campaign_id", "state", "created_at", "donation_id"),
 )
 """One thank-you for one donation that counts and whose donor left a contact. `requested_by` is the operator
 who had it sent again; `way` the one by which it goes, chosen once, when it is ready.

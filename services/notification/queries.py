@@ -5,8 +5,8 @@ are written, it is in the order of their keys, so that two transactions never wa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -206,11 +206,17 @@ async def counts(connection: AsyncConnection, states: Sequence[State]) -> tuple[
 _PAGE: Final = text("""
 SELECT messages.*, contacts.email, contacts.phone, contacts.wechat_openid
 FROM messages LEFT JOIN contacts USING (donation_id)
-WHERE messages.state = :state AND (
-    CAST(:after AS uuid) IS NULL OR (messages.created_at, messages.donation_id) > (
+WHERE messages.state = :state
+    AND (CAST(:campaign_id AS text) IS NULL OR messages.campaign_id = CAST(:campaign_id AS text))
+    AND (CAST(:way AS text) IS NULL OR messages.way = CAST(:way AS text))
+    AND (CAST(:reason AS text) IS NULL OR messages.reason = CAST(:reason AS text))
+    AND (CAST(:day AS date) IS NULL OR (
+        messages.created_at >= CAST(CAST(:day AS date) AS timestamp) AT TIME ZONE 'Asia/Shanghai'
+        AND messages.created_at < CAST(CAST(:day AS date) + 1 AS timestamp) AT TIME ZONE 'Asia/Shanghai'
+    ))
+    AND (CAST(:after AS uuid) IS NULL OR (messages.created_at, messages.donation_id) > (
         SELECT created_at, donation_id FROM messages WHERE donation_id = CAST(:after AS uuid)
-    )
-)
+    ))
 ORDER BY messages.created_at, messages.donation_id LIMIT :rows
 """)
 _ONE: Final = text("""
@@ -224,11 +230,22 @@ WHERE donation_id = :donation_id ORDER BY attempt DESC LIMIT 100
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which messages somebody wants to see; None: whichever. `day` of Shanghai, when they were made."""
+
+    state: State
+    campaign_id: str | None = None
+    way: Way | None = None
+    reason: str | None = None
+    day: date | None = None
+
+
 async def page(
-    connection: AsyncConnection, state: State, *, after: UUID | None, rows: int
+    connection: AsyncConnection, asked: Asked, *, after: UUID | None, rows: int
 ) -> Sequence[Row[Any]]:
-    """Messages in a state, oldest first, from behind `after`; `email` is None once the contact is gone."""
-    values = {"state": state.value, "after": after, "rows": rows}
+    """Messages, oldest first, from behind `after`; `email` is None once the contact is gone."""
+    values = {**asdict(asked), "after": after, "rows": rows}
     return (await connection.execute(_PAGE, values)).all()
 
 
@@ -237,6 +254,21 @@ async def find(connection: AsyncConnection, donation_id: UUID) -> tuple[Row[Any]
     key = {"donation_id": donation_id}
     message = (await connection.execute(_ONE, key)).one_or_none()
     return message, (await connection.execute(_ATTEMPTS, key)).all()
+
+
+_TROUBLES: Final = text("""
+SELECT messages.campaign_id, messages.way, messages.state, messages.reason, count(*) AS messages,
+    count(contacts.donation_id) AS with_contact, min(messages.created_at) AS oldest_at
+FROM messages LEFT JOIN contacts USING (donation_id)
+WHERE messages.state IN ('failed', 'uncertain', 'dropped')
+    AND messages.created_at > now() - CAST(:within AS interval)
+GROUP BY 1, 2, 3, 4 ORDER BY count(*) DESC, 1, 2, 3, 4 LIMIT :rows
+""")
+
+
+async def troubles(connection: AsyncConnection, rows: int) -> Sequence[Row[Any]]:
+    """What of the days for which contacts are kept did not arrive, by campaign, way, state and reason."""
+    return (await connection.execute(_TROUBLES, {"within": CONTACT_KEPT, "rows": rows})).all()
 
 
 _LOCK: Final = text("""

@@ -120,8 +120,8 @@ async def list_endpoints(
     """Part by part: send `next` as `after` until it is null. What was deleted only by its state."""
     async with parts.engine.connect() as connection:
         rows = await queries.endpoints(connection, state, after=after, rows=limit + 1)
-        counts = await queries.open_counts(connection, [row.endpoint_id for row in rows[:limit]])
-    items = [Endpoint.of(row, counts[row.endpoint_id]) for row in rows[:limit]]
+        backlogs = await queries.backlogs(connection, [row.endpoint_id for row in rows[:limit]])
+    items = [Endpoint.of(row, backlogs[row.endpoint_id]) for row in rows[:limit]]
     return EndpointPage(items=items, next=items[-1].endpoint_id if len(rows) > limit else None)
 
 

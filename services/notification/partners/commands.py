@@ -330,8 +330,8 @@ async def shown(connection: AsyncConnection, endpoint_id: UUID) -> Endpoint:
     row = await queries.endpoint(connection, endpoint_id)
     if row is None:
         raise unknown_endpoint()
-    counts = await queries.open_counts(connection, [endpoint_id])
-    return Endpoint.of(row, counts[endpoint_id])
+    backlogs = await queries.backlogs(connection, [endpoint_id])
+    return Endpoint.of(row, backlogs[endpoint_id])
 
 
 async def _locked(connection: AsyncConnection, endpoint_id: UUID) -> Row[Any]:

@@ -4,6 +4,7 @@ Times are the database's (`now()`), so that several processes on several machine
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notification.partners.models import NO_REPLAY
 from services.notification.partners.projection import Outgoing, Wish
 from services.notification.partners.schedule import EndpointState, State
-from services.notification.partners.schemas import Asked
+from services.notification.partners.schemas import Asked, Backlog
 
 # ---------------------------------------------------------------- what comes in
 
@@ -109,9 +110,17 @@ WHERE (CAST(:state AS text) IS NULL AND state <> 'deleted' OR state = :state)
 ORDER BY endpoint_id LIMIT :rows
 """)
 _WAITING: Final = text("""
-SELECT endpoint_id, state, count(*) AS deliveries FROM webhook_deliveries
+SELECT endpoint_id, state, count(*) AS deliveries, min(created_at) AS oldest_at FROM webhook_deliveries
 WHERE endpoint_id = ANY(:endpoint_ids) AND state IN ('pending', 'sending', 'retry', 'exhausted')
 GROUP BY endpoint_id, state
+""")
+_LAST_DELIVERED: Final = text("""
+SELECT asked.endpoint_id, newest.changed_at
+FROM unnest(CAST(:endpoint_ids AS uuid[])) AS asked (endpoint_id) CROSS JOIN LATERAL (
+    SELECT changed_at FROM webhook_deliveries AS delivery
+    WHERE delivery.endpoint_id = asked.endpoint_id AND delivery.state = 'delivered'
+    ORDER BY delivery_id DESC LIMIT 1
+) AS newest
 """)
 
 
@@ -131,15 +140,21 @@ async def endpoints(
     return (await connection.execute(_ENDPOINTS, values)).all()
 
 
-async def open_counts(
-    connection: AsyncConnection, endpoint_ids: Sequence[UUID]
-) -> dict[UUID, dict[State, int]]:
-    """How many deliveries of each endpoint are not delivered, by state."""
-    counts: dict[UUID, dict[State, int]] = {each: {} for each in endpoint_ids}
-    rows = await connection.execute(_WAITING, {"endpoint_ids": list(endpoint_ids)})
-    for row in rows:
-        counts[row.endpoint_id][State(row.state)] = row.deliveries
-    return counts
+async def backlogs(connection: AsyncConnection, endpoint_ids: Sequence[UUID]) -> dict[UUID, Backlog]:
+    """What of each endpoint waits or is given up, and when it last took something."""
+    asked = {"endpoint_ids": list(endpoint_ids)}
+    found = {each: Backlog() for each in endpoint_ids}
+    for row in await connection.execute(_WAITING, asked):
+        before = found[row.endpoint_id]
+        if row.state == State.EXHAUSTED:
+            found[row.endpoint_id] = replace(before, exhausted=row.deliveries)
+        else:
+            oldest_at = min(filter(None, (before.oldest_waiting_at, row.oldest_at)))
+            waiting = before.waiting + row.deliveries
+            found[row.endpoint_id] = replace(before, waiting=waiting, oldest_waiting_at=oldest_at)
+    for row in await connection.execute(_LAST_DELIVERED, asked):
+        found[row.endpoint_id] = replace(found[row.endpoint_id], last_delivered_at=row.changed_at)
+    return found
 
 
 _DELIVERIES: Final = text("""
@@ -151,6 +166,10 @@ WHERE (CAST(:endpoint_id AS uuid) IS NULL OR delivery.endpoint_id = CAST(:endpoi
     AND (CAST(:campaign_id AS text) IS NULL OR delivery.campaign_id = :campaign_id)
     AND (CAST(:event_id AS text) IS NULL OR delivery.event_id = :event_id)
     AND (CAST(:replay_id AS uuid) IS NULL OR delivery.replay_id = CAST(:replay_id AS uuid))
+    AND (CAST(:day AS date) IS NULL OR (
+        delivery.created_at >= CAST(CAST(:day AS date) AS timestamp) AT TIME ZONE 'Asia/Shanghai'
+        AND delivery.created_at < CAST(CAST(:day AS date) + 1 AS timestamp) AT TIME ZONE 'Asia/Shanghai'
+    ))
     AND (CAST(:before AS bigint) IS NULL OR delivery.delivery_id < CAST(:before AS bigint))
 ORDER BY delivery.delivery_id DESC LIMIT :rows
 """)

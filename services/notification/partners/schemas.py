@@ -1,7 +1,8 @@
 """What comes and goes by HTTP about partners' webhooks. Times in UTC."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
@@ -106,10 +107,22 @@ class ReplayBody(BaseModel):
     since: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How an endpoint gets on: deliveries that wait and since when the oldest does, those given up, and when
+    the newest that it took arrived (of those the log still has).
+    """
+
+    waiting: int = 0
+    exhausted: int = 0
+    oldest_waiting_at: datetime | None = None
+    last_delivered_at: datetime | None = None
+
+
 class Endpoint(BaseModel):
     """An endpoint, without its secret. `owner_email` is masked. `reason`: why it is paused, in the words of
     who did it; or `disabled_failing`, `disabled_gone`. `slowed_at`: since when only one delivery at a time is
-    tried; `waiting` and `exhausted`: its deliveries.
+    tried; `waiting` and `exhausted`: its deliveries; `last_delivered_at`: of those that the log still has.
     """
 
     endpoint_id: UUID
@@ -129,23 +142,24 @@ class Endpoint(BaseModel):
     previous_secret_until: datetime | None
     waiting: int
     exhausted: int
+    oldest_waiting_at: datetime | None
+    last_delivered_at: datetime | None
     version: int
     created_by: str
     created_at: datetime
     changed_at: datetime
 
     @classmethod
-    def of(cls, row: Row[Any], counts: dict[State, int]) -> Self:
-        """As its row tells, with how many deliveries are in each state."""
+    def of(cls, row: Row[Any], backlog: Backlog) -> Self:
+        """As its row and its deliveries tell."""
         fields = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
-        waiting = sum(number for state, number in counts.items() if state is not State.EXHAUSTED)
+        masked_email = masked(row.owner_email)
         return cls(
             **{
                 **fields,
-                "owner_email": masked(row.owner_email),
+                **asdict(backlog),
+                "owner_email": masked_email,
                 "previous_secret_until": row.previous_until,
-                "waiting": waiting,
-                "exhausted": counts.get(State.EXHAUSTED, 0),
             }
         )
 
@@ -207,6 +221,7 @@ class Asked(BaseModel):
     campaign_id: Word | None = None
     event_id: Word | None = None
     replay_id: UUID | None = None
+    day: date | None = Field(default=None, description="of Shanghai, when it was written")
 
 
 class DeliveryPage(BaseModel):

@@ -1,5 +1,6 @@
 """The operators' side: what they see, what they may do, and that a contact stays masked."""
 
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from deploy.local.mailcatcher.mailbox import Mode
+from services.notification.quiet import SHANGHAI
 from tests.services.notification.builders import GALA, address_of
 from tests.services.notification.conftest import World, bearer
 
@@ -64,6 +66,40 @@ async def test_pages_follow_each_other_without_a_gap(world: World, api: AsyncCli
     assert walked == everything
 
 
+async def test_messages_are_found_by_campaign_way_reason_and_day(world: World, api: AsyncClient) -> None:
+    donation_id, other = await failed(world), await failed(world)
+    today = datetime.now(SHANGHAI).date()
+    await world.change(
+        "UPDATE messages SET campaign_id = 'c-filtered', reason = 'aliyun:isv.X-1', way = 'sms', created_at ="
+        " CAST(:day AS timestamp) AT TIME ZONE 'Asia/Shanghai' WHERE donation_id = :id",
+        id=donation_id,
+        day=datetime.combine(today, time()),
+    )
+    wanted: dict[str, Any] = {
+        "campaign_id": "c-filtered",
+        "reason": "aliyun:isv.X-1",
+        "way": "sms",
+        "day": today.isoformat(),
+    }
+    for query in ({}, *({name: value} for name, value in wanted.items() if name != "day"), wanted):
+        found = (await listed(api, state="failed", limit=500, **query))["messages"]
+        ids = {each["donation_id"] for each in found}
+        assert str(donation_id) in ids
+        assert (str(other) in ids) == (query == {}), query
+    yesterday = (today - timedelta(days=1)).isoformat()
+    for nothing in (
+        {**wanted, "day": yesterday},
+        {**wanted, "way": "mail"},
+        {**wanted, "reason": "smtp_550"},
+        {**wanted, "campaign_id": GALA},
+    ):
+        assert await listed(api, state="failed", **nothing) == {"messages": [], "next": None}
+    answer = await api.get("/v1/messages/troubles", headers=bearer("wu"))
+    (trouble,) = (each for each in answer.json() if each["campaign_id"] == "c-filtered")
+    assert (trouble["way"], trouble["state"], trouble["reason"]) == ("sms", "failed", "aliyun:isv.X-1")
+    assert (trouble["messages"], trouble["with_contact"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("person", "status"), [("wu", 403), ("wang", 403), ("nobody", 401)], ids=["viewer", "finance", "nobody"]
 )
@@ -89,6 +125,7 @@ async def test_nobody_looks_without_a_token_and_finance_not_at_all(api: AsyncCli
         ("/v1/messages?state=failed&limit=0", 422),
         ("/v1/messages?state=failed&limit=501", 422),
         ("/v1/messages?state=failed&after=x", 422),
+        ("/v1/messages?state=failed&day=yesterday", 422),
         ("/v1/messages/x", 422),
         (f"/v1/messages/{UUID(int=0)}", 404),
     ],

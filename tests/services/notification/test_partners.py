@@ -12,6 +12,7 @@ import pytest_asyncio
 from httpx import AsyncClient
 from standardwebhooks.webhooks import Webhook
 
+from services.notification.quiet import SHANGHAI
 from shared.events import Event
 from tests.services.notification.builders import AT, GALA
 from tests.services.notification.conftest import World, bearer
@@ -213,16 +214,15 @@ async def test_what_is_given_up_stays_visible_and_is_sent_again_on_request(
     partner.answer = saying(400, b"no such campaign")
     event = await donated(world)
     await partner.called(1)
+    mine = "event_id = :id AND endpoint_id = :endpoint_id"
+    values = {"id": event.id, "endpoint_id": partner.endpoint_id}
 
     async def nearly_given_up() -> bool:
         await world.change(
-            "UPDATE webhook_deliveries SET attempts = 14"
-            " WHERE event_id = :id AND state = 'retry' AND attempts < 14",
-            id=event.id,
+            f"UPDATE webhook_deliveries SET attempts = 14 WHERE {mine} AND state = 'retry' AND attempts < 14",
+            **values,
         )
-        ((attempts,),) = await world.rows(
-            "SELECT attempts FROM webhook_deliveries WHERE event_id = :id", id=event.id
-        )
+        ((attempts,),) = await world.rows(f"SELECT attempts FROM webhook_deliveries WHERE {mine}", **values)
         return int(attempts) >= 14
 
     await until(nearly_given_up)
@@ -349,7 +349,8 @@ async def test_a_paused_partner_is_told_afterwards(world: World, api: AsyncClien
     await order(api, f"/v1/webhook-endpoints/{endpoint_id}/pause")
     event = await donated(world)
     await world.counted(event)
-    await endpoint_is(api, partner, waiting=True)
+    waits = await endpoint_is(api, partner, waiting=True)
+    assert waits["oldest_waiting_at"] is not None
     assert partner.calls == []
     await order(api, f"/v1/webhook-endpoints/{endpoint_id}/resume")
     await partner.called(1)
@@ -571,6 +572,15 @@ async def test_pages_of_deliveries_follow_each_other(
             api, "/v1/webhook-deliveries", endpoint_id=partner.endpoint_id, limit=2, before=page["next"]
         )
     assert sorted(walked) == sorted(event.id for event in events)
+    today = datetime.now(SHANGHAI).date()
+    of_day = [
+        await ask(api, "/v1/webhook-deliveries", endpoint_id=partner.endpoint_id, day=day.isoformat())
+        for day in (today - timedelta(days=2), today)
+    ]
+    assert [len(page["items"]) for page in of_day] == [0, 5]
+    health = await ask(api, f"/v1/webhook-endpoints/{partner.endpoint_id}")
+    assert (health["waiting"], health["oldest_waiting_at"]) == (0, None)
+    assert health["last_delivered_at"] is not None
     types = await ask(api, "/v1/webhook-event-types")
     assert RECEIVED in [each["type"] for each in types]
 
