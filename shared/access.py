@@ -3,20 +3,22 @@
 OPERATORS_FILE is a JSON list of {"person", "roles", "grants", "token_sha256"}. `roles` are valid everywhere;
 `grants`, each {"organisation", "roles"}, at one organisation and all below it. A token itself is never
 stored. Tokens have 256 random bits, so a plain hash is enough: there is nothing to guess (argon2 is for
-passwords).
+passwords). With CONSOLE_KEY_FILE people also come through the operations console, which says for a minute who
+they are (shared/console_tokens.py).
 """
 
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Protocol, Self
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field, TypeAdapter
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.events.fields import ORGANISATION_ID
 from shared.problems import Problem
@@ -25,6 +27,8 @@ Role = Literal["viewer", "desk", "moderator", "finance", "approver", "administra
 
 
 MAX_GRANTS: Final = 100
+JWT_DOTS: Final = 2
+"""An operator's own token is base64url and has none."""
 
 
 class Grant(BaseModel):
@@ -86,32 +90,68 @@ BEARER: Final = HTTPBearer(
 """For the API's own description; `require` reads the header itself, to answer in its own words."""
 
 
+class AccessSettings(BaseSettings):
+    """Whom a service lets in. Without a file nobody comes in by that way."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    operators_file: Path | None = None
+    console_key_file: Path | None = Field(
+        default=None, description="the operations console's public keys, a JWK set"
+    )
+
+
+class Console(Protocol):
+    """Reads the tokens of the operations console."""
+
+    def find(self, token: str) -> Person | None:
+        """Whom a token speaks for."""
+
+
 class Operators:
     """The people who may use the operators' parts of an API."""
 
-    def __init__(self, operators: list[Operator]) -> None:
+    def __init__(self, operators: list[Operator], console: Console | None = None) -> None:
         self._operators = operators
+        self._console = console
+
+    @classmethod
+    def of(cls, service: str, settings: AccessSettings) -> Self:
+        """Those of the operators' file, and those who come through the console to this service."""
+        operators = _read(settings.operators_file)
+        if settings.console_key_file is None:
+            return cls(operators)
+        from shared.console_tokens import ConsoleTokens  # noqa: PLC0415 - 0.3 s without a console
+
+        return cls(operators, ConsoleTokens(service, settings.console_key_file))
 
     @classmethod
     def from_file(cls, path: Path | None) -> Self:
         """Read the operators' file; without one nobody is let in."""
-        return cls(_FILE.validate_python(json.loads(path.read_text("utf-8"))) if path else [])
+        return cls(_read(path))
 
     def find(self, token: str) -> Person | None:
         """The person a token belongs to. Every entry is compared, in constant time."""
+        if self._console is not None and token.count(".") == JWT_DOTS:
+            return self._console.find(token)
         digest = hashlib.sha256(token.encode()).hexdigest()
         found: Person | None = None
         for operator in self._operators:
             if hmac.compare_digest(operator.token_sha256, digest):
-                found = _person(operator)
+                found = person_of(operator.person, operator.roles, operator.grants)
         return found
 
 
-def _person(operator: Operator) -> Person:
+def _read(path: Path | None) -> list[Operator]:
+    return _FILE.validate_python(json.loads(path.read_text("utf-8"))) if path else []
+
+
+def person_of(name: str, roles: frozenset[Role], granted: Iterable[Grant]) -> Person:
+    """Grants of one organisation add up."""
     grants: dict[str, frozenset[Role]] = {}
-    for grant in operator.grants:
+    for grant in granted:
         grants[grant.organisation] = grants.get(grant.organisation, frozenset()) | grant.roles
-    return Person(operator.person, operator.roles, grants)
+    return Person(name, roles, grants)
 
 
 def require(*roles: Role) -> Callable[..., Person]:

@@ -37,6 +37,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def matches(if_none_match: str, etag: str) -> bool:
+    """Whether a client's If-None-Match names this ETag (weak comparison, RFC 9110 section 13.1.2)."""
+    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return etag in named or "*" in named
+
+
 def require_if_match(if_match: str | None) -> str:
     """Give back the If-Match. Raises VersionRequired when there is none."""
     if if_match is None:

@@ -237,6 +237,8 @@ async def _ground(  # noqa: PLR0917 - what a ground is made of
     credentials = Credentials.load_or_make(folder / "secrets.json")
     operators = folder / "operators.json"
     operators.write_text(credentials.operators_json(), "utf-8")
+    console_key, console_public = folder / "console-key.json", folder / "console-public.json"
+    credentials.write_console_keys(console_key, console_public)
     urls = databases.create_service_databases(base.admin_url, name, credentials.databases)
     for service, url in urls.items():
         await migrate(url, f"services.{service}")
@@ -250,6 +252,8 @@ async def _ground(  # noqa: PLR0917 - what a ground is made of
         channel_key=credentials.channel_key,
         webhook_key=credentials.webhook_key,
         smtp_port=ports["smtp"],
+        console_key_file=console_key,
+        console_public_file=console_public,
         namespace=f"{name}.",
         partitions=partitions,
         more=more,

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deploy.local.layout import SERVICES
+from deploy.local.layout import DATABASES
 from deploy.local.problems import StackProblem
 
 PEOPLE: Final = {
@@ -40,6 +40,12 @@ def _token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def _signing_key() -> dict[str, Any]:
+    from shared.console_tokens import new_key  # noqa: PLC0415 - 0.3 s that a stack pays once
+
+    return dict(new_key().as_dict(private=True))
+
+
 class Credentials(BaseModel):
     """What secrets.json holds. A new field gets its value at the next start."""
 
@@ -50,6 +56,8 @@ class Credentials(BaseModel):
     channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     webhook_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     operators: dict[str, str] = Field(default_factory=dict)
+    console_key: dict[str, Any] = Field(default_factory=_signing_key)
+    """The console's private key, a JWK."""
     channels: dict[str, str] = Field(default_factory=dict)
     """The demo's channels: the secret that each signs with."""
 
@@ -62,7 +70,7 @@ class Credentials(BaseModel):
             raise StackProblem(
                 f"{path} is damaged. Mend it, or start anew with `shanliu reset` (deletes the data)."
             ) from error
-        for service in SERVICES:
+        for service in DATABASES:
             credentials.databases.setdefault(service, _token())
         for person in (*PEOPLE, *PEOPLE_OF):
             credentials.operators.setdefault(person, _token())
@@ -72,6 +80,13 @@ class Credentials(BaseModel):
     def save(self, path: Path) -> None:
         """Write the file whole, mode 0600 from its first byte."""
         write_private(path, self.model_dump_json(indent=2) + "\n")
+
+    def write_console_keys(self, private: Path, public: Path) -> None:
+        """Where the console reads its key, and the services its public half."""
+        private_parts = {"d"}
+        open_half = {name: value for name, value in self.console_key.items() if name not in private_parts}
+        write_private(private, json.dumps(self.console_key))
+        write_private(public, json.dumps({"keys": [open_half]}))
 
     def operators_json(self) -> str:
         """The operators as OPERATORS_FILE has them: the tokens' hashes, never the tokens."""

@@ -10,7 +10,7 @@ import asyncpg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from deploy.local.layout import SERVICES
+from deploy.local.layout import DATABASES
 from deploy.local.problems import StackProblem
 
 CONNECT_S: Final = 5
@@ -46,7 +46,7 @@ def create_service_databases(
     database. Passwords are set anew each time, so that the URLs hold. Raises StackProblem.
     """
     known = passwords or {}
-    chosen = {service: known.get(service) or secrets.token_urlsafe(24) for service in SERVICES}
+    chosen = {service: known.get(service) or secrets.token_urlsafe(24) for service in DATABASES}
     return run(_create(parse_url(admin_url), prefix, chosen))
 
 

@@ -201,6 +201,8 @@ def reset(home: Home) -> list[Path]:
         home.logs,
         home.secrets_file,
         home.operators_file,
+        home.console_key_file,
+        home.console_public_file,
         home.state_file,
         home.lock_file,
     ]

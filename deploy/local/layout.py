@@ -17,7 +17,9 @@ from deploy.local.problems import StackProblem
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_PORT_BASE: Final = 8100
 SERVICES: Final = ("donation", "campaign", "notification", "reporting")
-"""Each has a database and a role of its own."""
+"""Those that exchange events."""
+DATABASES: Final = (*SERVICES, "console")
+"""Each of these processes has a database and a role of its own."""
 NEEDED_BYTES: Final = 1_000_000_000
 """Free disk space below which nothing is started: Kafka ends in the middle of a write on a full disk."""
 
@@ -26,6 +28,7 @@ OFFSETS: Final = {
     "campaign": 2,
     "notification": 3,
     "reporting": 4,
+    "console": 5,
     "donation_worker": 11,
     "reporting_worker": 14,
     "smtp": 25,
@@ -45,6 +48,7 @@ class Ports:
     campaign: int
     notification: int
     reporting: int
+    console: int
     donation_worker: int
     reporting_worker: int
     smtp: int
@@ -114,6 +118,16 @@ class Home:
     def operators_file(self) -> Path:
         """The operators as the services read them (tokens hashed)."""
         return self.root / "operators.json"
+
+    @property
+    def console_key_file(self) -> Path:
+        """The console's private key (JWK), readable by the owner only."""
+        return self.root / "console-key.json"
+
+    @property
+    def console_public_file(self) -> Path:
+        """Its public half as the services read it (JWK set)."""
+        return self.root / "console-public.json"
 
     @property
     def state_file(self) -> Path:

@@ -8,7 +8,7 @@ from deploy.local.credentials import Credentials
 from deploy.local.databases import parse_url
 from deploy.local.external import external_postgres
 from deploy.local.launcher import running
-from deploy.local.layout import LOOPBACK, SERVICES, Home
+from deploy.local.layout import DATABASES, LOOPBACK, SERVICES, Home
 from deploy.local.postgres import ADMIN
 from deploy.local.problems import StackProblem
 
@@ -56,7 +56,7 @@ class Running:
                     password=credentials.databases[service],
                     database=f"{PREFIX}_{service}",
                 ).render_as_string(hide_password=False)
-                for service in SERVICES
+                for service in DATABASES
             },
             admin_url=admin.render_as_string(hide_password=False),
             credentials=credentials,

@@ -1,4 +1,6 @@
-"""The four services as processes: what each is told, when it is ready; killed, frozen, restarted by name."""
+"""The four services and the console as processes: what each is told, when it is ready; killed, frozen,
+restarted by name.
+"""
 
 import base64
 import hashlib
@@ -14,6 +16,7 @@ from typing import Final
 
 from deploy.local.environment import own_environment
 from deploy.local.layout import LOOPBACK
+from deploy.local.layout import SERVICES as SERVICE_NAMES
 from deploy.local.problems import StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, tail, wait_until
 
@@ -49,6 +52,7 @@ SERVICES: Final = (
     Service("notification", "services.notification", database="notification", urgent=False),
     Service("reporting-worker", "services.reporting", roles="worker", database="reporting"),
     Service("reporting", "services.reporting", roles="screens", database="reporting"),
+    Service("console", "services.console", database="console"),
 )
 BY_NAME: Final = {service.name: service for service in SERVICES}
 
@@ -67,6 +71,9 @@ class Wiring:
     partitions: int = 4
     log_level: str = "info"
     webhook_key: str | None = None
+    console_key_file: Path | None = None
+    console_public_file: Path | None = None
+    """Without them nobody comes in through the console."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Further settings for every service (tests)."""
 
@@ -91,6 +98,10 @@ class Wiring:
         }
         if service.roles is not None:
             settings["ROLES"] = service.roles
+        if service.database == "console":
+            settings |= self._console()
+        elif self.console_public_file is not None:
+            settings["CONSOLE_KEY_FILE"] = str(self.console_public_file)
         if service.database == "donation":
             settings["CHANNEL_KEY"] = self.channel_key
         if service.database == "notification":
@@ -104,6 +115,14 @@ class Wiring:
             if self.webhook_key is not None:
                 settings["WEBHOOK_KEY"] = self.webhook_key
         return {**own_environment(), **settings, **self.more}
+
+    def _console(self) -> dict[str, str]:
+        """Where the console finds its key and the services."""
+        assert self.console_key_file is not None, "a console needs its key"
+        return {
+            "CONSOLE_PRIVATE_KEY_FILE": str(self.console_key_file),
+            **{f"{name.upper()}_URL": self.url(name) for name in SERVICE_NAMES},
+        }
 
 
 def _derived(channel_key: str) -> str:

@@ -14,8 +14,7 @@ from deploy.local.credentials import Credentials, write_private
 from deploy.local.environment import own_environment
 from deploy.local.external import external_kafka, external_postgres, namespace
 from deploy.local.kafka import LocalKafka, answers
-from deploy.local.layout import LOOPBACK, Home, Ports, is_free, require_disk
-from deploy.local.layout import SERVICES as SERVICE_NAMES
+from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, require_disk
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
@@ -51,6 +50,7 @@ class Stack:
         self._keeper = Keeper(home.logs / "keeper.log")
         self._credentials = Credentials.load_or_make(home.secrets_file)
         write_private(home.operators_file, self._credentials.operators_json())
+        self._credentials.write_console_keys(home.console_key_file, home.console_public_file)
         self._kafka = self._local_kafka()
         self._postgres = self._local_postgres()
         self._services: Services | None = None
@@ -115,7 +115,7 @@ class Stack:
             )
             self._say("PostgreSQL as DATABASE_URL says", begun)
         begun = time.monotonic()
-        for service in SERVICE_NAMES:
+        for service in DATABASES:
             self._check_stop()
             databases.run(migrate(urls[service], f"services.{service}"))
         self._say("databases migrated", begun)
@@ -148,6 +148,8 @@ class Stack:
             channel_key=self._credentials.channel_key,
             webhook_key=self._credentials.webhook_key,
             smtp_port=self._ports.smtp,
+            console_key_file=self._home.console_key_file,
+            console_public_file=self._home.console_public_file,
             namespace=namespace(),
             partitions=PARTITIONS,
         )
@@ -263,6 +265,7 @@ class Stack:
         """Where a person looks, by what is seen there."""
         at = f"http://{LOOPBACK}"
         return {
+            "console": f"{at}:{self._ports.console}/",
             "screens": f"{at}:{self._ports.reporting}/",
             "operations": f"{at}:{self._ports.reporting}/operations",
             "mail": f"{at}:{self._ports.mail}/",

@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=str(api.__doc__),
         published=Published(TAGS, traffic=TRAFFIC),
     )
-    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.operators = Operators.of("campaign", settings)
     app.state.books = api.Books(
         commands_engine, Runner(commands_engine, idempotency_keys, relay.wake), announcer
     )

@@ -1,13 +1,11 @@
 """What the campaign service is told by its environment."""
 
-from pathlib import Path
-
+from shared.access import AccessSettings
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
 
-class Settings(ServiceSettings, KafkaSettings):
+class Settings(ServiceSettings, KafkaSettings, AccessSettings):
     """DATABASE_URL, KAFKA_…, HTTP_… and OPERATORS_FILE (without one nobody is let in)."""
 
-    operators_file: Path | None = None
     http_port: int = 8102

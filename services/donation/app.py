@@ -129,7 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Intake of donations and reversals, and the books of what came in.",
         published=Published(TAGS, _describe_ahead if settings.has_role("api") else None, TRAFFIC),
     )
-    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.operators = Operators.of("donation", settings)
     app.state.parts = api.Parts(engine, publisher, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)

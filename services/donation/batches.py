@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.donation.accepting import Acceptance, let_in, retry_after
-from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.signed import signed_by
 from services.donation.intake import DonationRequest, Unusable, message_of
+from shared.bodies import bounded_body
 from shared.problems import Problem
 
 MAX_BATCH: Final = 1_000

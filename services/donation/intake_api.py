@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from services.donation.accepting import Acceptance, let_in
 from services.donation.batches import BatchTaker
-from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.signed import signed_by
 from services.donation.cloud_events import JSON_EVENT, http_headers, read_message
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest, Unusable
 from services.donation.metrics import REQUEST_SECONDS, REQUESTS
+from shared.bodies import bounded_body
 from shared.broker import Headers
 from shared.problems import Problem
 

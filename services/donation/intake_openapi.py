@@ -5,9 +5,9 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from services.donation.batches import MAX_BATCH, MAX_BATCH_BYTES
-from services.donation.bodies import BODY_S
 from services.donation.cloud_events import JSON_EVENT, MAX_ATTRIBUTE, MAX_HEADERS
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest
+from shared.bodies import BODY_S
 from shared.problems import Problem, answers
 
 _ABOUT: Final = {

@@ -5,20 +5,20 @@ from typing import Literal, get_args
 
 from pydantic import Field, SecretStr, field_validator
 
+from shared.access import AccessSettings
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
 Role = Literal["api", "worker", "statements"]
 
 
-class Settings(ServiceSettings, KafkaSettings):
+class Settings(ServiceSettings, KafkaSettings, AccessSettings):
     """`roles` is a comma-separated choice of api (intake over HTTP), worker (the intake topics) and
     statements (files, which take a processor for minutes: in a process of its own where much comes in).
     """
 
     roles: str = "api,worker,statements"
     channel_key: SecretStr = Field(description="32 bytes in base64: encrypts the channels' secrets at rest")
-    operators_file: Path | None = None
     public_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",

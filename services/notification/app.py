@@ -96,6 +96,6 @@ def create_app(settings: Settings) -> FastAPI:
         description=api.__doc__ or "",
         published=Published(traffic=TRAFFIC),
     )
-    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.operators = Operators.of("notification", settings)
     app.state.partners = partners.for_api()
     return app

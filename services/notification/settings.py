@@ -17,6 +17,7 @@ from services.notification.delivery import Backoff
 from services.notification.partners.client import Bounds
 from services.notification.partners.schedule import DELAYS_S, PROBE_FIRST_S
 from services.notification.quiet import Quiet
+from shared.access import AccessSettings
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
@@ -30,7 +31,7 @@ KEY_MIN_BYTES: Final = 32
 QuietHours = Annotated[str, AfterValidator(_hours)]
 
 
-class Settings(ServiceSettings, KafkaSettings):
+class Settings(ServiceSettings, KafkaSettings, AccessSettings):
     """SMTP_FROM is "Name <address>". SMTP_TLS speaks TLS from the first byte (port 465), SMTP_STARTTLS
     changes to it (port 587). Times in seconds; quiet hours like 22:00-08:00 in Shanghai, empty: never.
 
@@ -39,7 +40,6 @@ class Settings(ServiceSettings, KafkaSettings):
     """
 
     http_port: int = 8103
-    operators_file: Path | None = None
     address_key: SecretStr = Field(
         description="32 bytes in base64: hashes addresses, signs links; never changed"
     )

@@ -17,6 +17,7 @@ from services.reporting.stream import unknown_campaign
 from services.reporting.totals import CampaignState
 from shared.access import Person
 from shared.problems import Problem, answers
+from shared.versions import matches
 
 STREAM: Final = (
     "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id;"
@@ -150,12 +151,6 @@ def operations_router(desk: OperationsDesk, viewer: Callable[[Request], Person |
         return await desk.look()
 
     return router
-
-
-def matches(if_none_match: str, etag: str) -> bool:
-    """Whether a client's If-None-Match names this ETag (weak comparison, RFC 9110 section 13.1.2)."""
-    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
-    return etag in named or "*" in named
 
 
 def bounded_range(start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:

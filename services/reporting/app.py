@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     for role in roles:
         for name, value in role.state.items():
             setattr(app.state, name, value)
-    app.state.operators = Operators.from_file(settings.operators_file)
+    app.state.operators = Operators.of("reporting", settings)
     return app
 
 
@@ -118,7 +118,8 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     follower = TotalsFollower(settings, engine, hub)
     lag = LagWatch(settings)
     desk = OperationsDesk(engine, hub, lag, follower)
-    operators = Operators.from_file(settings.operators_file) if settings.operators_file else None
+    open_desk = settings.operators_file is None and settings.console_key_file is None
+    operators = None if open_desk else Operators.of("reporting", settings)
     access = Access(operators, Sessions())
     shelf = Shelf(engine)
     federation = FederationView(engine)

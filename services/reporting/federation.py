@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import queries
-from services.reporting.api import FRESH_FOR_A_SECOND, PUBLIC, UNCHANGED, matches
+from services.reporting.api import FRESH_FOR_A_SECOND, PUBLIC, UNCHANGED
 from services.reporting.proof import organisation_digest, version_of
 from services.reporting.schemas import (
     CampaignSummary,
@@ -29,6 +29,7 @@ from services.reporting.schemas import (
 from services.reporting.totals import CampaignState, OrganisationName
 from shared.federation import MAX_LEVELS, roll_up
 from shared.problems import Problem, answers
+from shared.versions import matches
 
 FRESH_S: Final = 1.0
 

@@ -19,9 +19,9 @@ from services.reporting.schemas import CampaignSummary
 from services.reporting.screens.pages import screen_links_router
 from services.reporting.screens.watching import ScreenWatch
 from services.reporting.sessions import COOKIE, SESSION_S, Sessions
-from services.reporting.static_files import StaticFile, read_static, static_router
 from shared.access import BEARER, Operators, Person, Role, require
 from shared.problems import Problem
+from shared.static_files import SHARED, StaticFile, read_static, static_router
 
 PAGES: Final = Path(__file__).parent / "pages"
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")
@@ -84,7 +84,7 @@ def pages_router(
 ) -> APIRouter:
     """The routes of all pages."""
     router = APIRouter(include_in_schema=False)
-    static = read_static(PAGES / "static")
+    static = read_static(SHARED, PAGES / "static")
     render = _renderer(static)
     router.include_router(static_router(static))
     router.include_router(_organisation_pages_router(federation, render))

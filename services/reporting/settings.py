@@ -1,22 +1,21 @@
 """What the environment tells a reporting process."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from shared.access import AccessSettings
 from shared.broker import KafkaSettings
 from shared.service import ServiceSettings
 
 Role = Literal["worker", "screens"]
 
 
-class Settings(ServiceSettings, KafkaSettings):
+class Settings(ServiceSettings, KafkaSettings, AccessSettings):
     """`roles` is a comma-separated choice of worker (counts events) and screens (streams, pages, API)."""
 
     http_port: int = 8104
     roles: str = "worker,screens"
-    operators_file: Path | None = None
     public_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",

@@ -11,14 +11,21 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, async_playwright
 
+import services.console
 import services.reporting
+import shared
+from deploy.local.processes import Keeper
 from deploy.topics import apply_topics
 from shared.broker import KafkaSettings
+from tests.browser.consoles import Console
+from tests.browser.consoles import start as start_console
 from tests.browser.evening import Evening, Wire, operators_file
 from tests.browser.evening import evening as start_evening
 from tests.databases import Databases
 
-PAGES: Final = Path(services.reporting.__file__).parent / "pages"
+PAGES: Final = [
+    Path(each.__file__ or "").parent / "pages" for each in (services.reporting, services.console, shared)
+]
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing but the page under test: no updates, no synchronisation, no calls home; root in a container has no
 # sandbox; HTTP/3 would hide the cut of a connection that the tests make.
@@ -102,8 +109,9 @@ async def modules(browser: Browser) -> AsyncIterator[Page]:
     """A page that can import the pages' own modules, for the rules in them that need no service."""
 
     async def serve(route: Route) -> None:
-        path = PAGES / route.request.url.removeprefix(f"{MODULES_ADDRESS}/")
-        await (route.fulfill(path=path) if path.is_file() else route.fulfill(body="<!doctype html>"))
+        asked = route.request.url.removeprefix(f"{MODULES_ADDRESS}/")
+        found = next((path for each in PAGES if (path := each / asked).is_file()), None)
+        await (route.fulfill(path=found) if found else route.fulfill(body="<!doctype html>"))
 
     page = await browser.new_page()
     await page.route(f"{MODULES_ADDRESS}/**", serve)
@@ -136,3 +144,18 @@ async def wire(evening: Evening) -> AsyncIterator[Wire]:
     """A network of its own between this test's browser and the server."""
     async with Wire(evening.reporting.port) as wire:
         yield wire
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def console(
+    browser: Browser,
+    kafka: str,
+    databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+    keeper: Keeper,
+) -> AsyncIterator[Console]:
+    """One console for all tests of its pages; services behind it by `await console.needs("campaign")`."""
+    folder = tmp_path_factory.mktemp("console")
+    console = await start_console(browser, kafka, databases, folder, keeper, f"t{secrets.token_hex(4)}.")
+    yield console
+    await console.close()

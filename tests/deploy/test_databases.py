@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from deploy.local.databases import create_service_databases, drop_database, parse_url, run
-from deploy.local.layout import SERVICES
+from deploy.local.layout import DATABASES
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
 
@@ -26,7 +26,7 @@ def urls(postgres: str, namespace: str) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def _leave_nothing(postgres: str, namespace: str) -> object:
     yield
-    for service in SERVICES:
+    for service in DATABASES:
         run(drop_database(postgres, f"{namespace.rstrip('.')}_{service}"))
 
 

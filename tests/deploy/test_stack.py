@@ -148,7 +148,7 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     assert report["phase"] == "ready"
     assert {process["name"] for process in report["processes"]} == {
         "kafka", "postgres", "mail", "campaign", "donation", "donation-worker", "notification",
-        "reporting", "reporting-worker",
+        "reporting", "reporting-worker", "console",
     }  # fmt: skip
 
     told = machine.run("status").stdout  # what was asked for is on stdout, so that it can be piped
@@ -198,7 +198,7 @@ def test_servers_of_ones_own_are_used_and_left_alone(
     assert not machine.home.kafka.exists()
     assert not machine.home.postgres.exists()
     assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
-    assert set(create_service_databases(postgres)) == set(layout.SERVICES), "the database has gone"
+    assert set(create_service_databases(postgres)) == set(layout.DATABASES), "the database has gone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

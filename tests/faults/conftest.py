@@ -11,7 +11,7 @@ from deploy.local.kafka import LocalKafka
 from deploy.local.layout import Ports
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
-from deploy.local.services import Services, Wiring
+from deploy.local.services import BY_NAME, Services, Wiring
 from deploy.topics import apply_topics
 from shared.migrations import migrate
 from tests.faults.system import System
@@ -51,8 +51,9 @@ async def system(
         more={"KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS)},
     )
     services = Services(wiring, folder / "logs", keeper)
-    services.start()
-    services.wait_ready()
+    names = [name for name in BY_NAME if name != "console"]
+    services.start(names)
+    services.wait_ready(names)
     system = System(services, local_kafka, local_postgres, credentials)
     await system.prepare()
     yield system

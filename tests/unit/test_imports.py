@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"services", "shared", "deploy", "tests"}
-SERVICES = ("campaign", "donation", "notification", "reporting")
+SERVICES = ("campaign", "console", "donation", "notification", "reporting")
 
 
 def _imported_modules(path: Path) -> Iterator[tuple[int, str]]:

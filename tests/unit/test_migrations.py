@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 SERVICES = Path(__file__).parents[2] / "services"
 
 
-@pytest.mark.parametrize("service", ["campaign", "donation", "notification", "reporting"])
+@pytest.mark.parametrize("service", ["campaign", "console", "donation", "notification", "reporting"])
 def test_the_migrations_of_a_service_follow_each_other(service: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(SERVICES / service / "migrations"))

@@ -21,7 +21,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.donation.accepting import Acceptance, let_in, retry_after
-from services.donation.bodies import bounded_body
 from services.donation.channels.directory import Channel, Directory
 from services.donation.channels.schemes import Scheme
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest
@@ -35,6 +34,7 @@ from services.donation.schemes.settings import (
     UnionpaySettings,
     WechatpaySettings,
 )
+from shared.bodies import bounded_body
 from shared.problems import Problem
 
 log = structlog.get_logger(__name__)

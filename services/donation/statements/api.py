@@ -19,7 +19,6 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.donation.bodies import bounded_body
 from services.donation.channels.schemas import CHANNEL
 from services.donation.intake import Words
 from services.donation.statements import commands, queries
@@ -29,6 +28,7 @@ from services.donation.statements.reading import MAX_BYTES
 from services.donation.statements.schemas import Statement, StatementPage
 from shared import idempotency
 from shared.access import Person, require
+from shared.bodies import bounded_body
 from shared.problems import Problem
 from shared.refusals import NotFound
 from shared.run_once import Answer, Command, Runner

@@ -12,13 +12,14 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.reporting.api import PUBLIC, UNCHANGED, matches
+from services.reporting.api import PUBLIC, UNCHANGED
 from services.reporting.disclosure import queries, words
 from services.reporting.disclosure.queries import Filter
 from services.reporting.disclosure.schemas import Report, ReportPage, ReportWithDocument
 from shared.events.documents import Document, ReportKind, decode
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
+from shared.versions import matches
 
 FRESH_FOR_A_MINUTE: Final = "public, max-age=60"
 """A report is corrected within weeks, not within a minute; what is listed may be a minute old."""

@@ -331,7 +331,7 @@ async def test_a_body_of_ten_megabytes_sent_by_a_real_client_is_refused(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     service: Service, one_channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.donation.bodies.BODY_S", 0.1)
+    monkeypatch.setattr("shared.bodies.BODY_S", 0.1)
     wire = await Wire.to(service)
     wire.write(one_channel, b"{", content_length="100")
     assert await wire.answer() == 408

@@ -20,7 +20,7 @@ def test_secrets_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path
     assert first == second
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(base64.b64decode(first.channel_key)) == 32
-    assert len(set(first.databases.values()) | set(first.operators.values())) == 4 + len(PEOPLE) + len(
+    assert len(set(first.databases.values()) | set(first.operators.values())) == 5 + len(PEOPLE) + len(
         PEOPLE_OF
     )
 

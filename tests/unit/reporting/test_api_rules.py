@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from services.reporting.api import bounded_range, matches
+from services.reporting.api import bounded_range
 from services.reporting.sessions import MAX_SESSIONS, Sessions
-from services.reporting.static_files import read_static
 from shared.access import Person
 from shared.problems import Problem
+from shared.static_files import read_static
+from shared.versions import matches
 from tests.services.reporting.builders import EVENING
 
 MINUTE = EVENING.replace(second=0)

@@ -5,11 +5,12 @@ import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from services.reporting.api import matches
 from shared.problems import Problem
+from shared.versions import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,18 @@ class StaticFile:
     digest: str
 
 
-def read_static(folder: Path) -> dict[str, StaticFile]:
-    """Every file below a folder by its path there. What is not in it can't be asked for."""
+SHARED: Final = Path(__file__).parent / "pages" / "static"
+"""Modules that the pages of several services load: money, times, exact JSON."""
+
+
+def read_static(*folders: Path) -> dict[str, StaticFile]:
+    """Every file below these folders by its path there; of two with one path the later folder's. What is not
+    in them can't be asked for.
+    """
     return {
-        path.relative_to(folder).as_posix(): _static_file(path)
-        for path in sorted(folder.rglob("*"))
+        path.relative_to(place).as_posix(): _static_file(path)
+        for place in folders
+        for path in sorted(place.rglob("*"))
         if path.is_file()
     }
 

@@ -67,3 +67,19 @@ export function permille(fen, goalFen) {
   const share = (fen * 1000n) / goalFen;
   return Number(share > 9_999_999n ? 9_999_999n : share);
 }
+
+const WRITTEN = /^(\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.(\d{1,10}))?\s*(万|亿)?\s*元?$/;
+const UNITS = { 万: FEN_PER_WAN, 亿: FEN_PER_YI };
+
+/**
+ * Fen of an amount as a person writes it, exact or null: "1,234.56" → 123456n, "5万" → 5000000n, "1.2亿".
+ * What is finer than a fen is no amount. The same as shared/money.py reads.
+ */
+export function parseYuan(text) {
+  const found = WRITTEN.exec(text.trim().replace(/[，]/g, ",").replace(/[．。]/g, "."));
+  if (!found) return null;
+  const [, whole, part = "", unit] = found;
+  const scale = 10n ** BigInt(part.length);
+  const fen = BigInt(whole.replaceAll(",", "") + part) * (UNITS[unit] ?? 100n);
+  return fen % scale === 0n ? fen / scale : null;
+}

@@ -1,0 +1,39 @@
+// A sheet over the page: details of a row, a form, the list of keys. A dialog of the browser's own, so that focus
+// stays in it, Escape closes it, and the focus goes back to where it was.
+
+import { element } from "./dom.js";
+
+export class Sheet {
+  constructor(shell, title, ...content) {
+    const close = element("button", { type: "button", class: "quiet", onclick: () => this.close() }, shell.say("close"));
+    this.node = element(
+      "dialog",
+      { class: "sheet", "aria-label": title },
+      element("div", { class: "sheet-head" }, element("h2", {}, title), close),
+      element("div", { class: "sheet-body" }, ...content),
+    );
+    this.node.addEventListener("close", () => this.node.remove());
+    this.node.addEventListener("click", (event) => event.target === this.node && this.close());
+  }
+
+  open() {
+    document.querySelector("dialog.sheet[open]")?.close();
+    document.body.append(this.node);
+    this.node.showModal();
+    return this;
+  }
+
+  close() {
+    this.node.close();
+  }
+}
+
+/** Pairs of words and values as a list: [[title, text or node], …]; what is null is left out. */
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return element(
+    "dl",
+    { class: "facts" },
+    ...shown.map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, value))),
+  );
+}

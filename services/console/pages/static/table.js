@@ -1,0 +1,405 @@
+// A table of what a service lists by keyset pages: filters in the address, keys, selection, files, empty and error
+// states, live without a reload. A page says what its columns and filters are; see docs/console-pages.md.
+
+import { download, get, Trouble } from "./api.js";
+import { element, fill, put } from "./dom.js";
+import { formatYuan } from "./money.js";
+import { notice } from "./notice.js";
+import { dayStart, stampOf } from "./time.js";
+
+const EXPORT_PAGE = 500;
+const EXPORT_ROWS = 50_000;
+const NUMERIC = new Set(["money", "number"]);
+
+export class Table {
+  /**
+   * `options`:
+   *   name      of the page, for the files
+   *   source    {service, path, query: {…fixed}, items: "items"}
+   *   id(row)   what a row is known by
+   *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
+   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], placeholder}]
+   *   open(row) for Enter and a click; without it rows can't be opened
+   *   actions   [{key, title, run(rows), when(row), main}]: for the selected rows, or the one under the cursor
+   *   empty     a text's key: what to do when there is nothing at all
+   *   pageSize  50
+   */
+  constructor(root, shell, options) {
+    this.root = root;
+    this.shell = shell;
+    this.options = { pageSize: 50, filters: [], actions: [], ...options };
+    this.rows = [];
+    this.next = null;
+    this.trouble = null;
+    this.loaded = false;
+    this.cursor = 0;
+    this.selected = new Set();
+    this.build();
+    this.bindKeys();
+    addEventListener("popstate", () => {
+      this.readAddress();
+      this.reload();
+    });
+    this.readAddress();
+  }
+
+  // ---------------------------------------------------------------- nodes, once
+
+  build() {
+    const { actions, filters } = this.options;
+    this.form = element("form", { class: "filters", role: "search", hidden: filters.length === 0 });
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.apply();
+    });
+    this.form.addEventListener("change", (event) => event.target.tagName === "SELECT" && this.apply());
+    this.inputs = new Map();
+    for (const filter of filters) this.form.append(this.filterNode(filter));
+    this.applyButton = element("button", {});
+    this.clearButton = element("button", { type: "button", class: "quiet", onclick: () => this.clear() });
+    this.form.append(element("div", { class: "filter-buttons" }, this.applyButton, this.clearButton));
+    this.count = element("p", { class: "count", role: "status" });
+    this.actionBar = element("div", { class: "actions" });
+    this.actionButtons = actions.map((action) => {
+      const button = element("button", { type: "button", class: action.main ? "main" : null });
+      button.addEventListener("click", () => this.act(action));
+      this.actionBar.append(button);
+      return [action, button];
+    });
+    this.exports = ["csv", "xlsx"].map((form) => {
+      const button = element("button", { type: "button", class: "quiet", data: { form } });
+      button.addEventListener("click", () => this.export(form));
+      return button;
+    });
+    const bar = element("div", { class: "table-bar" }, this.count, this.actionBar, element("div", { class: "exports" }, ...this.exports));
+    this.headRow = element("tr");
+    this.body = element("tbody");
+    this.node = element("table", {}, element("thead", {}, this.headRow), this.body);
+    this.scroll = element("div", { class: "scroll", tabindex: "0", role: "group" }, this.node);
+    this.message = element("div", { class: "empty" });
+    this.firstButton = element("button", { type: "button", class: "quiet", onclick: () => this.goto(null) });
+    this.olderButton = element("button", { type: "button", onclick: () => this.goto(this.next) });
+    this.newerButton = element("button", { type: "button", onclick: () => history.back() });
+    const pager = element("div", { class: "pager" }, this.firstButton, this.newerButton, this.olderButton);
+    this.root.classList.add("table");
+    this.root.append(this.form, bar, this.scroll, this.message, pager);
+    this.body.addEventListener("click", (event) => this.clicked(event));
+  }
+
+  filterNode(filter) {
+    const id = `filter-${filter.name}`;
+    const made =
+      filter.kind === "select"
+        ? element("select", { id, name: filter.name })
+        : element("input", { id, name: filter.name, type: filter.kind === "day" ? "date" : "search", autocomplete: "off", placeholder: filter.placeholder });
+    const label = element("label", { for: id });
+    this.inputs.set(filter.name, { filter, input: made, label });
+    return element("div", { class: "filter" }, label, made);
+  }
+
+  bindKeys() {
+    const { keys } = this.shell;
+    keys.on("j", "keyDown", () => this.move(1));
+    keys.on("ArrowDown", "keyDown", () => this.move(1));
+    keys.on("k", "keyUp", () => this.move(-1));
+    keys.on("ArrowUp", "keyUp", () => this.move(-1));
+    if (this.options.actions.length > 0) keys.on("x", "keySelect", () => this.toggle(this.rows[this.cursor]));
+    if (this.options.open) keys.on("Enter", "keyOpen", () => this.rows[this.cursor] && this.options.open(this.rows[this.cursor]));
+    if (this.options.filters.length > 0) keys.on("/", "keyFilter", () => this.form.querySelector("input, select").focus());
+    keys.on("n", "keyNext", () => this.next !== null && this.goto(this.next));
+    keys.on("p", "keyPrevious", () => this.after !== null && history.back());
+    for (const action of this.options.actions) keys.on(action.key, action.title, () => this.act(action));
+  }
+
+  // ---------------------------------------------------------------- the address
+
+  readAddress() {
+    const params = new URL(location.href).searchParams;
+    this.after = params.get("after");
+    for (const { filter, input } of this.inputs.values()) {
+      if (filter.kind === "select") this.fillOptions(filter, input);
+      input.value = params.get(filter.name) ?? "";
+    }
+  }
+
+  writeAddress(after, { replace = false } = {}) {
+    const address = new URL(location.href);
+    for (const [name, { input }] of this.inputs) {
+      if (input.value.trim()) address.searchParams.set(name, input.value.trim());
+      else address.searchParams.delete(name);
+    }
+    if (after === null) address.searchParams.delete("after");
+    else address.searchParams.set("after", after);
+    if (address.href === location.href) return;
+    history[replace ? "replaceState" : "pushState"](null, "", address);
+    this.after = after;
+  }
+
+  query() {
+    const asked = {};
+    for (const [name, { filter, input }] of this.inputs) {
+      const value = input.value.trim();
+      if (value) asked[name] = filter.kind === "day" ? dayStart(value, { after: filter.end }) : value;
+    }
+    return { ...this.options.source.query, ...asked };
+  }
+
+  apply() {
+    this.writeAddress(null);
+    this.after = null;
+    this.selected.clear();
+    this.cursor = 0;
+    return this.reload();
+  }
+
+  clear() {
+    for (const { input } of this.inputs.values()) input.value = "";
+    return this.apply();
+  }
+
+  goto(after) {
+    this.writeAddress(after === null ? null : String(after));
+    this.selected.clear();
+    this.cursor = 0;
+    this.scroll.scrollTop = 0;
+    return this.reload();
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  /** Read this page anew; what is selected stays selected. Throws nothing: the table says what went wrong. */
+  async reload({ tries } = {}) {
+    try {
+      await this.read({ tries });
+      this.shell.alarm(null);
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+    }
+  }
+
+  /** The same for live.js, which wants to know of troubles. */
+  async read({ tries = 0 } = {}) {
+    const { source, pageSize } = this.options;
+    const asked = { ...this.query(), after: this.after, limit: pageSize };
+    const turn = (this.turn = {});
+    try {
+      const answer = await get(source.service, source.path, asked, { tries });
+      if (this.turn !== turn) return;
+      this.rows = answer[source.items ?? "items"];
+      this.next = answer.next ?? null;
+      this.answer = answer;
+      this.trouble = null;
+    } catch (trouble) {
+      if (this.turn === turn) this.trouble = trouble;
+      throw trouble;
+    } finally {
+      if (this.turn === turn) {
+        this.loaded = true;
+        this.render();
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------- showing
+
+  /** Write everything in the language of now. */
+  render() {
+    const { say } = this.shell;
+    const { columns, actions, empty } = this.options;
+    put(this.applyButton, say("apply"));
+    put(this.clearButton, say("clear"));
+    put(this.firstButton, say("first"));
+    put(this.olderButton, say("older"));
+    put(this.newerButton, say("newer"));
+    for (const { filter, input, label } of this.inputs.values()) {
+      put(label, say(filter.title));
+      if (filter.kind === "select") this.fillOptions(filter, input);
+    }
+    for (const button of this.exports) {
+      put(button, say(button.dataset.form === "csv" ? "exportCsv" : "exportXlsx"));
+      button.hidden = this.rows.length === 0;
+    }
+    this.scroll.setAttribute("aria-label", document.querySelector("h1")?.textContent ?? "");
+    const chooses = actions.length > 0;
+    const heads = [...(chooses ? [{ choose: true }] : []), ...columns];
+    fill(this.headRow, heads, () => element("th", { scope: "col" }), (head, column) => {
+      head.className = NUMERIC.has(column.kind) ? "n" : "";
+      put(head, column.choose ? "✓" : say(column.title));
+    });
+    const known = new Set(this.rows.map(this.options.id));
+    for (const id of this.selected) if (!known.has(id)) this.selected.delete(id);
+    this.cursor = Math.max(0, Math.min(this.cursor, this.rows.length - 1));
+    fill(this.body, this.rows, () => this.makeRow(), (node, row) => this.writeRow(node, row));
+    this.scroll.hidden = this.rows.length === 0;
+    this.firstButton.hidden = this.after === null;
+    this.newerButton.hidden = this.after === null || history.length < 2;
+    this.olderButton.hidden = this.next === null;
+    const filtered = [...this.inputs.values()].some(({ input }) => input.value.trim());
+    this.clearButton.hidden = !filtered;
+    this.sayState(filtered, empty);
+    this.sayActions();
+  }
+
+  sayState(filtered, empty) {
+    const { say } = this.shell;
+    this.message.hidden = this.rows.length > 0 && !this.trouble;
+    if (this.trouble) {
+      const retry = element("button", { type: "button", onclick: () => this.reload() }, say("retry"));
+      this.message.replaceChildren(element("p", { class: "wrong" }, this.shell.words(this.trouble)), retry);
+    } else if (!this.loaded) {
+      this.message.replaceChildren(element("p", {}, say("loading")));
+    } else {
+      const hint = filtered ? say("nothingHint") : empty ? say(empty) : "";
+      this.message.replaceChildren(element("b", {}, say("nothing")), " ", element("span", {}, hint));
+    }
+    put(this.count, this.loaded && this.rows.length > 0 ? say("rows", this.rows.length) : "");
+  }
+
+  sayActions() {
+    const { say } = this.shell;
+    if (this.selected.size > 0) put(this.count, say("chosen", this.selected.size));
+    const rows = this.chosen();
+    for (const [action, button] of this.actionButtons) {
+      put(button, `${say(action.title)} (${action.key})`);
+      button.setAttribute("aria-keyshortcuts", action.key);
+      button.disabled = rows.length === 0 || !rows.some((row) => !action.when || action.when(row));
+    }
+  }
+
+  makeRow() {
+    const cells = this.options.columns.map((column) => element("td", { class: NUMERIC.has(column.kind) ? "n" : column.wide ? "wide" : null }));
+    const choose = this.options.actions.length > 0 ? [element("td", { class: "choose" }, element("input", { type: "checkbox" }))] : [];
+    return element("tr", { class: this.options.open ? "opens" : null }, ...choose, ...cells);
+  }
+
+  writeRow(node, row) {
+    const index = this.rows.indexOf(row);
+    const id = this.options.id(row);
+    node.dataset.id = String(id);
+    node.dataset.level = this.options.level?.(row) ?? "";
+    node.toggleAttribute("data-cursor", index === this.cursor);
+    const cells = [...node.children];
+    if (this.options.actions.length > 0) {
+      const box = cells.shift().firstChild;
+      box.checked = this.selected.has(id);
+      box.setAttribute("aria-label", `${this.shell.say("choose")} ${id}`);
+      node.setAttribute("aria-selected", String(box.checked));
+    }
+    this.options.columns.forEach((column, i) => {
+      const shown = column.cell ? column.cell(row) : this.shown(column, row[column.key]);
+      if (shown instanceof Node) cells[i].replaceChildren(shown);
+      else put(cells[i], shown ?? "");
+    });
+  }
+
+  shown(column, value) {
+    if (value === null || value === undefined) return "";
+    if (column.kind === "money") return formatYuan(value);
+    if (column.kind === "time") return stampOf(value);
+    if (column.kind === "number") return value.toLocaleString("en-US");
+    return String(value);
+  }
+
+  // ---------------------------------------------------------------- the hand
+
+  move(step) {
+    if (this.rows.length === 0) return;
+    const last = this.rows.length - 1;
+    this.cursor = Math.max(0, Math.min(last, this.cursor + step));
+    [...this.body.children].forEach((node, i) => node.toggleAttribute("data-cursor", i === this.cursor));
+    this.body.children[this.cursor].scrollIntoView({ block: "nearest" });
+    this.sayActions();
+  }
+
+  toggle(row) {
+    if (!row) return;
+    const id = this.options.id(row);
+    if (!this.selected.delete(id)) this.selected.add(id);
+    this.render();
+  }
+
+  clicked(event) {
+    const node = event.target.closest("tr");
+    if (!node || event.target.closest("a, button")) return;
+    const index = [...this.body.children].indexOf(node);
+    this.cursor = index;
+    this.move(0);
+    if (event.target.closest(".choose")) this.toggle(this.rows[index]);
+    else if (this.options.open) this.options.open(this.rows[index]);
+  }
+
+  /** The selected rows, or the one under the cursor. */
+  chosen() {
+    const rows = this.rows.filter((row) => this.selected.has(this.options.id(row)));
+    return rows.length > 0 ? rows : this.rows.slice(this.cursor, this.cursor + 1);
+  }
+
+  async act(action) {
+    const rows = this.chosen().filter((row) => !action.when || action.when(row));
+    if (rows.length === 0 || this.acting) return;
+    this.acting = true;
+    try {
+      await action.run(rows);
+      this.selected.clear();
+      this.shell.alarm(null);
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+      this.shell.alarm(trouble);
+    } finally {
+      this.acting = false;
+      await this.reload();
+    }
+  }
+
+  fillOptions(filter, input) {
+    const chosen = input.value || new URL(location.href).searchParams.get(filter.name) || "";
+    const options = [["", this.shell.say("any")], ...filter.options()];
+    fill(input, options, () => element("option"), (node, [value, text]) => {
+      node.value = value;
+      put(node, text);
+    });
+    input.value = options.some(([value]) => value === chosen) ? chosen : "";
+  }
+
+  // ---------------------------------------------------------------- files
+
+  /** All pages of what the filters let through, as one file. */
+  async export(form) {
+    const { source, columns, name } = this.options;
+    const { say } = this.shell;
+    const rows = [];
+    let after = null;
+    try {
+      do {
+        const answer = await get(source.service, source.path, { ...this.query(), after, limit: this.options.exportPage ?? EXPORT_PAGE });
+        rows.push(...answer[source.items ?? "items"]);
+        after = answer.next ?? null;
+        put(this.count, say("exporting", rows.length));
+      } while (after !== null && rows.length < EXPORT_ROWS);
+      const cut = rows.length > EXPORT_ROWS || after !== null;
+      const kept = rows.slice(0, EXPORT_ROWS);
+      const sheet = {
+        name,
+        columns: columns.map((column) => ({ title: say(column.title), kind: column.kind ?? "text" })),
+        rows: kept.map((row) => columns.map((column) => cellOf(column, row))),
+      };
+      await download("POST", "console", `/sheets/${form}`, sheet, `${name}.${form}`);
+      notice(this.shell, cut ? say("exportCut", kept.length) : say("exported", kept.length), { level: cut ? "warn" : "good" });
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+      this.shell.alarm(trouble);
+    } finally {
+      this.render();
+    }
+  }
+}
+
+/** What stands in a file: amounts and numbers as they are, everything else as the page shows it. */
+function cellOf(column, row) {
+  const value = column.value ? column.value(row) : row[column.key];
+  if (value === null || value === undefined) return null;
+  if (NUMERIC.has(column.kind)) return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (column.kind === "time") return String(value);
+  const shown = column.value || !column.cell ? value : column.cell(row);
+  return (shown instanceof Node ? shown.textContent : String(shown ?? "")).slice(0, 2_000);
+}

@@ -1,0 +1,170 @@
+"""A real console before real services, for its pages' tests: people of each role, and a browser signed in."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from playwright.async_api import Browser, BrowserContext
+
+from deploy.local.credentials import Credentials
+from deploy.local.layout import Ports
+from deploy.local.processes import Keeper
+from deploy.local.services import Services, Wiring
+from deploy.topics import apply_topics
+from services.console import accounts
+from services.console.passwords import hash_password
+from shared.access import Role
+from shared.database import create_engine, disposing
+from tests.databases import Databases
+
+PASSWORD: Final = "a-password-of-the-tests"
+PEOPLE: Final[dict[str, tuple[tuple[Role, ...], Mapping[str, Sequence[Role]]]]] = {
+    "viewer": (("viewer",), {}),
+    "desk": (("viewer", "desk"), {}),
+    "desk-two": (("viewer", "desk"), {}),
+    "moderator": (("viewer", "moderator"), {}),
+    "finance": (("viewer", "finance"), {}),
+    "finance-two": (("viewer", "finance"), {}),
+    "approver": (("viewer", "approver"), {}),
+    "administrator": (("administrator",), {}),
+    "county": ((), {"pingjiang": ("viewer", "desk")}),
+    "nobody": ((), {}),
+}
+"""By name: roles everywhere, roles at one organisation. Everybody's password is PASSWORD."""
+
+PROCESSES: Final = {
+    "donation": ("donation", "donation-worker"),
+    "campaign": ("campaign",),
+    "notification": ("notification",),
+    "reporting": ("reporting", "reporting-worker"),
+}
+
+
+class Person:
+    """Somebody who is signed in, as a client: the console's API from outside a browser."""
+
+    def __init__(self, client: httpx.AsyncClient, csrf: str) -> None:
+        self.client = client
+        self.csrf = csrf
+        self._keys = 0
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        """GET /api/{path}, such as "campaign/v1/campaigns"."""
+        return await self.client.get(f"/api/{path}", params=query)
+
+    async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """An unsafe call with the session's token and a new Idempotency-Key. Header if_match is If-Match."""
+        self._keys += 1
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        ours = {"X-Shanliu-CSRF": self.csrf, "Idempotency-Key": f"test-{id(self)}-{self._keys}"}
+        return await self.client.request(method, f"/api/{path}", json=body, headers={**ours, **named})
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """POST, as `send`."""
+        return await self.send("POST", path, body, **headers)
+
+
+class Console:
+    """The console and the services behind it. A service is started when a test first wants it."""
+
+    def __init__(self, services: Services, browser: Browser) -> None:
+        self.services = services
+        self.url = services.wiring.url("console")
+        self._browser = browser
+        self._people: dict[str, Person] = {}
+        self._lock = asyncio.Lock()
+
+    async def needs(self, *names: str) -> None:
+        """Have these services run: donation, campaign, notification, reporting."""
+        wanted = [process for name in names for process in PROCESSES[name]]
+        async with self._lock:
+            self.services.start(wanted)
+            await asyncio.to_thread(self.services.wait_ready, wanted)
+
+    async def person(self, name: str) -> Person:
+        """One of PEOPLE, signed in."""
+        if name not in self._people:
+            client = httpx.AsyncClient(base_url=self.url, timeout=30)
+            answer = await client.post("/sign-in", data={"person": name, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+            page = await client.get("/audit")
+            csrf = page.text.partition('name="csrf" content="')[2].partition('"')[0]
+            assert csrf
+            self._people[name] = Person(client, csrf)
+        return self._people[name]
+
+    async def context(
+        self, name: str, *, width: int = 1280, height: int = 800, dark: bool = False, lang: str = "zh"
+    ) -> BrowserContext:
+        """A browser of its own in which one of PEOPLE is signed in. Close it after use."""
+        person = await self.person(name)
+        context = await self._browser.new_context(
+            viewport={"width": width, "height": height},
+            base_url=self.url,
+            color_scheme="dark" if dark else "light",
+            locale="zh-CN",
+            accept_downloads=True,
+        )
+        context.set_default_timeout(15_000)
+        cookies = [
+            {"name": cookie.name, "value": cookie.value or "", "url": self.url}
+            for cookie in person.client.cookies.jar
+        ]
+        cookies.append({"name": "shanliu_language", "value": lang, "url": self.url})
+        await context.add_cookies(cookies)  # type: ignore[arg-type]
+        return context
+
+    def log(self, name: str) -> str:
+        """What a process has written."""
+        return self.services.log(name).read_text("utf-8")
+
+    async def close(self) -> None:
+        """Sign everybody's client off and stop what runs."""
+        for person in self._people.values():
+            await person.client.aclose()
+        await asyncio.to_thread(self.services.stop)
+
+
+async def add_people(database_url: str) -> None:
+    """An account for everybody; one hash for all, because it takes its time on purpose."""
+    password_hash = await asyncio.to_thread(hash_password, PASSWORD)
+    async with disposing(create_engine(database_url, "test")) as engine, engine.begin() as connection:
+        for person, (roles, grants) in PEOPLE.items():
+            await accounts.add(connection, person, roles, grants, password_hash=password_hash)
+
+
+async def start(
+    browser: Browser, kafka: str, databases: Databases, folder: Path, keeper: Keeper, namespace: str
+) -> Console:
+    """The console, ready; its services not yet started."""
+    urls = {
+        name: await asyncio.to_thread(databases.fresh, name)
+        for name in ("donation", "campaign", "notification", "reporting", "console")
+    }
+    await apply_topics(kafka, namespace)
+    await add_people(urls["console"])
+    credentials = Credentials.load_or_make(folder / "secrets.json")
+    key, public = folder / "console-key.json", folder / "console-public.json"
+    credentials.write_console_keys(key, public)
+    operators = folder / "operators.json"
+    operators.write_text(json.dumps([]), "utf-8")
+    ports = Ports.unused().named()
+    wiring = Wiring(
+        kafka=kafka,
+        databases=urls,
+        ports=ports,
+        operators_file=operators,
+        channel_key=credentials.channel_key,
+        webhook_key=credentials.webhook_key,
+        smtp_port=ports["smtp"],
+        namespace=namespace,
+        console_key_file=key,
+        console_public_file=public,
+    )
+    services = Services(wiring, folder, keeper)
+    services.start(["console"])
+    await asyncio.to_thread(services.wait_ready, ["console"])
+    return Console(services, browser)

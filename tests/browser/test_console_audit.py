@@ -1,0 +1,109 @@
+"""The audit page in a real browser, on a real console before real services: the example for other pages."""
+
+import csv
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def something_was_done(console: Console) -> None:
+    """A call through the console that the service refuses."""
+    await console.needs("campaign")
+    desk = await console.person("desk")
+    refused = await desk.post("campaign/v1/campaigns/gala/launch", {"reason": "没有权限"})
+    assert refused.status_code == 422, refused.text
+
+
+async def test_the_log_is_read_filtered_opened_and_checked(console: Console, complaints: Complaints) -> None:
+    await something_was_done(console)
+    context = await console.context("administrator")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/audit")
+    rows = page.locator("tbody tr")
+    await expect(rows.filter(has_text="/v1/campaigns/gala/launch").first).to_be_visible()
+    assert "没有权限" not in await page.locator("tbody").inner_text(), "what stood in a field is not written"
+    await expect(rows.filter(has_text="reason").first).to_be_visible()
+
+    await page.get_by_label("人员").fill("desk")
+    await page.get_by_label("事项").select_option("call")
+    await expect(page).to_have_url(f"{console.url}/audit?person=desk&kind=call")
+    await expect(rows.filter(has_not_text="desk")).to_have_count(0)
+    await expect(rows.filter(has_text="desk").first).to_be_visible()
+
+    await page.locator("h1").click()
+    await page.keyboard.press("Enter")
+    sheet = page.get_by_role("dialog")
+    await expect(sheet).to_contain_text("幂等键")
+    await page.keyboard.press("Escape")
+
+    await page.get_by_role("button", name="校验整条链").click()
+    await expect(page.locator("#checked")).to_contain_text("完整")
+
+    await page.get_by_role("button", name="English").click()
+    await expect(page.locator("h1")).to_have_text("Audit log")
+    words = await page.evaluate(
+        "[...document.querySelectorAll('[data-text]')].map(e => e.textContent).join(' ')"
+    )
+    assert "undefined" not in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
+    await context.close()
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+async def test_what_the_filters_let_through_is_taken_as_a_file(
+    console: Console, form: str, tmp_path: Path
+) -> None:
+    await something_was_done(console)
+    context = await console.context("administrator")
+    page = await context.new_page()
+    await page.goto("/audit?person=desk&kind=call")
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name=f"导出 {form.upper()}").click()
+    path = tmp_path / f"audit.{form}"
+    await (await download.value).save_as(path)
+    if form == "csv":
+        lines = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"))))
+    else:
+        sheet = openpyxl.load_workbook(path).active
+        assert sheet is not None
+        lines = [[str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+    assert lines[0][2] == "人员"
+    assert {line[2] for line in lines[1:]} == {"desk"}
+    administrator = await console.person("administrator")
+    newest = (await administrator.get("console/audit", kind="export", limit=1)).json()["items"][0]
+    assert newest["summary"] == f"audit, {len(lines) - 1} rows, {form}"
+    await context.close()
+
+
+async def test_who_may_not_see_the_log_is_told_so(console: Console) -> None:
+    context = await console.context("desk")
+    page = await context.new_page()
+    answer = await page.goto("/audit")
+    assert answer is not None
+    assert answer.status == 403
+    await expect(page.locator("h1")).to_have_text("您的账号不能查看此页")
+    assert await page.get_by_role("link", name="审计").count() == 0
+    assert (await (await console.person("desk")).get("console/audit")).status_code == 403
+    await context.close()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, *, dark: bool) -> None:
+    context = await console.context("administrator", dark=dark)
+    page = await context.new_page()
+    await page.goto("/audit")
+    await expect(page.locator("tbody tr").first).to_be_visible()
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
