@@ -51,7 +51,9 @@ class Message(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One attempt to send it; without an outcome while it is under way."""
+    """One attempt to send it; without an outcome while it is under way. `arrived` and `report`: what the
+    company has said of a short message since, and the carrier's code.
+    """
 
     attempt: int
     started_at: datetime
@@ -60,6 +62,9 @@ class Attempt(BaseModel):
     reason: str | None
     requested_by: str | None
     provider_id: str | None
+    arrived: bool | None
+    report: str | None
+    reported_at: datetime | None
 
 
 class MessageDetails(Message):

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from services.notification import api, unsubscribing
+from services.notification import api, sms_reports, unsubscribing
 from services.notification.handlers import Handlers
 from services.notification.lanes import lanes
 from services.notification.letters import api as templates_api
@@ -91,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
             templates_api.create_router(engine, runner),
             templates_api.create_test_router(settings, engine, runner, live_sender),
             unsubscribing.create_router(settings, engine),
+            sms_reports.create_router(settings, engine),
             partners_api.router,
         ],
         description=api.__doc__ or "",

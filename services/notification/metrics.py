@@ -19,3 +19,8 @@ RELAY_FAILURES = Counter(
     "Connections to the mail server that failed, by reason",
     ["reason"],
 )
+SMS_REPORTS = Counter(
+    "shanliu_notification_sms_reports_total",
+    "Companies' reports of short messages, by whether the handset got it: yes, no",
+    ["arrived"],
+)

@@ -135,7 +135,12 @@ attempts: Final = Table(
     Column("reason", Text),
     Column("requested_by", Text),
     Column("provider_id", Text),
+    Column("arrived", Boolean, comment="as the company reports it; NULL: no report"),
+    Column("report", Text),
+    Column("reported_at", UTC_TIME),
     CheckConstraint("attempt >= 1", name="attempts_number"),
+    CheckConstraint("num_nonnulls(arrived, report, reported_at) IN (0, 3)", name="attempts_report"),
+    Index("attempts_at_provider", "provider_id", postgresql_where=text("provider_id IS NOT NULL")),
     CheckConstraint(one_of("outcome", Outcome), name="attempts_outcome"),
     CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="attempts_ended"),
 )

@@ -225,7 +225,8 @@ FROM messages LEFT JOIN contacts USING (donation_id)
 WHERE messages.donation_id = :donation_id
 """)
 _ATTEMPTS: Final = text("""
-SELECT attempt, started_at, ended_at, outcome, reason, requested_by, provider_id FROM attempts
+SELECT attempt, started_at, ended_at, outcome, reason, requested_by, provider_id, arrived, report, reported_at
+FROM attempts
 WHERE donation_id = :donation_id ORDER BY attempt DESC LIMIT 100
 """)
 

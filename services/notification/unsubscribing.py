@@ -4,24 +4,21 @@ The link's page asks; only its POST does it (RFC 8058: a mail program may post b
 opens every link must end nothing). Whoever holds the link may: it was sent to that address alone.
 """
 
-import hmac
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
+from services.notification.couriers.callbacks import SmsProvider, posted, taken
 from services.notification.couriers.ways import Way
 from services.notification.settings import Settings
 from shared.problems import Problem
 
-BODY_MAX_BYTES: Final = 64 * 1024
-REPLIES_MAX: Final = 500
 ENDING: Final = frozenset({"T", "TD", "TDD", "R", "N", "退订", "拒收"})
 """What an answer says that wants no more messages (the habit of the trade; either case)."""
 _MOBILE: Final = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})")
@@ -77,47 +74,30 @@ def create_router(settings: Settings, engine: AsyncEngine) -> APIRouter:
     @router.post(
         "/v1/sms-replies/{provider}/{secret}", summary="Answers to short messages, from the provider"
     )
-    async def take_replies(request: Request, provider: Literal["aliyun", "tencent"], secret: str) -> Response:
+    async def take_replies(request: Request, provider: SmsProvider, secret: str) -> Response:
         """Who answers TD, T, R, N or 退订 gets no more short messages. The address holds the secret."""
-        expected = settings.sms_reply_secret.get_secret_value() if settings.sms_reply_secret else ""
-        if not expected or not hmac.compare_digest(secret.encode(), expected.encode()):
-            raise Problem(404, "not-found", "There is nothing at this address.")
-        phones = ending(await _json(request))
+        phones = ending(await posted(request, settings, secret))
         async with engine.begin() as connection:
             hashes = [settings.addressees.hash_of(Way.SMS, phone) for phone in phones]
             await unsubscribe(connection, hashes, "reply")
-        taken = {"code": 0, "msg": "OK"} if provider == "aliyun" else {"result": 0, "errmsg": "OK"}
-        return JSONResponse(taken)
+        return taken(provider)
 
     return router
 
 
-def ending(replies: Any) -> list[str]:
+def ending(replies: Sequence[Mapping[str, Any]]) -> list[str]:
     """The phones (E.164) whose answer wants no more messages.
 
     Alibaba Cloud sends a list of {phone_number, content, …} (SmsUp), Tencent Cloud one {mobile, nationcode,
     text, …}. What is not an answer of a mobile is passed over.
     """
     phones = []
-    for reply in replies if isinstance(replies, list) else [replies]:
-        if isinstance(reply, dict):
-            said = reply.get("content", reply.get("text"))
-            mobile = _MOBILE.fullmatch(str(reply.get("phone_number", reply.get("mobile"))))
-            if mobile and isinstance(said, str) and said.strip().upper() in ENDING:
-                phones.append(f"+86{mobile[1]}")
-    return phones[:REPLIES_MAX]
-
-
-async def _json(request: Request) -> Any:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_MAX_BYTES:
-            raise Problem(413, "body-too-large", f"Send at most {BODY_MAX_BYTES} bytes.")
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise Problem(400, "malformed-json", "The body is not JSON.") from None
+    for reply in replies:
+        said = reply.get("content", reply.get("text"))
+        mobile = _MOBILE.fullmatch(str(reply.get("phone_number", reply.get("mobile"))))
+        if mobile and isinstance(said, str) and said.strip().upper() in ENDING:
+            phones.append(f"+86{mobile[1]}")
+    return phones
 
 
 def _page(body: str) -> HTMLResponse:

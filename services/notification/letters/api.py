@@ -10,6 +10,8 @@ message by another way fails with "no_template".
 """
 
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.headerregistry import Address
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
@@ -38,7 +40,7 @@ from services.notification.letters.contents import (
 from services.notification.letters.writing import mail_of, sms_of, wechat_of
 from services.notification.live import LiveSender
 from services.notification.settings import Settings
-from services.notification.thanks import Campaign, Envelope, Thanks
+from services.notification.thanks import Campaign, Envelope, Thanks, compose
 from shared.access import Person, require
 from shared.events.fields import CAMPAIGN_ID
 from shared.http_commands import KeyHeader, command_of, tagged
@@ -67,6 +69,8 @@ SAMPLE: Final = Thanks(
     ),
 )
 """What a preview is filled in with: nobody's data."""
+SAMPLE_SENT: Final = datetime(2027, 1, 1, 12, 16, tzinfo=UTC)
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 SAMPLE_LINK: Final = "https://example.org/unsubscribe/sample"
 
 
@@ -124,6 +128,13 @@ class Preview(BaseModel):
     html: str | None = None
     parameters: list[tuple[str, str]] | None = None
     data: dict[str, str] | None = None
+
+
+class PreviewsInForce(BaseModel):
+    """What a donor of each language is sent now; null: nothing, for nobody has written it (`no_template`)."""
+
+    zh: Preview | None
+    en: Preview | None
 
 
 class TestBody(_Body):
@@ -218,6 +229,32 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
         command = await command_of("write_template", person.name, request, idempotency_key)
         answer = await runner.run(command, work)
         return tagged(answer.body, answer.status)
+
+    @router.get(
+        "/templates/preview", summary="What donors of both languages are sent now", dependencies=READING
+    )
+    async def preview_in_force(
+        *,
+        way: Way,
+        campaign_id: Annotated[str | None, Query(pattern=CAMPAIGN_ID)] = None,
+        app_id: Annotated[str, Query(pattern=r"^[A-Za-z0-9_-]{0,64}$", description="of WeChat")] = "",
+    ) -> PreviewsInForce:
+        """For one campaign, or one without texts of its own; with sample data. A mail without a template has
+        this service's own text, in both languages.
+        """
+        found: dict[Language, Preview | None] = {}
+        async with engine.connect() as connection:
+            for language in LANGUAGES:
+                content = await keeping.current(
+                    connection,
+                    way,
+                    campaign_id=campaign_id or keeping.ANY_CAMPAIGN,
+                    language=language,
+                    app_id=app_id if way is Way.WECHAT else "",
+                )
+                own = _preview_of_own_mail() if way is Way.MAIL else None
+                found[language] = own if content is None else _preview(content, language)
+        return PreviewsInForce(zh=found["zh"], en=found["en"])
 
     @router.get("/templates/{template_id}", summary="One version", dependencies=READING)
     async def show_template(template_id: UUID) -> Template:
@@ -317,6 +354,16 @@ def _preview(content: Content, language: Language) -> Preview:
     if isinstance(content, SmsContent):
         return Preview(way=Way.SMS, parameters=list(sms_parameters(content, values)))
     return Preview(way=Way.WECHAT, data=dict(wechat_data(content, values)))
+
+
+def _preview_of_own_mail() -> Preview:
+    """The mail of a donation whose campaign has no template: as it is sent, read again."""
+    envelope = Envelope(Address(addr_spec="thanks@example.org"), "you@example.org", SAMPLE_SENT, SAMPLE_LINK)
+    mail = message_from_bytes(compose(SAMPLE, envelope), policy=policy.default)
+    parts = {part.get_content_type(): part.get_content() for part in mail.walk() if not part.is_multipart()}
+    return Preview(
+        way=Way.MAIL, subject=str(mail["Subject"]), text=parts["text/plain"], html=parts["text/html"]
+    )
 
 
 def _test_letter(template: Template, to: str, settings: Settings) -> Letter:

@@ -123,6 +123,37 @@ async def test_a_donor_with_a_phone_is_thanked_by_a_short_message(providers: Pro
     assert not await world.contact_is_kept(donation_id)
 
 
+async def test_what_the_company_reports_of_a_short_message_stands_with_its_attempt(
+    providers: Providers,
+) -> None:
+    donation_id = await providers.donate(phone=phone())
+    await providers.world.reaches(donation_id, "delivered")
+    path = f"/v1/messages/{donation_id}"
+
+    async def attempt() -> Any:
+        shown = (await providers.api.get(path, headers=bearer("wu"))).json()
+        assert shown["state"] == "delivered"
+        return shown["history"][0]
+
+    biz_id = (await attempt())["provider_id"]
+    assert (await attempt())["arrived"] is None
+    report = {"biz_id": biz_id, "success": False, "err_code": "MK:0004", "err_msg": "13812345678"}
+    strangers = [{"biz_id": "of-nobody", "success": True, "err_code": "DELIVERED"}, {"biz_id": biz_id}, 7]
+    wrong = await providers.api.post("/v1/sms-reports/aliyun/guessed", json=[report])
+    assert (wrong.status_code, (await attempt())["arrived"]) == (404, None)
+    address = "/v1/sms-reports/{}/the-secret-in-the-address"
+    for _ in range(2):
+        said = await providers.api.post(address.format("aliyun"), json=[report, *strangers])
+        assert (said.status_code, said.json()) == (200, {"code": 0, "msg": "OK"})
+    noted = await attempt()
+    assert (noted["arrived"], noted["report"]) == (False, "MK:0004")
+    in_time = {"sid": biz_id, "report_status": "SUCCESS", "errmsg": "DELIVRD"}
+    said = await providers.api.post(address.format("tencent"), json=[in_time])
+    assert said.json() == {"result": 0, "errmsg": "OK"}
+    noted = await attempt()
+    assert (noted["arrived"], noted["report"]) == (True, "DELIVRD")
+
+
 async def test_a_donor_known_to_wechat_is_thanked_there(providers: Providers) -> None:
     openid = f"o{uuid4().hex}"
     donation_id = await providers.donate(wechat_openid=openid, wechat_app_id=APP, phone=phone())

@@ -125,6 +125,28 @@ async def test_a_preview_shows_what_a_donor_would_read(api: AsyncClient) -> None
     assert kept.json() == mail
 
 
+async def test_what_donors_of_both_languages_are_sent_now_is_shown(api: AsyncClient) -> None:
+    async def shown(**query: str) -> Any:
+        answer = await api.get("/v1/templates/preview", params=query, headers=bearer("wu"))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    place = campaign()
+    own = await shown(way="mail", campaign_id=place)
+    assert own["zh"] == own["en"]
+    assert "感谢您的捐赠" in own["zh"]["subject"]
+    assert "1,234.56" in own["zh"]["text"]
+    assert "1,234.56" in own["zh"]["html"]
+    english = {**MAIL, "subject": "Thank you, {name}", "text": "{title}: {organisation} {unsubscribe}"}
+    await written(api, campaign_id=place)
+    await written(api, campaign_id=place, language="en", content=english)
+    both = await shown(way="mail", campaign_id=place)
+    assert (both["zh"]["subject"], both["en"]["subject"]) == ("感谢您，王小明", "Thank you, 王小明")
+    assert "6th New Year Charity Gala" in both["en"]["text"]
+    assert await shown(way="sms", campaign_id=place) == {"zh": None, "en": None}
+    assert (await api.get("/v1/templates/preview?way=mail", headers=bearer("wang"))).status_code == 403
+
+
 async def ended(api: AsyncClient, notice_id: str) -> dict[str, Any]:
     """An operational message when it has come to its end."""
     found: dict[str, Any] = {}

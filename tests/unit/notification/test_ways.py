@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from services.notification.couriers.callbacks import objects_in
 from services.notification.couriers.ways import Way, way_of
 from services.notification.delivery import Readiness, wanted
+from services.notification.sms_reports import Report, reports_in
 from services.notification.unsubscribing import ending
 from tests.services.notification.builders import contact
 
@@ -70,4 +72,25 @@ def test_nobody_gets_more_than_they_want(
     ],
 )
 def test_an_answer_that_ends_messages_is_understood(replies: Any, phones: list[str]) -> None:
-    assert ending(replies) == phones
+    assert ending(objects_in(replies)) == phones
+
+
+@pytest.mark.parametrize(
+    ("said", "reports"),
+    [
+        (
+            {"biz_id": "9^0", "success": True, "err_code": "DELIVERED"},
+            [Report("9^0", arrived=True, code="DELIVERED")],
+        ),
+        (
+            {"sid": "s-1", "report_status": "FAIL", "errmsg": "MK:1"},
+            [Report("s-1", arrived=False, code="MK:1")],
+        ),
+        ({"sid": "s-1", "report_status": "LATER", "errmsg": "MK:1"}, []),
+        ({"sid": "not an id \0", "report_status": "FAIL"}, []),
+        ({"success": True}, []),
+    ],
+    ids=["aliyun", "tencent", "says-neither", "no-id-of-ours", "no-id"],
+)
+def test_a_report_is_understood(said: dict[str, Any], reports: list[Report]) -> None:
+    assert reports_in([said]) == reports
