@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -19,6 +19,7 @@ from services.donation.intake import IDENTIFIER, donation_id_of
 from shared.access import Person, require
 from shared.broker import Publisher
 from shared.dead_letters import DeadLetter
+from shared.forms import form
 from shared.problems import Problem, answers
 
 router = APIRouter(prefix="/v1")
@@ -52,7 +53,8 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-TopicName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+TOPIC: Final = form(r"^[A-Za-z0-9._-]{1,249}$", "the name of a topic, such as intake.wechat")
+TopicName = Annotated[str, Path(pattern=TOPIC)]
 Partition = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Offset = Annotated[int, Path(ge=0, le=2**63 - 1)]
 

@@ -28,13 +28,14 @@ from pydantic import (
 
 from shared.events.donations import DonorKind, ReversalKind
 from shared.events.fields import CAMPAIGN_ID
+from shared.forms import form
 from shared.money import MAX_AMOUNT_FEN
+from shared.wrong_fields import MAX_ERRORS, rule_of
 
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_BRACKETS: Final = 600
 """More than all texts of a message can have; less than any Python's parser takes nested in each other, so
 that every version refuses the same bodies in the same words."""
-MAX_ERRORS: Final = 20
 MAX_SKEW: Final = timedelta(minutes=5)
 """How far ahead of our clock a channel's may be."""
 LOG_SKEW: Final = timedelta(minutes=10)
@@ -48,7 +49,11 @@ EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # made with. One character at least must leave ink, or a name would be a blank line.
 _ALLOWED: Final = r"[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}\x{200C}\x{200D}\x{E0020}-\x{E007F}]"
 _INK: Final = r"[[\p{L}\p{N}\p{P}\p{S}]--[\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]]"
-_SHOWABLE: Final = f"^{_ALLOWED}*{_INK}{_ALLOWED}*$"
+_SHOWABLE: Final = form(
+    f"^{_ALLOWED}*{_INK}{_ALLOWED}*$",
+    "one line of text that can be shown, such as 王小明: no control characters, no line breaks, nothing that"
+    " turns the direction of writing, and not blank",
+)
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _MOBILE: Final = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})", re.ASCII)
@@ -59,10 +64,10 @@ _IN_THE_FUTURE: Final = "is in the future"
 
 def _read_time(value: object) -> datetime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("not a time like 2027-01-01T20:00:00+08:00 (RFC 3339)")
+        raise ValueError("must be an RFC 3339 time with its offset, such as 2027-01-01T20:00:00+08:00")
     time = datetime.fromisoformat(value.upper())
     if time < EARLIEST:
-        raise ValueError("before the year 2000")
+        raise ValueError("is before the year 2000")
     try:
         return time.astimezone(UTC)  # as the database gives it back: an event made again is the same bytes
     except OverflowError:
@@ -71,17 +76,20 @@ def _read_time(value: object) -> datetime:
 
 def _read_pledge(value: object) -> uuid.UUID:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise ValueError("not the id of a pledge, such as 0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d")
+        raise ValueError("must be the id of a pledge, such as 0198c1d2-3e4f-7a5b-8c6d-7e8f9a0b1c2d")
     return uuid.UUID(value)
 
 
 def _read_phone(value: object) -> str:
     if not isinstance(value, str) or not (found := _MOBILE.fullmatch(value)):
-        raise ValueError("not a mobile of mainland China, such as +8613800000000")
+        raise ValueError("must be a mobile of mainland China, such as +8613800000000")
     return f"+86{found[1]}"
 
 
-IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+IDENTIFIER: Final = form(
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
+    "1 to 64 of A-Z, a-z, 0-9 and . _ : -, beginning with a letter or digit, such as 4200002026112312345",
+)
 """A channel's own id of something."""
 
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
@@ -103,8 +111,11 @@ Email = Annotated[
     str,
     StringConstraints(
         max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
-        r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$",
+        pattern=form(
+            r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+            r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$",
+            "an e-mail address, such as donor@example.org",
+        ),
     ),
 ]
 
@@ -115,7 +126,10 @@ Phone = Annotated[
     BeforeValidator(_read_phone),
     WithJsonSchema({"type": "string", "pattern": r"^(?:(?:\+|00)?86)?1[3-9][0-9]{9}$"}),
 ]
-WechatId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{6,64}$")]
+WECHAT_ID: Final = form(
+    r"^[A-Za-z0-9_-]{6,64}$", "6 to 64 of A-Z, a-z, 0-9 and _ -, such as oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+)
+WechatId = Annotated[str, StringConstraints(pattern=WECHAT_ID)]
 Language = Literal["zh", "en"]
 
 
@@ -305,31 +319,18 @@ def message_of(
     try:
         message = model.model_validate(members)
     except ValidationError as error:
-        raise _invalid(
-            [(each["loc"], each["type"], each["msg"]) for each in error.errors(include_url=False)]
-        ) from None
+        raise _invalid([(each["loc"], rule_of(each)) for each in error.errors(include_url=False)]) from None
     occurred_at = getattr(message, "occurred_at", None)
     if occurred_at is not None and occurred_at - max_skew > received_at:  # so put, it can't overflow
-        raise _invalid([(("occurred_at",), "", _IN_THE_FUTURE)])
+        raise _invalid([(("occurred_at",), _IN_THE_FUTURE)])
     return message
 
 
-_IN_WORDS: Final = {
-    "string_pattern_mismatch": "has characters that are not allowed here, or is empty",
-    "string_unicode": "is not valid Unicode (an unpaired surrogate?)",
-    "extra_forbidden": "is not a field of this message",
-    "missing": "is missing",
-}
-
-
-def _invalid(errors: list[tuple[tuple[int | str, ...], str, str]]) -> Unusable:
+def _invalid(errors: list[tuple[tuple[int | str, ...], str]]) -> Unusable:
     """Say which fields broke which rule: never the values, which may be personal."""
     said = tuple(
-        {
-            "field": ".".join(map(_field_name, place)) or "body",
-            "message": _IN_WORDS.get(kind) or message.removeprefix("Value error, "),
-        }
-        for place, kind, message in errors[:MAX_ERRORS]
+        {"field": ".".join(map(_field_name, place)) or "body", "message": rule}
+        for place, rule in errors[:MAX_ERRORS]
     )
     return Unusable("invalid-field", f"{said[0]['field']}: {said[0]['message']}", said)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field
 
+from shared.forms import form
 from shared.money import MAX_AMOUNT_FEN
 
 AmountFen = Annotated[int, Field(strict=True, ge=1, le=MAX_AMOUNT_FEN)]
@@ -24,7 +25,10 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Moment = AwareDatetime
 """A time with its offset; UTC as we write it."""
 
-CAMPAIGN_ID: Final = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+CAMPAIGN_ID: Final = form(
+    r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$",
+    "1 to 64 of a-z, 0-9 and . _ -, with a letter or digit at both ends, such as gala-2027",
+)
 """The desk chooses a campaign's id; donations, addresses of pages and events name it."""
 
 ORGANISATION_ID: Final = CAMPAIGN_ID

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from shared.events.documents import ReportKind
 from shared.events.envelope import Event, EventData
+from shared.forms import SHA256
 
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=SHA256)]
 
 
 class ReportPublishedData(EventData):

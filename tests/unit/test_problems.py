@@ -29,7 +29,9 @@ from starlette.exceptions import HTTPException
 
 from shared import problems
 from shared.broker import PublishFailed
+from shared.forms import form
 from shared.problems import Problem
+from shared.wrong_fields import MAX_ERRORS, field_errors
 
 
 class Body(BaseModel):
@@ -119,7 +121,7 @@ async def test_a_wrong_field_is_named(client: httpx.AsyncClient) -> None:
 
 async def test_many_wrong_fields_are_named_up_to_a_bound(client: httpx.AsyncClient) -> None:
     answer = await client.post("/donations", json={f"x{n}": n for n in range(1000)})
-    assert len(document(answer)["errors"]) == problems.MAX_ERRORS
+    assert len(document(answer)["errors"]) == MAX_ERRORS
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1", b"nope", b'{"amount_fen": 1,}'])
@@ -232,7 +234,7 @@ def test_a_models_errors_become_fields_without_their_values() -> None:
 
 
 def test_an_error_of_the_whole_body_names_the_body() -> None:
-    (error,) = problems.field_errors([SimpleNamespace(loc=(), type="x", msg="x").__dict__])
+    (error,) = field_errors([SimpleNamespace(loc=(), type="x", msg="x").__dict__])
     assert error == {"field": "body", "message": "is not what it must be"}
 
 
@@ -248,6 +250,7 @@ class Wide(BaseModel):
 
     amount_fen: Annotated[int, Field(strict=True, ge=1, le=10)]
     name: Annotated[str, StringConstraints(min_length=2, max_length=4, pattern="^[a-z]+$")]
+    code: Annotated[str, StringConstraints(pattern=form("^[A-Z]+$", "letters, such as SZCS"))] = "A"
     id: UUID
     inner: list[Inner] = Field(min_length=1, max_length=2)
     yes: bool = True
@@ -276,9 +279,10 @@ GOOD: dict[str, Any] = {
         ({"amount_fen": "5"}, "amount_fen", "must be a whole number"),
         ({"name": "a"}, "name", "must have at least 2 characters"),
         ({"name": "abcde"}, "name", "must have at most 4 characters"),
-        ({"name": "ABC"}, "name", "does not have the form that it must have"),
+        ({"name": "ABC"}, "name", "must match ^[a-z]+$"),
         ({"name": "bbb"}, "name", "must not be of b alone, as told"),
         ({"name": 7}, "name", "must be text"),
+        ({"code": "7"}, "code", "must be letters, such as SZCS"),
         ({"id": "7"}, "id", "must be a UUID"),
         ({"inner": []}, "inner", "must have at least 1 entries"),
         ({"inner": [{}] * 3}, "inner", "must have at most 2 entries"),
@@ -304,7 +308,7 @@ GOOD: dict[str, Any] = {
 def test_what_is_wrong_is_said_in_words_of_ours(wrong: dict[str, Any], field: str, message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Wide.model_validate(GOOD | wrong)
-    assert problems.field_errors(refused.value.errors())[0] == {"field": field, "message": message}
+    assert field_errors(refused.value.errors())[0] == {"field": field, "message": message}
 
 
 def test_a_validators_name_is_no_fields_name() -> None:
@@ -313,7 +317,7 @@ def test_a_validators_name_is_no_fields_name() -> None:
 
     with pytest.raises(ValidationError) as refused:
         Either.model_validate({"value": "x"})
-    assert {error["field"] for error in problems.field_errors(refused.value.errors())} == {"value"}
+    assert {error["field"] for error in field_errors(refused.value.errors())} == {"value"}
 
 
 def test_a_routes_own_answers_are_told_by_status_and_code() -> None:
@@ -343,4 +347,4 @@ def test_a_rule_over_an_object_names_its_field(rule: str, field: str, message: s
 
     with pytest.raises(ValidationError) as refused:
         Outer.model_validate({"inner": {"one": 1}})
-    assert problems.field_errors(refused.value.errors()) == [{"field": field, "message": message}]
+    assert field_errors(refused.value.errors()) == [{"field": field, "message": message}]

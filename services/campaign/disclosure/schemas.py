@@ -10,9 +10,10 @@ from services.campaign.disclosure.calendar import DueState
 from services.campaign.disclosure.rules import ReportState
 from services.campaign.schemas import Body, CampaignId, Day, Next, Paragraph
 from shared.events.documents import Document, ReportKind
+from shared.forms import SHA256
 
 Remarks = Annotated[list[Paragraph], Field(max_length=20)]
-Digest = Annotated[str, StringConstraints(strict=True, pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, StringConstraints(strict=True, pattern=SHA256)]
 
 
 class ReportBody(Body):

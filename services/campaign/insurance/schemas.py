@@ -1,16 +1,20 @@
 """What comes and goes by HTTP about charity insurance: bounded, in fen, in UTC, nobody's name."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.campaign.insurance.rules import RecordState
 from services.campaign.schemas import Body, Day, Fen, Line, Next, Paragraph
+from shared.forms import form
 
 People = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
-ClaimNumber = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9._/-]{1,40}$")]
+CLAIM_NUMBER: Final = form(
+    r"^[A-Za-z0-9._/-]{1,40}$", "1 to 40 of A-Z, a-z, 0-9 and . _ / -, such as 2027/0042"
+)
+ClaimNumber = Annotated[str, Field(strict=True, pattern=CLAIM_NUMBER)]
 
 
 class GroupBody(Body):

@@ -47,6 +47,7 @@ from services.campaign.ledger.schemas import (
 from services.campaign.organisations import rights
 from services.campaign.schemas import Day
 from shared.events.fields import CAMPAIGN_ID
+from shared.forms import form
 from shared.refusals import NotFound, Refused
 from shared.strict_json import StrictJsonRoute
 
@@ -57,9 +58,8 @@ router = APIRouter(prefix="/v1/ledger", route_class=StrictJsonRoute, tags=["ledg
 reading: Final[list[Any]] = [Depends(allowed(*READERS))]
 SeeingHere = Annotated[Right, Depends(allowed(*READERS, somewhere=True))]
 
-MonthPath = Annotated[
-    str, Path(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="A month in Asia/Shanghai, such as 2026-11")
-]
+MONTH: Final = form(r"^20\d\d-(0[1-9]|1[0-2])$", "a month, such as 2026-11")
+MonthPath = Annotated[str, Path(pattern=MONTH, description="A month in Asia/Shanghai, such as 2026-11")]
 CampaignQuery = Annotated[str | None, Query(pattern=CAMPAIGN_ID, description="One fund alone")]
 JournalQuery = Annotated[str, Query(min_length=1, max_length=200, description="Such as books")]
 At = Annotated[

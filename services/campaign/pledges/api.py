@@ -12,7 +12,7 @@ was changed in between (412).
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -58,12 +58,15 @@ from services.campaign.pledges.schemas import (
 )
 from shared import versions
 from shared.events.fields import CAMPAIGN_ID
+from shared.forms import form
 from shared.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pledges"])
 
 READING = [Depends(allowed(*READERS))]
-PAYMENT_PLACE = r"^[A-Za-z0-9._/-]{1,200}:[0-9]{1,18}$"
+PAYMENT_PLACE: Final = form(
+    r"^[A-Za-z0-9._/-]{1,200}:[0-9]{1,18}$", "<source>:<sequence>, such as intake.wechat/2:17"
+)
 
 # ---------------------------------------------------------------- entered, read back, confirmed
 

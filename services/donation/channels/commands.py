@@ -184,7 +184,7 @@ def checked_settings(scheme: Scheme, settings: Mapping[str, Any]) -> dict[str, A
     try:
         model = SETTINGS_OF[scheme].model_validate(settings)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        errors = error.errors(include_url=False, include_input=False)
         raise unprocessable([{**each, "loc": ("settings", *each["loc"])} for each in errors]) from None
     return model.model_dump(mode="json", exclude_unset=True)
 

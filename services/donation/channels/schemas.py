@@ -10,9 +10,13 @@ from services.donation.channels.schemes import Purpose, Scheme
 from services.donation.intake import CampaignId, Name, Words
 from shared.broker import INTAKE_PREFIX
 from shared.events.fields import ORGANISATION_ID
+from shared.forms import form
 
-CHANNEL: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
-KEY_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
+CHANNEL: Final = form(
+    r"^[a-z0-9][a-z0-9-]{0,31}$",
+    "1 to 32 of a-z, 0-9 and -, beginning with a letter or digit, such as wechat-hall",
+)
+KEY_ID: Final = form(r"^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9 and _ -, such as PUB_KEY_ID_0114")
 MAX_CAMPAIGNS: Final = 1_000
 MAX_OVERLAP_HOURS: Final = 30 * 24
 OVERLAP_HOURS: Final = 24

@@ -1,12 +1,16 @@
 """Who signed a request: a channel, by any of its signing keys that count now."""
 
 import time
+from typing import Final
 
 from starlette.requests import Request
 
 from services.donation.channels.directory import Channel, Directory
 from services.donation.signatures import NotSigned, key_of, verify
 from shared.problems import Problem
+
+CHALLENGE: Final = "Standard-Webhooks"
+"""What a 401 asks for (RFC 9110, 11.6.1): the scheme has no registered name, this is its own."""
 
 
 async def signed_by(
@@ -21,12 +25,16 @@ async def signed_by(
         return channel, _signed(channel, request, body)
     except NotSigned as error:
         if error.code != "signature-wrong":
-            raise Problem(401, error.code, error.detail) from None
+            raise _unsigned(error) from None
     channel = await directory.renewed(channel)
     try:
         return channel, _signed(channel, request, body)
     except NotSigned as error:
-        raise Problem(401, error.code, error.detail) from None
+        raise _unsigned(error) from None
+
+
+def _unsigned(error: NotSigned) -> Problem:
+    return Problem(401, error.code, error.detail, headers={"WWW-Authenticate": CHALLENGE})
 
 
 def _signed(channel: Channel, request: Request, body: bytes) -> str:

@@ -1,16 +1,22 @@
 """What comes and goes by HTTP at the desk: bounded, in fen, in UTC, unknown fields refused."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy import Row
 
 from services.donation.intake import AmountFen, CampaignId, DonationRequest, Donor, Words
+from shared.forms import form
 
 Method = Literal["cash", "cheque", "placard"]
-HALL: str = r"^[a-z0-9][a-z0-9-]{0,23}$"
+HALL: Final = form(
+    r"^[a-z0-9][a-z0-9-]{0,23}$",
+    "1 to 24 of a-z, 0-9 and -, beginning with a letter or digit, such as hall-1",
+)
+PLACARD: Final = form(r"^[0-9A-Za-z]{1,8}$", "1 to 8 letters and digits, such as 17")
+CHEQUE: Final = form(r"^[0-9A-Za-z-]{1,32}$", "1 to 32 letters, digits and -, such as 30123456")
 Hall = Annotated[
     str, Field(pattern=HALL, description="whose drawer and whose placards", examples=["gala-2027"])
 ]
@@ -30,12 +36,8 @@ class EntryBody(_Strict):
     amount_fen: AmountFen
     campaign_id: CampaignId
     donor: Donor = Donor(kind="person", display="anonymous")
-    placard: Annotated[
-        str | None, Field(validate_default=True, pattern=r"^[0-9A-Za-z]{1,8}$", examples=[None])
-    ] = None
-    cheque_number: Annotated[
-        str | None, Field(validate_default=True, pattern=r"^[0-9A-Za-z-]{1,32}$", examples=[None])
-    ] = None
+    placard: Annotated[str | None, Field(validate_default=True, pattern=PLACARD, examples=[None])] = None
+    cheque_number: Annotated[str | None, Field(validate_default=True, pattern=CHEQUE, examples=[None])] = None
     pledge_id: UUID | None = None
     note: Words | None = None
 

@@ -9,9 +9,13 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from shared.forms import form
+
 ACCOUNTING_TIME: Final = ZoneInfo("Asia/Shanghai")
-CODE: Final = r"^[A-Z][A-Z0-9]{1,11}$"
-NUMBER: Final = r"^[A-Z][A-Z0-9]{1,11}-2[01][0-9]{2}-[0-9]{7}$"
+CODE: Final = form(r"^[A-Z][A-Z0-9]{1,11}$", "2 to 12 of A-Z and 0-9, beginning with a letter, such as SZCS")
+NUMBER: Final = form(
+    r"^[A-Z][A-Z0-9]{1,11}-2[01][0-9]{2}-[0-9]{7}$", "a receipt's number, such as SZCS-2027-0000123"
+)
 _NUMBER: Final = re.compile(NUMBER, re.ASCII)
 
 

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Channel, Directory
+from services.donation.channels.schemas import CHANNEL
 from services.donation.channels.schemes import Scheme
 from services.donation.reconciliation import breaks, importing, queries
 from services.donation.reconciliation.bill_formats import FORMATS, Format
@@ -57,9 +58,9 @@ MAX_BILL_BYTES: Final = 64 * 1024 * 1024
 """100,000 lines of WeChat Pay are 30 MB."""
 SHOWN: Final = timedelta(days=31)
 
-ChannelName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-ChannelQuery = Annotated[str, Query(alias="channel", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-ChannelFilter = Annotated[str | None, Query(alias="channel", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+ChannelName = Annotated[str, Path(pattern=CHANNEL)]
+ChannelQuery = Annotated[str, Query(alias="channel", pattern=CHANNEL)]
+ChannelFilter = Annotated[str | None, Query(alias="channel", pattern=CHANNEL)]
 BreakPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Behind = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The `next` of the part before")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]

@@ -22,12 +22,30 @@ from services.donation.channels.schemes import Scheme
 from services.donation.intake import CampaignId, Name
 from services.donation.statements.profiles import Declared
 from shared.events.donations import DonorKind
+from shared.forms import form
 
-MerchantNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{8,16}$")]
-WechatAppId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{4,32}$")]
-AlipayAppId = Annotated[str, StringConstraints(pattern=r"^[0-9]{16,32}$")]
-AlipayUser = Annotated[str, StringConstraints(pattern=r"^2088[0-9]{12}$")]
-UnionpayMerchant = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{15}$")]
+MerchantNumber = Annotated[
+    str, StringConstraints(pattern=form(r"^[0-9]{8,16}$", "8 to 16 digits, such as 1900000109"))
+]
+WechatAppId = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^[A-Za-z0-9_-]{4,32}$", "4 to 32 of A-Z, a-z, 0-9 and _ -, such as wxd678efh567hg6787")
+    ),
+]
+AlipayAppId = Annotated[
+    str, StringConstraints(pattern=form(r"^[0-9]{16,32}$", "16 to 32 digits, such as 2021000000000000"))
+]
+AlipayUser = Annotated[
+    str,
+    StringConstraints(
+        pattern=form(r"^2088[0-9]{12}$", "16 digits that begin with 2088, such as 2088102146225135")
+    ),
+]
+UnionpayMerchant = Annotated[
+    str,
+    StringConstraints(pattern=form(r"^[A-Za-z0-9]{15}$", "15 letters and digits, such as 898111453110462")),
+]
 
 UNIONPAY_NAME: Final = "中国银联股份有限公司"
 

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from services.donation.statements.preview import BadLine, Preview
 from services.donation.statements.queries import State
+from shared.forms import SHA256
 
 
 class ImportOutcome(BaseModel):
@@ -27,7 +28,7 @@ class Statement(BaseModel):
     statement_id: int
     channel: str
     file_name: str
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=SHA256)
     size_bytes: int
     origin: str = Field(description="upload | folder", examples=["upload"])
     state: State

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from services.notification.quiet import SHANGHAI
 from services.notification.thanks import TITLE_MAX, Thanks, greeted_as, one_line
+from shared.forms import form
 from shared.money import format_yuan
 
 Language = Literal["zh", "en"]
@@ -81,7 +82,17 @@ def _one_line(text: str) -> str:
     return text
 
 
-ProviderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+PROVIDER_ID: Final = form(
+    r"^[A-Za-z0-9_-]{1,64}$", "1 to 64 of A-Z, a-z, 0-9 and _ -, such as PUB_KEY_ID_0114"
+)
+PARAMETER: Final = form(
+    r"^[A-Za-z][A-Za-z0-9_]{0,19}$", "1 to 20 of A-Z, a-z, 0-9 and _, beginning with a letter, such as name"
+)
+KEYWORD: Final = form(
+    r"^[A-Za-z][A-Za-z0-9_]{0,31}$", "1 to 32 of A-Z, a-z, 0-9 and _, beginning with a letter, such as thing1"
+)
+HTTPS: Final = form(r"^https://[!-~]{1,500}$", "an address such as https://charity.example.org/gala")
+ProviderId = Annotated[str, StringConstraints(pattern=PROVIDER_ID)]
 Value = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100),
@@ -127,7 +138,7 @@ class MailContent(_Content):
 class Parameter(_Content):
     """One variable of a provider's template, in the order the template has them."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,19}$")]
+    name: Annotated[str, StringConstraints(pattern=PARAMETER)]
     value: Value
 
 
@@ -153,10 +164,10 @@ class WechatContent(_Content):
     kind: Literal["template", "subscribe"] = "template"
     template_id: ProviderId
     data: Annotated[
-        dict[Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")], Value],
+        dict[Annotated[str, StringConstraints(pattern=KEYWORD)], Value],
         Field(min_length=1, max_length=10),
     ]
-    url: Annotated[str, StringConstraints(pattern=r"^https://[!-~]{1,500}$")] | None = None
+    url: Annotated[str, StringConstraints(pattern=HTTPS)] | None = None
 
 
 Content: TypeAlias = Annotated[MailContent | SmsContent | WechatContent, Field(discriminator="way")]

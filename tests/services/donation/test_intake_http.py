@@ -185,6 +185,7 @@ async def test_a_request_that_is_not_signed_is_refused(service: Service) -> None
     ]
     for code, headers in cases:
         answer = await channel.give(a_donation(), **headers)
+        assert answer.headers["www-authenticate"] == "Standard-Webhooks"
         assert_problem(answer, 401, code)
     assert await lies_on_the_log(service, channel) == []
 

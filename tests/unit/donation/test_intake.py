@@ -15,7 +15,6 @@ from services.donation.intake import (
     INTERNAL,
     LOG_SKEW,
     MAX_BODY_BYTES,
-    MAX_ERRORS,
     MAX_SKEW,
     DonationRequest,
     Message,
@@ -28,6 +27,7 @@ from services.donation.intake import (
     reversal_id_of,
 )
 from shared.money import MAX_AMOUNT_FEN
+from shared.wrong_fields import MAX_ERRORS
 from tests.services.donation.builders import MISSING, a_donation, a_donor, a_reversal
 
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -648,3 +648,28 @@ def test_ids_are_derived_from_the_channel_and_its_own_id() -> None:
         reversal_id_of("alipay", "t-1"),
     }
     assert len(ids) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"amount_fen": "12.50"}, "amount_fen: must be a whole number"),
+        ({"amount_fen": 0}, "amount_fen: must be at least 1"),
+        ({"currency": "USD"}, "currency: must be one of: 'CNY'"),
+        ({"transaction_id": "王小明"}, "transaction_id: must be 1 to 64 of A-Z, a-z, 0-9 and . _ : -"),
+        ({"campaign_id": "Gala 2027"}, "campaign_id: must be 1 to 64 of a-z, 0-9 and . _ -"),
+        ({"occurred_at": "2027-01-01"}, "occurred_at: must be an RFC 3339 time with its offset, such as"),
+        ({"donor": "王小明"}, "donor: must be an object"),
+        (
+            {"donor": {"kind": "person", "display": "name", "name": "\u202e"}},
+            "donor.name: must be one line of",
+        ),
+        ({"message": 7}, "message: must be text"),
+        ({"message": "字" * 201}, "message: must have at most 200 characters"),
+        ({"amount": 1}, "amount: is not a field that is known here"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_ours(changes: dict[str, Any], told: str) -> None:
+    error = refused(body_of(donation(**changes)))
+    assert error.detail.startswith(told)
+    assert "王小明" not in error.detail.partition("such as")[0]
