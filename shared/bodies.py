@@ -4,7 +4,6 @@ import asyncio
 from typing import Final
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from shared.problems import Problem
 
@@ -17,17 +16,21 @@ async def bounded_body(request: Request, limit: int, within_s: float | None = No
     (BODY_S unless said otherwise).
     """
     within_s = BODY_S if within_s is None else within_s
+    receive = request.receive
     chunks: list[bytes] = []
-    size = 0
+    size, more = 0, True
     try:
         async with asyncio.timeout(within_s):
-            async for chunk in request.stream():
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Problem(400, "hung-up", "The connection was closed before the body had come.")
+                chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > limit:
                     raise Problem(413, "too-large", f"The body has more than {limit} bytes.")
                 chunks.append(chunk)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise Problem(408, "too-slow", f"The body did not arrive within {within_s} seconds.") from None
-    except ClientDisconnect:
-        raise Problem(400, "hung-up", "The connection was closed before the body had come.") from None
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -64,6 +64,7 @@ class Acceptance:
         self._sandbox = sandbox
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        IN_FLIGHT.set_function(lambda: self._in_flight)
         self._messages = Recent()
         self._accepted = Recent()
 
@@ -133,7 +134,6 @@ class Acceptance:
         if self._in_flight >= self._max_in_flight:
             raise Problem(503, "busy", "Too many donations wait for the broker.", headers=retry_after(1))
         self._in_flight += 1
-        IN_FLIGHT.set(self._in_flight)
         try:
             await self._gatherer.send(INTAKE_PREFIX + channel.name, value, message.transaction_id.encode())
         except PublishFailed:
@@ -141,7 +141,6 @@ class Acceptance:
             raise Problem(503, "not-confirmed", detail, headers=retry_after(2)) from None
         finally:
             self._in_flight -= 1
-            IN_FLIGHT.set(self._in_flight)
 
 
 def let_in(channel: Channel, count: int = 1) -> None:

@@ -114,7 +114,7 @@ async def donation_of(
     if known is None:
         raise Problem(404, "unknown-channel", "No such channel.")
     if "authorization" not in request.headers:
-        known, _ = await signed_by(parts.directory, known, request, b"")
+        known, _ = await signed_by(parts.directory, known, request.headers, b"")
         within_limit(known)
     return await _status(parts, donation_id_of(channel, transaction_id))
 

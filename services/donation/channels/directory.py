@@ -5,6 +5,7 @@ every few seconds, and at once (but at most once a second) when it is asked for 
 """
 
 import asyncio
+import binascii
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.donation.channels import queries
 from services.donation.channels.limits import Bucket
 from services.donation.channels.schemes import Purpose, Scheme
+from services.donation.signatures import key_of
 from shared.secret_box import SecretBox
 
 log = structlog.get_logger(__name__)
@@ -33,13 +35,19 @@ RENEWED_S: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key of a channel, opened. `key_id` is the scheme's own name of it, such as a certificate's serial
-    number; `valid_until` (UTC) is when an older key stops counting beside the one that replaced it.
+    number; `valid_until` (UTC) is when an older key stops counting beside the one that replaced it;
+    `signing` is the secret of a signing key as the bytes that it stands for.
     """
 
     key_id: str
     purpose: Purpose
     secret: str = field(repr=False)
     valid_until: datetime | None = None
+    signing: bytes | None = field(default=None, repr=False)
+
+    def counts(self, now: datetime) -> bool:
+        """Whether it is taken at a moment (UTC)."""
+        return self.valid_until is None or now < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,13 @@ class Channel:
         return [
             key.secret
             for key in self.keys
-            if key.purpose == purpose
-            and key_id in (None, key.key_id)
-            and (key.valid_until is None or now < key.valid_until)
+            if key.purpose == purpose and key_id in (None, key.key_id) and key.counts(now)
         ]
+
+    def signing_keys(self) -> list[bytes]:
+        """The keys that requests may be signed with now, newest first."""
+        now = datetime.now(UTC)
+        return [key.signing for key in self.keys if key.signing is not None and key.counts(now)]
 
     def may_give_to(self, campaign_id: str) -> bool:
         """Whether the channel may give to a campaign."""
@@ -135,10 +146,11 @@ class Directory:
         for row in rows:
             try:
                 secret = self._box.open(row.channel, row.sealed)
-            except InvalidTag:
+                signing = key_of(secret) if row.purpose == "signing" else None
+            except (InvalidTag, binascii.Error):
                 log.error("channel_key_unreadable", channel=row.channel, do="check CHANNEL_KEY")
                 continue
-            keys.append(Key(row.key_id, row.purpose, secret, row.valid_until))
+            keys.append(Key(row.key_id, row.purpose, secret, row.valid_until, signing))
         return keys
 
     async def keep_fresh(self) -> None:

@@ -1,12 +1,11 @@
 """Who signed a request: a channel, by any of its signing keys that count now."""
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
-from starlette.requests import Request
-
 from services.donation.channels.directory import Channel, Directory
-from services.donation.signatures import NotSigned, key_of, verify
+from services.donation.signatures import NotSigned, verify
 from shared.problems import Problem
 
 CHALLENGE: Final = "Standard-Webhooks"
@@ -14,29 +13,25 @@ CHALLENGE: Final = "Standard-Webhooks"
 
 
 async def signed_by(
-    directory: Directory, channel: Channel, request: Request, body: bytes
+    directory: Directory, channel: Channel, headers: Mapping[str, str], body: bytes
 ) -> tuple[Channel, str]:
-    """The channel as it is now, and the request's webhook-id. Raises Problem (401).
+    """The channel as it is now, and the request's webhook-id. `headers` by their names in lower case. Raises
+    Problem (401).
 
     A signature that no known key makes may be one of a key that was added in another process just now: the
     channels are read again (at most once a second), and it is looked at once more.
     """
     try:
-        return channel, _signed(channel, request, body)
+        return channel, verify(channel.signing_keys(), headers, body, time.time())
     except NotSigned as error:
         if error.code != "signature-wrong":
             raise _unsigned(error) from None
     channel = await directory.renewed(channel)
     try:
-        return channel, _signed(channel, request, body)
+        return channel, verify(channel.signing_keys(), headers, body, time.time())
     except NotSigned as error:
         raise _unsigned(error) from None
 
 
 def _unsigned(error: NotSigned) -> Problem:
     return Problem(401, error.code, error.detail, headers={"WWW-Authenticate": CHALLENGE})
-
-
-def _signed(channel: Channel, request: Request, body: bytes) -> str:
-    keys = map(key_of, channel.secrets("signing"))
-    return verify(keys, request.headers, body, time.time())
