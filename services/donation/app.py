@@ -19,6 +19,9 @@ from services.donation.desk.sending import Sender
 from services.donation.handlers import CampaignHandler, IntakeHandler
 from services.donation.intake_api import IntakeApi
 from services.donation.models import idempotency_keys
+from services.donation.moderation import api as moderation_api
+from services.donation.moderation.screening import Screener
+from services.donation.moderation.sending import DecisionSender
 from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
 from services.donation.receipts.checking import admission, checking_router
@@ -64,6 +67,7 @@ TAGS: Final = {
     "donations": "Where a donation stands, for whoever knows its id.",
     "casework": "Single donations: found, looked into, taken back, let go on or refused; conflicts resolved.",
     "desk": "Money in hand in the hall: entries, taking them back in time, drawers and what is in them.",
+    "messages": "What donors wrote (寄语): the queue, decisions about it, the word list and the rules.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
     "dead letters": "Records that could not be used, and sending one again.",
@@ -111,7 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
             folder = Folder(settings.statements_folder, statements_engine, statement_files, clerk)
             parts.append(background("statements folder", folder.run))
     if settings.has_role("worker"):
-        parts += _worker(settings, engine, publisher)
+        parts += [*_worker(settings, engine, publisher), *_moderating(receipts_engine, publisher)]
         parts.append(background("stating", Stating(receipts_engine).run))
         grace = timedelta(seconds=settings.late_donation_grace_s)
         follower = Follower(bills_engine, directory, acceptance, grace)
@@ -136,6 +140,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.casework = casework_api.Parts(receipts_engine, runner, reversals)
     undo_window = timedelta(minutes=settings.desk_undo_minutes)
     app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
+    decisions = DecisionSender(receipts_engine, publisher)
+    app.state.moderation = moderation_api.Parts(receipts_engine, runner, decisions)
     app.state.reconciliation = reconciliation_api.Parts(
         bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
     )
@@ -155,6 +161,7 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
         receipts_api.router,
         reconciliation_api.router,
         desk_api.router,
+        moderation_api.router,
         statements_api.router,
     ]
 
@@ -169,6 +176,14 @@ def _public(engine: AsyncEngine) -> list[APIRouter]:
     """What anyone may ask of a receipt, within one limit; ahead of what people with a role may ask."""
     admit = admission()
     return [checking_router(engine, admit), tracing_router(engine, admit)]
+
+
+def _moderating(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsyncContextManager[Any]]:
+    """What is done about donors' messages without anybody asking."""
+    return [
+        background("message decisions", DecisionSender(engine, publisher).run),
+        background("message screening", Screener(engine).run),
+    ]
 
 
 def _worker(

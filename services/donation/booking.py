@@ -25,6 +25,7 @@ from services.donation.intake import (
     DonationRequest,
     DonorContact,
     Message,
+    MessageDecided,
     Release,
     ReversalDue,
     ReversalRequest,
@@ -32,6 +33,8 @@ from services.donation.intake import (
     reversal_id_of,
 )
 from services.donation.metrics import OUTCOMES
+from services.donation.moderation import booking as moderation
+from services.donation.moderation.queries import MESSAGE_COLUMNS, NewMessage, add_messages
 from services.donation.reversals import Decision, Reversible, decide
 from shared.broker import Record
 from shared.events import (
@@ -40,6 +43,8 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
     Event,
     EventData,
 )
@@ -48,11 +53,16 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorMessageApprovedData,
+    DonorMessageWithdrawnData,
 )
 
 M = TypeVar("M", bound=Message)
 LIKELY_AT_ONCE: Final = 200
 _NO_CONTACT: Final = (None,) * len(DonorContact.model_fields)
+_MESSAGE: Final = list(queries.COLUMNS).index("message")
+_HELD_REASON: Final = list(queries.COLUMNS).index("held_reason")
+_QUEUED: Final = [list(queries.COLUMNS).index(name) for name in MESSAGE_COLUMNS]
 _DONATION_FIELDS = (
     "campaign_id",
     "amount_fen",
@@ -141,6 +151,7 @@ async def book(
     locked = await queries.lock_donations(connection, touched) if touched else {}
     entries += await _book_releases(connection, releases, locked)
     await reversals.judge(connection, asked, due)
+    entries += await _book_decisions(connection, only(intakes, MessageDecided), reversals.emptied)
     return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
@@ -220,7 +231,19 @@ async def _book_donations(
         entries.append(made or _taken(donation_id, intake, reason))
     if conflicts:
         await queries.insert_conflicts(connection, conflicts)
+    await _queue_messages(connection, [rows[donation_id] for donation_id in new])
     return entries
+
+
+async def _queue_messages(connection: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Put the messages of new donations that count into the queue; a held one's comes with its release."""
+    messages = [
+        NewMessage(*(row[place] for place in _QUEUED))
+        for row in rows
+        if row[_MESSAGE] is not None and row[_HELD_REASON] is None
+    ]
+    if messages:
+        await add_messages(connection, messages)
 
 
 async def _likely(
@@ -441,6 +464,13 @@ async def _book_releases(
             )
     if new:
         await queries.insert_releases(connection, new)
+        rows = [locked[each["donation_id"]] for each in new]
+        if messages := [
+            NewMessage(row.donation_id, row.campaign_id, row.amount_fen, row.received_at)
+            for row in rows
+            if row.message is not None
+        ]:
+            await add_messages(connection, messages)
     return entries
 
 
@@ -533,6 +563,8 @@ class _ReversalBooks:
         self._rows = {reversal_id: dict(row._mapping) for reversal_id, row in rows.items()}  # noqa: SLF001 - public
         self._donations: Mapping[UUID, Any] = {}
         self._reversed_fen: dict[UUID, int] = {}
+        self.emptied: set[UUID] = set()
+        """Donations of which this batch has left nothing."""
         self.entries: list[Entry] = []
         self.refusals: list[Refusal] = []
 
@@ -593,6 +625,8 @@ class _ReversalBooks:
             row["source"], row["sequence"] = intake.position
             row["applied_at"] = intake.received_at
             self._reversed_fen[row["donation_id"]] = before_fen + row["amount_fen"]
+            if donation is not None and before_fen + row["amount_fen"] == donation.amount_fen:
+                self.emptied.add(row["donation_id"])
         if decision is Decision.REFUSE:
             asked = f"{row['asked_source']}:{row['asked_sequence']}"
             detail = f"more goes back than remains of the donation; asked for at {asked}"
@@ -630,6 +664,54 @@ def reversed_data(reversal: Mapping[str, Any], donation: Any) -> DonationReverse
         donation_occurred_at=donation.occurred_at,
         pledge_id=donation.pledge_id,
     )
+
+
+# -------------------------------------------------------------------------------- decisions on messages
+
+
+async def _book_decisions(
+    connection: AsyncConnection, intakes: list[Intake[MessageDecided]], emptied: set[UUID]
+) -> list[Entry]:
+    """Of each decision the event, at the position of its first record; the messages of donations that this
+    batch has emptied are withdrawn, by decisions whose records are to come.
+    """
+    asked = [
+        moderation.Asked(
+            intake.message.message_id, intake.message.number, *intake.position, intake.received_at
+        )
+        for intake in intakes
+    ]
+    entries = [
+        decided(row, intake.partition)
+        for row in await moderation.book(connection, asked, emptied)
+        for intake in intakes
+        if intake.position == (row["source"], row["sequence"])
+    ]
+    told = {(entry.source, entry.sequence) for entry in entries}
+    for intake in intakes:
+        _count(intake, "decided" if intake.position in told else "repeated")
+    return entries
+
+
+def decided(row: Mapping[str, Any], partition: int) -> Entry:
+    """The event of a stored decision about a message (moderation.queries.telling)."""
+    about = {name: row[name] for name in ("message_id", "campaign_id", "channel")}
+    data: EventData
+    if row["state"] == "approved":
+        data = DonorMessageApprovedData(
+            **about,
+            donor_kind=row["donor_kind"],
+            shown_name={"name": row["donor_name"], "alias": row["donor_alias"]}.get(row["donor_display"]),
+            text=row["text"],
+            approved_at=row["decided_at"],
+        )
+    else:
+        data = DonorMessageWithdrawnData(
+            **about, cause=row["rule"] or "moderator", withdrawn_at=row["decided_at"]
+        )
+    event_class = DonorMessageApproved if row["state"] == "approved" else DonorMessageWithdrawn
+    subject = str(row["message_id"])
+    return Entry(row["source"], row["sequence"], partition, event_class, subject, row["booked_at"], data)
 
 
 # ----------------------------------------------------------------------------------------------- both

@@ -231,10 +231,22 @@ class ReversalDue(_Strict):
     reversal_id: uuid.UUID = Field(strict=False)
 
 
-Message: TypeAlias = DonationRequest | ReversalRequest | Release | ReversalDue
+class MessageDecided(_Strict):
+    """On intake.internal only: a decision about a donor's message, of which the screens must know."""
+
+    type: Literal["message_decided"] = "message_decided"
+    message_id: uuid.UUID = Field(strict=False)
+    number: Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+Message: TypeAlias = DonationRequest | ReversalRequest | Release | ReversalDue | MessageDecided
 
 FROM_CHANNELS: Final[dict[object, type[Message]]] = {"donation": DonationRequest, "reversal": ReversalRequest}
-INTERNAL: Final[dict[object, type[Message]]] = {"release": Release, "reversal_due": ReversalDue}
+INTERNAL: Final[dict[object, type[Message]]] = {
+    "release": Release,
+    "reversal_due": ReversalDue,
+    "message_decided": MessageDecided,
+}
 
 
 class Unusable(ValueError):

@@ -19,7 +19,7 @@ IN_FLIGHT = Gauge("shanliu_intake_in_flight", "Donations waiting for the broker'
 OUTCOMES = Counter(
     "shanliu_intake_records_total",
     "Records read from the intake topics: received, held, replayed, repeated, conflicted, released, reversed,"
-    " waiting, refused, dead",
+    " waiting, decided, refused, dead",
     ["channel", "outcome"],
 )
 BATCH_SECONDS = Histogram(

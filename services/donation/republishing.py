@@ -14,6 +14,7 @@ from services.donation import booking
 from services.donation.booking import Entry
 from services.donation.handlers import Outcome, contacts_of, publish
 from services.donation.holding import told
+from services.donation.moderation.queries import TOLD_AT
 from shared.broker import Publisher, persistently
 from shared.events import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.donations import DonationConflictedData, DonationHeldData, DonationReversedData
@@ -23,7 +24,8 @@ PAGE: Final = 1_000
 _SOURCES: Final = text(
     "SELECT source FROM donations UNION SELECT source FROM releases"
     " UNION SELECT source FROM reversals WHERE source IS NOT NULL"
-    " UNION SELECT source FROM conflicts ORDER BY source"
+    " UNION SELECT source FROM conflicts"
+    " UNION SELECT source FROM message_decisions WHERE source IS NOT NULL ORDER BY source"
 )
 _POSITIONS: Final = text(
     """
@@ -38,6 +40,9 @@ _POSITIONS: Final = text(
          ORDER BY sequence LIMIT :rows)
         UNION ALL
         (SELECT 'conflict', sequence FROM conflicts WHERE source = :source AND sequence > :after
+         ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'decision', sequence FROM message_decisions WHERE source = :source AND sequence > :after
          ORDER BY sequence LIMIT :rows)
     ) AS positions ORDER BY sequence LIMIT :rows
     """
@@ -57,6 +62,7 @@ _ROWS: Final = {
         " WHERE r.source = :source AND r.sequence = ANY(:sequences)"
     ),
     "conflict": text("SELECT * FROM conflicts WHERE source = :source AND sequence = ANY(:sequences)"),
+    "decision": TOLD_AT,
 }
 
 
@@ -100,6 +106,8 @@ def _entry(kind: str, source: str, row: Any) -> Entry:
         reversed_ = DonationReversedData.model_validate(row, from_attributes=True)
         subject = str(row.reversal_id)
         return Entry(source, row.sequence, partition, DonationReversed, subject, row.applied_at, reversed_)
+    if kind == "decision":
+        return booking.decided(row._mapping, partition)  # noqa: SLF001 - public
     subject = str(row.donation_id)
     if kind == "conflict":
         conflict = DonationConflictedData.model_validate({**row._mapping, "channel": _channel(source)})  # noqa: SLF001 - public

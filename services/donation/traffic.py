@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from services.donation.intake import DonationRequest, Release, ReversalDue, ReversalRequest
+from services.donation.intake import (
+    DonationRequest,
+    MessageDecided,
+    Release,
+    ReversalDue,
+    ReversalRequest,
+)
 from shared.broker import (
     CAMPAIGN_EVENTS,
     CONTACTS,
@@ -69,11 +75,13 @@ TRAFFIC: Final = Traffic(
         Topic(
             INTAKE_INTERNAL,
             "What the donation service says to itself",
-            "Releases of held donations and reversals that came too early: each has a position of its own.",
+            "Releases of held donations, reversals that came too early, decisions about donors' messages"
+            " (never their text): each has a position of its own.",
             _MADE_BY_BROKER,
             (
                 Message("release", Release, "The donation's id"),
                 Message("reversal-due", ReversalDue, "The reversal's id"),
+                Message("message-decided", MessageDecided, "The donation's id"),
             ),
             restricted=True,
         ),

@@ -31,7 +31,14 @@ from shared.events.campaigns import (
     RemainderDecided,
     UseChanged,
 )
-from shared.events.donations import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
+from shared.events.donations import (
+    DonationConflicted,
+    DonationHeld,
+    DonationReceived,
+    DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
+)
 from shared.events.envelope import CONTENT_TYPE, CONTENT_TYPE_HEADER, Event, EventData, UnknownEvent
 from shared.events.goods import (
     GoodsDistributed,
@@ -66,6 +73,8 @@ __all__ = [
     "DonationHeld",
     "DonationReceived",
     "DonationReversed",
+    "DonorMessageApproved",
+    "DonorMessageWithdrawn",
     "Event",
     "EventData",
     "FundsDisbursed",
@@ -105,6 +114,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     DonationHeld,
     DonationConflicted,
     DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
@@ -148,6 +159,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | DonationHeld
         | DonationConflicted
         | DonationReversed
+        | DonorMessageApproved
+        | DonorMessageWithdrawn
         | CampaignFiled
         | CampaignLaunched
         | CampaignPaused

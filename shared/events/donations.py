@@ -77,6 +77,34 @@ class DonationReversedData(EventData):
     pledge_id: UUID | None = None
 
 
+class DonorMessageApprovedData(EventData):
+    """A donor's message (寄语) that was moderated, as it was written. `message_id` is the donation's id.
+
+    `shown_name` is what the donor agreed to show; None: anonymous (art. 82). It may be approved again after
+    it was withdrawn.
+    """
+
+    message_id: UUID
+    campaign_id: str
+    channel: str
+    donor_kind: DonorKind
+    shown_name: str | None = None
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+    approved_at: Moment
+
+
+class DonorMessageWithdrawnData(EventData):
+    """A message must not be shown any longer. `cause`: moderator, or the rule that did it, such as
+    donation_reversed.
+    """
+
+    message_id: UUID
+    campaign_id: str
+    channel: str
+    cause: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    withdrawn_at: Moment
+
+
 class DonationReceived(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.received.v1"
     type: Literal["org.shanliu.donation.received.v1"]
@@ -99,3 +127,15 @@ class DonationReversed(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.reversed.v1"
     type: Literal["org.shanliu.donation.reversed.v1"]
     data: DonationReversedData
+
+
+class DonorMessageApproved(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.message-approved.v1"
+    type: Literal["org.shanliu.donation.message-approved.v1"]
+    data: DonorMessageApprovedData
+
+
+class DonorMessageWithdrawn(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.message-withdrawn.v1"
+    type: Literal["org.shanliu.donation.message-withdrawn.v1"]
+    data: DonorMessageWithdrawnData

@@ -17,6 +17,8 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
     Event,
     EventData,
     FundsDisbursed,
@@ -73,6 +75,8 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorMessageApprovedData,
+    DonorMessageWithdrawnData,
 )
 from shared.events.goods import (
     GoodsDistributedData,
@@ -173,6 +177,18 @@ _DATA: dict[type[Event], EventData] = {
         amount_fen=4_000,
         occurred_at=AT,
         donation_occurred_at=AT,
+    ),
+    DonorMessageApproved: DonorMessageApprovedData(
+        message_id=DONATION,
+        campaign_id=GALA,
+        channel="wechat",
+        donor_kind="person",
+        shown_name="爱心人士",
+        text="愿孩子们平安长大",
+        approved_at=AT,
+    ),
+    DonorMessageWithdrawn: DonorMessageWithdrawnData(
+        message_id=DONATION, campaign_id=GALA, channel="wechat", cause="donation_reversed", withdrawn_at=AT
     ),
     CampaignFiled: campaign(),
     CampaignLaunched: campaign(

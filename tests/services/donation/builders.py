@@ -63,6 +63,7 @@ PEOPLE = {
     "desk": ["desk"],
     "viewer": ["viewer"],
     "finance": ["finance"],
+    "moderator": ["moderator"],
 }
 
 

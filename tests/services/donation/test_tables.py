@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 import services.donation.casework.models
 import services.donation.desk.models
+import services.donation.moderation.models
 import services.donation.receipts.models
 import services.donation.reconciliation.models
 import services.donation.schemes.models

@@ -1,0 +1,63 @@
+"""Looks at each message by the rules: when it has come, and again when they change while it waits."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.donation.moderation import queries
+from services.donation.moderation.queries import NewDecision, Screened
+from services.donation.moderation.rules import CampaignRules, Word, WordList, screen
+from services.donation.moderation.sending import repeatedly
+
+AT_ONCE: Final = 500
+"""At 50 µs a message by the default list: 25 ms in which the process does nothing else."""
+_RULES: Final = ("automatic", "first_from_fen", "required_from_fen", "max_characters")
+
+
+class Screener:
+    """The rules at work. Several may run at once: what one looks at, the others pass over."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._words: tuple[int, WordList] = (0, WordList(()))
+
+    async def run(self) -> None:
+        """Look until cancelled. The database away: wait and go on."""
+        await repeatedly(self.look, "screening_waits")
+
+    async def look(self) -> bool:
+        """Look at AT_ONCE messages at most; True when there were any."""
+        async with self._engine.begin() as connection:
+            revision = await queries.revision(connection)
+            rows = await queries.unscreened(connection, revision, AT_ONCE)
+            if not rows:
+                return False
+            words = await self._word_list(connection)
+            rules = {each: await rules_of(connection, each) for each in {row.campaign_id for row in rows}}
+            seen: list[Screened] = []
+            approved: list[NewDecision] = []
+            for row in rows:
+                found = screen(row.text, row.amount_fen, words, rules[row.campaign_id])
+                personal = ",".join(found.personal)
+                rank = 0 if found.first else 1
+                seen.append(Screened(row.message_id, found.state, found.rule, found.word, personal, rank))
+                if found.state == "approved":
+                    number = row.version + 1
+                    approved.append(NewDecision(row.message_id, number, "approve", "approved", found.rule))
+            await queries.mark_screened(connection, seen, revision)
+            if approved:
+                await queries.add_decisions(connection, approved, None, datetime.now(UTC))
+        return True
+
+    async def _word_list(self, connection: AsyncConnection) -> WordList:
+        row = await queries.words(connection)
+        if row.version != self._words[0]:
+            self._words = row.version, WordList(Word(**each) for each in row.words)
+        return self._words[1]
+
+
+async def rules_of(connection: AsyncConnection, campaign_id: str) -> CampaignRules:
+    """The rules in force for a campaign."""
+    row = await queries.rules(connection, campaign_id)
+    return CampaignRules() if row is None else CampaignRules(**{name: row._mapping[name] for name in _RULES})  # noqa: SLF001 - public
