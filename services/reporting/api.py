@@ -12,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.reporting import queries
 from services.reporting.hub import Hub
 from services.reporting.operations import OperationsDesk
-from services.reporting.schemas import CampaignList, CampaignSummary, Minutes, MinuteTotal, Operations, Totals
+from services.reporting.schemas import (
+    CampaignList,
+    CampaignSummary,
+    MessageList,
+    Minutes,
+    MinuteTotal,
+    Operations,
+    Totals,
+)
 from services.reporting.stream import unknown_campaign
 from services.reporting.totals import CampaignState
 from shared.access import Person
@@ -20,8 +28,10 @@ from shared.problems import Problem, answers
 from shared.versions import matches
 
 STREAM: Final = (
-    "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id;"
-    " `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
+    "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id."
+    " Donors' messages: `messages` of a snapshot is the list, newest first, 50 at most; `messages_new` and"
+    " `messages_gone` (ids) of a change are what came before it and what must go, where something did."
+    " A `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
 )
 MAX_MINUTES: Final = 24 * 60
 MAX_MINUTE_ROWS: Final = 50_000
@@ -48,7 +58,7 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
         found = rendered.get(state.campaign_id)
         if found is None or found[0] is not state:
             body = Totals.of(state).model_dump_json().encode()
-            found = rendered[state.campaign_id] = (state, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+            found = rendered[state.campaign_id] = (state, body, _etag(body))
         return found[1], found[2]
 
     def known(campaign_id: str) -> CampaignState:
@@ -75,11 +85,21 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
         """Received, reversed, promised and disbursed beside each other, in fen, never added up. `positions`
         and `digest` prove the number. At most a second old; 304 to the ETag of what has not changed.
         """
-        body, etag = totals_of(known(campaign_id))
-        headers = {**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND, "ETag": etag}
-        if matches(request.headers.get("if-none-match", ""), etag):
-            return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers, media_type="application/json")
+        return _cached(request, *totals_of(known(campaign_id)))
+
+    @router.get(
+        "/v1/campaigns/{campaign_id}/messages",
+        summary="What donors wrote (寄语), as far as a moderator approved it",
+        response_model=MessageList,
+        responses=UNKNOWN | UNCHANGED,
+    )
+    async def messages(campaign_id: str, request: Request) -> Response:
+        """The newest first, 50 at most, with the names that may be shown. What is withdrawn is gone from here
+        within a second; 304 to the ETag of what has not changed.
+        """
+        state = known(campaign_id)
+        body = MessageList(campaign_id=campaign_id, messages=list(state.messages)).model_dump_json().encode()
+        return _cached(request, body, _etag(body))
 
     @router.get(
         "/v1/campaigns/{campaign_id}/minutes",
@@ -110,6 +130,18 @@ def public_router(hub: Hub, engine: AsyncEngine) -> APIRouter:
 
     router.include_router(_stream_router())
     return router
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _cached(request: Request, body: bytes, etag: str) -> Response:
+    """The body, or 304 to whoever has it."""
+    headers = {**PUBLIC, "Cache-Control": FRESH_FOR_A_SECOND, "ETag": etag}
+    if matches(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def _stream_router() -> APIRouter:

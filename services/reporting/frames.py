@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from services.reporting.totals import Amounts, CampaignState, RecentDonor, Tree
+from services.reporting.totals import Amounts, CampaignState, RecentDonor, ShownMessage, Tree
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 PARTS_SHOWN: Final = 20
@@ -27,6 +27,7 @@ def change_frame(before: CampaignState, after: CampaignState, air: Mapping[str, 
         **_numbers(after),
         "status": after.plan.status,
         "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
+        **_messages_changed(before, after),
         **air,
     }
     return frame_of("change", change, after.version)
@@ -52,7 +53,22 @@ def snapshot_of(state: CampaignState) -> dict[str, Any]:
         **_numbers(state),
         "positions": state.positions,
         "recent": [_donor(donor) for donor in state.recent],
+        "messages": [_message(message) for message in state.messages],
     }
+
+
+def _messages_changed(before: CampaignState, after: CampaignState) -> dict[str, list[Any]]:
+    """What is new, newest first, and the ids of what is no longer shown: withdrawn, or older than the last
+    that is. One that was withdrawn and approved again is new. Nothing at all for most frames.
+    """
+    if before.messages_json == after.messages_json:
+        return {}
+    shown, now = before.messages, after.messages
+    known = {(message.message_id, message.at) for message in shown}
+    there = {message.message_id for message in now}
+    new = [_message(each) for each in now if (each.message_id, each.at) not in known]
+    gone = [str(each.message_id) for each in shown if each.message_id not in there]
+    return ({"messages_new": new} if new else {}) | ({"messages_gone": gone} if gone else {})
 
 
 def _numbers(state: CampaignState) -> dict[str, Any]:
@@ -93,6 +109,10 @@ def amounts_of(amounts: Amounts) -> dict[str, int]:
 
 def _donor(donor: RecentDonor) -> dict[str, Any]:
     return {**donor.model_dump(mode="json", exclude={"at"}), "at": _utc(donor.at)}
+
+
+def _message(message: ShownMessage) -> dict[str, Any]:
+    return {**message.model_dump(mode="json", exclude={"at"}), "at": _utc(message.at)}
 
 
 def _utc(time: datetime) -> str:

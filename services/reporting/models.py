@@ -172,6 +172,20 @@ recent_donors: Final = Table(
 )
 """The newest 20 donations of each campaign and source, with the names that may be shown."""
 
+messages: Final = Table(
+    "messages",
+    metadata,
+    Column("message_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    # NULL: the donor did not agree to be shown (art. 82).
+    Column("shown_name", Text),
+    _filled("text"),
+    Column("approved_at", UTC_TIME, nullable=False),
+    Index("messages_newest", "campaign_id", "approved_at", "message_id"),
+)
+"""The newest 200 messages of each campaign that a moderator approved: a screen gets 50, the others follow
+when some of these are withdrawn. Touched by their own events only."""
+
 pledges: Final = Table(
     "pledges",
     metadata,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.reporting import messages
 from services.reporting.disclosure import queries as reports
 from services.reporting.proof import digest_of, version_of
 from services.reporting.tally import (
@@ -22,6 +23,7 @@ from services.reporting.tally import (
     minute_start,
 )
 from services.reporting.totals import (
+    MESSAGES_SHOWN,
     RECENT_SHOWN,
     Amounts,
     CampaignPlan,
@@ -177,6 +179,8 @@ async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
         await _write_disbursement(connection, disbursement)
     for goods in changes.goods:
         await _write_goods(connection, goods)
+    if changes.messages:
+        await messages.write(connection, changes.messages)
     for report in changes.reports:
         await reports.write_report(connection, report)
 
@@ -366,7 +370,7 @@ async def write_gaps(connection: AsyncConnection, passed_over: Iterable[Event]) 
 
 
 _STATES = """
-SELECT c.*, totals.channels, recent.donors, positions.sources, positions.sequences,
+SELECT c.*, totals.channels, recent.donors, approved.messages, positions.sources, positions.sequences,
        (SELECT max(milestone_fen) FROM reached_milestones AS m WHERE m.campaign_id = c.campaign_id)
            AS milestone_fen,
        promised.*, spent.*, goods.*, statement_timestamp() AS as_of
@@ -391,6 +395,12 @@ CROSS JOIN LATERAL (
           ) AS r
           ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
 ) AS recent
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(shown), '[]')::text AS messages
+    FROM (SELECT m.message_id, m.shown_name AS name, m.text, m.approved_at AS at
+          FROM messages AS m WHERE m.campaign_id = c.campaign_id
+          ORDER BY m.approved_at DESC, m.message_id DESC LIMIT :messages) AS shown
+) AS approved
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_fen), 0)::bigint AS promised_fen,
            coalesce(sum(released_fen), 0)::bigint AS promised_released_fen
@@ -434,7 +444,7 @@ async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = Non
 
 
 async def _states(connection: AsyncConnection, campaigns: Iterable[str] | None) -> list[CampaignState]:
-    parameters: dict[str, Any] = {"recent": RECENT_SHOWN}
+    parameters: dict[str, Any] = {"recent": RECENT_SHOWN, "messages": MESSAGES_SHOWN}
     wanted = None if campaigns is None else set(campaigns)
     if wanted is not None:
         parameters["campaigns"] = sorted(wanted)
@@ -481,6 +491,7 @@ def _state(row: RowMapping) -> CampaignState:
         promised_released_fen=row["promised_released_fen"],
         channels=channels,
         recent=json.loads(row["donors"]),
+        messages_json=row["messages"],
         positions=positions,
         version=version_of(positions),
         digest=digest_of(plan.campaign_id, positions, amounts),

@@ -5,7 +5,14 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from services.reporting.totals import Amounts, CampaignState, CampaignStatus, ChannelTotal, Tree
+from services.reporting.totals import (
+    Amounts,
+    CampaignState,
+    CampaignStatus,
+    ChannelTotal,
+    ShownMessage,
+    Tree,
+)
 from shared.events.campaigns import CampaignKind, PartKind
 
 
@@ -159,6 +166,13 @@ class CampaignList(BaseModel):
     """All campaigns that have been filed, the open ones first."""
 
     campaigns: list[CampaignSummary]
+
+
+class MessageList(BaseModel):
+    """Donors' messages (寄语) of a campaign that a moderator approved, the newest first, 50 at most."""
+
+    campaign_id: str
+    messages: list[ShownMessage]
 
 
 class RolledUp(BaseModel):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from services.reporting.totals import RECENT_SHOWN, CampaignStatus
 from shared.events import (
@@ -21,6 +22,8 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
     Event,
     FundsDisbursed,
     FundsReturned,
@@ -46,6 +49,7 @@ _STATUS: Final[dict[type[Event], CampaignStatus]] = {
     CampaignClosed: "closed",
     CampaignSettled: "settled",
 }
+MessageEvent = DonorMessageApproved | DonorMessageWithdrawn
 ReportEvent = ReportPublished | ReportCorrected
 GoodsEvent = GoodsReceived | GoodsReversed | GoodsDistributed | GoodsReturned | GoodsWrittenOff
 OrganisationEvent = OrganisationRegistered | OrganisationChanged
@@ -101,6 +105,8 @@ class Tally:
     disbursements: list[SpendingEvent] = field(default_factory=list)
     """In their order: a return stands behind what it is of."""
     goods: list[GoodsEvent] = field(default_factory=list)
+    messages: dict[UUID, MessageEvent] = field(default_factory=dict)
+    """The newest of each: all of one have the same source."""
     reports: list[ReportEvent] = field(default_factory=list)
     """In their order, as pledges are."""
     oldest_received_at: datetime | None = None
@@ -111,7 +117,8 @@ class Tally:
     def touched(self) -> set[str]:
         """The campaigns whose screens have something new to show."""
         touched = {campaign for campaign, _, _ in self.totals} | self.campaigns.keys()
-        for event in (*self.milestones, *self.pledges, *self.disbursements, *self.goods):
+        slow = (*self.milestones, *self.pledges, *self.disbursements, *self.goods, *self.messages.values())
+        for event in slow:
             touched.add(event.data.campaign_id)
         return touched
 
@@ -202,6 +209,8 @@ def _others(result: Tally, event: Event) -> None:
             sums.held_fen += held.amount_fen
         case DonationConflicted(data=conflict):
             result.totals[conflict.campaign_id, conflict.channel, event.source].conflicts += 1
+        case DonorMessageApproved() | DonorMessageWithdrawn():
+            result.messages[event.data.message_id] = event
         case _:
             _facts(result, event)
 

@@ -1,10 +1,10 @@
 """What is known of a campaign at one moment: the record on the topic `totals`, and what screens show."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.events.campaigns import CampaignKind, PartKind
 from shared.events.donations import DonorKind
@@ -12,6 +12,8 @@ from shared.events.donations import DonorKind
 CampaignStatus = Literal["filed", "launched", "paused", "closed", "settled"]
 RECENT_SHOWN = 20
 """Recent donors a screen gets at most."""
+MESSAGES_SHOWN = 50
+"""Donors' messages a screen gets at most."""
 
 
 class Frozen(BaseModel):
@@ -61,6 +63,20 @@ class RecentDonor(Frozen):
     amount_fen: int
     at: datetime
     channel: str
+
+
+class ShownMessage(Frozen):
+    """A donor's message (寄语) that was approved. `name` is what the donor agreed to show; `at`: when it was
+    approved.
+    """
+
+    message_id: UUID
+    name: str | None
+    text: str
+    at: datetime
+
+
+MESSAGES: Final[TypeAdapter[tuple[ShownMessage, ...]]] = TypeAdapter(tuple[ShownMessage, ...])
 
 
 class CampaignPlan(Frozen):
@@ -136,6 +152,10 @@ class CampaignState(Frozen):
     channels: tuple[ChannelTotal, ...]
     recent: tuple[RecentDonor, ...]
     """Newest first, RECENT_SHOWN at most."""
+    messages_json: str = "[]"
+    """Approved messages as JSON, newest first, MESSAGES_SHOWN at most. They change seldom, the numbers forty
+    times a second: so they are carried as the database wrote them, compared as text, and read when they must.
+    """
     positions: dict[str, int]
     version: int
     digest: str
@@ -147,3 +167,8 @@ class CampaignState(Frozen):
     def campaign_id(self) -> str:
         """The campaign this is the state of."""
         return self.plan.campaign_id
+
+    @property
+    def messages(self) -> tuple[ShownMessage, ...]:
+        """Donors' messages, read from their JSON at each call."""
+        return MESSAGES.validate_json(self.messages_json)

@@ -200,6 +200,22 @@ async def test_a_screen_shows_its_own_campaign_and_what_was_decided_last(
     assert await call(modules, "frames", "judge", proved, frame, "'gala-2026'") == verdict
 
 
+@pytest.mark.parametrize(
+    ("frame", "ids"),
+    [
+        pytest.param("{}", [2, 1], id="nothing new"),
+        pytest.param("{messages: [{message_id: 9}]}", [9], id="a snapshot"),
+        pytest.param("{messages_new: [{message_id: 3}]}", [3, 2, 1], id="new"),
+        pytest.param("{messages_gone: [2]}", [1], id="withdrawn"),
+        pytest.param("{messages_new: [{message_id: 1}], messages_gone: [2]}", [1], id="approved again"),
+    ],
+)
+async def test_a_screen_keeps_the_messages_that_it_is_told(modules: Page, frame: str, ids: list[int]) -> None:
+    before = "[{message_id: 2}, {message_id: 1}]"
+    after = await call(modules, "frames", "messagesAfter", before, frame)
+    assert [message["message_id"] for message in after] == ids
+
+
 async def test_minutes_without_a_donation_are_zero(modules: Page) -> None:
     rows = [
         {"minute": "2026-01-18T11:30:00Z", "donations": 2},

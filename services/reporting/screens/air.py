@@ -8,6 +8,7 @@ the show, until the operator opens the next one or donations have carried it pas
 number, only together with a higher sequence, so that no process that lags behind can bring either back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -26,6 +27,10 @@ CONTROL_AFTER: Final[dict[Action, Control]] = {
     "end_rehearsal": "live",
 }
 """What a screen is under after each act; the next segment leaves it as it is."""
+
+
+NOBODY: Final[Mapping[str, object]] = {"recent": (), "messages_json": "[]"}
+"""What a state is without anybody's name or words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,13 @@ class Proposal:
 def shown_of(on_air: OnAir, current: CampaignState, highest: CampaignState) -> CampaignState:
     """The state on the screen. `highest`: of this segment, as highest_of follows it.
 
-    Names are always those of now, or none: a donor who has withdrawn must not stay on a frozen screen.
+    Names and messages are always those of now, or none: a donor who has withdrawn, or a message that was
+    withdrawn, must not stay on a frozen screen.
     """
     if on_air.control == "frozen" and on_air.frozen is not None:
-        return on_air.frozen.model_copy(update={"recent": ()})
+        return on_air.frozen.model_copy(update=NOBODY)
     if on_air.policy == "held" and highest.amounts.net_fen > current.amounts.net_fen:
-        return highest.model_copy(update={"recent": current.recent})
+        return highest.model_copy(update={"recent": current.recent, "messages_json": current.messages_json})
     return current
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting.screens.air import OnAir
+from services.reporting.screens.air import NOBODY, OnAir
 from services.reporting.screens.models import screen_changes, screen_sightings, screens
 from services.reporting.totals import CampaignState
 from shared.refusals import NotFound
@@ -133,7 +133,7 @@ def on_air_of(row: RowMapping) -> OnAir:
 
 def written(state: CampaignState) -> dict[str, Any]:
     """A state as it is kept: without names, which follow consent and are read anew."""
-    found: dict[str, Any] = json.loads(state.model_copy(update={"recent": ()}).model_dump_json())
+    found: dict[str, Any] = json.loads(state.model_copy(update=NOBODY).model_dump_json())
     return found
 
 

@@ -7,13 +7,22 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from services.reporting.proof import digest_of, version_of
-from services.reporting.totals import Amounts, CampaignPlan, CampaignState, RecentDonor
+from services.reporting.totals import (
+    MESSAGES,
+    Amounts,
+    CampaignPlan,
+    CampaignState,
+    RecentDonor,
+    ShownMessage,
+)
 from shared.events import (
     CampaignLaunched,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorMessageApproved,
+    DonorMessageWithdrawn,
     Event,
     FundsDisbursed,
     FundsReturned,
@@ -43,6 +52,8 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorMessageApprovedData,
+    DonorMessageWithdrawnData,
 )
 from shared.events.goods import (
     GoodsDistributedData,
@@ -146,6 +157,35 @@ class Source:
             received_at=EVENING,
         )
         event: DonationConflicted = self.place(DonationConflicted, data, data.donation_id, EVENING)
+        return event
+
+    def approved(
+        self, number: int, said: str = "加油", name: str | None = None, *, at: datetime | None = None
+    ) -> DonorMessageApproved:
+        """The message of a donation; the higher the number, the later."""
+        data = DonorMessageApprovedData(
+            message_id=donation_id(number),
+            campaign_id=GALA,
+            channel=self.channel,
+            donor_kind="person",
+            shown_name=name,
+            text=said,
+            approved_at=at or EVENING + timedelta(seconds=number),
+        )
+        event: DonorMessageApproved = self.place(
+            DonorMessageApproved, data, data.message_id, data.approved_at
+        )
+        return event
+
+    def withdrawn(self, number: int) -> DonorMessageWithdrawn:
+        data = DonorMessageWithdrawnData(
+            message_id=donation_id(number),
+            campaign_id=GALA,
+            channel=self.channel,
+            cause="moderator",
+            withdrawn_at=EVENING,
+        )
+        event: DonorMessageWithdrawn = self.place(DonorMessageWithdrawn, data, data.message_id, EVENING)
         return event
 
 
@@ -313,6 +353,7 @@ def state(
     recent: Sequence[RecentDonor] = (),
     status: str = "launched",
     as_of: datetime = EVENING,
+    messages: Sequence[ShownMessage] = (),
     organisation_id: str | None = None,
     **amounts: int,
 ) -> CampaignState:
@@ -325,6 +366,7 @@ def state(
         amounts=sums,
         channels=(),
         recent=tuple(recent),
+        messages_json=MESSAGES.dump_json(tuple(messages)).decode(),
         positions=where,
         version=version_of(where),
         digest=digest_of(campaign_id, where, sums),
@@ -340,6 +382,13 @@ def donor(number: int, name: str | None = None, amount_fen: int = 10_000) -> Rec
         amount_fen=amount_fen,
         at=EVENING,
         channel="wechat",
+    )
+
+
+def message(number: int, said: str = "加油", name: str | None = None) -> ShownMessage:
+    """A message as a screen has it; the higher the number, the later."""
+    return ShownMessage(
+        message_id=donation_id(number), name=name, text=said, at=EVENING + timedelta(seconds=number)
     )
 
 

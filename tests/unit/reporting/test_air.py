@@ -11,7 +11,7 @@ from services.reporting.screens.air import OnAir
 from services.reporting.screens.feed import ScreenFeed
 from services.reporting.screens.rehearsal import REFUND_EACH, sample_state
 from services.reporting.totals import CampaignState
-from tests.services.reporting.builders import EVENING, GALA, donor, state
+from tests.services.reporting.builders import EVENING, GALA, donor, message, state
 
 LIVE = OnAir(GALA, sequence=1, segment=1)
 HELD = replace(LIVE, policy="held")
@@ -47,6 +47,19 @@ def test_a_screen_without_control_passes_on_the_public_frame_itself() -> None:
     assert feed.follow(after, frame)
     assert feed.since(feed.number - 1)[0] is frame
     assert b'"air":"live"' in feed.snapshot()
+
+
+def test_a_message_that_was_withdrawn_stays_on_no_screen_whatever_was_decided_for_it() -> None:
+    before = state(1_000, messages=[message(1)])
+    after = state(1_500, reversed_fen=600)
+    frozen = fed(LIVE, before)
+    frozen.decide(replace(LIVE, sequence=2, control="frozen", frozen=before))
+    held = fed(HELD, before, after)
+    for feed in (frozen, held):
+        feed.follow(after)
+        assert feed.shown is not None
+        assert (net(feed), feed.shown.messages) == (1_000, ())
+    assert last(held)[1]["messages_gone"] == [str(message(1).message_id)]
 
 
 def test_a_frozen_screen_stays_at_its_version_without_names_and_returns() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.reporting.frames import change_frame, heartbeat_frame, snapshot_frame
-from tests.services.reporting.builders import donor, state
+from tests.services.reporting.builders import donor, message, state
 
 
 def read(frame: bytes) -> tuple[str, str | None, dict[str, Any]]:
@@ -41,6 +41,30 @@ def test_a_change_has_only_the_donors_that_are_new() -> None:
     ]
     assert [shown["name"] for shown in data["recent"]] == ["张三", None]
     assert "title" not in data
+
+
+def test_a_change_has_the_messages_that_are_new_and_the_ids_of_those_that_must_go() -> None:
+    three, two, one = message(3, "愿平安", "张三"), message(2), message(1)
+    before = state(1_000, messages=[two, one])
+    _, _, whole = read(snapshot_frame(before))
+    assert [shown["message_id"] for shown in whole["messages"]] == [str(two.message_id), str(one.message_id)]
+    after = state(2_000, messages=[three, two])
+    change = read(change_frame(before, after))[2]
+    assert change["messages_new"] == [
+        {
+            "message_id": str(three.message_id),
+            "name": "张三",
+            "text": "愿平安",
+            "at": "2026-01-18T11:30:18.000Z",
+        }
+    ]
+    assert change["messages_gone"] == [str(one.message_id)]
+    again = one.model_copy(update={"at": three.at})
+    approved_again = state(1_001, messages=[again, two])
+    change = read(change_frame(before, approved_again))[2]
+    assert [shown["message_id"] for shown in change["messages_new"]] == [str(one.message_id)]
+    quiet = read(change_frame(after, state(3_000, messages=[three, two])))[2]
+    assert not quiet.keys() & {"messages", "messages_new", "messages_gone"}
 
 
 def test_a_pause_is_a_change_and_another_title_a_new_snapshot() -> None:

@@ -4,6 +4,20 @@ export { parseExact } from "./exact.js";
 
 const UNREAL = ["rehearsal", "sample"];
 
+/** Messages a screen keeps. */
+const MESSAGES = 50;
+
+/**
+ * The donors' messages, newest first, after `frame`: a snapshot has them all, a change what is new and the ids
+ * of what must go.
+ */
+export function messagesAfter(messages, frame) {
+  if (frame.messages) return frame.messages;
+  const fresh = frame.messages_new ?? [];
+  const gone = new Set([...(frame.messages_gone ?? []), ...fresh.map((each) => each.message_id)]);
+  return [...fresh, ...messages.filter((each) => !gone.has(each.message_id))].slice(0, MESSAGES);
+}
+
 /**
  * May `frame` replace `proved` (the last state that was shown, or null) on the page of `campaign`?
  * "apply"; "foreign": of another campaign, which only a rehearsal, marked as such, may show; "stale": an older

@@ -4,7 +4,7 @@ import { ServerClock, dateOf, timeOf, minuteOf } from "./clock.js";
 import { Counter, widthInEms } from "./counter.js";
 import { DonorList } from "./donors.js";
 import { Feast, passed } from "./feast.js";
-import { judge, parseExact } from "./frames.js";
+import { judge, messagesAfter, parseExact } from "./frames.js";
 import { Language } from "./language.js";
 import { formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
 import { Panel, takeTurns } from "./panels.js";
@@ -100,15 +100,18 @@ function onTotals(frame, whole) {
     return;
   }
   const verdict = judge(proved, frame, body.dataset.campaign);
+  const missed = behind;
   behind = verdict !== "apply";
   if (behind) console.warn("frame not shown", verdict, frame.version, proved?.version);
-  else apply(frame, whole);
+  else apply(frame, whole, missed);
   renderState();
 }
 
-function apply(frame, whole) {
+/** After a frame that was not shown nobody knows which messages were withdrawn: none of the old ones stays. */
+function apply(frame, whole, missed) {
   const before = proved;
-  proved = { ...before, ...frame };
+  const messages = missed ? [] : (before?.messages ?? []);
+  proved = { ...before, ...frame, messages: messagesAfter(messages, frame) };
   if (before !== null && proved.control !== "frozen" && proved.net_fen < before.net_fen) {
     stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
   }
