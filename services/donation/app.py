@@ -140,8 +140,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.casework = casework_api.Parts(receipts_engine, runner, reversals)
     undo_window = timedelta(minutes=settings.desk_undo_minutes)
     app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
-    decisions = DecisionSender(receipts_engine, publisher)
-    app.state.moderation = moderation_api.Parts(receipts_engine, runner, decisions)
+    app.state.moderation = moderation_api.Parts(
+        receipts_engine, runner, DecisionSender(receipts_engine, publisher)
+    )
     app.state.reconciliation = reconciliation_api.Parts(
         bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
     )
