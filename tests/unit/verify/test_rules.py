@@ -150,6 +150,16 @@ def test_a_held_donation_counts_from_its_release_on(story: Story) -> None:
     assert story.workbook.counts()["held"] == 0
 
 
+def test_a_decision_about_a_message_is_usable_and_moves_no_money(story: Story) -> None:
+    story.donates("intake.wechat/0:1")
+    decision = {"type": "message_decided", "message_id": str(WECHAT), "number": 1}
+    story.sends("intake.internal/2:4", decision)
+    assert story.sums() == Sums(received_fen=100, donations=1)
+    assert story.workbook.breaches(9) == []
+    row = intake_row("internal", "intake.internal/2", 4, json.dumps(decision).encode())
+    assert (row.kind, row.key) == ("decided", WECHAT.bytes)
+
+
 def test_the_release_of_a_donation_that_was_not_held_is_nothing(story: Story) -> None:
     story.donates("intake.wechat/0:1")
     story.sends("intake.internal/2:4", {"type": "release", "donation_id": str(WECHAT)})
