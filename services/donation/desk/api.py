@@ -10,15 +10,14 @@
 Every POST needs an `Idempotency-Key`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AwareDatetime
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -38,17 +37,15 @@ from services.donation.desk.schemas import (
 )
 from services.donation.desk.sending import Sender
 from services.donation.desk.undoing import Asker
-from shared import idempotency
-from shared.access import Person, Role, require
+from shared import http_commands
+from shared.access import require
+from shared.http_commands import Work
 from shared.problems import Problem
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Answer, Runner
 from shared.strict_json import StrictJsonRoute
 
 READING: Final = [Depends(require("viewer", "desk", "finance"))]
 HallPath = Annotated[str, Path(pattern=HALL, examples=["gala-2027"])]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
 
 router = APIRouter(prefix="/v1/desk", route_class=StrictJsonRoute, tags=["desk"])
@@ -76,38 +73,20 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One POST: the command and who sent it."""
+class Sent(http_commands.Sent[Parts]):
+    """A command at the desk."""
 
-    command: Command
-    person: Person
-    parts: Parts
-
-    async def run(self, work: Callable[[AsyncConnection], Awaitable[Answer]]) -> Response:
+    async def run(self, work: Work, status: int = 200, *, once: Mapping[str, Any] | None = None) -> Response:
         """Run it once, send what it wrote down, and answer. What can't be sent now is sent soon: the answer
         is right already.
         """
-        answer = await self.parts.runner.run(self.command, work)
+        response = await super().run(work, status, once=once)
         with suppress(SQLAlchemyError, OSError, TimeoutError):
             await self.parts.sender.send()
-        return JSONResponse(dict(answer.body), answer.status, headers={"Cache-Control": "no-store"})
+        return response
 
 
-def sent(name: str, *roles: Role) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name` from a person with one of `roles`, with its key."""
-
-    async def dependency(
-        request: Request,
-        parts: Wired,
-        person: Annotated[Person, Depends(require(*roles))],
-        idempotency_key: KeyHeader = None,
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        digest = idempotency.request_hash(request.method, request.url.path, None, await request.body())
-        return Sent(Command(name, person.name, key, digest), person, parts)
-
-    return dependency
+sent = http_commands.Commands(_parts, Sent).sent
 
 
 # ---------------------------------------------------------------- entries
@@ -123,7 +102,7 @@ async def enter(body: EntryBody, sent: Annotated[Sent, Depends(sent("desk_enter"
         raise Problem(422, "campaign-not-allowed", "campaign_id: the desk may not give to this campaign.")
 
     async def work(connection: AsyncConnection) -> Answer:
-        row, new = await commands.enter(connection, sent.person.name, body, sent.parts.window)
+        row, new = await commands.enter(connection, sent.person, body, sent.parts.window)
         return Answer.of(201 if new else 200, Entry.model_validate(row))
 
     return await sent.run(work)
@@ -134,8 +113,8 @@ async def undo(
     entry_id: UUID, body: UndoBody, sent: Annotated[Sent, Depends(sent("desk_undo", "desk", "finance"))]
 ) -> Response:
     """Who entered it until `undo_until` and while the drawer is open; finance at any time. It is voided."""
-    roles = sent.person.roles
-    asker = Asker(sent.person.name, "administrator" in roles, "finance" in roles)
+    roles = sent.sender.roles
+    asker = Asker(sent.person, "administrator" in roles, "finance" in roles)
 
     async def work(connection: AsyncConnection) -> Answer:
         row = await commands.undo(connection, asker, entry_id, body.reason)
@@ -180,7 +159,7 @@ async def close(
     """With what was counted; the difference is written down, whatever it is."""
 
     async def work(connection: AsyncConnection) -> Answer:
-        closing = await commands.close_drawer(connection, sent.person.name, hall, body.counted_fen, body.note)
+        closing = await commands.close_drawer(connection, sent.person, hall, body.counted_fen, body.note)
         return Answer.of(201, closing)
 
     return await sent.run(work)

@@ -9,13 +9,12 @@
 Every POST needs an `Idempotency-Key`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
@@ -46,11 +45,11 @@ from services.donation.reconciliation.schemas import (
 )
 from services.donation.schemes.settings import FilesSettings
 from services.donation.statements.profiles import Profile
-from shared import idempotency
+from shared import http_commands
 from shared.access import Person, require
 from shared.problems import Problem
 from shared.refusals import NotFound
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Answer, Runner
 from shared.strict_json import FileRoute, StrictJsonRoute
 
 READING: Final = [Depends(require("viewer", "desk", "finance"))]
@@ -65,9 +64,6 @@ BreakPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Behind = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The `next` of the part before")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
 SomeDay = Annotated[date, Query(ge=date(2000, 1, 1), le=date(2199, 12, 31))]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 Finance = Annotated[Person, Depends(require("finance"))]
 
 router = APIRouter(prefix="/v1/reconciliation", route_class=StrictJsonRoute, tags=["reconciliation"])
@@ -98,36 +94,8 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One POST: the command and who sent it."""
-
-    command: Command
-    parts: Parts
-
-    @property
-    def person(self) -> str:
-        """Who sent it."""
-        return self.command.person
-
-    async def run(self, work: Callable[[AsyncConnection], Awaitable[Answer]]) -> Response:
-        """Run it once and answer."""
-        answer = await self.parts.runner.run(self.command, work)
-        return JSONResponse(dict(answer.body), answer.status, headers={"Cache-Control": "no-store"})
-
-
-def sent(name: str) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name` from a person of finance, with its key."""
-
-    async def dependency(
-        request: Request, parts: Wired, person: Finance, idempotency_key: KeyHeader = None
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        path = f"{request.url.path}?{request.url.query}"
-        digest = idempotency.request_hash(request.method, path, None, await request.body())
-        return Sent(Command(name, person.name, key, digest), parts)
-
-    return dependency
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts]).sent
 
 
 async def _channel(parts: Parts, name: str) -> Channel:
@@ -185,7 +153,7 @@ async def import_bill(
     request: Request,
     channel: ChannelQuery,
     day: SomeDay,
-    sent: Annotated[Sent, Depends(sent("import_bill"))],
+    sent: Annotated[Sent, Depends(sent("import_bill", "finance"))],
     form: Annotated[Format | None, Query(alias="format", description=f"one of {', '.join(FORMATS)}")] = None,
 ) -> Response:
     """The body is the file as the channel gives it, unpacked, at most 64 MB; of a bill with one bad line
@@ -320,7 +288,7 @@ async def read_break(break_id: BreakPath, parts: Wired) -> BreakWithHistory:
 
 @router.post("/breaks/{break_id}/resolve", response_model=BreakWithHistory, summary="Resolve a break")
 async def resolve(
-    break_id: BreakPath, body: ResolveBody, sent: Annotated[Sent, Depends(sent("resolve_break"))]
+    break_id: BreakPath, body: ResolveBody, sent: Annotated[Sent, Depends(sent("resolve_break", "finance"))]
 ) -> Response:
     """With a reason, which stays in its history. It opens again when its amounts become others."""
 
@@ -338,7 +306,7 @@ async def resolve(
     summary="Have what is missing here booked",
 )
 async def book(
-    break_id: BreakPath, body: BookBody, sent: Annotated[Sent, Depends(sent("book_break"))]
+    break_id: BreakPath, body: BookBody, sent: Annotated[Sent, Depends(sent("book_break", "finance"))]
 ) -> Response:
     """The bill's payment as a donation, or its refund as a reversal, with the bill's time. The break settles
     when it is booked.

@@ -12,10 +12,9 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
@@ -26,9 +25,10 @@ from services.donation.statements.commands import Upload
 from services.donation.statements.files import Files
 from services.donation.statements.reading import MAX_BYTES
 from services.donation.statements.schemas import Statement, StatementPage
-from shared import idempotency
+from shared import http_commands, idempotency
 from shared.access import Person, require
 from shared.bodies import bounded_body
+from shared.http_commands import KeyHeader, tagged
 from shared.problems import Problem
 from shared.refusals import NotFound
 from shared.run_once import Answer, Command, Runner
@@ -39,9 +39,6 @@ MAX_UPLOADS: Final = 2
 """At once in one process: each lies in memory."""
 
 StatementId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 Finance = Annotated[Person, Depends(require("finance"))]
 READERS: Final = [Depends(require("finance"))]
 LINES: Final = "交易日期,贷方发生额,对方户名,摘要\n20270105,200.00,张三,慈善晚会\n"
@@ -106,7 +103,8 @@ async def upload(
 
         path = f"{request.url.path}?{request.url.query}"
         said = idempotency.request_hash("POST", path, None, digest.hexdigest().encode())
-        return _answer(await parts.runner.run(Command("upload_statement", person.name, key, said), work))
+        answer = await parts.runner.run(Command("upload_statement", person.name, key, said), work)
+        return tagged(answer.body, answer.status)
 
 
 @router.get("", summary="List statements, the newest first", dependencies=READERS)
@@ -159,50 +157,34 @@ async def read_bad_lines(statement_id: StatementId, parts: Wired) -> Response:
 Decision = Callable[[AsyncConnection, str, int], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A decision about a statement, with its key."""
-
-    command: Command
-    parts: Parts
-
-    async def run(self, statement_id: int, decision: Decision) -> Response:
-        """Run it once; the statement as it is then."""
-
-        async def work(connection: AsyncConnection) -> Answer:
-            await decision(connection, self.command.person, statement_id)
-            return Answer.of(200, await _read(connection, statement_id))
-
-        return _answer(await self.parts.runner.run(self.command, work))
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts]).sent
 
 
-def sent(name: str) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name` of somebody in finance."""
+async def _decide(sent: Sent, statement_id: int, decision: Decision) -> Response:
+    """Run it once; the statement as it is then."""
 
-    async def dependency(
-        request: Request, parts: Wired, person: Finance, idempotency_key: KeyHeader = None
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        said = idempotency.request_hash("POST", request.url.path, None, await request.body())
-        return Sent(Command(name, person.name, key, said), parts)
+    async def work(connection: AsyncConnection) -> Statement:
+        await decision(connection, sent.person, statement_id)
+        return await _read(connection, statement_id)
 
-    return dependency
+    return await sent.run(work)
 
 
 @router.post("/{statement_id}/confirm", response_model=Statement, summary="Import it (确认入账)")
 async def confirm(
-    statement_id: StatementId, sent: Annotated[Sent, Depends(sent("confirm_statement"))]
+    statement_id: StatementId, sent: Annotated[Sent, Depends(sent("confirm_statement", "finance"))]
 ) -> Response:
     """Its good lines go to the books, once; it goes on by itself until all are there."""
-    return await sent.run(statement_id, commands.confirm)
+    return await _decide(sent, statement_id, commands.confirm)
 
 
 @router.post("/{statement_id}/discard", response_model=Statement, summary="Discard it (作废)")
 async def discard(
-    statement_id: StatementId, sent: Annotated[Sent, Depends(sent("discard_statement"))]
+    statement_id: StatementId, sent: Annotated[Sent, Depends(sent("discard_statement", "finance"))]
 ) -> Response:
     """For one that is not confirmed yet. Its file is deleted at once."""
-    return await sent.run(statement_id, commands.discard)
+    return await _decide(sent, statement_id, commands.discard)
 
 
 async def _read(connection: AsyncConnection, statement_id: int) -> Statement:
@@ -210,7 +192,3 @@ async def _read(connection: AsyncConnection, statement_id: int) -> Statement:
     if row is None:
         raise NotFound("There is no statement of this id.")
     return Statement.of(row)
-
-
-def _answer(answer: Answer) -> Response:
-    return JSONResponse(dict(answer.body), answer.status, headers={"Cache-Control": "no-store"})
