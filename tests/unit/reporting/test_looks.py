@@ -1,6 +1,7 @@
 """Themes and layouts: what may go on air, and what becomes of it. Contrast against WCAG's own examples."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from services.reporting.looks.pictures import PictureUnusable, read_picture
 from services.reporting.looks.rules import PICTURE_MAY_BE, ContrastTooLow, require_readable, veil_of
 from services.reporting.looks.schemas import ThemeBody
 from services.reporting.looks.style import style_of
+from services.reporting.pages import PAGES
 
 OCEAN = ThemeBody(ground="#04213a", glow="#0b4a78", text="#f2f9ff", accent="#8fd3ff", number="#ffffff")
 PAPER = ThemeBody(ground="#fff8ec", glow="#ffffff", text="#2b1a10", accent="#8a1018", number="#5a0a10")
@@ -134,6 +136,22 @@ def test_a_page_links_the_layout_it_names_and_else_those_that_fit_windows() -> N
     assert {style.file for style in fitting} == {"screen-hall.css", "screen-wide.css", "screen-phone.css"}
     assert all("aspect-ratio" in style.media for style in fitting)
     assert len(LAYOUTS) == 4
+
+
+def test_a_screen_asks_for_all_of_its_modules_at_once() -> None:
+    """Each that is found only in another costs a way to the server more."""
+    asked: set[str] = set()
+    waiting = ["screen.js"]
+    while waiting:
+        for name in re.findall(
+            r'from "\./([a-z-]+\.js)"', (PAGES / "static" / waiting.pop()).read_text("utf-8")
+        ):
+            waiting += [name] if name not in asked else []
+            asked.add(name)
+    template = (PAGES / "templates" / "screen.html").read_text("utf-8")
+    listed = re.search(r"for module in \((.*?)\)", template)
+    assert listed is not None
+    assert {f"{name}.js" for name in re.findall(r'"([a-z-]+)"', listed[1])} == asked
 
 
 def test_a_code_is_black_on_white_with_its_quiet_zone() -> None:
