@@ -15,6 +15,7 @@ from services.reporting.looks.rules import PICTURE_MAY_BE, ContrastTooLow, requi
 from services.reporting.looks.schemas import ThemeBody
 from services.reporting.looks.style import style_of
 from services.reporting.pages import PAGES
+from shared.static_files import SHARED, read_static
 
 OCEAN = ThemeBody(ground="#04213a", glow="#0b4a78", text="#f2f9ff", accent="#8fd3ff", number="#ffffff")
 PAPER = ThemeBody(ground="#fff8ec", glow="#ffffff", text="#2b1a10", accent="#8a1018", number="#5a0a10")
@@ -140,12 +141,11 @@ def test_a_page_links_the_layout_it_names_and_else_those_that_fit_windows() -> N
 
 def test_a_screen_asks_for_all_of_its_modules_at_once() -> None:
     """Each that is found only in another costs a way to the server more."""
+    files = read_static(SHARED, PAGES / "static")
     asked: set[str] = set()
     waiting = ["screen.js"]
     while waiting:
-        for name in re.findall(
-            r'from "\./([a-z-]+\.js)"', (PAGES / "static" / waiting.pop()).read_text("utf-8")
-        ):
+        for name in re.findall(r'from "\./([a-z-]+\.js)"', files[waiting.pop()].content.decode()):
             waiting += [name] if name not in asked else []
             asked.add(name)
     template = (PAGES / "templates" / "screen.html").read_text("utf-8")
