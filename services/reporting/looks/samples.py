@@ -25,6 +25,18 @@ DONORS: Final = (
     ("示例中学高三（2）班全体同学", "person", 321_050),
 )
 
+MESSAGES: Final = (
+    ("愿每一位病人都能早日康复，回到家人身边。", "示例甲"),
+    ("一点心意，汇成江河。", None),
+    ("For the children of the mountain schools: keep reading.", "Sample donor"),
+    ("善行不分大小，贵在坚持。", "示例科技有限公司"),
+)
+PARTS: Final = (
+    ("示例区慈善会分会场", "District hall (sample)", 1_240_000_000),
+    ("示例科技有限公司团队", "Company team (sample)", 860_000_000),
+    ("示例中学志愿队", "School team (sample)", 88_000_050),
+)
+
 
 def sample_of(campaign_id: str, plan: CampaignPlan | None, net_fen: int, now: datetime) -> dict[str, Any]:
     """The snapshot of a campaign that never was, under the real one's title and words where it is known."""
@@ -60,7 +72,23 @@ def sample_of(campaign_id: str, plan: CampaignPlan | None, net_fen: int, now: da
         digest=digest_of(f"sample of {campaign_id}", {}, amounts),
         as_of=now,
     )
-    return {**snapshot_of(state), "air": "sample"}
+    return {**snapshot_of(state), "air": "sample", "messages": _messages(now), "tree": _tree(net_fen)}
+
+
+def _messages(now: datetime) -> list[dict[str, Any]]:
+    at = now.isoformat()
+    return [
+        {"message_id": str(uuid5(NAMESPACE_URL, text)), "text": text, "name": name, "at": at}
+        for text, name in MESSAGES
+    ]
+
+
+def _tree(net_fen: int) -> dict[str, Any]:
+    parts = [
+        {"campaign_id": f"sample-{fen}", "title": title, "title_en": title_en, "net_fen": fen}
+        for title, title_en, fen in PARTS
+    ]
+    return {"count": len(parts), "net_fen": net_fen + sum(fen for _, _, fen in PARTS), "parts": parts}
 
 
 def _goal_above(net_fen: int) -> int:
