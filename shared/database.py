@@ -6,10 +6,12 @@ Every connection carries bounds, so that a process frozen inside a transaction c
 
 import asyncio
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from prometheus_client import Gauge
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
@@ -24,6 +26,15 @@ UNASKED_S: Final = 1.0
 """A connection that was used within this time is not asked whether it is still there: pool_pre_ping asks
 each time, and with asyncpg that is three round trips (BEGIN, a look, ROLLBACK), a third of a small batch's.
 """
+
+CONNECTIONS_USED: Final = Gauge(
+    "shanliu_database_connections_used", "Connections of a pool that are at work now", ["pool"]
+)
+CONNECTIONS_LIMIT: Final = Gauge(
+    "shanliu_database_connections_limit",
+    "Connections a pool has at most; who needs one more has to wait",
+    ["pool"],
+)
 
 _TEMPORARY: Final = (
     "08",  # the connection broke
@@ -68,7 +79,20 @@ def create_engine(
         },
     )
     _ask_the_idle(engine)
+    _measure(engine, application_name, pool_size)
     return engine
+
+
+def _measure(engine: AsyncEngine, name: str, pool_size: int) -> None:
+    """Looked at when the metrics are read; an engine that is thrown away is not kept for it."""
+    kept = weakref.ref(engine.sync_engine)
+
+    def used() -> float:
+        alive = kept()
+        return float(alive.pool.checkedout()) if alive is not None else 0.0  # type: ignore[attr-defined]  # QueuePool
+
+    CONNECTIONS_USED.labels(name).set_function(used)
+    CONNECTIONS_LIMIT.labels(name).set(pool_size)
 
 
 def _ask_the_idle(engine: AsyncEngine) -> None:

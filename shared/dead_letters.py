@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
+from prometheus_client import Counter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records, recorded_at
@@ -15,6 +16,11 @@ from shared.events import Event, UnusableEvent, decode_event
 from shared.positions import source_of
 
 MAX_DETAIL: Final = 500
+DEAD_LETTERS: Final = Counter(
+    "shanliu_dead_letters_total",
+    "Records that could not be used, by the topic they lay on and why; one that came again counts again",
+    ["topic", "reason"],
+)
 
 Base64 = Annotated[
     bytes,
@@ -72,6 +78,7 @@ def bury(settings: KafkaSettings, service: str, record: Record, reason: str, det
 async def publish(publisher: Publisher, letter: DeadLetter) -> None:
     """Send a dead letter and wait for the broker. Raises PublishFailed."""
     await publisher.send(DEAD_LETTER, letter.to_bytes(), key=letter.origin.encode())
+    DEAD_LETTERS.labels(letter.topic, letter.reason).inc()
 
 
 def usable_events(

@@ -23,7 +23,7 @@ from shared.events import CONTENT_TYPE_HEADER, Event, EventData
 log = structlog.get_logger(__name__)
 
 OLDEST_SECONDS = Gauge(
-    "shanliu_outbox_oldest_seconds", "Age of the oldest event not yet published; 0: none waits"
+    "shanliu_outbox_oldest_seconds", "Age of the oldest event not yet published, in seconds; 0: none waits"
 )
 POLL_S: Final = 0.5
 """Only for what nobody woke us for: a process that died between its commit and its publish."""

@@ -30,7 +30,8 @@ EVENTS = Counter(
 )
 BEHIND_SECONDS = Gauge(
     "shanliu_mark_behind_seconds",
-    "How long the longest waiting mark has stood behind an event that came too early; 0: none does",
+    "How long the longest waiting mark has stood behind an event that came too early, in"
+    " seconds; 0: none does",
 )
 
 

@@ -29,7 +29,8 @@ BATCH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 RECORD_AGE = Gauge(
-    "shanliu_intake_record_age_seconds", "Age of the oldest record of the last batch when booked"
+    "shanliu_intake_record_age_seconds",
+    "Age of the oldest record of the last batch when it was booked, in seconds",
 )
 RELEASES_ASKED = Counter(
     "shanliu_releases_asked_total", "Held donations and waiting reversals asked to go on"

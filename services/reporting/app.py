@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 
-from services.reporting import queries
+from services.reporting import held, queries
 from services.reporting.api import operations_router, public_router
 from services.reporting.disclosure.publishing import Shelf, reports_router
 from services.reporting.federation import FederationView, organisations_router
@@ -107,6 +107,7 @@ def _worker(settings: Settings, engine: AsyncEngine) -> Role:
             publisher,
             service.background("totals", totals.run),
             service.background("prune", lambda: _prune(engine)),
+            service.background("held", lambda: held.watch(engine)),
             consuming(broker),
         ],
         checks={"kafka": publisher.check},

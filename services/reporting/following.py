@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.reporting import queries
+from services.reporting import metrics, queries
 from services.reporting.hub import Hub
 from services.reporting.partitions import TopicsMissing, partitions_of
 from services.reporting.totals import CampaignState
@@ -53,6 +53,7 @@ class TotalsFollower:
                 log.warning("totals_not_heard", error=repr(error)[:300])
             finally:
                 self.listening = False
+                metrics.TOTALS_HEARD.set(0)
             await asyncio.sleep(RECONNECT_S)
 
     async def look(self) -> None:
@@ -71,6 +72,7 @@ class TotalsFollower:
             self._hub.offer(await queries.read_states(self._engine))
             self._seeded_version = version
         self._seeded_at_s = asyncio.get_running_loop().time()
+        metrics.TOTALS_READ_AT.set_to_current_time()
 
     async def check(self) -> None:
         """Ready when the totals are known and fresh, from the topic or from the database."""
@@ -94,6 +96,7 @@ class TotalsFollower:
                 await self._go_to_end(consumer)
             await self.seed()
             self.listening = True
+            metrics.TOTALS_HEARD.set(1)
             while True:
                 found = await consumer.getmany(timeout_ms=1000)
                 self._hub.offer(

@@ -100,6 +100,7 @@ class Hub:
 
     def __init__(self, *, max_streams: int) -> None:
         self.max_streams = max_streams
+        metrics.STREAMS_MAX.set(max_streams)
         self._feeds: dict[str, Feed] = {}
         self._screens: dict[str, ScreenFeed] = {}
         self._streams: defaultdict[str | ScreenFeed, set[Stream]] = defaultdict(set)

@@ -1,6 +1,9 @@
-"""Consumer lag: how many records each service has still to read, as the broker knows it."""
+"""Consumer lag: how many records each service has still to read, as the broker knows it, and how long the
+oldest of them has waited.
+"""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -11,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
+from services.reporting.backlog import Backlog
 from services.reporting.partitions import partitions_where
 from services.reporting.schemas import GroupLag
 from shared.broker import (
@@ -43,6 +47,16 @@ LAG_RECORDS: Final = Gauge(
     "Records a consumer group has still to read of a topic",
     ["group", "topic"],
 )
+OLDEST_UNREAD_SECONDS: Final = Gauge(
+    "shanliu_consumer_oldest_unread_seconds",
+    "How long the oldest record that a consumer group has not read of a topic has waited, to two seconds, in"
+    " seconds; 0: all is read",
+    ["group", "topic"],
+)
+LAG_ASKED_AT: Final = Gauge(
+    "shanliu_consumer_lag_timestamp_seconds",
+    "When the broker last said how far every group is, in seconds since 1970; 0: not yet",
+)
 
 
 class LagWatch:
@@ -50,6 +64,7 @@ class LagWatch:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._backlog: Backlog[tuple[str, TopicPartition]] = Backlog()
         self.lag: list[GroupLag] = []
         self.error: str | None = "not asked yet"
 
@@ -82,6 +97,7 @@ class LagWatch:
         prefix = self._settings.topic(INTAKE_PREFIX)
         intake = await partitions_where(admin, lambda topic: topic.startswith(prefix))
         lag: list[GroupLag] = []
+        places: dict[tuple[str, TopicPartition], tuple[int, int]] = {}
         for group in GROUPS:
             stored = await admin.list_consumer_group_offsets(self._settings.topic(group))
             committed = {partition: place.offset for partition, place in stored.items()}
@@ -90,7 +106,18 @@ class LagWatch:
                 committed = dict.fromkeys(intake, 0) | committed
             ends = await consumer.end_offsets(list(committed)) if committed else {}
             lag += self._by_topic(group, committed, ends)
+            places |= {(group, each): (max(committed[each], 0), ends[each]) for each in committed}
+        self._tell_ages(places)
         return lag
+
+    def _tell_ages(self, places: Mapping[tuple[str, TopicPartition], tuple[int, int]]) -> None:
+        """The oldest of a topic's partitions is the topic's."""
+        oldest: dict[tuple[str, str], float] = {}
+        for (group, partition), age_s in self._backlog.look(time.monotonic(), places).items():
+            name = group, self._settings.plain(partition.topic)
+            oldest[name] = max(oldest.get(name, 0.0), age_s)
+        for (group, topic), age_s in oldest.items():
+            OLDEST_UNREAD_SECONDS.labels(group, topic).set(age_s)
 
     def _by_topic(
         self, group: str, committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
@@ -102,5 +129,6 @@ class LagWatch:
 
     def _note(self, lag: list[GroupLag]) -> None:
         self.lag, self.error = lag, None
+        LAG_ASKED_AT.set_to_current_time()
         for entry in lag:
             LAG_RECORDS.labels(entry.group, entry.topic).set(entry.records)

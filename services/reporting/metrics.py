@@ -32,7 +32,15 @@ TOTALS_TAKEN: Final = Counter(
     " stalled worker) and known ones ignored",
     ["outcome"],
 )
+TOTALS_READ_AT: Final = Gauge(
+    "shanliu_reporting_totals_read_timestamp_seconds",
+    "When a screens process last had the totals from the database, in seconds since 1970; 0: not yet",
+)
+TOTALS_HEARD: Final = Gauge(
+    "shanliu_reporting_totals_listening", "1 while a screens process hears the topic totals"
+)
 STREAMS_OPEN: Final = Gauge("shanliu_reporting_streams_open", "Streams open to screens now")
+STREAMS_MAX: Final = Gauge("shanliu_reporting_streams_limit", "Streams a screens process holds at most")
 STREAMS_ENDED: Final = Counter(
     "shanliu_reporting_streams_ended_total",
     "Streams that ended, by why: the screen left, it was too slow, the process stopped, or it was refused",
@@ -40,6 +48,12 @@ STREAMS_ENDED: Final = Counter(
 )
 FRAMES_SENT: Final = Counter(
     "shanliu_reporting_frames_sent_total", "Frames handed to the streams' connections, heartbeats included"
+)
+HELD_DONATIONS: Final = Gauge(
+    "shanliu_reporting_held_donations", "Donations that are held and not released, by channel", ["channel"]
+)
+HELD_FEN: Final = Gauge(
+    "shanliu_reporting_held_fen", "Money that is held and not released, in fen, by channel", ["channel"]
 )
 FRAME_LAG_SECONDS: Final = Histogram(
     "shanliu_reporting_frame_lag_seconds",

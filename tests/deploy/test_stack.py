@@ -17,17 +17,22 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local import launcher, layout, state
+from deploy.local import launcher, layout, services, state
 from deploy.local.databases import create_service_databases, run
 from deploy.local.layout import Home, Ports
 from deploy.local.processes import SOURCE, Identity, wait_until
+from deploy.metrics import metrics
 from deploy.topics import apply_topics
+from tests.promql import FOREIGN
 
 pytestmark = pytest.mark.e2e
 
 COMMAND_S = 240
 DOCS = SOURCE / "docs"
+USED_BY_SOME = {"shanliu_outbox_oldest_seconds", "shanliu_commands_total", "shanliu_command_seconds"}
+"""Of services that take commands."""
 GONE_S = 60
 
 
@@ -116,6 +121,13 @@ class Machine:
             return httpx.get(f"http://127.0.0.1:{self.base + 1}{path}", timeout=5).status_code == 200
         return False
 
+    def exposed(self, port_name: str) -> set[str]:
+        """The names of what a process of the stack tells Prometheus."""
+        port = Ports.from_base(self.base).named()[port_name]
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        families = text_string_to_metric_families(text)
+        return {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
 
 def free_base() -> int:
     """A base all of whose ports are free, below the range for outgoing connections."""
@@ -154,6 +166,14 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     told = machine.run("status").stdout  # what was asked for is on stdout, so that it can be piped
     assert "donation-worker" in told
     assert f"http://127.0.0.1:{machine.base + 4}/operations" in told
+
+    for service in services.SERVICES:
+        exposed = machine.exposed(service.port_name)
+        owners = {"Every process", service.name.removesuffix("-worker")}
+        expected = {metric.name for metric in metrics() if metric.owner in owners}
+        assert expected - USED_BY_SOME <= exposed, f"{service.name} does not expose what docs/metrics.md says"
+        assert {name for name in exposed if name.startswith("shanliu_")} <= {each.name for each in metrics()}
+        assert {name for name in FOREIGN if name != "up"} <= exposed
 
     killed = {name: machine.process(name) for name in ("donation", "kafka", "postgres")}
     for process in killed.values():

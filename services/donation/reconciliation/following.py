@@ -19,9 +19,10 @@ from services.donation.reconciliation.days import ONE, last_due
 from services.donation.reconciliation.metrics import (
     BILLS_MISSING,
     LATE_DONATIONS,
+    MATCHED_RATIO,
     OLDEST_BREAK_SECONDS,
     OPEN_BREAKS,
-    SHARE,
+    UNMATCHED_FEN,
 )
 from services.donation.reconciliation.models import breaks
 from shared.broker import PublishFailed
@@ -161,7 +162,8 @@ class Follower:
             missing = await queries.missing_counts(connection, first, last)
             open_breaks = await queries.open_breaks(connection)
         for row in shares:
-            SHARE.labels(row.channel).set(row.matched_fen / row.ours_fen if row.ours_fen else 1)
+            MATCHED_RATIO.labels(row.channel).set(row.matched_fen / row.ours_fen if row.ours_fen else 1)
+            UNMATCHED_FEN.labels(row.channel).set(row.ours_fen - row.matched_fen)
         for row in missing:
             BILLS_MISSING.labels(row.channel).set(row.missing)
         OPEN_BREAKS.clear()

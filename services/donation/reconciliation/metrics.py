@@ -2,13 +2,18 @@
 
 from prometheus_client import Counter, Gauge
 
-SHARE = Gauge(
-    "shanliu_reconciled_share",
+MATCHED_RATIO = Gauge(
+    "shanliu_reconciliation_matched_ratio",
     "Part of the money of the last 31 days due that agrees with the channel's bills, 0 … 1",
     ["channel"],
 )
+UNMATCHED_FEN = Gauge(
+    "shanliu_reconciliation_unmatched_fen",
+    "Money of the last 31 days due that does not agree with the channel's bills (yet), in fen",
+    ["channel"],
+)
 OLDEST_BREAK_SECONDS = Gauge(
-    "shanliu_reconciliation_oldest_break_seconds", "Age of the oldest open break; 0: none is open"
+    "shanliu_reconciliation_oldest_break_seconds", "Age of the oldest open break, in seconds; 0: none is open"
 )
 OPEN_BREAKS = Gauge("shanliu_reconciliation_open_breaks", "Breaks that nobody has resolved", ["kind"])
 BILLS_MISSING = Gauge("shanliu_bills_missing", "Days of the last 31 due whose bill has not come", ["channel"])

@@ -4,7 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 DELIVERIES = Gauge("shanliu_webhook_deliveries", "Deliveries that are not delivered, by state", ["state"])
 OLDEST_SECONDS = Gauge(
-    "shanliu_webhook_oldest_seconds", "Age of the oldest delivery in a state; 0: there is none", ["state"]
+    "shanliu_webhook_oldest_seconds",
+    "Age of the oldest delivery in a state, in seconds; 0: there is none",
+    ["state"],
 )
 ENDPOINTS = Gauge(
     "shanliu_webhook_endpoints", "Endpoints by state: active, slowed, paused, disabled", ["state"]

@@ -21,10 +21,10 @@ async def test_its_metrics_have_units_and_help_and_no_value_from_a_request(servi
     await service.book([Source().received(campaign_id, 5)])
     exposed = (await service.client.get("/metrics")).text
     for name in (
-        "campaign_batch_seconds",
+        "shanliu_campaign_batch_seconds",
         "shanliu_command_seconds",
         "shanliu_commands_total",
-        "campaign_thresholds_reached_total",
+        "shanliu_campaign_thresholds_reached_total",
         "shanliu_events_total",
         "shanliu_outbox_oldest_seconds",
     ):

@@ -649,7 +649,9 @@ async def test_the_metrics_say_what_is_reconciled_what_is_open_and_what_has_not_
     await given(service, channel, amount_fen=300)
     await imported(service, channel, a_line(await given(service, channel, amount_fen=100), 100, NOON))
     await follower.look()
-    assert REGISTRY.get_sample_value("shanliu_reconciled_share", {"channel": channel.name}) == 0.25
+    ours = {"channel": channel.name}
+    assert REGISTRY.get_sample_value("shanliu_reconciliation_matched_ratio", ours) == 0.25
+    assert REGISTRY.get_sample_value("shanliu_reconciliation_unmatched_fen", ours) == 300
     assert REGISTRY.get_sample_value("shanliu_bills_missing", {"channel": silent.name}) == 2
     oldest = REGISTRY.get_sample_value("shanliu_reconciliation_oldest_break_seconds")
     assert oldest is not None
