@@ -95,6 +95,7 @@ format: $(DEV_STAMP) ## write the format, repair what the linter can
 contracts: schemas ## write docs/api/ anew: what the services publish of themselves
 	$(BIN)/python -m deploy.contracts
 	$(BIN)/python -m deploy.metrics
+	$(BIN)/python -m deploy.grafana.boards
 
 schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
 	$(BIN)/python -m shared.events.export

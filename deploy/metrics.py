@@ -5,54 +5,22 @@ A label is a promise that its values stay few: each value is a time series that 
 stands here for each, with what holds it; a label that is missing here fails the build.
 """
 
+import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-import services.campaign.metrics
-import services.donation.desk.sending
-import services.donation.metrics
-import services.donation.reconciliation.metrics
-import services.notification.metrics
-import services.notification.partners.metrics
-import services.reporting.lag
-import services.reporting.metrics
-import shared.broker
-import shared.consumer
-import shared.database
-import shared.dead_letters
-import shared.outbox
-import shared.positions
-import shared.run_once
-import shared.service
+from deploy.local.layout import SERVICES
 
-DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "metrics.md"
+ROOT: Final = Path(__file__).parents[1]
+DOCUMENT: Final = ROOT / "docs" / "metrics.md"
 
-MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
-    "Every process": (
-        shared.service,
-        shared.database,
-        shared.broker,
-        shared.consumer,
-        shared.dead_letters,
-        shared.positions,
-        shared.outbox,
-        shared.run_once,
-    ),
-    "donation": (
-        services.donation.metrics,
-        services.donation.desk.sending,
-        services.donation.reconciliation.metrics,
-    ),
-    "campaign": (services.campaign.metrics,),
-    "notification": (services.notification.metrics, services.notification.partners.metrics),
-    "reporting": (services.reporting.metrics, services.reporting.lag),
-}
-"""Where metrics are made, by who exposes them."""
+MADE: Final = re.compile(r'\b(?:Counter|Gauge|Histogram)\(\s*"(shanliu_\w+)"')
+"""How the making of a metric looks in a source."""
 
 MAX_CHANNELS: Final = 200
 MAX_TOPICS: Final = MAX_CHANNELS + 8
@@ -74,9 +42,9 @@ LABELS: Final[dict[str, Bound]] = {
     ),
     "topic": Bound(MAX_TOPICS, "deploy/topics.yaml, and one for each registered channel"),
     "group": Bound(7, "the consumer groups of shared/broker.py"),
-    "part": Bound(8, "parts are named in the code"),
-    "pool": Bound(8, "one for each engine that an app.py makes"),
-    "command": Bound(150, "commands are named in the code"),
+    "part": Bound(12, "parts are named in the code"),
+    "pool": Bound(16, "one for each engine that an app.py makes"),
+    "command": Bound(250, "commands are named in the code"),
     "status": Bound(16, "HTTP statuses that the code answers with"),
     "outcome": Bound(32, "a list in the code"),
     "verdict": Bound(3, "applied, repeated, out_of_order"),
@@ -122,12 +90,17 @@ class Metric:
 
 
 def metrics() -> Iterator[Metric]:
-    """All families, by owner and in the order of the code."""
-    for owner, modules in MODULES.items():
-        for module in modules:
-            for value in vars(module).values():
-                if type(value) in KINDS:
-                    yield _metric(owner, value)
+    """All families, by who exposes them and in the order of the code."""
+    yield from _metrics_of("Every process", ROOT / "shared")
+    for service in SERVICES:
+        yield from _metrics_of(service, ROOT / "services" / service)
+
+
+def _metrics_of(owner: str, folder: Path) -> Iterator[Metric]:
+    for path in sorted(folder.rglob("*.py")):
+        if MADE.search(path.read_text("utf-8")):
+            module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+            yield from (_metric(owner, value) for value in vars(module).values() if type(value) in KINDS)
 
 
 def _metric(owner: str, made: Counter | Gauge | Histogram) -> Metric:

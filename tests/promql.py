@@ -48,7 +48,6 @@ class Checker:
 
     def __init__(self, series: Mapping[str, Labels]) -> None:
         self._series = dict(series)
-        self.asked: set[str] = set()
 
     def record(self, name: str, expression: str) -> None:
         """Take a recording rule; its labels are those of its expression."""
@@ -78,7 +77,6 @@ class Checker:
         name = selector.name
         if name is None or name not in self._series:
             raise WrongQuery(f"no service exposes {name}")
-        self.asked.add(name)
         self._known({matcher.name for matcher in selector.matchers.matchers}, self._series[name], name)
         return self._series[name]
 
