@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from deploy.local.layout import SERVICES
+from deploy.local.layout import DATABASES
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "metrics.md"
@@ -53,6 +53,7 @@ LABELS: Final[dict[str, Bound]] = {
     "stage": Bound(12, "the stages of services/campaign/pledges/rules.py"),
     "state": Bound(8, "states are an enumeration"),
     "cause": Bound(2, "event, replay"),
+    "service": Bound(4, "the services that the console calls"),
     "why": Bound(4, "left, slow, stopped, refused"),
 }
 
@@ -92,7 +93,7 @@ class Metric:
 def metrics() -> Iterator[Metric]:
     """All families, by who exposes them and in the order of the code."""
     yield from _metrics_of("Every process", ROOT / "shared")
-    for service in SERVICES:
+    for service in DATABASES:
         yield from _metrics_of(service, ROOT / "services" / service)
 
 
