@@ -52,6 +52,7 @@ LABELS: Final[dict[str, Bound]] = {
     "kind": Bound(12, "a list in the code"),
     "stage": Bound(12, "the stages of services/campaign/pledges/rules.py"),
     "state": Bound(8, "states are an enumeration"),
+    "arrived": Bound(2, "yes, no"),
     "cause": Bound(2, "event, replay"),
     "service": Bound(4, "the services that the console calls"),
     "why": Bound(4, "left, slow, stopped, refused"),
