@@ -20,6 +20,8 @@ TICK_S: Final = 0.002
 ANSWER_S: Final = 30.0
 AGAIN_S: Final = 0.3
 ACCEPTED: Final = 202
+NOT_MODIFIED: Final = 304
+"""An answer that has no body and says no length."""
 _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -182,12 +184,13 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
+        status = int(head[9:12]) if found else 0
         length = _LENGTH.search(head)
-        if not found or length is None or len(body) < int(length.group(1)):
+        if not found or (status != NOT_MODIFIED and (length is None or len(body) < int(length.group(1)))):
             return
         number, self._number, self._received = self._number, None, b""
         if number is not None:
-            self._load.answered(self, number, int(head[9:12]))
+            self._load.answered(self, number, status)
 
     def connection_lost(self, _: Exception | None) -> None:
         self.closed = True

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from deploy.verify.judging import Line, Verdict, verify
 from deploy.verify.places import Places
+from deploy.verify.shown import Shown, verify_shown
 from shared.money import format_yuan
 
 SILENT_S: Final = 2.0
@@ -53,6 +54,48 @@ def run(campaign_id: str | None, wait_s: float, *, as_json: bool, console: Conso
     else:
         show(Console(highlight=False), verdict)
     return verdict.exact
+
+
+def run_shown(campaign_id: str, digest: str, *, ids: bool, as_json: bool, console: Console) -> bool:
+    """Find a number that was shown by its digest, add it up again, and say which donations it counted; True
+    when it comes out the same. Raises StackProblem.
+    """
+    meter = Meter(console)
+    found = asyncio.run(verify_shown(Places.find(), campaign_id, digest, meter))
+    meter.clear()
+    if as_json:
+        sys.stdout.write(json.dumps(found.as_json(ids=ids), ensure_ascii=False) + "\n")
+    else:
+        show_shown(Console(highlight=False), found, ids=ids)
+    return found.exact
+
+
+def show_shown(console: Console, found: Shown, *, ids: bool) -> None:
+    """Print what was shown beside what the logs make of it, and where the donations lie."""
+    proof = found.proof
+    console.print(
+        f"{proof['campaign_id']}, version {proof['version']}, shown at {proof['as_of']}", style="bold"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "shown", "from the logs"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for name in ("received_fen", "reversed_fen", "net_fen", "promised_fen", "disbursed_fen"):
+        amounts = format_yuan(proof[name]), format_yuan(getattr(found.sums, name))
+        table.add_row(name.removesuffix("_fen") + " ¥", *amounts)
+    table.add_row("donations", f"{proof['donations']:,}", f"{found.sums.donations:,}")
+    console.print(table)
+    places = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("source", "donations", "from", "to", "read up to"):
+        places.add_column(heading, justify="left" if heading == "source" else "right", no_wrap=True)
+    for each in found.counted:
+        numbers = (f"{each.donations:,}", str(each.first), str(each.last))
+        places.add_row(each.source, *numbers, str(proof["positions"][each.source]))
+    console.print(places)
+    console.print(f"  digest {proof['digest']}", style="dim", soft_wrap=True)
+    for each_id in found.donations if ids else ():
+        console.print(each_id, markup=False)
+    result = "the logs make the same number" if found.exact else f"the logs make {found.digest}"
+    console.print(f"  {result}", style="green" if found.exact else "bold red", soft_wrap=True)
 
 
 def show(console: Console, verdict: Verdict) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
+from uuid import UUID
 
 from deploy.verify.records import EventRow, IntakeRow, SpendingRow
 
@@ -200,6 +201,21 @@ SELECT count(*) FROM facts JOIN due USING (source) LEFT JOIN marks USING (source
 WHERE evidence IN ('intake', 'outbox') AND campaign_id = ?
   AND facts.sequence > coalesce(marks.sequence, -1) AND facts.sequence <= due.sequence
 """
+_COUNTED: Final = """
+SELECT f.source, min(f.sequence), max(f.sequence), count(*)
+FROM marks CROSS JOIN facts f USING (source)
+WHERE evidence = 'intake' AND campaign_id = ? AND f.sequence <= marks.sequence AND received_fen > 0
+GROUP BY f.source ORDER BY f.source
+"""
+# What was held counts where it was released, and is still the donation that it was.
+_COUNTED_IDS: Final = """
+SELECT lower(hex(coalesce(d.key, r.key)))
+FROM marks CROSS JOIN facts f USING (source)
+LEFT JOIN donations d ON d.source = f.source AND d.sequence = f.sequence
+LEFT JOIN usable r ON r.source = f.source AND r.sequence = f.sequence AND r.kind = 'release'
+WHERE evidence = 'intake' AND f.campaign_id = ? AND f.sequence <= marks.sequence AND received_fen > 0
+ORDER BY f.source, f.sequence
+"""
 _HEADS: Final = """
 SELECT source, max(sequence) FROM facts WHERE evidence IN ('intake', 'outbox') GROUP BY source
 """
@@ -221,6 +237,15 @@ class Mismatch:
     campaign_id: str
     expected: tuple[int, ...] | None
     found: tuple[int, ...] | None
+
+
+class Counted(NamedTuple):
+    """Of one source: the first and the last position with a donation that was counted, and how many."""
+
+    source: str
+    first: int
+    last: int
+    donations: int
 
 
 class Workbook:
@@ -300,6 +325,17 @@ class Workbook:
         statement = _SUMS.format(source="source", amounts=_ADDED_UP) + "GROUP BY source"
         rows = self._database.execute(statement, (evidence, campaign_id))
         return {row[0]: _sums(row) for row in rows}
+
+    def counted(self, campaign_id: str, positions: Mapping[str, int]) -> list[Counted]:
+        """Where a campaign's donations lie up to and including these positions, by the intake log."""
+        self._mark(positions)
+        return [Counted(*row) for row in self._database.execute(_COUNTED, (campaign_id,))]
+
+    def donations(self, campaign_id: str, positions: Mapping[str, int]) -> list[str]:
+        """The ids of these donations, source by source in their order."""
+        self._mark(positions)
+        rows = self._database.execute(_COUNTED_IDS, (campaign_id,))
+        return [str(UUID(row[0])) for row in rows]
 
     def _mark(self, positions: Mapping[str, int]) -> None:
         self._database.execute("DELETE FROM marks")

@@ -24,7 +24,9 @@ from services.reporting.lag import LagWatch
 from services.reporting.looks.api import themes_router
 from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.operations import OperationsDesk
-from services.reporting.pages import Access, pages_router
+from services.reporting.pages import Access, Views, pages_router
+from services.reporting.proving.api import Proofs, proofs_router
+from services.reporting.proving.history import History
 from services.reporting.publishing import TotalsPublisher
 from services.reporting.screens import api as screens_api
 from services.reporting.screens import links
@@ -32,6 +34,7 @@ from services.reporting.screens.stream import ScreenStreamEndpoint
 from services.reporting.screens.watching import ScreenWatch
 from services.reporting.sessions import Sessions
 from services.reporting.settings import Settings
+from services.reporting.snapshot import SnapshotEndpoint
 from services.reporting.stream import StreamEndpoint
 from services.reporting.traffic import TRAFFIC
 from shared import database, service
@@ -115,7 +118,9 @@ def _worker(settings: Settings, engine: AsyncEngine) -> Role:
 
 
 def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asyncio.Event]) -> Role:
-    hub = Hub(max_streams=settings.max_streams)
+    history = History(engine)
+    hub = Hub(max_streams=settings.max_streams, shown=history.take)
+    proofs = Proofs(engine)
     follower = TotalsFollower(settings, engine, hub)
     lag = LagWatch(settings)
     desk = OperationsDesk(engine, hub, lag, follower)
@@ -133,27 +138,26 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             service.background("totals-database", follower.look),
             service.background("lag", lag.run),
             service.background("screens", watch.run),
+            service.background("history", history.run),
         ],
         checks={"totals": follower.check},
         routers=[
             public_router(hub, engine),
+            proofs_router(proofs),
             operations_router(desk, access.viewer),
             reports_router(shelf),
             screens_api.router,
             themes_router(engine),
             organisations_router(federation),
             pages_router(
-                hub,
+                Views(hub, shelf, federation, watch, proofs, Wardrobe(engine)),
                 access,
-                shelf,
-                federation,
-                watch,
-                wardrobe=Wardrobe(engine),
                 public_url=settings.public_url.rstrip("/"),
                 secure_cookies=settings.secure_cookies,
             ),
         ],
         routes=[
+            Route("/v1/campaigns/{campaign_id}/totals", SnapshotEndpoint(hub), methods=["GET"]),
             Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"]),
             Route(links.PLACE + "/stream", ScreenStreamEndpoint(hub, watch), methods=["GET"]),
         ],

@@ -23,11 +23,13 @@ def change_frame(before: CampaignState, after: CampaignState, air: Mapping[str, 
     if after.plan.model_copy(update={"status": before.plan.status}) != before.plan:
         return snapshot_frame(after, air)
     known = {donor.donation_id for donor in before.recent}
+    dropped = [str(each) for each in after.dropped if each not in before.dropped]
     change = {
         **_numbers(after),
         "status": after.plan.status,
         "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
         **_messages_changed(before, after),
+        **({"dropped": dropped} if dropped else {}),
         **air,
     }
     return frame_of("change", change, after.version)
@@ -54,6 +56,7 @@ def snapshot_of(state: CampaignState) -> dict[str, Any]:
         "positions": state.positions,
         "recent": [_donor(donor) for donor in state.recent],
         "messages": [_message(message) for message in state.messages],
+        "dropped": [str(each) for each in state.dropped],
     }
 
 

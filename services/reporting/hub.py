@@ -24,6 +24,8 @@ WRITE_S: Final = 5.0
 """A connection that takes nothing for so long is closed; the screen comes back with Last-Event-ID."""
 
 Write = Callable[[bytes], Awaitable[None]]
+Shown = Callable[[CampaignState, bool], None]
+"""Told of each state that streams are sent, and whether any is open on it."""
 
 
 class TooManyStreams(Exception):
@@ -98,9 +100,10 @@ class Stream:
 class Hub:
     """All feeds and streams of this process."""
 
-    def __init__(self, *, max_streams: int) -> None:
+    def __init__(self, *, max_streams: int, shown: Shown = lambda _, __: None) -> None:
         self.max_streams = max_streams
         metrics.STREAMS_MAX.set(max_streams)
+        self._shown = shown
         self._feeds: dict[str, Feed] = {}
         self._screens: dict[str, ScreenFeed] = {}
         self._streams: defaultdict[str | ScreenFeed, set[Stream]] = defaultdict(set)
@@ -191,9 +194,15 @@ class Hub:
 
     def _pass_on(self, state: CampaignState, frame: bytes | None) -> None:
         """To the registered screens of a campaign; the plain ones share the public frame."""
+        self._shown(state, self._watched(state.campaign_id))
         for feed in self._screens.values():
             if feed.on_air.followed == state.campaign_id and feed.follow(state, frame):
                 self._wake(feed)
+
+    def _watched(self, campaign_id: str) -> bool:
+        return campaign_id in self._streams or any(
+            feed.on_air.followed == campaign_id and feed in self._streams for feed in self._screens.values()
+        )
 
     def _wake(self, feed: ScreenFeed) -> None:
         for stream in self._streams.get(feed, ()):
@@ -222,6 +231,9 @@ class Hub:
             raise TooManyStreams
         stream = Stream(feed, version)
         self._streams[key].add(stream)
+        campaign_id = key if isinstance(key, str) else key.on_air.followed
+        if campaign_id is not None and (first := self._feeds.get(campaign_id)):
+            self._shown(first.sent, self._watched(campaign_id))
         self.open_streams += 1
         metrics.STREAMS_OPEN.set(self.open_streams)
         try:

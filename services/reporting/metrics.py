@@ -60,3 +60,7 @@ FRAME_LAG_SECONDS: Final = Histogram(
     "From reading a state in the database to its frame being handed to all streams, in seconds",
     buckets=_LAG_BUCKETS,
 )
+PROOFS_LOST: Final = Counter(
+    "shanliu_reporting_proofs_lost_total",
+    "Shown numbers that could not be kept for later proof, because the database was away for too long",
+)

@@ -186,6 +186,17 @@ messages: Final = Table(
 """The newest 200 messages of each campaign that a moderator approved: a screen gets 50, the others follow
 when some of these are withdrawn. Touched by their own events only."""
 
+dropped_donors: Final = Table(
+    "dropped_donors",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    Column("dropped_at", UTC_TIME, nullable=False, server_default=text("now()")),
+    Index("dropped_donors_newest", "campaign_id", "dropped_at"),
+)
+"""Donations that were reversed and must leave every list of names. A table of its own: the reversal may be
+read before its donation is, and by another worker. Kept for as long as a donation can be among the newest."""
+
 pledges: Final = Table(
     "pledges",
     metadata,

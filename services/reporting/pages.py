@@ -1,6 +1,7 @@
 """The pages: list of campaigns, screens, reports, operations with its sign-in."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
@@ -15,6 +16,8 @@ from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
 from services.reporting.looks.pages import Looks, screen_pages_router
 from services.reporting.looks.wardrobe import Wardrobe
+from services.reporting.proving.api import Proofs
+from services.reporting.proving.pages import verify_page_router
 from services.reporting.schemas import CampaignSummary
 from services.reporting.screens.pages import screen_links_router
 from services.reporting.screens.watching import ScreenWatch
@@ -71,32 +74,35 @@ class Access:
 Render = Callable[..., HTMLResponse]
 
 
-def pages_router(
-    hub: Hub,
-    access: Access,
-    shelf: Shelf,
-    federation: FederationView,
-    screens: ScreenWatch,
-    *,
-    wardrobe: Wardrobe,
-    public_url: str,
-    secure_cookies: bool,
-) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the pages show."""
+
+    hub: Hub
+    shelf: Shelf
+    federation: FederationView
+    screens: ScreenWatch
+    proofs: Proofs
+    wardrobe: Wardrobe
+
+
+def pages_router(views: Views, access: Access, *, public_url: str, secure_cookies: bool) -> APIRouter:
     """The routes of all pages."""
     router = APIRouter(include_in_schema=False)
     static = read_static(SHARED, PAGES / "static")
     render = _renderer(static)
     router.include_router(static_router(static))
-    router.include_router(_organisation_pages_router(federation, render))
+    router.include_router(_organisation_pages_router(views.federation, render))
     router.include_router(_sign_in_router(access, render, secure_cookies=secure_cookies))
-    router.include_router(report_pages_router(shelf, render))
-    looks = Looks(wardrobe, render)
-    router.include_router(screen_pages_router(hub, looks, public_url=public_url))
-    router.include_router(screen_links_router(screens, looks))
+    router.include_router(report_pages_router(views.shelf, render))
+    looks = Looks(views.wardrobe, render)
+    router.include_router(screen_pages_router(views.hub, looks, public_url=public_url))
+    router.include_router(screen_links_router(views.screens, looks))
+    router.include_router(verify_page_router(views.proofs, views.hub, render))
 
     @router.get("/")
     async def index() -> Response:
-        states = sorted(hub.states(), key=lambda state: state.plan.window_start, reverse=True)
+        states = sorted(views.hub.states(), key=lambda state: state.plan.window_start, reverse=True)
         return render("index.html", {"campaigns": [CampaignSummary.of(state) for state in states]})
 
     @router.get("/operations")

@@ -46,14 +46,19 @@ def version_of(positions: Mapping[str, int]) -> int:
 
 def digest_of(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) -> str:
     """SHA-256 (64 hexadecimal digits) over what is claimed and the positions it is claimed for."""
-    claim = {
+    return hashlib.sha256(canonical_claim(campaign_id, positions, amounts).encode()).hexdigest()
+
+
+def canonical_claim(campaign_id: str, positions: Mapping[str, int], amounts: Amounts) -> str:
+    """What is claimed, as the text that the digest is of."""
+    claim: dict[str, object] = {
         "campaign_id": campaign_id,
         "positions": dict(positions),
         **{name: getattr(amounts, name) for name in PROVED},
     }
     if amounts.returned_fen:
         claim["returned_fen"] = amounts.returned_fen
-    return _sha256(claim)
+    return _canonical(claim)
 
 
 def organisation_digest(organisation_id: str, positions: Mapping[str, int], sums: Mapping[str, int]) -> str:
@@ -68,5 +73,8 @@ def tree_digest_of(campaign_id: str, digests: Mapping[str, str]) -> str:
 
 
 def _sha256(claim: Mapping[str, object]) -> str:
-    canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(claim).encode()).hexdigest()
+
+
+def _canonical(claim: Mapping[str, object]) -> str:
+    return json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

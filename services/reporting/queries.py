@@ -165,8 +165,17 @@ def _donors(newest: Mapping[tuple[str, str], Donors]) -> dict[str, list[Any]]:
     }
 
 
+_DROP_DONORS: Final = text(
+    "INSERT INTO dropped_donors (donation_id, campaign_id)"
+    " SELECT * FROM unnest(CAST(:donations AS uuid[]), CAST(:campaigns AS text[])) ON CONFLICT DO NOTHING"
+)
+
+
 async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
     """What is of low rate, one after the other."""
+    if dropped := sorted(changes.dropped.items()):
+        donations, campaigns = zip(*dropped, strict=True)
+        await connection.execute(_DROP_DONORS, {"donations": list(donations), "campaigns": list(campaigns)})
     for event, status in changes.campaigns.values():
         await _write_campaign(connection, event, status)
     for organisation in changes.organisations.values():
@@ -370,7 +379,8 @@ async def write_gaps(connection: AsyncConnection, passed_over: Iterable[Event]) 
 
 
 _STATES = """
-SELECT c.*, totals.channels, recent.donors, approved.messages, positions.sources, positions.sequences,
+SELECT c.*, totals.channels, recent.donors, approved.messages, gone.dropped,
+       positions.sources, positions.sequences,
        (SELECT max(milestone_fen) FROM reached_milestones AS m WHERE m.campaign_id = c.campaign_id)
            AS milestone_fen,
        promised.*, spent.*, goods.*, statement_timestamp() AS as_of
@@ -384,7 +394,9 @@ CROSS JOIN LATERAL (
           FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id GROUP BY t.channel) AS part
 ) AS totals
 CROSS JOIN LATERAL (
-    SELECT coalesce(json_agg(donor), '[]')::text AS donors
+    SELECT coalesce(json_agg(donor) FILTER (WHERE NOT EXISTS (
+               SELECT 1 FROM dropped_donors AS d WHERE d.donation_id = donor.donation_id
+           )), '[]')::text AS donors
     FROM (SELECT r.donation_id, r.shown_name AS name, r.donor_kind AS kind, r.amount_fen, r.channel,
                  r.occurred_at AS at
           FROM (SELECT DISTINCT source FROM campaign_totals AS t WHERE t.campaign_id = c.campaign_id) AS list
@@ -401,6 +413,11 @@ CROSS JOIN LATERAL (
           FROM messages AS m WHERE m.campaign_id = c.campaign_id
           ORDER BY m.approved_at DESC, m.message_id DESC LIMIT :messages) AS shown
 ) AS approved
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(donation_id), '{}') AS dropped
+    FROM (SELECT donation_id FROM dropped_donors AS d WHERE d.campaign_id = c.campaign_id
+          ORDER BY d.dropped_at DESC, d.donation_id LIMIT :recent) AS newest
+) AS gone
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_fen), 0)::bigint AS promised_fen,
            coalesce(sum(released_fen), 0)::bigint AS promised_released_fen
@@ -492,6 +509,7 @@ def _state(row: RowMapping) -> CampaignState:
         channels=channels,
         recent=json.loads(row["donors"]),
         messages_json=row["messages"],
+        dropped=tuple(row["dropped"]),
         positions=positions,
         version=version_of(positions),
         digest=digest_of(plan.campaign_id, positions, amounts),
@@ -604,9 +622,17 @@ async def read_newest_received(engine: AsyncEngine) -> datetime | None:
 
 
 _PRUNE_ARRIVALS = text("DELETE FROM arrivals WHERE minute < :before")
+_PRUNE_DROPPED = text(
+    "DELETE FROM dropped_donors AS d WHERE dropped_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM recent_donors AS r WHERE r.donation_id = d.donation_id)"
+)
 
 
 async def prune_arrivals(engine: AsyncEngine, now: datetime) -> int:
-    """Drop the pace of days gone by; gives the number of rows dropped."""
+    """Drop the pace of days gone by, and who was dropped from lists that have moved on; gives the number of
+    rows dropped of the pace.
+    """
+    before = {"before": now - ARRIVALS_KEPT}
     async with engine.begin() as connection:
-        return (await connection.execute(_PRUNE_ARRIVALS, {"before": now - ARRIVALS_KEPT})).rowcount
+        await connection.execute(_PRUNE_DROPPED, before)
+        return (await connection.execute(_PRUNE_ARRIVALS, before)).rowcount

@@ -96,6 +96,8 @@ class Tally:
     minutes: defaultdict[MinuteKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
     arrivals: defaultdict[MinuteKey, Sums] = field(default_factory=lambda: defaultdict(Sums))
     donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
+    dropped: dict[UUID, str] = field(default_factory=dict)
+    """Donations whose names are not shown any more, with their campaigns."""
     campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
     organisations: dict[str, OrganisationEvent] = field(default_factory=dict)
     """The newest of each: all of one have the same source."""
@@ -246,3 +248,4 @@ def _reversed(result: Tally, event: DonationReversed) -> None:
     ):
         sums.reversed_fen += data.amount_fen
         sums.reversals += 1
+    result.dropped[data.donation_id] = data.campaign_id

@@ -156,6 +156,8 @@ class CampaignState(Frozen):
     """Approved messages as JSON, newest first, MESSAGES_SHOWN at most. They change seldom, the numbers forty
     times a second: so they are carried as the database wrote them, compared as text, and read when they must.
     """
+    dropped: tuple[UUID, ...] = ()
+    """Donations that must leave every list of names: the newest, RECENT_SHOWN at most."""
     positions: dict[str, int]
     version: int
     digest: str

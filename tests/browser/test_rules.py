@@ -147,6 +147,22 @@ async def test_only_a_proved_number_may_be_shown(
     assert await call(modules, "frames", "judge", proved, frame) == verdict
 
 
+async def test_a_donation_that_was_given_back_leaves_the_list_and_does_not_come_again(modules: Page) -> None:
+    names = await modules.evaluate(
+        """import('/static/donors.js').then(({ DonorList }) => {
+          const place = document.createElement("ol");
+          const list = new DonorList(place, 3, (item) => ({ name: item.name, at: "", amount: "" }));
+          const given = [..."甲乙丙"].map((name) => ({ donation_id: name, name }));
+          list.take(given, { fill: true });
+          list.drop(["乙"]);
+          list.take(given, { fill: true });
+          list.take([{ donation_id: "丁", name: "丁" }], { fill: true });
+          return [...place.querySelectorAll(".donor:not(.vacant)")].map((row) => row.textContent);
+        })"""
+    )
+    assert names == ["丁", "甲", "丙"]
+
+
 OWN = "campaign_id: 'gala-2026', "
 OTHER = "campaign_id: 'drive-2026', "
 

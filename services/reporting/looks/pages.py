@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from services.reporting.frames import frame_of
 from services.reporting.hub import Hub
+from services.reporting.looks.caching import cacheable
 from services.reporting.looks.codes import code_svg
 from services.reporting.looks.layouts import Layout, styles_of
 from services.reporting.looks.samples import MAX_SAMPLE_FEN, SAMPLE_FEN, sample_of
@@ -80,11 +81,12 @@ def screen_pages_router(hub: Hub, looks: Looks, *, public_url: str) -> APIRouter
     router.include_router(_preview_router(hub, looks))
 
     @router.get("/screens/{campaign_id}")
-    async def screen(campaign_id: str, layout: LayoutQuery = None) -> Response:
+    async def screen(campaign_id: str, request: Request, layout: LayoutQuery = None) -> Response:
         """A screen may be opened before its campaign is filed: the page says so and goes on asking."""
         status = 200 if hub.state(campaign_id) else 404
         stream = f"/v1/campaigns/{quote(campaign_id, safe='')}/stream"
-        return await looks.page(campaign_id, layout, stream=stream, air="live", status=status)
+        page = await looks.page(campaign_id, layout, stream=stream, air="live", status=status)
+        return cacheable(page, request.headers.get("if-none-match", "")) if status == 200 else page
 
     @router.get("/screens/{campaign_id}/theme.css")
     async def theme_style(campaign_id: str, theme: ThemeQuery) -> Response:

@@ -29,7 +29,7 @@ CONTROL_AFTER: Final[dict[Action, Control]] = {
 """What a screen is under after each act; the next segment leaves it as it is."""
 
 
-NOBODY: Final[Mapping[str, object]] = {"recent": (), "messages_json": "[]"}
+NOBODY: Final[Mapping[str, object]] = {"recent": (), "messages_json": "[]", "dropped": ()}
 """What a state is without anybody's name or words."""
 
 
@@ -82,9 +82,10 @@ def shown_of(on_air: OnAir, current: CampaignState, highest: CampaignState) -> C
     withdrawn, must not stay on a frozen screen.
     """
     if on_air.control == "frozen" and on_air.frozen is not None:
-        return on_air.frozen.model_copy(update=NOBODY)
+        return on_air.frozen.model_copy(update={**NOBODY, "dropped": current.dropped})
     if on_air.policy == "held" and highest.amounts.net_fen > current.amounts.net_fen:
-        return highest.model_copy(update={"recent": current.recent, "messages_json": current.messages_json})
+        now = {name: getattr(current, name) for name in NOBODY}
+        return highest.model_copy(update=now)
     return current
 
 

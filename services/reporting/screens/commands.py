@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.reporting.proving import queries as shown
 from services.reporting.screens import links, queries, rights
 from services.reporting.screens.air import CONTROL_AFTER, Action, Proposal
 from services.reporting.screens.schemas import AirBody, NewScreen, ScreenPatch
@@ -116,6 +117,8 @@ async def put_on_air(
     row = await _locked(connection, actor, screen_id)
     values = {"version": row["version"] + 1} | _next(row) | _decided(row, body, numbers.shown)
     await queries.change(connection, screen_id, values)
+    if body.action == "freeze" and numbers.shown is not None:
+        await _pin(connection, numbers.shown)
     await queries.note(
         connection,
         screen_id,
@@ -129,7 +132,7 @@ async def put_on_air(
     return await queries.screen(connection, screen_id)
 
 
-def _decided(row: RowMapping, body: AirBody, shown: CampaignState | None) -> dict[str, Any]:
+def _decided(row: RowMapping, body: AirBody, seen: CampaignState | None) -> dict[str, Any]:
     """The columns that an act sets."""
     if body.action == "segment":
         if not row["pending"]:
@@ -138,9 +141,9 @@ def _decided(row: RowMapping, body: AirBody, shown: CampaignState | None) -> dic
     control = {"control": CONTROL_AFTER[body.action], "frozen": None}
     match body.action:
         case "freeze":
-            if shown is None:
+            if seen is None:
                 raise NothingShown("Wait until its campaign is filed, or hide the screen.")
-            return control | {"frozen": queries.written(shown)}
+            return control | {"frozen": queries.written(seen)}
         case "rehearse":
             return control | _rehearsal(body.rehearsal_campaign_id, datetime.now(UTC)) | _new_segment(row)
         case "end_rehearsal":
@@ -188,6 +191,7 @@ async def record(connection: AsyncConnection, screen_id: str, segment: int, seen
     kept = seen.after if seen.caught_up else seen.before
     values = {"kept": queries.written(kept), "pending": not seen.caught_up} | _next(row)
     await queries.change(connection, screen_id, values)
+    await _pin(connection, kept)
     fallen = seen.before.amounts.net_fen - seen.after.amounts.net_fen
     reason = (
         "donations have carried the number past what was held"
@@ -227,6 +231,12 @@ async def _locked(connection: AsyncConnection, actor: Actor, screen_id: str) -> 
     await rights.require_campaign(connection, actor.reach, row["campaign_id"])
     versions.require_version(row["version"], actor.expected)
     return row
+
+
+async def _pin(connection: AsyncConnection, state: CampaignState) -> None:
+    """What a screen stays at can be proved for ever; sample numbers are of no position and prove nothing."""
+    if state.positions:
+        await shown.keep(connection, [state], pinned=True)
 
 
 def _net_fen(kept: Mapping[str, Any]) -> int:

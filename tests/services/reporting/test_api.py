@@ -286,6 +286,23 @@ async def test_pages_allow_nothing_from_elsewhere(settings: Settings) -> None:
             )
 
 
+@pytest.mark.usefixtures("evening")
+async def test_what_lies_before_us_may_keep_the_audiences_page(settings: Settings) -> None:
+    async with asking(settings) as client:
+        await known(client)
+        phone = f"/screens/{GALA}?layout=phone"
+        first = await client.get(phone)
+        again = await client.get(phone, headers={"if-none-match": first.headers["etag"]})
+        wall = await client.get(
+            f"/screens/{GALA}?layout=hall", headers={"if-none-match": first.headers["etag"]}
+        )
+        early = await client.get("/screens/none?layout=phone")
+    assert first.headers["cache-control"] == "public, max-age=5"
+    assert (again.status_code, again.content, wall.status_code) == (304, b"", 200)
+    assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
+    assert (early.status_code, early.headers["cache-control"]) == (404, "no-cache")
+
+
 async def test_static_files_are_asked_about_by_etag_or_kept_by_digest(settings: Settings) -> None:
     async with asking(settings) as client:
         file = await client.get("/static/screen.css")

@@ -160,6 +160,24 @@ def test_a_decision_about_a_message_is_usable_and_moves_no_money(story: Story) -
     assert (row.kind, row.key) == ("decided", WECHAT.bytes)
 
 
+def test_a_number_says_which_donations_it_counted(story: Story) -> None:
+    story.donates("intake.wechat/0:1", "a")
+    story.donates("intake.wechat/0:3", "b")
+    story.donates("intake.wechat/0:9", "late")
+    story.donates("intake.alipay/0:2", "held")
+    held = donation_id_of("alipay", "held")
+    story.announces("intake.alipay/0:2", "held", of=held)
+    story.sends("intake.internal/0:5", {"type": "release", "donation_id": str(held)})
+    positions = {"intake.wechat/0": 8, "intake.alipay/0": 7, "intake.internal/0": 5}
+    story.workbook.decide(positions)
+    assert story.workbook.counted(GALA, positions) == [
+        ("intake.internal/0", 5, 5, 1),
+        ("intake.wechat/0", 1, 3, 2),
+    ]
+    wechat = [str(donation_id_of("wechat", name)) for name in ("a", "b")]
+    assert story.workbook.donations(GALA, positions) == [str(held), *wechat]
+
+
 def test_the_release_of_a_donation_that_was_not_held_is_nothing(story: Story) -> None:
     story.donates("intake.wechat/0:1")
     story.sends("intake.internal/2:4", {"type": "release", "donation_id": str(WECHAT)})

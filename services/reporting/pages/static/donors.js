@@ -48,6 +48,22 @@ export class DonorList {
     if (this.waiting.length > 0 && this.timer === 0) this.next();
   }
 
+  /** Take these donations off the list: they were given back, or their donor's name may not be shown. */
+  drop(ids) {
+    const gone = new Set(ids);
+    if (gone.size === 0) return;
+    for (const id of gone) this.remember(id);
+    this.waiting = this.waiting.filter((item) => !gone.has(item.donation_id));
+    for (const entry of this.rows.filter((each) => each.item !== null && gone.has(each.item.donation_id))) {
+      this.rows.splice(this.rows.indexOf(entry), 1);
+      this.rows.push(entry); // the next to be filled
+      entry.item = null;
+      for (const part of ["name", "at", "amount"]) entry[part].textContent = "";
+      entry.row.className = "donor vacant";
+      this.element.append(entry.row);
+    }
+  }
+
   next() {
     const item = this.waiting.shift();
     if (item === undefined) {

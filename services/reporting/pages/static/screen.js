@@ -115,6 +115,7 @@ function apply(frame, whole, missed) {
   if (before !== null && proved.control !== "frozen" && proved.net_fen < before.net_fen) {
     stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
   }
+  donors.drop(frame.dropped ?? []);
   donors.take(frame.recent ?? [], { fill: before === null });
   pace.hear(proved.as_of, proved.received_fen);
   if (before !== null) celebrate(before.net_fen);
