@@ -11,6 +11,7 @@ from services.donation.channels import queries as channels
 from services.donation.schemes.settings import FilesSettings
 from services.donation.statements import queries
 from services.donation.statements.files import Files
+from services.donation.statements.preview import Preview
 from services.donation.statements.profiles import Profile
 from shared.refusals import NotFound, Refused
 
@@ -27,6 +28,13 @@ class WrongState(Refused):
 
     code = "statement-state"
     title = "The statement is in another state"
+
+
+class NothingToImport(Refused):
+    """Lines that are all bad: confirming would look done, and nothing would be in the books."""
+
+    code = "nothing-to-import"
+    title = "The statement has no line that can be imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,16 @@ async def upload(connection: AsyncConnection, files: Files, person: str, sent: U
 
 
 async def confirm(connection: AsyncConnection, person: str, statement_id: int) -> None:
-    """Have a checked statement imported: its good lines; the bad ones are mended and uploaded again."""
-    await _in_state(connection, statement_id, "checked")
+    """Have a checked statement imported: its good lines; the bad ones are mended and uploaded again. Raises
+    NothingToImport when all are bad.
+    """
+    preview = Preview.model_validate((await _in_state(connection, statement_id, "checked")).preview)
+    if preview.bad and not preview.good:
+        raise NothingToImport(
+            f"None of its lines is good, {preview.bad} are bad. Download and mend those; discard this one.",
+            bad=preview.bad,
+            bad_lines=[each.model_dump() for each in preview.bad_lines],
+        )
     await queries.decide(connection, statement_id, "importing", person)
 
 

@@ -54,6 +54,11 @@ class Preview(BaseModel):
     notice_lines: list[int] = Field(default_factory=list, description=f"the first {SHOWN}")
     warnings: list[str] = Field(default_factory=list)
 
+    @property
+    def good(self) -> int:
+        """Lines that say something of ours, in the books already or not."""
+        return self.donations.count + self.reversals.count + self.known + self.repeated
+
 
 class Previewing:
     """Adds lines up to a preview."""
