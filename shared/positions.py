@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final, TypeVar
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from sqlalchemy import BigInteger, CheckConstraint, Column, MetaData, Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.events import Event
+from shared.measured import Measured
 
 E = TypeVar("E", bound=Event)
 
@@ -28,7 +29,7 @@ EVENTS = Counter(
     "Events read, by what the mark of their source said of them",
     ["verdict"],
 )
-BEHIND_SECONDS = Gauge(
+BEHIND_SECONDS = Measured(
     "shanliu_mark_behind_seconds",
     "How long the longest waiting mark has stood behind an event that came too early, in"
     " seconds; 0: none does",
@@ -148,12 +149,12 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[float, int]] = {}
-        BEHIND_SECONDS.set_function(self.longest_seconds)
 
     def other_than(self, sources: Iterable[str]) -> list[str]:
         return list(self._since.keys() - set(sources))
 
     def note(self, marks: dict[str, int], early: Iterable[Event]) -> None:
+        BEHIND_SECONDS.set_function(self.longest_seconds)
         for event in early:
             if event.previous is not None:
                 self._since.setdefault(event.source, (time.monotonic(), event.previous))

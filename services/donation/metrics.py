@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.measured import Measured
+
 REQUESTS = Counter(
     "shanliu_intake_requests_total", "Donations and reversals offered over HTTP", ["channel", "status"]
 )
@@ -28,7 +30,7 @@ BATCH_SECONDS = Histogram(
     ["part"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
-RECORD_AGE = Gauge(
+RECORD_AGE = Measured(
     "shanliu_intake_record_age_seconds",
     "Age of the oldest record of the last batch when it was booked, in seconds",
 )

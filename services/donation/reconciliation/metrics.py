@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge
 
+from shared.measured import Measured
+
 MATCHED_RATIO = Gauge(
     "shanliu_reconciliation_matched_ratio",
     "Part of the money of the last 31 days due that agrees with the channel's bills, 0 … 1",
@@ -12,7 +14,7 @@ UNMATCHED_FEN = Gauge(
     "Money of the last 31 days due that does not agree with the channel's bills (yet), in fen",
     ["channel"],
 )
-OLDEST_BREAK_SECONDS = Gauge(
+OLDEST_BREAK_SECONDS = Measured(
     "shanliu_reconciliation_oldest_break_seconds", "Age of the oldest open break, in seconds; 0: none is open"
 )
 OPEN_BREAKS = Gauge("shanliu_reconciliation_open_breaks", "Breaks that nobody has resolved", ["kind"])

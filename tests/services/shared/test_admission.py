@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,7 +16,7 @@ from shared import positions
 from shared.database import IDLE_IN_TRANSACTION_MS, LOCK_TIMEOUT_MS, is_temporary
 from shared.events import Event
 from shared.events import examples as samples
-from shared.positions import BEHIND_SECONDS, admit
+from shared.positions import admit
 from tests.waiting import until
 
 SOURCES = ("campaign/0", "intake.bank/0", "intake.wechat/0", "intake.wechat/1")
@@ -29,8 +30,7 @@ def alarm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def behind_s() -> float:
     """What the alarm says."""
-    (sample,) = next(iter(BEHIND_SECONDS.collect())).samples
-    return sample.value
+    return REGISTRY.get_sample_value("shanliu_mark_behind_seconds") or 0.0
 
 
 def events(*sources: str, first: int = 0, last: int = 9) -> list[Event]:
