@@ -32,6 +32,13 @@ class CampaignUnknown(Refused):
     status = 422
 
 
+class HallUnknown(NotFound):
+    """A hall's name that was mistyped: its money would be written down where nobody looks for it."""
+
+    code = "hall-unknown"
+    title = "Nothing was ever entered in this hall"
+
+
 class NumberTaken(Refused):
     """The same placard or cheque with something else."""
 
@@ -122,7 +129,11 @@ async def undo(connection: AsyncConnection, asker: Asker, entry_id: UUID, reason
 async def close_drawer(
     connection: AsyncConnection, person: str, hall: str, counted: Counted, note: str | None
 ) -> Closing:
-    """Write down what was counted beside what was entered; the next entry begins a new drawer."""
+    """Write down what was counted beside what was entered; the next entry begins a new drawer. Raises
+    HallUnknown, and NotFound when there is neither an entry nor money since the last closing.
+    """
+    if not await queries.has_entries(connection, hall):
+        raise HallUnknown("Look at the hall's name: a drawer begins with its first entry.", fields=["hall"])
     await queries.lock_hall(connection, hall)
     entered = {row.method: row for row in await queries.sums(connection, hall)}
     counts: list[dict[str, Any]] = []

@@ -98,6 +98,7 @@ desk_entries: Final = Table(
         postgresql_where=text("method = 'cheque' AND undone_at IS NULL"),
     ),
     Index("desk_entries_of_hall", "hall", "entered_at"),
+    Index("desk_entries_open", "hall", postgresql_where=text("closing_id IS NULL")),
 )
 
 desk_messages: Final = Table(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, exists, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.desk.models import desk_closings, desk_counts, desk_entries, desk_messages
@@ -23,6 +23,11 @@ _entries = desk_entries.c
 async def lock_hall(connection: AsyncConnection, hall: str) -> None:
     """Hold up everyone else who writes in this hall until the end of the transaction: 3 ms an entry."""
     await connection.execute(_LOCK_HALL, {"hall": hall})
+
+
+async def has_entries(connection: AsyncConnection, hall: str) -> bool:
+    """Whether anything was ever entered in a hall, undone entries too."""
+    return bool((await connection.execute(select(exists().where(_entries.hall == hall)))).scalar_one())
 
 
 async def next_number(connection: AsyncConnection, hall: str) -> int:
@@ -98,6 +103,19 @@ _SUMS: Final = text(
 async def sums(connection: AsyncConnection, hall: str) -> Sequence[Row[Any]]:
     """What was entered in a hall since its drawer was last closed, by method."""
     return (await connection.execute(_SUMS, {"hall": hall})).all()
+
+
+_STANDING: Final = text(
+    """
+    SELECT count(DISTINCT hall) AS open_drawers, count(*) FILTER (WHERE undo_until > now()) AS undoable
+    FROM desk_entries WHERE closing_id IS NULL AND undone_at IS NULL
+    """
+)
+
+
+async def standing(connection: AsyncConnection) -> Row[Any]:
+    """How many drawers are open, and how many entries can still be undone by who entered them."""
+    return (await connection.execute(_STANDING)).one()
 
 
 async def close(

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +12,7 @@ from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Directory
 from services.donation.desk import queries
 from services.donation.desk.commands import CHANNEL
+from services.donation.desk.metrics import OPEN_DRAWERS, UNDOABLE, UNSENT
 from services.donation.intake import FROM_CHANNELS, DonationRequest, ReversalRequest, parse
 from shared.problems import Problem
 
@@ -20,9 +20,6 @@ log = structlog.get_logger(__name__)
 
 POLL_S: Final = 2.0
 AT_ONCE: Final = 100
-UNSENT: Final = Gauge(
-    "shanliu_desk_unsent", "Entries and undos of the desk that the broker has not confirmed"
-)
 
 
 class Sender:
@@ -38,9 +35,16 @@ class Sender:
         while True:
             try:
                 await self.send()
+                await self._measure()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("desk_waits", error=repr(error)[:200])
             await asyncio.sleep(POLL_S)
+
+    async def _measure(self) -> None:
+        async with self._engine.connect() as connection:
+            row = await queries.standing(connection)
+        OPEN_DRAWERS.set(row.open_drawers)
+        UNDOABLE.set(row.undoable)
 
     async def send(self) -> None:
         """Send what waits, in order; stops at the first that the broker does not take."""

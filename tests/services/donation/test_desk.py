@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from httpx import Response
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from services.donation.accepting import Acceptance
@@ -200,6 +201,44 @@ async def test_a_drawer_is_closed_with_what_was_counted_and_its_difference(servi
     assert (late.status_code, late.json()["type"]) == (409, "urn:shanliu:problem:undo-over")
     empty = await post(service, f"drawers/{hall}/close", {"counted_fen": {"cash": 0}})
     assert empty.status_code == 404
+
+
+async def test_a_hall_that_nobody_has_entered_anything_in_has_no_drawer_to_close(service: Service) -> None:
+    """A mistyped name: it would be written down where nobody looks, and the real drawer left open."""
+    answer = await post(service, f"drawers/{a_hall()}/close", {"counted_fen": {"cash": 12_400}})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:shanliu:problem:hall-unknown")
+
+
+async def test_money_without_an_entry_is_a_difference_in_a_hall_that_is_known(service: Service) -> None:
+    hall = a_hall()
+    entry = await entered(service, hall)
+    await post(service, f"entries/{entry['entry_id']}/undo", {"reason": "x"})
+    closed = await post(service, f"drawers/{hall}/close", {"counted_fen": {"cash": 100}})
+    assert (closed.status_code, closed.json()["difference_fen"]) == (201, 100)
+
+
+async def test_the_metrics_say_which_drawers_are_open_and_what_can_be_undone(service: Service) -> None:
+    hall = a_hall()
+
+    async def measured(name: str) -> float:
+        await service.place.rows("SELECT 1")
+        return REGISTRY.get_sample_value(f"shanliu_desk_{name}") or 0
+
+    async def stand() -> tuple[int, int]:
+        (row,) = await service.place.rows(
+            "SELECT count(DISTINCT hall), count(*) FILTER (WHERE undo_until > now()) FROM desk_entries"
+            " WHERE closing_id IS NULL AND undone_at IS NULL"
+        )
+        return row[0], row[1]
+
+    await entered(service, hall)
+    drawers, undoable = await stand()
+
+    async def shown() -> bool:
+        return (await measured("open_drawers"), await measured("undoable_entries")) == (drawers, undoable)
+
+    assert drawers >= 1
+    await until(shown)
 
 
 async def test_the_list_of_tonight_is_newest_first_and_has_parts(service: Service) -> None:
