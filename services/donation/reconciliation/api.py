@@ -155,10 +155,15 @@ async def import_bill(
     day: SomeDay,
     sent: Annotated[Sent, Depends(sent("import_bill", "finance"))],
     form: Annotated[Format | None, Query(alias="format", description=f"one of {', '.join(FORMATS)}")] = None,
+    *,
+    confirmed: Annotated[
+        bool, Query(description="A person has looked at a doubtful bill, and it is right")
+    ] = False,
 ) -> Response:
     """The body is the file as the channel gives it, unpacked, at most 64 MB; of a bill with one bad line
     nothing is taken. The same bill again: 200 and nothing happens; another one of the same day takes its
-    place, and the breaks are judged by it.
+    place, and the breaks are judged by it. A bill that looks like another partner's or another day's (nearly
+    none of it is known here, or it names another merchant) is refused as doubtful until a person has looked.
     """
     require_over(day, datetime.now(UTC))
     of = await _channel(sent.parts, channel)
@@ -166,7 +171,9 @@ async def import_bill(
     bill = await importing.read(await request.body(), channel, day, chosen, _profile(of, chosen))
 
     async def work(connection: AsyncConnection) -> Answer:
-        row, new = await importing.take(connection, bill, sent.person)
+        row, new = await importing.take(
+            connection, bill, sent.person, merchant=_merchant(of), confirmed=confirmed
+        )
         return Answer.of(201 if new else 200, Bill.of(row))
 
     return await sent.run(work)
@@ -192,7 +199,19 @@ async def _agreed_format(parts: Parts, channel: Channel) -> Format:
         terms = await queries.terms_of(connection, channel.name)
     if terms is not None:
         return terms.format  # type: ignore[no-any-return]
-    return _FORMATS.get(channel.scheme, "plain")
+    if channel.scheme not in _FORMATS:
+        detail = (
+            f"format: nothing was agreed with {channel.name} on its bills. Say what they look like:"
+            f" PUT /v1/reconciliation/terms/{channel.name} with format and due_from; or give format."
+        )
+        raise Problem(422, "terms-missing", detail)
+    return _FORMATS[channel.scheme]
+
+
+def _merchant(channel: Channel) -> str | None:
+    """Whose bills the channel's are, where its settings say."""
+    name = {"wechatpay": "mchid", "alipay": "seller_id"}.get(channel.scheme)
+    return channel.settings.get(name) if name is not None else None
 
 
 def _profile(channel: Channel, form: Format) -> Profile | None:

@@ -15,6 +15,8 @@ profile    any table or camt.053 that the channel's settings have a profile for 
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, get_args
@@ -72,6 +74,21 @@ def read_bill(content: bytes, form: Format) -> Numbered:
     if wrong:
         raise BillUnusable(f"Nothing of the bill was taken. {wrong[0]}.", fields=["body"], lines=wrong)
     return lines
+
+
+_ACCOUNT: Final = re.compile(r"#账号：\[(\d{16,24})\]")
+_HEAD_ROWS: Final = 100
+
+
+def merchants_of(content: bytes, form: Format) -> frozenset[str]:
+    """Whom a company's bill says it is of, by its first lines; others do not say. Raises BillUnusable."""
+    if form == "wechatpay":
+        first = itertools.islice(_wechatpay(content)[0], _HEAD_ROWS)
+        return frozenset(cells["商户号"].strip() for _, cells in first if cells.get("商户号", "").strip())
+    if form == "alipay":
+        head = content[:4096].decode("gb18030", "replace")
+        return frozenset(_ACCOUNT.findall(head))
+    return frozenset()
 
 
 _Rows: TypeAlias = Iterator[tuple[int, Cells]]

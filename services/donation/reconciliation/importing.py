@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.intake import donation_id_of
 from services.donation.reconciliation import matching
-from services.donation.reconciliation.bill_formats import Format, read_bill, read_by_profile
+from services.donation.reconciliation.bill_formats import Format, merchants_of, read_bill, read_by_profile
 from services.donation.reconciliation.bill_lines import BillLine, require_whole
 from services.donation.reconciliation.days import ONE, bounds_of
+from services.donation.reconciliation.doubts import LOOKED_AT, Compared, doubts, require_beyond_doubt
 from services.donation.reconciliation.models import bills
 from services.donation.statements.profiles import Profile
 from shared.refusals import Refused
@@ -72,6 +73,7 @@ class ReadBill:
     form: Format
     sha256: bytes
     numbered: Sequence[tuple[int, BillLine]]
+    merchants: frozenset[str] = frozenset()
 
     def sum_fen(self, kind: str) -> tuple[int, int]:
         """How many lines of a kind there are, and their fen."""
@@ -100,7 +102,7 @@ def _read(content: bytes, channel: str, day: date, form: Format, profile: Profil
     numbered = read_by_profile(content, profile, datetime.now(UTC)) if profile else read_bill(content, form)
     require_whole(numbered, channel, day)
     digest = hashlib.sha256(content).digest()
-    return ReadBill(channel, day, form, digest, numbered)
+    return ReadBill(channel, day, form, digest, numbered, merchants_of(content, form))
 
 
 def _rows(bill: ReadBill) -> list[tuple[Any, ...]]:
@@ -154,10 +156,45 @@ async def with_refunds_as_notified(connection: AsyncConnection, bill: ReadBill) 
     return replace(bill, numbered=numbered)
 
 
-async def take(connection: AsyncConnection, bill: ReadBill, person: str) -> tuple[Row[Any], bool]:
-    """Write a bill down and judge its day and the days beside it; gives back its row, and whether it is new.
+_KNOWN: Final = text("SELECT count(*) FROM donations WHERE donation_id = ANY(:ids)")
+_OURS: Final = text(
+    "SELECT transaction_id, count(*) OVER () AS ours FROM donations"
+    " WHERE channel = :channel AND occurred_at >= :starts AND occurred_at < :ends LIMIT 100"
+)
 
-    Raises BillSuperseded for one that was taken before a corrected one.
+
+async def compared(connection: AsyncConnection, bill: ReadBill, merchant: str | None) -> Compared:
+    """A bill beside what is known here. `merchant`: whose bills the channel's are, where its settings say."""
+    payments = [line.transaction_id for _, line in bill.numbered if line.kind == "payment"]
+    looked_at = payments[:: 1 + len(payments) // LOOKED_AT]
+    ids = [donation_id_of(bill.channel, each) for each in looked_at]
+    known = (await connection.execute(_KNOWN, {"ids": ids})).scalar_one()
+    starts, ends = bounds_of(bill.day)
+    asked = {"channel": bill.channel, "starts": starts, "ends": ends}
+    ours = (await connection.execute(_OURS, asked)).all()
+    return Compared(
+        len(payments),
+        looked_at,
+        known,
+        ours[0].ours if ours else 0,
+        [row.transaction_id for row in ours],
+        bill.merchants if merchant is not None else frozenset(),
+        merchant,
+    )
+
+
+async def take(
+    connection: AsyncConnection,
+    bill: ReadBill,
+    person: str,
+    *,
+    merchant: str | None = None,
+    confirmed: bool = False,
+) -> tuple[Row[Any], bool]:
+    """Write a bill down and judge its day and the days beside it; gives back its row, and whether it is new.
+    `confirmed`: a person has looked at it, and it is right although it looks like another's.
+
+    Raises BillSuperseded for one that was taken before a corrected one, BillDoubtful.
     """
     await matching.lock(connection, bill.channel)
     known = await _known(connection, bill)
@@ -165,7 +202,10 @@ async def take(connection: AsyncConnection, bill: ReadBill, person: str) -> tupl
         if known.state == "superseded":
             raise BillSuperseded("It was imported before; what counts is the later one.", fields=["body"])
         return known, False
-    row = await _write(connection, await with_refunds_as_notified(connection, bill), person)
+    odd = doubts(await compared(connection, bill, merchant))
+    if not confirmed:
+        require_beyond_doubt(odd)
+    row = await _write(connection, await with_refunds_as_notified(connection, bill), person, odd)
     for day in (bill.day - ONE, bill.day, bill.day + ONE):
         await matching.judge(connection, bill.channel, day)
     return row, True
@@ -177,7 +217,7 @@ async def _known(connection: AsyncConnection, bill: ReadBill) -> Row[Any] | None
     return (await connection.execute(select(bills).where(same))).one_or_none()
 
 
-async def _write(connection: AsyncConnection, bill: ReadBill, person: str) -> Row[Any]:
+async def _write(connection: AsyncConnection, bill: ReadBill, person: str, odd: Sequence[str]) -> Row[Any]:
     c = bills.c
     current = (c.channel == bill.channel) & (c.day == bill.day) & (c.state == "current")
     await connection.execute(update(bills).where(current).values(state="superseded"))
@@ -197,6 +237,7 @@ async def _write(connection: AsyncConnection, bill: ReadBill, person: str) -> Ro
         fees_fen=bill.fees_fen,
         imported_by=person,
         imported_at=datetime.now(UTC),
+        doubts=list(odd) or None,
     )
     row = (await connection.execute(new.returning(*bills.c))).one()
     rows = await asyncio.to_thread(_rows, bill)

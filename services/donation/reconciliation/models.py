@@ -24,6 +24,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.donation.channels.models import channels
 from services.donation.models import metadata
@@ -61,6 +62,11 @@ bills: Final = Table(
     Column("imported_by", Text, nullable=False),
     Column("imported_at", UTC_TIME, nullable=False),
     Column("judged_at", UTC_TIME),
+    Column(
+        "doubts",
+        JSONB(none_as_null=True),
+        comment="what was odd about it; a person took it all the same",
+    ),
     CheckConstraint("octet_length(sha256) = 32", name="bills_hash"),
     UniqueConstraint("channel", "day", "sha256", name="bills_once"),
     Index("bills_current", "channel", "day", unique=True, postgresql_where=text("state = 'current'")),

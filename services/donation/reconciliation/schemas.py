@@ -44,7 +44,9 @@ class Terms(TermsBody):
 
 
 class Bill(BaseModel):
-    """A bill as it was taken. `fees_fen`: what the channel kept, less what it gave back."""
+    """A bill as it was taken. `fees_fen`: what the channel kept, less what it gave back. `doubts`: what was
+    odd about it, when a person took it all the same.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -61,6 +63,7 @@ class Bill(BaseModel):
     fees_fen: int
     imported_by: str
     imported_at: datetime
+    doubts: list[str] | None
 
     @classmethod
     def of(cls, row: Any) -> Self:

@@ -21,6 +21,7 @@ from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import donation_id_of
 from services.donation.reconciliation import breaks as breaks_of
+from services.donation.reconciliation import matching
 from services.donation.reconciliation.days import BILL_TIME, bounds_of, day_of, last_due
 from services.donation.reconciliation.following import Follower
 from services.donation.signatures import new_secret
@@ -308,11 +309,48 @@ async def test_a_bill_that_cannot_be_taken_leaves_nothing(
     assert await service.place.rows("SELECT 1 FROM bills WHERE channel = :c", c=one_channel.name) == []
 
 
+async def test_a_bill_of_a_channel_that_nothing_was_agreed_with_needs_its_format(service: Service) -> None:
+    channel = await service.channel()
+    query = {"channel": channel.name, "day": f"{DAY}"}
+
+    async def without_format() -> Response:
+        content = plain_file(a_line("t-1", 1, NOON))
+        headers = bearer("finance") | {"idempotency-key": uuid4().hex}
+        return await service.http.post(
+            "/v1/reconciliation/bills", params=query, content=content, headers=headers
+        )
+
+    answer = await without_format()
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:shanliu:problem:terms-missing")
+    assert f"PUT /v1/reconciliation/terms/{channel.name}" in answer.json()["detail"]
+    await agreed(service, channel, due_from=f"{DAY}")
+    assert (await without_format()).status_code == 201
+
+
+async def test_another_partner_s_bill_waits_for_a_person_before_breaks_open(service: Service) -> None:
+    channel = await service.channel()
+    for _ in range(2):
+        await given(service, channel)
+    lines = [a_line(f"{10**27 + n}", 5, NOON) for n in range(12)]
+    answer = await send(service, channel, *lines)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:shanliu:problem:bill-doubtful")
+    assert answer.json()["doubts"] == [
+        "Of 12 payments looked at, 0 are donations here.",
+        "Its transaction ids have 28 digits, those of the channel's donations 18 characters.",
+    ]
+    assert await service.place.rows("SELECT 1 FROM bills WHERE channel = :c", c=channel.name) == []
+    assert await listed(service, channel) == []
+    sure = await send(service, channel, *lines, query={"confirmed": "true"})
+    assert (sure.status_code, sure.json()["doubts"]) == (201, answer.json()["doubts"])
+    assert len(await listed(service, channel, kind="missing_here")) == 12
+
+
 async def test_a_bill_whose_import_dies_in_the_middle_leaves_nothing_and_can_be_sent_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channel = await service.channel()
     lines = [a_line(f"unknown-{n}", 5, NOON) for n in range(20)]
+    sure = {"confirmed": "true"}
     monkeypatch.setattr("services.donation.reconciliation.importing.AT_ONCE", 5)
     async with service.place.engine.connect() as connection:
         # The server ends the import's session at a line in the middle of the bill.
@@ -330,13 +368,13 @@ async def test_a_bill_whose_import_dies_in_the_middle_leaves_nothing_and_can_be_
         )
         await connection.commit()
     try:
-        answer = await send(service, channel, *lines, key="dies")
+        answer = await send(service, channel, *lines, key="dies", query=sure)
         assert answer.status_code == 503, answer.text
     finally:
         async with service.place.engine.begin() as connection:
             await connection.execute(text("DROP FUNCTION die CASCADE"))
     assert await service.place.rows("SELECT 1 FROM bills WHERE channel = :c", c=channel.name) == []
-    assert (await send(service, channel, *lines, key="dies")).status_code == 201
+    assert (await send(service, channel, *lines, key="dies", query=sure)).status_code == 201
     assert len(await listed(service, channel)) == 20
 
 
@@ -666,6 +704,30 @@ async def test_the_metrics_say_what_is_reconciled_what_is_open_and_what_has_not_
     )
     (month,) = [each for each in totals.json() if each["channel"] == channel.name]
     assert (month["month"], month["ours_fen"], month["matched_fen"]) == (f"{DAY:%Y-%m}", 400, 100)
+
+
+async def test_a_day_judged_while_another_judges_has_the_figures_of_who_came_last(
+    service: Service, follower: Follower
+) -> None:
+    """Who judges first holds the others up. Without that lock the figures of one that looked before would be
+    written over, or stay instead of, those of one that saw a donation more.
+    """
+    channel = await service.channel()
+    await imported(service, channel, a_line(await given(service, channel), 10_000, NOON))
+    async with service.place.engine.connect() as judging:
+        await matching.lock(judging, channel.name)
+        async with service.place.engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE reconciled_days SET judged_at = now() - interval '1 day' WHERE channel = :c"),
+                {"c": channel.name},
+            )
+        looking = asyncio.create_task(follower.look())
+        held_up = asyncio.create_task(service.place.blocked(1))
+        await asyncio.wait((looking, held_up), return_when=asyncio.FIRST_COMPLETED)
+        await given(service, channel, amount_fen=7)
+        await judging.commit()
+    await asyncio.gather(looking, held_up)
+    assert (await day_of_channel(service, channel))["ours"] == 2
 
 
 async def test_two_imports_at_the_same_moment_leave_one_current_bill(service: Service) -> None:
