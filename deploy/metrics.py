@@ -15,11 +15,12 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.local.layout import DATABASES
+from shared.measured import Measured
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "metrics.md"
 
-MADE: Final = re.compile(r'\b(?:Counter|Gauge|Histogram)\(\s*"(shanliu_\w+)"')
+MADE: Final = re.compile(r'\b(?:Counter|Gauge|Histogram|Measured)\(\s*"(shanliu_\w+)"')
 """How the making of a metric looks in a source."""
 
 MAX_CHANNELS: Final = 200
@@ -70,7 +71,7 @@ has the series `_bucket` (label `le`), `_count` and `_sum`. Every process also h
 
 No label has a person's data, a campaign, a donation or a partner: their number has no bound."""
 
-KINDS: Final = (Counter, Gauge, Histogram)
+KINDS: Final = (Counter, Gauge, Histogram, Measured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Bodies of requests: never more of one in memory than its route allows, nor longer on its way."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from shared.problems import Problem
 
@@ -34,3 +36,16 @@ async def bounded_body(request: Request, limit: int, within_s: float | None = No
     except TimeoutError:
         raise Problem(408, "too-slow", f"The body did not arrive within {within_s} seconds.") from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """The body as it comes, of at most `limit` bytes. Raises Problem: 413, and 400 when it breaks off."""
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise Problem(413, "too-large", f"The body has more than {limit} bytes.")
+            yield chunk
+    except ClientDisconnect:
+        raise Problem(400, "hung-up", "The connection was closed before the body had come.") from None

@@ -9,25 +9,25 @@ from collections.abc import Callable
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 
-class Measured:
+class Measured(Gauge):
     """A gauge without labels, shown from its first value on. `text` says what its values mean."""
 
     def __init__(self, name: str, text: str, registry: CollectorRegistry = REGISTRY) -> None:
-        self._gauge = Gauge(name, text, registry=None)
-        self._registry = registry
+        super().__init__(name, text, registry=None)
+        self._shown_in = registry
         self._shown = False
 
     def set(self, value: float) -> None:
         """What was measured now."""
-        self._gauge.set(value)
+        super().set(value)
         self._show()
 
-    def set_function(self, measure: Callable[[], float]) -> None:
+    def set_function(self, f: Callable[[], float]) -> None:
         """Measure whenever it is asked for, from now on."""
-        self._gauge.set_function(measure)
+        super().set_function(f)
         self._show()
 
     def _show(self) -> None:
         if not self._shown:
-            self._registry.register(self._gauge)
             self._shown = True
+            self._shown_in.register(self)

@@ -23,13 +23,15 @@ from services.donation.intake import Words
 from services.donation.statements import commands, queries
 from services.donation.statements.commands import Upload
 from services.donation.statements.files import Files
+from services.donation.statements.forms import FORM, is_form, read_form
+from services.donation.statements.forms import Sent as Came
 from services.donation.statements.reading import MAX_BYTES
 from services.donation.statements.schemas import Statement, StatementPage
 from shared import http_commands, idempotency
 from shared.access import Person, require
 from shared.bodies import bounded_body
 from shared.http_commands import KeyHeader, tagged
-from shared.problems import Problem
+from shared.problems import Problem, unprocessable
 from shared.refusals import NotFound
 from shared.run_once import Answer, Command, Runner
 
@@ -44,7 +46,25 @@ READERS: Final = [Depends(require("finance"))]
 LINES: Final = "交易日期,贷方发生额,对方户名,摘要\n20270105,200.00,张三,慈善晚会\n"
 BINARY: Final = {"schema": {"type": "string", "format": "binary", "examples": [LINES]}}
 FILE: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {"application/octet-stream": BINARY}},
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": BINARY,
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "channel"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "channel": {"type": "string", "pattern": CHANNEL},
+                        "file_name": {"type": "string", "minLength": 1, "maxLength": 200},
+                    },
+                    "examples": [{"file": LINES, "channel": "tencent", "file_name": "20270105.csv"}],
+                }
+            },
+        },
+    },
 }
 
 router = APIRouter(prefix="/v1/statements", tags=["statements"])
@@ -82,29 +102,43 @@ async def upload(
     parts: Wired,
     person: Finance,
     *,
-    channel: Annotated[str, Query(pattern=CHANNEL)],
-    file_name: Annotated[Words, Query(description="as people know it", examples=["20270105.csv"])],
+    channel: Annotated[str | None, Query(pattern=CHANNEL, description="whose it is")] = None,
+    file_name: Annotated[
+        Words | None, Query(description="as people know it", examples=["20270105.csv"])
+    ] = None,
     idempotency_key: KeyHeader = None,
 ) -> Response:
-    """The body is the file: CSV, XLSX or camt.053, at most 50 MiB. It is checked in the background: read it
-    again until `state` is no longer `uploaded`.
+    """The body is the file: CSV, XLSX or camt.053, at most 50 MiB; `channel` and `file_name` stand in the
+    query. Or it is a browser's form (multipart/form-data) with the parts `file`, `channel` and, unless it is
+    the file's own, `file_name`. It is checked in the background: read it again until `state` is no longer
+    `uploaded`.
     """
     key = idempotency.require_key(idempotency_key)
     if parts.uploads.locked():
         raise Problem(503, "busy", "Other files are coming in; send it again.", headers={"Retry-After": "5"})
     async with parts.uploads:
-        content = await bounded_body(request, MAX_BYTES, within_s=UPLOAD_S)
-        digest = await asyncio.to_thread(hashlib.sha256, content)
-        sent = Upload(channel, file_name, content, digest.digest())
+        came = await _came(request, channel, file_name)
+        digest = await asyncio.to_thread(hashlib.sha256, came.content)
+        sent = Upload(came.channel, came.file_name, came.content, digest.digest())
 
         async def work(connection: AsyncConnection) -> Answer:
             statement_id, new = await commands.upload(connection, parts.files, person.name, sent)
             return Answer.of(201 if new else 200, await _read(connection, statement_id))
 
-        path = f"{request.url.path}?{request.url.query}"
+        path = f"{request.url.path}?{came.channel}?{came.file_name}"
         said = idempotency.request_hash("POST", path, None, digest.hexdigest().encode())
         answer = await parts.runner.run(Command("upload_statement", person.name, key, said), work)
         return tagged(answer.body, answer.status)
+
+
+async def _came(request: Request, channel: str | None, file_name: str | None) -> Came:
+    if is_form(request):
+        return await read_form(request, UPLOAD_S)
+    content = await bounded_body(request, MAX_BYTES, within_s=UPLOAD_S)
+    missing = [name for name, value in (("channel", channel), ("file_name", file_name)) if value is None]
+    if channel is None or file_name is None:
+        raise unprocessable([{"loc": (name,), "type": "missing"} for name in missing])
+    return Came(channel, file_name, content)
 
 
 @router.get("", summary="List statements, the newest first", dependencies=READERS)

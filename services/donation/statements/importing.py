@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID, uuid4
 
 import structlog
@@ -27,6 +27,7 @@ from services.donation.statements import queries
 from services.donation.statements.bad_lines import BadLines
 from services.donation.statements.checking import Checker, Line
 from services.donation.statements.files import Files
+from services.donation.statements.metrics import FILES, LINES, OLDEST_UNCONFIRMED_SECONDS
 from services.donation.statements.preview import SHOWN, BadLine, Previewing
 from services.donation.statements.profiles import Profile
 from services.donation.statements.reading import Table, open_table
@@ -94,13 +95,21 @@ class Clerk:
             self._wake.clear()
             try:
                 while await self.work():
-                    pass
+                    await self._measure()
+                await self._measure()
                 async with self._engine.begin() as connection:
                     await queries.forget(connection)
             except _PASSING as error:
                 log.warning("statements_wait", error=repr(error)[:200])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
+
+    async def _measure(self) -> None:
+        async with self._engine.connect() as connection:
+            stands = await queries.standing(connection)
+        for state in get_args(queries.State):
+            FILES.labels(state).set(stands[state].files if state in stands else 0)
+        OLDEST_UNCONFIRMED_SECONDS.set(stands["checked"].oldest_s if "checked" in stands else 0)
 
     async def work(self) -> bool:
         """Take one statement as far as it goes; False when none waits."""
@@ -179,6 +188,9 @@ class Clerk:
                 await queries.keep_file(connection, claimed.statement_id, "bad_lines", sealed, days)
             if alone and not preview.bad and not preview.warnings:
                 await queries.decide(connection, claimed.statement_id, "importing", "profile")
+        LINES.labels("checked_good").inc(preview.good)
+        LINES.labels("checked_bad").inc(preview.bad)
+        LINES.labels("checked_passed_over").inc(preview.passed_over)
         log.info("statement_checked", statement_id=claimed.statement_id, lines=preview.lines, bad=preview.bad)
 
     async def _unknown_campaigns(self, campaigns: dict[str, Any]) -> list[str]:
@@ -195,6 +207,7 @@ class Clerk:
             if not fresh:
                 continue
             stands = await self._standing(claimed, [line for line in fresh if line.verdict in _SENT])
+            before = outcome.counts
             await self._send(claimed, stands, outcome)
             async with self._engine.begin() as connection:
                 shown = outcome.as_json()
@@ -202,6 +215,8 @@ class Clerk:
                     connection, claimed.statement_id, claimed.claim, fresh[-1].number, shown
                 ):
                     raise Lost
+            for (name, now), then in zip(outcome.counts.items(), before.values(), strict=True):
+                LINES.labels(name).inc(now - then)
         async with self._engine.begin() as connection:
             await queries.imported(connection, claimed.statement_id, claimed.claim)
         log.info("statement_imported", statement_id=claimed.statement_id, sent=outcome.sent)
@@ -284,6 +299,11 @@ class Outcome:
         self.refused = int(said.get("refused", 0))
         self._refused_lines = [BadLine.model_validate(each) for each in said.get("refused_lines", [])]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines came to what."""
+        return {"sent": self.sent, "known": self.known, "refused": self.refused}
+
     def refuse(self, line: int, reasons: Sequence[str]) -> None:
         """One that was not taken, though it was good when the file was checked."""
         self.refused += 1
@@ -293,8 +313,6 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """As it is stored and shown."""
         return {
-            "sent": self.sent,
-            "known": self.known,
-            "refused": self.refused,
+            **self.counts,
             "refused_lines": [each.model_dump() for each in self._refused_lines],
         }

@@ -214,6 +214,20 @@ async def forget(connection: AsyncConnection) -> None:
     await connection.execute(_FORGET)
 
 
+_STANDING: Final = text(
+    """
+    SELECT state, count(*) AS files,
+           CAST(coalesce(extract(epoch FROM now() - min(uploaded_at)), 0) AS double precision) AS oldest_s
+    FROM statements GROUP BY state
+    """
+)
+
+
+async def standing(connection: AsyncConnection) -> dict[str, Row[Any]]:
+    """By state how many statements there are, and how old the oldest is."""
+    return {row.state: row for row in await connection.execute(_STANDING)}
+
+
 _REVERSALS: Final = text("SELECT reversal_id FROM reversals WHERE reversal_id = ANY(:ids)")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from httpx import Response
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from services.donation.accepting import Acceptance, Accepted
@@ -565,3 +566,78 @@ async def test_an_import_waits_while_its_channel_is_paused(place: Place) -> None
     async with clerks(place) as clerk:
         assert await clerk().work()
     assert len(await place.batch(topic)) == 1
+
+
+async def test_a_file_whose_lines_are_all_bad_is_not_confirmed(service: Service) -> None:
+    channel = await a_channel(service)
+    shown = await checked(service, channel.name, a_file([a_line(金额="many"), a_line(金额="more")]))
+    answer = await decide(service, shown["statement_id"], "confirm")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:shanliu:problem:nothing-to-import")
+    assert (answer.json()["bad"], answer.json()["bad_lines"][0]["line"]) == (2, 2)
+    assert (await decide(service, shown["statement_id"], "discard")).status_code == 200
+
+
+async def test_a_browser_s_form_is_the_same_statement_as_the_file_itself(service: Service) -> None:
+    channel, content = await a_channel(service), a_file([a_line()])
+
+    async def submit(content: bytes = content, **fields: str) -> Response:
+        return await service.http.post(
+            "/v1/statements",
+            data=fields,
+            files={"file": ("一月.csv", content, "text/csv")},
+            headers=commanding("finance"),
+        )
+
+    answer = await submit(channel=channel.name)
+    assert (answer.status_code, answer.json()["file_name"]) == (201, "一月.csv"), answer.text
+    assert answer.json()["size_bytes"] == len(content)
+    again = await upload(service, channel.name, content)
+    assert (again.status_code, again.json()["statement_id"]) == (200, answer.json()["statement_id"])
+    nobody = await submit()
+    assert (nobody.status_code, nobody.json()["errors"][0]["field"]) == (422, "channel")
+    wrong = await submit(channel=channel.name, file_name="\u0000")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "file_name")
+    crowded = await submit(channel=channel.name, file_name="x", more="y")
+    assert (crowded.status_code, crowded.json()["type"]) == (400, "urn:shanliu:problem:malformed-form")
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
+async def test_a_form_that_is_none_is_refused(service: Service, content_type: str) -> None:
+    headers = commanding("finance") | {"content-type": content_type}
+    answer = await service.http.post("/v1/statements", content=b"--y\r\n", headers=headers)
+    assert answer.status_code in {400, 422}, answer.text
+
+
+async def test_a_form_is_no_larger_than_its_file_may_be(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.donation.statements.forms.MAX_BYTES", 100)
+    channel = await a_channel(service)
+    for size in (101, 200_000):
+        answer = await service.http.post(
+            "/v1/statements",
+            data={"channel": channel.name},
+            files={"file": ("x.csv", b"x" * size)},
+            headers=commanding("finance"),
+        )
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:shanliu:problem:too-large")
+
+
+async def test_the_metrics_say_how_many_files_wait_and_what_their_lines_came_to(service: Service) -> None:
+    def lines(outcome: str) -> float:
+        return REGISTRY.get_sample_value("shanliu_statement_lines_total", {"outcome": outcome}) or 0
+
+    before = {outcome: lines(outcome) for outcome in ("checked_good", "checked_bad", "sent")}
+    channel = await a_channel(service)
+    shown = await checked(service, channel.name, a_file([a_line(), a_line(), a_line(金额="many")]))
+
+    async def waits() -> bool:
+        files = REGISTRY.get_sample_value("shanliu_statements", {"state": "checked"}) or 0
+        oldest = REGISTRY.get_sample_value("shanliu_statements_oldest_unconfirmed_seconds") or 0
+        return files >= 1 and oldest > 0
+
+    await until(waits)
+    await decide(service, shown["statement_id"], "confirm")
+    await in_state(service, shown["statement_id"], "imported")
+    risen = {outcome: lines(outcome) - count for outcome, count in before.items()}
+    assert risen == {"checked_good": 2, "checked_bad": 1, "sent": 2}
