@@ -20,6 +20,7 @@ from deploy.bench.ground import Base, Ground, prepared
 from deploy.evening import KAFKA_CHANNEL, Evening, Stage, plan, some_donation
 from deploy.verify.claims import digest_of
 from deploy.verify.judging import Verdict, verify
+from deploy.verify.shown import verify_shown
 from deploy.verify.workbook import Sums
 from tests.waiting import until
 
@@ -135,6 +136,23 @@ async def test_after_an_evening_every_place_has_the_number_to_the_fen(played: Pl
         assert line.sums.goods_received_fen == expected.goods_received_fen > 0, line.place
         assert line.sums.goods_distributed_fen == expected.goods_distributed_fen > 0, line.place
     assert json.loads(json.dumps(verdict.as_json()))["exact"] is True
+
+
+async def test_a_number_that_was_shown_says_which_donations_it_counted(played: Played) -> None:
+    await played.verify(wait_s=SETTLED_S)
+    address = f"{played.ground.wiring.url('reporting')}/v1/campaigns/{played.campaign_id}"
+    async with httpx.AsyncClient() as client:
+        shown = (await client.get(f"{address}/totals")).json()
+
+        async def kept() -> bool:
+            return (await client.get(f"{address}/proofs/{shown['digest']}")).is_success
+
+        async with client.stream("GET", f"{address}/stream"):
+            await until(kept)
+    found = await verify_shown(played.ground.places, played.campaign_id, shown["digest"][:12].upper())
+    assert found.exact
+    assert found.sums.net_fen == shown["net_fen"]
+    assert len(set(found.donations)) == shown["donations"] == sum(each.donations for each in found.counted)
 
 
 async def test_it_is_exact_while_donations_go_on_coming(played: Played) -> None:
