@@ -1,12 +1,11 @@
-"""What operators, and channels that ask, do by HTTP: dead letters, where a donation stands."""
+"""Where a donation stands, for channels and operators that ask by HTTP."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
@@ -16,10 +15,7 @@ from services.donation.channels.sandbox import Sandbox, Stands
 from services.donation.channels.schemas import CHANNEL
 from services.donation.channels.signed import signed_by
 from services.donation.intake import IDENTIFIER, donation_id_of
-from shared.access import Person, require
-from shared.broker import Publisher
-from shared.dead_letters import DeadLetter
-from shared.forms import form
+from shared.access import require
 from shared.problems import Problem, answers
 
 router = APIRouter(prefix="/v1")
@@ -30,7 +26,6 @@ class Parts:
     """What these routes work with; app.py puts it into the application's state."""
 
     engine: AsyncEngine
-    publisher: Publisher
     acceptance: Acceptance
     directory: Directory
     sandbox: Sandbox
@@ -41,22 +36,6 @@ def _parts(request: Request) -> Parts:
 
 
 Wired = Annotated[Parts, Depends(_parts)]
-Desk = Annotated[Person, Depends(require("desk"))]
-Viewer = Annotated[Person, Depends(require("viewer", "desk"))]
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("no calendar has this time in UTC") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-TOPIC: Final = form(r"^[A-Za-z0-9._-]{1,249}$", "the name of a topic, such as intake.wechat")
-TopicName = Annotated[str, Path(pattern=TOPIC)]
-Partition = Annotated[int, Path(ge=0, le=2**31 - 1)]
-Offset = Annotated[int, Path(ge=0, le=2**63 - 1)]
 
 
 class DonationView(BaseModel):
@@ -68,19 +47,6 @@ class DonationView(BaseModel):
     held_reason: str | None = None
     conflicted: bool = Field(default=False, description="another content came under its transaction_id")
     reversed_fen: int = 0
-
-
-class DeadLetterView(BaseModel):
-    """A record that could not be used; its content only for those who may send it again."""
-
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    detail: str
-    failed_at: datetime
-    replayed_at: datetime | None
-    replayed_by: str | None
 
 
 @router.get(
@@ -131,49 +97,6 @@ async def _status(parts: Parts, donation_id: UUID) -> DonationView:
     raise Problem(404, "unknown-donation", "Not known here. If it was accepted just now, ask again shortly.")
 
 
-@router.get("/dead-letters", tags=["dead letters"], summary="Records that could not be used, newest first")
-async def letters(
-    parts: Wired,
-    _: Viewer,
-    shown: Annotated[Literal["open", "all"], Query(description="open: not sent again yet")] = "open",
-    before: Annotated[Moment | None, Query(description="continue a list: failed_at of its last")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[DeadLetterView]:
-    """Without their content, which may hold personal data."""
-    async with parts.engine.connect() as connection:
-        rows = await queries.list_dead_letters(
-            connection, open_only=shown == "open", before=before, rows=limit
-        )
-    return [_letter_view(row) for row in rows]
-
-
-@router.post(
-    "/dead-letters/{topic}/{partition}/{offset}/replay",
-    tags=["dead letters"],
-    summary="Send one again",
-    responses=answers(
-        Problem(404, "unknown-dead-letter", "There is no dead letter of that position."),
-        Problem(409, "replayed", "Sent again before, by chen."),
-    ),
-)
-async def replay(
-    parts: Wired, topic: TopicName, partition: Partition, offset: Offset, person: Desk
-) -> dict[str, Any]:
-    """The record goes to the end of its topic and gets a position of its own."""
-    async with parts.engine.begin() as connection:
-        source = f"{topic}/{partition}"
-        row = await queries.lock_dead_letter(connection, source, offset)
-        if row is None:
-            raise Problem(404, "unknown-dead-letter", "There is no dead letter of that position.")
-        if row.replayed_at is not None:
-            raise Problem(409, "replayed", f"Sent again before, by {row.replayed_by}.")
-        letter = DeadLetter.model_validate_json(row.letter)
-        headers = [*letter.headers, ("replay-of", letter.origin.encode())]
-        placed = await parts.publisher.send(topic, letter.value or b"", key=letter.key, headers=headers)
-        await queries.mark_replayed(connection, source, offset, person.name)
-    return {"topic": topic, "partition": placed.partition, "offset": placed.offset}
-
-
 def _view(donation_id: UUID, row: Any) -> DonationView:
     released = row.release_source is not None
     source = row.release_source if released else row.source
@@ -199,18 +122,4 @@ def _tried(donation_id: UUID, stands: Stands) -> DonationView:
         position={"source": f"sandbox.{stands.channel}", "sequence": stands.sequence},
         held_reason="not_launched" if stands.held else None,
         reversed_fen=stands.reversed_fen,
-    )
-
-
-def _letter_view(row: Any) -> DeadLetterView:
-    topic, _, partition = row.source.rpartition("/")
-    return DeadLetterView(
-        topic=topic,
-        partition=int(partition),
-        offset=row.sequence,
-        reason=row.reason,
-        detail=row.detail,
-        failed_at=row.failed_at,
-        replayed_at=row.replayed_at,
-        replayed_by=row.replayed_by,
     )

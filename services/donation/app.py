@@ -14,6 +14,7 @@ from services.donation.casework.sending import Sender as CaseworkSender
 from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox
+from services.donation.dead_letters import api as dead_letters_api
 from services.donation.desk import api as desk_api
 from services.donation.desk.sending import Sender
 from services.donation.handlers import CampaignHandler, IntakeHandler
@@ -70,7 +71,7 @@ TAGS: Final = {
     "messages": "What donors wrote (寄语): the queue, decisions about it, the word list and the rules.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
-    "dead letters": "Records that could not be used, and sending one again.",
+    "dead letters": "Records that could not be used: looked at, sent again, set aside.",
 }
 
 
@@ -134,10 +135,13 @@ def create_app(settings: Settings) -> FastAPI:
         published=Published(TAGS, _describe_ahead if settings.has_role("api") else None, TRAFFIC),
     )
     app.state.operators = Operators.of("donation", settings)
-    app.state.parts = api.Parts(engine, publisher, acceptance, directory, sandbox)
+    app.state.parts = api.Parts(engine, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
-    app.state.casework = casework_api.Parts(receipts_engine, runner, reversals)
+    app.state.casework, app.state.dead_letters = (
+        casework_api.Parts(receipts_engine, runner, reversals),
+        dead_letters_api.Parts(receipts_engine, runner, publisher),
+    )
     undo_window = timedelta(minutes=settings.desk_undo_minutes)
     app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
     app.state.moderation = moderation_api.Parts(
@@ -158,6 +162,7 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
         channels_api.router,
         casework_api.router,
         api.router,
+        dead_letters_api.router,
         *_public(receipts_engine),
         receipts_api.router,
         reconciliation_api.router,

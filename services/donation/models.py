@@ -10,6 +10,8 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
     Index,
     LargeBinary,
     MetaData,
@@ -180,6 +182,38 @@ dead_letters = Table(
     Column("failed_at", DateTime(timezone=True), nullable=False),
     Column("replayed_at", DateTime(timezone=True)),
     Column("replayed_by", Text),
+    Column("set_aside_at", DateTime(timezone=True)),
+    Column("set_aside_by", Text),
+    Column("set_aside_reason", Text),
     CheckConstraint("(replayed_at IS NULL) = (replayed_by IS NULL)", name="dead_letters_replayed"),
-    Index("dead_letters_by_time", "failed_at"),
+    CheckConstraint(
+        "(set_aside_at IS NULL) = (set_aside_by IS NULL)"
+        " AND (set_aside_at IS NULL) = (set_aside_reason IS NULL)",
+        name="dead_letters_set_aside",
+    ),
+    Index("dead_letters_by_time", "failed_at", "source", "sequence"),
+    Index(
+        "dead_letters_open",
+        "failed_at",
+        "source",
+        "sequence",
+        postgresql_where=text("replayed_at IS NULL AND set_aside_at IS NULL"),
+    ),
 )
+
+dead_letter_looks = Table(
+    "dead_letter_looks",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    ForeignKeyConstraint(
+        ["source", "sequence"],
+        ["dead_letters.source", "dead_letters.sequence"],
+        name="dead_letter_looks_letter",
+    ),
+    Index("dead_letter_looks_of", "source", "sequence"),
+)
+"""Who has seen the content of a dead letter, which may hold personal data."""

@@ -1,11 +1,10 @@
 """What is asked of the donation database, and how. Statements over whole batches: one for 2,000 rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -307,33 +306,3 @@ _STATUS: Final = text(
 async def donation_status(connection: AsyncConnection, donation_id: UUID) -> Row[Any] | None:
     """Where a donation stands, without anything about its donor."""
     return (await connection.execute(_STATUS, {"donation_id": donation_id})).first()
-
-
-async def list_dead_letters(
-    connection: AsyncConnection, *, open_only: bool, before: datetime | None, rows: int
-) -> Sequence[Row[Any]]:
-    """The newest dead letters first, without the letters themselves; `before` continues a list."""
-    c = dead_letters.c
-    wanted = select(c.source, c.sequence, c.reason, c.detail, c.failed_at, c.replayed_at, c.replayed_by)
-    if open_only:
-        wanted = wanted.where(c.replayed_at.is_(None))
-    if before is not None:
-        wanted = wanted.where(c.failed_at < before)
-    return list(await connection.execute(wanted.order_by(c.failed_at.desc()).limit(rows)))
-
-
-async def lock_dead_letter(connection: AsyncConnection, source: str, sequence: int) -> Row[Any] | None:
-    """One dead letter, locked until the end of the transaction."""
-    c = dead_letters.c
-    wanted = select(dead_letters).where(c.source == source, c.sequence == sequence).with_for_update()
-    return (await connection.execute(wanted)).first()
-
-
-async def mark_replayed(connection: AsyncConnection, source: str, sequence: int, person: str) -> None:
-    """Note who has sent a dead letter again."""
-    c = dead_letters.c
-    await connection.execute(
-        update(dead_letters)
-        .where(c.source == source, c.sequence == sequence)
-        .values(replayed_at=text("now()"), replayed_by=person)
-    )

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from services.donation.cloud_events import read_message
 from services.donation.intake import Unusable, donation_id_of
-from tests.services.donation.builders import a_donation, as_json, bearer, new_id
+from tests.services.donation.builders import a_donation, as_json, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.topics import Put
 from tests.services.donation.waiting import until
@@ -26,7 +27,10 @@ ROUTES: list[tuple[str, str, set[str]]] = [
     ("GET", "/v1/channels/nobody/keys", {"admin", "viewer", "desk"}),
     ("DELETE", "/v1/channels/nobody/keys/signing/1", {"admin"}),
     ("GET", "/v1/channels/nobody/changes", {"admin", "viewer", "desk"}),
-    ("GET", "/v1/dead-letters", {"admin", "viewer", "desk"}),
+    ("GET", "/v1/dead-letters", {"admin", "viewer", "desk", "finance"}),
+    ("GET", "/v1/dead-letters/intake.nobody/0/0", {"admin", "finance"}),
+    ("POST", "/v1/dead-letters/replay", {"admin", "desk"}),
+    ("POST", "/v1/dead-letters/set-aside", {"admin", "desk", "finance"}),
     ("POST", "/v1/dead-letters/intake.nobody/0/0/replay", {"admin", "desk"}),
 ]
 
@@ -199,3 +203,85 @@ async def test_a_letter_that_is_as_bad_as_before_is_a_letter_again(service: Serv
 async def test_only_a_letter_that_is_there_can_be_sent_again(service: Service, place: str) -> None:
     answer = await service.http.post(f"/v1/dead-letters/{place}/replay", headers=bearer("desk"))
     assert answer.status_code in {404, 422}, answer.text
+
+
+# ------------------------------------------------------------------- content, many at once, set aside
+
+
+def place_of(letter: dict[str, Any]) -> dict[str, Any]:
+    return {key: letter[key] for key in ("topic", "partition", "offset")}
+
+
+async def test_the_content_is_shown_to_finance_alone_and_each_look_is_written_down(service: Service) -> None:
+    channel = await service.channel()
+    body = as_json(a_donation(amount_fen=0, transaction_id="of-the-dead"))
+    letter, binary = await dead(service, channel, Put(body, key=b"k", headers=[("x", None)]), b"\xff{")
+    path = path_of(letter).removesuffix("/replay")
+    for person in ("viewer", "desk"):
+        answer = await service.http.get(path, headers=bearer(person))
+        assert answer.status_code == 403, answer.text
+    assert (await service.http.get(path, headers=bearer("finance"))).status_code == 200
+    shown = (await service.http.get(path, headers=bearer("admin"))).json()
+    assert shown["value"] == {"text": body.decode(), "base64": None, "size_bytes": len(body), "cut": False}
+    assert (shown["key"]["text"], shown["headers"]) == ("k", [{"name": "x", "value": None}])
+    assert [each["person"] for each in shown["looks"]] == ["admin", "finance"]
+    answer = await service.http.get(path_of(binary).removesuffix("/replay"), headers=bearer("finance"))
+    assert (answer.json()["value"]["text"], answer.json()["value"]["base64"]) == (None, "/3s=")
+    nothing = await service.http.get("/v1/dead-letters/intake.nobody/0/0", headers=bearer("finance"))
+    assert nothing.status_code == 404
+
+
+async def test_many_are_sent_again_or_set_aside_each_with_its_answer(service: Service) -> None:
+    channel = await service.channel()
+    first, second, third = await dead(service, channel, b"{", b"[", b"}")
+    nobody = {"topic": "intake.nobody", "partition": 0, "offset": 0}
+
+    async def command(what: str, person: str, **body: Any) -> list[Any]:
+        answer = await service.http.post(f"/v1/dead-letters/{what}", json=body, headers=commanding(person))
+        assert answer.status_code == 200, answer.text
+        return [(each["outcome"], each["code"]) for each in answer.json()["items"]]
+
+    aside = {"letters": [place_of(second), nobody], "reason": "a test of theirs"}
+    assert await command("set-aside", "finance", **aside) == [
+        ("done", None),
+        ("not_done", "unknown-dead-letter"),
+    ]
+    assert [each["offset"] for each in await letters(service, channel)] == [0, 2]
+    (shown,) = await letters(service, channel, shown="set_aside")
+    assert (shown["set_aside_by"], shown["set_aside_reason"]) == ("finance", "a test of theirs")
+    again = {"letters": [place_of(first), place_of(second), nobody]}
+    assert await command("replay", "desk", **again) == [
+        ("done", None),
+        ("done", None),
+        ("not_done", "unknown-dead-letter"),
+    ]
+    assert await command("replay", "desk", **again) == [
+        ("not_done", "replayed"),
+        ("not_done", "replayed"),
+        ("not_done", "unknown-dead-letter"),
+    ]
+    assert await command("set-aside", "desk", letters=[place_of(first)], reason="x") == [
+        ("not_done", "replayed")
+    ]
+
+    async def buried_again() -> Any:
+        found = await letters(service, channel)
+        return found if len(found) == 3 else None
+
+    assert place_of(third) in [place_of(each) for each in await until(buried_again)]
+
+
+async def test_a_list_goes_on_behind_letters_of_one_moment_and_is_narrowed(service: Service) -> None:
+    channel = await service.channel()
+    await dead(service, channel, *[b"{"] * 4, as_json(a_donation(amount_fen=0)))
+    async with service.place.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE dead_letters SET failed_at = '2030-01-01T00:00:00Z' WHERE source LIKE :s"),
+            {"s": f"{channel.topic}/%"},
+        )
+    only = {"topic": channel.topic}
+    newest = await service.http.get("/v1/dead-letters", params={"limit": 2, **only}, headers=bearer("viewer"))
+    assert [each["offset"] for each in newest.json()] == [4, 3]
+    rest = await letters(service, channel, after=newest.json()[-1]["cursor"], **only)
+    assert [each["offset"] for each in rest] == [0, 1, 2]
+    assert len(await letters(service, channel, reason="invalid-field", **only)) == 1

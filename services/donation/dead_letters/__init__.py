@@ -1,0 +1,1 @@
+"""Dead letters: records that could not be used, looked at, sent again or set aside by people."""
