@@ -66,6 +66,15 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
             if layout != "lower":  # what lies behind it is the broadcast's
                 assert not await too_faint(screen, modules), layout
 
+        assert {
+            layout for layout, screen in screens.items() if await screen.locator("#check").is_visible()
+        } == {"phone"}
+        await screens["phone"].locator("#check").click()
+        assert await screens["phone"].get_by_text("1,234,567,890.12").first.is_visible()
+        await screens["phone"].go_back()
+        await screens["phone"].evaluate("window.sameLoad = true")
+        await shows(screens["phone"], 1_234_567_890_12)
+
         await evening.happens(channel.reversed(7_890_12, number=int(gift.sequence), campaign_id=campaign))
         for layout, screen in screens.items():
             await shows(screen, 1_234_560_000_00)

@@ -208,6 +208,7 @@ function renderTotals() {
   at("number").setAttribute("aria-label", `${formatYuan(proved.net_fen)} ${language.say("yuan")}`);
   renderStepBack();
   renderProof();
+  renderCheck();
 }
 
 /** Goods given in kind, on a line of their own where there are any: a value that nobody can spend. */
@@ -239,6 +240,13 @@ function renderProof() {
   const line = language.say("proof", String(proved.version), proved.digest ?? "—", timeOf(proved.as_of));
   const reversed = proved.reversed_fen > 0n ? ` · ${language.say("proofReversed", formatYuan(proved.reversed_fen))}` : "";
   put("proof", line + reversed);
+}
+
+/** Where the number that is shown can be checked; a sample's is nowhere. */
+function renderCheck() {
+  const address = new URL(at("check").href);
+  if (proved.digest && !NOT_REAL.includes(proved.air)) address.searchParams.set("digest", proved.digest);
+  if (at("check").href !== address.href) at("check").href = address.href;
 }
 
 function renderState() {
