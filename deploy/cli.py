@@ -45,6 +45,8 @@ app.add_typer(organisation_app, name="organisation")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(screen_app, name="screen")
 app.add_typer(channel_app, name="channel")
+account_app = typer.Typer(help="Who may come into the operations console.", no_args_is_help=True)
+app.add_typer(account_app, name="account")
 app.add_typer(statement_app, name="statement")
 
 
@@ -96,9 +98,12 @@ def _plain_meter(files: int) -> Told:
 
 @app.command()
 def up() -> None:
-    """Start Kafka, PostgreSQL and the four services in the background; return when all are ready."""
+    """Start Kafka, PostgreSQL, the services and the console in the background; return when all are ready."""
     begun = time.monotonic()
     show_addresses(launcher.up(Home.from_environment(), say, download_meter))
+    from deploy.accounts import show_first  # noqa: PLC0415 - needs the services' libraries
+
+    show_first(say)
     say(f"up after {time.monotonic() - begun:.1f} s; `shanliu down` stops everything")
 
 
@@ -315,6 +320,81 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     )
     if topic is not None:
         sys.stdout.write(f"SHANLIU_TOPIC={namespace()}{topic}\n")
+
+
+# ---------------------------------------------------------------- accounts
+
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        help="viewer, desk, moderator, finance, approver, administrator: everywhere; again for each.",
+    ),
+]
+RolesAt = Annotated[
+    list[str] | None,
+    typer.Option("--at", help="organisation:role, there and at all below it; again for each."),
+]
+AccountName = Annotated[str, typer.Argument(help="Their name, which stands on every record.")]
+
+
+@account_app.command("add")
+def account_add(person: AccountName, role: Roles = None, at: RolesAt = None) -> None:
+    """Let somebody in by a password, which is printed this once."""
+    from deploy.accounts import add  # noqa: PLC0415 - needs the services' libraries
+
+    password = add(person, role or [], at or [])
+    say(f"{person} may come in; the password, shown this once:")
+    sys.stdout.write(password + "\n")
+
+
+@account_app.command("list")
+def account_list() -> None:
+    """All accounts."""
+    from deploy.accounts import listed  # noqa: PLC0415
+
+    for account in listed():
+        places = [f"{place}:{role}" for place, roles in account.grants.items() for role in sorted(roles)]
+        rights = ", ".join([*sorted(account.roles), *places]) or "no role"
+        way = "password" if account.password_hash else "provider"
+        answer(f"{account.person:<20} {way:<9} {rights}{'  (disabled)' if account.disabled else ''}")
+
+
+@account_app.command("password")
+def account_password(person: AccountName) -> None:
+    """A new password, printed this once; the old one ends, with every session."""
+    from deploy.accounts import renew  # noqa: PLC0415
+
+    password = renew(person)
+    say(f"{person}'s new password, shown this once:")
+    sys.stdout.write(password + "\n")
+
+
+@account_app.command("grant")
+def account_grant(person: AccountName, role: Roles = None, at: RolesAt = None) -> None:
+    """What somebody may do, instead of what they could; counts from their next request."""
+    from deploy.accounts import grant  # noqa: PLC0415
+
+    grant(person, role or [], at or [])
+    say(f"{person} has these roles now")
+
+
+@account_app.command("disable")
+def account_disable(person: AccountName) -> None:
+    """Keep somebody out, with every session."""
+    from deploy.accounts import disable  # noqa: PLC0415
+
+    disable(person, disabled=True)
+    say(f"{person} is kept out")
+
+
+@account_app.command("enable")
+def account_enable(person: AccountName) -> None:
+    """Let somebody in again."""
+    from deploy.accounts import disable  # noqa: PLC0415
+
+    disable(person, disabled=False)
+    say(f"{person} may come in again")
 
 
 # ---------------------------------------------------------------- proof

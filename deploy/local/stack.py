@@ -267,7 +267,6 @@ class Stack:
         return {
             "console": f"{at}:{self._ports.console}/",
             "screens": f"{at}:{self._ports.reporting}/",
-            "operations": f"{at}:{self._ports.reporting}/operations",
             "mail": f"{at}:{self._ports.mail}/",
             "donation API": f"{at}:{self._ports.donation}",
             "campaign API": f"{at}:{self._ports.campaign}",

@@ -14,6 +14,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from deploy.accounts import show_first
 from deploy.demo import on_a_stack
 from deploy.local.launcher import Meter, running
 from deploy.local.problems import Report, StackProblem
@@ -188,7 +189,7 @@ async def _until_stopped(stack: Running, say: Report) -> None:
     """Leave everything up to be looked at until Ctrl-C."""
     for what, address in stack.addresses.items():
         say(f"{what:<17} {address}")
-    say("the operations page asks for a token: shanliu token desk.lin")
+    show_first(say)
     say(PEOPLE)
     say("Ctrl-C stops everything")
     stop = asyncio.Event()

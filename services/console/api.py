@@ -129,16 +129,11 @@ def _own_router(guard: Guard, forwarder: Forwarder) -> APIRouter:
     return router
 
 
-def _administrator(session: Session) -> None:
-    if not session.person.reach("administrator").everywhere:
-        raise Problem(403, "role-missing", "This needs the role administrator, everywhere.")
-
-
 def _audit_router(engine: AsyncEngine, guard: Guard) -> APIRouter:
     router = APIRouter(tags=["audit"])
 
     async def administrator(session: Annotated[Session, Depends(guard.session)]) -> Session:
-        _administrator(session)
+        guard.require_administrator(session)
         return session
 
     @router.get("/audit", summary="Who did what", dependencies=[Depends(administrator)])

@@ -5,10 +5,14 @@ from typing import Final
 from fastapi import FastAPI
 
 from services.console import api
+from services.console.accounts_api import accounts_router
+from services.console.administration import Administration
 from services.console.api import console_router
 from services.console.forwarding import Forwarder, forwarding_router
 from services.console.guard import Guard
+from services.console.oidc import Provider
 from services.console.pages import PAGES, pages_router, renderer
+from services.console.provider_api import BEGIN, Reception, provider_router
 from services.console.settings import Settings
 from services.console.sign_in_api import sign_in_router
 from services.console.signing_in import Door
@@ -20,6 +24,7 @@ from shared.static_files import SHARED, read_static
 
 TAGS: Final = {
     "session": "Who is signed in, and how the services are.",
+    "accounts": "Who may come in, and what each may do.",
     "audit": "Who did what through the console.",
     "export": "A page's table as a file.",
 }
@@ -34,18 +39,28 @@ def create_app(settings: Settings) -> FastAPI:
     static = read_static(SHARED, PAGES / "static")
     render = renderer(static)
 
+    door = Door(engine)
+    provider = Provider(settings.oidc) if settings.oidc else None
+    reception = Reception(engine, follows_mapping=bool(settings.oidc_roles))
+
     async def database_answers() -> None:
         await database.check(engine)
 
     return create_service(
         "console",
-        parts=[database.disposing(engine), forwarder.running()],
+        parts=[
+            database.disposing(engine),
+            forwarder.running(),
+            *([provider.running()] if provider else []),
+        ],
         # A service that is away does not make the console so: its pages say which, and go on.
         checks={"database": database_answers},
         routers=[
             pages_router(guard, render, static, settings.screens_url or settings.reporting_url),
-            sign_in_router(Door(engine), guard, render),
+            sign_in_router(door, guard, render, BEGIN if provider else None),
+            *([provider_router(provider, reception, door, guard, render)] if provider else []),
             console_router(engine, guard, forwarder),
+            accounts_router(Administration(engine), guard),
             forwarding_router(forwarder, guard),
         ],
         description=str(api.__doc__),

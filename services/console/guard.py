@@ -20,7 +20,7 @@ class Guard:
 
     def __init__(self, engine: AsyncEngine, *, secure: bool, proxies: int) -> None:
         self._engine = engine
-        self._secure = secure
+        self.secure = secure
         self._proxies = proxies
         # __Host-: of this very host, over TLS, for the whole site; a browser takes it from nobody else.
         self.cookie: Final = "__Host-shanliu" if secure else "shanliu_console"
@@ -47,6 +47,11 @@ class Guard:
             require_token(found, request.headers.get(CSRF_HEADER, ""))
         return found
 
+    def require_administrator(self, session: Session) -> None:
+        """Raise Problem 403 unless the person is administrator of all: accounts and the log concern all."""
+        if not session.person.reach("administrator").everywhere:
+            raise Problem(403, "role-missing", "This needs the role administrator, everywhere.")
+
     def address(self, request: Request) -> str:
         """Where the browser is, as far as our own proxies say."""
         if self._proxies:
@@ -64,12 +69,12 @@ class Guard:
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self._secure,
+            secure=self.secure,
         )
 
     def forget(self, answer: Response) -> None:
         """Take it away."""
-        answer.delete_cookie(self.cookie, path="/", httponly=True, samesite="strict", secure=self._secure)
+        answer.delete_cookie(self.cookie, path="/", httponly=True, samesite="strict", secure=self.secure)
 
 
 def require_token(session: Session, token: str) -> None:

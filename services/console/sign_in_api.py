@@ -15,17 +15,16 @@ _LOCAL: Final = re.compile(r"/(?![/\\])[\w\-.~!$&'()*+,;=:@%/?]*", re.ASCII)
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def sign_in_router(door: Door, guard: Guard, render: Render) -> APIRouter:
-    """In, out, and out everywhere."""
+def sign_in_router(door: Door, guard: Guard, render: Render, provider: str | None) -> APIRouter:
+    """In, out, and out everywhere. `provider` is the way to the identity provider, where there is one."""
     router = APIRouter(include_in_schema=False)
 
     @router.get(SIGN_IN)
     async def page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the address's own word
         if await guard.session_or_none(request):
             return RedirectResponse(local(next), 303, headers=NO_STORE)
-        return render(
-            request, "sign-in.html", {"refused": None, "wait_s": 0, "next": local(next), "person": ""}
-        )
+        said = {"refused": None, "wait_s": 0, "next": local(next), "person": "", "provider": provider}
+        return render(request, "sign-in.html", said)
 
     @router.post(SIGN_IN)
     async def sign_in(request: Request) -> Response:
@@ -39,6 +38,7 @@ def sign_in_router(door: Door, guard: Guard, render: Render) -> APIRouter:
                 "wait_s": made.wait_s,
                 "next": local(fields.get("next", "/")),
                 "person": person[:64],
+                "provider": provider,
             }
             answer = render(request, "sign-in.html", said, status=429 if made.wait_s else 401)
             if made.wait_s:

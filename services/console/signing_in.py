@@ -38,7 +38,8 @@ class Door:
         """The key of a new session, or why there is none. Takes as long for a name that nobody has."""
         wait_s = await self._charge(person, address)
         async with self._engine.connect() as connection:
-            account = await accounts.find_or_none(connection, person)
+            # A name that no account can have is nobody's, and PostgreSQL's text can't hold every one.
+            account = await accounts.find_or_none(connection, person if person.isprintable() else "")
         known = account.person if account else UNKNOWN
         if wait_s:
             await self._write("locked-out", known, address, f"waits {wait_s} s after wrong passwords")

@@ -1,7 +1,6 @@
 """The reporting API: public totals of campaigns, and the operations desk's view."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -23,7 +22,7 @@ from services.reporting.schemas import (
 )
 from services.reporting.stream import unknown_campaign
 from services.reporting.totals import CampaignState
-from shared.access import Person
+from shared.access import Role, require
 from shared.problems import Problem, answers
 from shared.versions import matches
 
@@ -33,6 +32,8 @@ STREAM: Final = (
     " `messages_gone` (ids) of a change are what came before it and what must go, where something did."
     " A `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
 )
+VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")
+"""Whoever works on the evening may look at it."""
 MAX_MINUTES: Final = 24 * 60
 MAX_MINUTE_ROWS: Final = 50_000
 DEFAULT_MINUTES: Final = 60
@@ -163,9 +164,9 @@ def _stream_router() -> APIRouter:
     return router
 
 
-def operations_router(desk: OperationsDesk, viewer: Callable[[Request], Person | None]) -> APIRouter:
+def operations_router(desk: OperationsDesk) -> APIRouter:
     """What operators may read."""
-    router = APIRouter(tags=["operations"], dependencies=[Depends(viewer)])
+    router = APIRouter(tags=["operations"], dependencies=[Depends(require(*VIEWERS))])
 
     @router.get("/v1/operations", summary="Pace, lag, held, conflicts, dead letters, gaps, streams")
     async def operations(response: Response) -> Operations:

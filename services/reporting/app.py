@@ -24,7 +24,7 @@ from services.reporting.lag import LagWatch
 from services.reporting.looks.api import themes_router
 from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.operations import OperationsDesk
-from services.reporting.pages import Access, Views, pages_router
+from services.reporting.pages import Views, pages_router
 from services.reporting.proving.api import Proofs, proofs_router
 from services.reporting.proving.history import History
 from services.reporting.publishing import TotalsPublisher
@@ -32,7 +32,6 @@ from services.reporting.screens import api as screens_api
 from services.reporting.screens import links
 from services.reporting.screens.stream import ScreenStreamEndpoint
 from services.reporting.screens.watching import ScreenWatch
-from services.reporting.sessions import Sessions
 from services.reporting.settings import Settings
 from services.reporting.snapshot import SnapshotEndpoint
 from services.reporting.stream import StreamEndpoint
@@ -124,9 +123,6 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     follower = TotalsFollower(settings, engine, hub)
     lag = LagWatch(settings)
     desk = OperationsDesk(engine, hub, lag, follower)
-    open_desk = settings.operators_file is None and settings.console_key_file is None
-    operators = None if open_desk else Operators.of("reporting", settings)
-    access = Access(operators, Sessions())
     shelf = Shelf(engine)
     federation = FederationView(engine)
     watch = ScreenWatch(engine, hub)
@@ -144,16 +140,14 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
         routers=[
             public_router(hub, engine),
             proofs_router(proofs),
-            operations_router(desk, access.viewer),
+            operations_router(desk),
             reports_router(shelf),
             screens_api.router,
             themes_router(engine),
             organisations_router(federation),
             pages_router(
                 Views(hub, shelf, federation, watch, proofs, Wardrobe(engine)),
-                access,
                 public_url=settings.public_url.rstrip("/"),
-                secure_cookies=settings.secure_cookies,
             ),
         ],
         routes=[

@@ -22,7 +22,6 @@ class Settings(ServiceSettings, KafkaSettings, AccessSettings):
         description="where the audience's phones reach the pages: stands in codes to scan; empty: as asked",
     )
     max_streams: int = Field(default=5_000, ge=1, description="streams one process holds at most")
-    secure_cookies: bool = Field(default=False, description="behind TLS: never send the session in the clear")
 
     def has_role(self, role: Role) -> bool:
         """Whether this process plays a role."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,9 @@ from deploy.topics import apply_topics
 from services.console import accounts
 from services.console.passwords import hash_password
 from shared.access import Role
+from shared.broker import KafkaSettings, Publisher
 from shared.database import create_engine, disposing
+from tests.browser.evening import Evening, Reporting
 from tests.databases import Databases
 
 PASSWORD: Final = "a-password-of-the-tests"
@@ -116,6 +119,15 @@ class Console:
         cookies.append({"name": "shanliu_language", "value": lang, "url": self.url})
         await context.add_cookies(cookies)  # type: ignore[arg-type]
         return context
+
+    @asynccontextmanager
+    async def evening(self) -> AsyncIterator[Evening]:
+        """Events as the other services would send them, for the reporting service behind this console."""
+        await self.needs("reporting")
+        wiring = self.services.wiring
+        settings = KafkaSettings(kafka_bootstrap_servers=wiring.kafka, kafka_namespace=wiring.namespace)
+        async with Publisher(settings) as publisher:
+            yield Evening(publisher, Reporting({}, self.services.log("reporting"), wiring.ports["reporting"]))
 
     def log(self, name: str) -> str:
         """What a process has written."""

@@ -64,8 +64,8 @@ def operators_file(folder: Path) -> Path:
 class Reporting:
     """`python -m services.reporting` with both roles, as a process of its own."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self.port = free_port()
+    def __init__(self, environment: Mapping[str, str], log: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **os.environ,

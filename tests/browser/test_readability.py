@@ -12,7 +12,6 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from tests.browser.evening import Evening, until
-from tests.browser.test_operations import says, sign_in
 from tests.browser.test_screen import open_screen, shows
 from tests.reports import a_correction
 from tests.services.reporting.test_reports import published
@@ -201,18 +200,3 @@ async def test_a_report_can_be_read_and_on_a_phone_no_figure_of_it_is_cut(
     await until("the report is public", there)
     await check(page, modules)
     assert await cut_cells(page) == 0
-
-
-async def test_the_desk_and_its_sign_in_can_be_read(page: Page, modules: Page, evening: Evening) -> None:
-    await sign_in(page, evening.reporting.url, "wrong")
-    await check(page, modules)
-    campaign, channel = "readable-desk", evening.channel()
-    await evening.happens(
-        evening.campaigns.launched(campaign),
-        channel.held(campaign_id=campaign),
-        channel.conflicted(campaign_id=campaign),
-    )
-    await sign_in(page, evening.reporting.url)
-    await says(page, "state", "实时")
-    await page.locator("#channels tr").filter(has_text=channel.channel).wait_for()
-    await check(page, modules)

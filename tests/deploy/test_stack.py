@@ -147,7 +147,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def test_up_tend_kill_up_down(machine: Machine) -> None:
     first = machine.run("up")
-    assert f"http://127.0.0.1:{machine.base + 4}/operations" in first.stderr
+    assert f"http://127.0.0.1:{machine.base + 5}/" in first.stderr
     assert machine.answers("/readyz")
     assert stat.S_IMODE(machine.home.secrets_file.stat().st_mode) == 0o600
 
@@ -165,7 +165,7 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
 
     told = machine.run("status").stdout  # what was asked for is on stdout, so that it can be piped
     assert "donation-worker" in told
-    assert f"http://127.0.0.1:{machine.base + 4}/operations" in told
+    assert f"http://127.0.0.1:{machine.base + 5}/" in told
 
     for service in services.SERVICES:
         exposed = machine.exposed(service.port_name)

@@ -55,6 +55,6 @@ async def test_every_operation_answers_what_its_document_says(client: httpx.Asyn
 
 async def test_nobody_is_let_in_without_a_token(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
-    assert document["paths"]["/v1/operations"]["get"]["security"][1] == {"session": []}
+    assert len(document["paths"]["/v1/operations"]["get"]["security"]) == 1
     operations = operations_of(document)
     assert await asyncio.to_thread(let_in_without_a_token, operations, of_this_loop(client)) == []

@@ -1,4 +1,4 @@
-"""Small rules of the HTTP interface: ranges of minutes, ETags, sessions, static files."""
+"""Small rules of the HTTP interface: ranges of minutes, ETags, static files."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,15 +6,12 @@ from pathlib import Path
 import pytest
 
 from services.reporting.api import bounded_range
-from services.reporting.sessions import MAX_SESSIONS, Sessions
-from shared.access import Person
 from shared.problems import Problem
 from shared.static_files import read_static
 from shared.versions import matches
 from tests.services.reporting.builders import EVENING
 
 MINUTE = EVENING.replace(second=0)
-VIEWER = Person("chen", frozenset({"viewer"}))
 
 
 def test_the_last_hour_is_given_unless_said_otherwise() -> None:
@@ -48,28 +45,6 @@ def test_an_empty_or_too_long_range_is_refused_by_name(start: object, length: ti
 )
 def test_if_none_match(named: str, *, expected: bool) -> None:
     assert matches(named, '"a"') is expected
-
-
-def test_a_session_names_its_person_until_it_is_closed() -> None:
-    sessions = Sessions()
-    key = sessions.open(VIEWER)
-    assert sessions.person(key) == VIEWER
-    sessions.close(key)
-    assert sessions.person(key) is None
-
-
-def test_nobody_holds_a_key_that_was_not_given() -> None:
-    sessions = Sessions()
-    sessions.open(VIEWER)
-    assert [sessions.person(key) for key in (None, "", "guess")] == [None, None, None]
-
-
-def test_the_number_of_sessions_is_bounded() -> None:
-    sessions = Sessions()
-    first = sessions.open(VIEWER)
-    later = [sessions.open(VIEWER) for _ in range(MAX_SESSIONS)]
-    assert sessions.person(first) is None
-    assert sessions.person(later[-1]) == VIEWER
 
 
 def test_only_files_below_the_folder_can_be_asked_for(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ export class Sheet {
     document.querySelector("dialog.sheet[open]")?.close();
     document.body.append(this.node);
     this.node.showModal();
+    this.node.querySelector(".sheet-body :is(input, select, textarea):not([readonly])")?.focus();
     return this;
   }
 

@@ -1,99 +1,68 @@
-// The operations page: asks /v1/operations each second and writes the answer into nodes that stay.
+// The page of the evening: everything that may need a hand, from the reporting service, and how the services are.
 
+import { get, Trouble } from "./api.js";
 import { minuteOf, timeOf } from "./clock.js";
-import { parseExact } from "./frames.js";
-import { Language } from "./language.js";
+import { at, element, fill, put } from "./dom.js";
+import { Live } from "./live.js";
 import { formatPlain, formatShort, formatYuan, permille } from "./money.js";
-import { OPERATIONS_TEXTS } from "./operations-texts.js";
+import { Shell } from "./shell.js";
 import { Sparkline, perMinute } from "./sparkline.js";
+import { TONIGHT_TEXTS } from "./texts/tonight.js";
 
-const ASK_MS = 1_000;
-const ASK_HIDDEN_MS = 5_000;
-const ANSWER_MS = 4_000;
-const MINUTES_EVERY = 5; // rounds
-const STALE_MS = 5_000;
+const ASK_MS = 2_000;
+const SLOW_ROUNDS = 3; // minutes, plans and health are asked each so many rounds
 // Records that wait: a service reads thousands a second, so a few hundred are a moment, these are a delay.
 const LAG_WARN = 1_000;
 const LAG_ALARM = 20_000;
 const STREAMS_WARN_SHARE = 0.9;
 const INTAKE = "intake.";
 const WORKER = "donation-worker";
+const HOUR_MINUTES = 60n;
 
-const at = (id) => document.getElementById(id);
-const language = new Language(OPERATIONS_TEXTS, render);
-const say = (key, ...data) => language.say(key, ...data);
+const shell = new Shell(TONIGHT_TEXTS, () => render());
+const { say } = shell;
 const spark = new Sparkline(at("spark"));
 
-let view = null; // the last answer
-let answeredAt = 0;
-let trouble = null; // {key, data} of what went wrong since
+let view = null; // the last answer of the reporting service
+let health = null; // how the services are
+let plans = new Map(); // campaign → its summary, with its window
 let minutes = null; // {campaign, rows} | {campaign, failed}
+let rounds = 0;
 let chosen = new URLSearchParams(location.search).get("campaign");
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** Make `parent` have one child per item: nodes are reused, so that an evening adds none. */
-function fill(parent, items, make, write) {
-  while (parent.children.length < items.length) parent.append(make());
-  while (parent.children.length > items.length) parent.lastElementChild.remove();
-  items.forEach((item, i) => write(parent.children[i], item));
-}
-
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.append(...children);
-  return made;
-}
-
-const makeRow = (classes) => () => element("tr", "", ...classes.map((name) => element("td", name)));
-const writeRow = (texts) => (row, item) => texts(item).forEach((text, i) => put(row.children[i], text));
+const makeRow = (classes) => () => element("tr", {}, ...classes.map((name) => element("td", { class: name || null })));
+const writeRow = (row, texts) => texts.forEach((text, i) => put(row.children[i], text));
 const number = (count) => count.toLocaleString("en-US");
 const named = (prefix, code) => say(`${prefix}-${code}`) ?? code;
 const sum = (items, key) => items.reduce((total, item) => total + item[key], 0);
+const setLevel = (node, level) => (node.dataset.level = level);
 
 // ------------------------------------------------------------------ asking
 
-async function ask(address) {
-  const response = await fetch(address, {
-    cache: "no-store",
-    credentials: "same-origin",
-    signal: AbortSignal.timeout ? AbortSignal.timeout(ANSWER_MS) : undefined,
-  });
-  const body = await response.text();
-  if (response.ok) return parseExact(body);
-  throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status, detail: detailOf(body) });
-}
-
-function detailOf(body) {
+const live = new Live(shell, ASK_MS, async () => {
+  const slowly = rounds % SLOW_ROUNDS === 0;
+  rounds += 1;
+  if (slowly) await askHealth();
   try {
-    return String(JSON.parse(body).detail ?? "");
-  } catch {
-    return "";
+    view = await get("reporting", "/operations", {}, { tries: 0 });
+    if (slowly) await Promise.all([askPlans(), askMinutes()]);
+  } finally {
+    render();
+  }
+});
+
+async function askHealth() {
+  try {
+    health = await get("console", "/health", {}, { tries: 0 });
+  } catch (trouble) {
+    if (!(trouble instanceof Trouble)) throw trouble;
+    health = null;
   }
 }
 
-function troubleOf(error) {
-  if (error.status === 401) return { key: "signIn", data: [] };
-  if (error.status === 403) return { key: "roleMissing", data: [] };
-  if (error.status) return { key: "refused", data: [error.detail || error.message] };
-  return { key: "unreachable", data: [view === null ? "—" : timeOf(view.as_of)] };
-}
-
-async function round(count) {
-  try {
-    view = await ask("/v1/operations");
-    answeredAt = Date.now();
-    trouble = null;
-  } catch (error) {
-    trouble = troubleOf(error);
-    if (error.status === 401) location.assign("/login");
-  }
-  if (view !== null && count % MINUTES_EVERY === 0) await askMinutes();
-  render();
-  setTimeout(() => round(count + 1), document.hidden ? ASK_HIDDEN_MS : ASK_MS);
+async function askPlans() {
+  const answer = await get("reporting", "/campaigns", {}, { tries: 0 });
+  plans = new Map(answer.campaigns.map((campaign) => [campaign.campaign_id, campaign]));
 }
 
 async function askMinutes() {
@@ -104,15 +73,15 @@ async function askMinutes() {
   }
   const id = campaign.campaign_id;
   try {
-    const answer = await ask(`/v1/campaigns/${encodeURIComponent(id)}/minutes`);
+    const answer = await get("reporting", `/campaigns/${encodeURIComponent(id)}/minutes`, {}, { tries: 0 });
     minutes = { campaign: id, rows: answer.minutes };
-  } catch {
+  } catch (trouble) {
+    if (!(trouble instanceof Trouble)) throw trouble;
     minutes = { campaign: id, failed: true, rows: [] };
   }
 }
 
-const chosenCampaign = () =>
-  view.campaigns.find((campaign) => campaign.campaign_id === chosen) ?? view.campaigns[0];
+const chosenCampaign = () => view?.campaigns.find((campaign) => campaign.campaign_id === chosen) ?? view?.campaigns[0];
 
 function choose(id) {
   chosen = id;
@@ -125,36 +94,36 @@ function choose(id) {
 // ------------------------------------------------------------------ writing
 
 function render() {
-  document.title = `${say("title")} · 善流`;
-  const fresh = view !== null && trouble === null && Date.now() - answeredAt < STALE_MS;
-  document.body.dataset.state = fresh ? "live" : view === null && trouble === null ? "connecting" : "stale";
-  put(at("state"), say(document.body.dataset.state));
-  renderAlerts();
+  renderHealth();
   if (view === null) return;
-  put(at("as_of"), say("asOf", timeOf(view.as_of)));
+  renderWarnings();
   renderFigures();
   renderSpark();
   renderCampaigns();
   renderChannels();
   renderLetters();
-  renderServices();
+  renderLag();
 }
 
-function renderAlerts() {
-  const alerts = [];
-  if (trouble !== null) alerts.push({ level: "alarm", text: say(trouble.key, ...trouble.data) });
-  else if (view !== null) {
-    if (view.lag_error !== null) alerts.push({ level: "warn", text: say("lagUnknown", view.lag_error) });
-    if (!view.listening) alerts.push({ level: "warn", text: say("notListening") });
-  }
-  fill(at("alerts"), alerts, () => element("p", ""), (line, alert) => {
-    line.className = alert.level;
-    put(line, alert.text);
+function renderHealth() {
+  const services = health?.services ?? [];
+  fill(at("health"), services, () => element("li", {}, element("span", { class: "badge" }), element("span", { class: "why" })), (item, each) => {
+    const [badge, why] = item.children;
+    setLevel(badge, { ready: "good", "not ready": "warn", away: "alarm" }[each.state]);
+    put(badge, `${say("services")[each.service]} · ${say("health")[each.state]}`);
+    put(why, each.missing.length > 0 ? say("missing", each.missing.join(", ")) : "");
   });
 }
 
+function renderWarnings() {
+  const warnings = [];
+  if (view.lag_error !== null) warnings.push(say("lagUnknown", view.lag_error));
+  if (!view.listening) warnings.push(say("notListening"));
+  fill(at("warnings"), warnings, () => element("p", { class: "warn" }), put);
+}
+
 function figure(name, level, value, hint) {
-  at(`figure-${name}`).dataset.level = level;
+  setLevel(at(`figure-${name}`), level);
   put(at(name), value);
   put(at(`${name}-hint`), hint);
 }
@@ -171,7 +140,7 @@ function renderFigures() {
   const [one, five, fifteen] = paces.map((entries) => number(Math.round(sum(entries, "donations_per_minute") * 10) / 10));
   figure("pace", "plain", one, say("paceHint", five, fifteen));
   const age = view.newest_age_s;
-  figure("newest", "plain", age === null ? say("newestNone") : say("ago", duration(age)), say("newestHint"));
+  figure("newest", "plain", age === null ? say("newestNone") : say("ago", shell.duration(age * 1000)), say("newestHint"));
   const waiting = sum(view.lag, "records");
   const lagLevel = waiting >= LAG_ALARM ? "alarm" : waiting >= LAG_WARN ? "warn" : "good";
   const known = view.lag_error === null;
@@ -186,14 +155,8 @@ function renderFigures() {
   figure("streams", full ? "warn" : "plain", number(view.streams_open), say("streamsHint", number(view.max_streams)));
 }
 
-function duration(seconds) {
-  if (seconds < 90) return say("seconds", Math.floor(seconds));
-  if (seconds < 5400) return say("minutes", Math.floor(seconds / 60));
-  return say("hours", Math.floor(seconds / 3600));
-}
-
 const titleOf = (campaign) =>
-  (language.code === "en" && campaign.title_en) || campaign.title || `${say("unknownCampaign")} ${campaign.campaign_id}`;
+  (shell.code === "en" && campaign.title_en) || campaign.title || `${say("unknownCampaign")} ${campaign.campaign_id}`;
 
 function renderSpark() {
   const campaign = chosenCampaign();
@@ -209,19 +172,18 @@ function renderSpark() {
 }
 
 function makeCampaign() {
-  const button = element("button", "choose");
-  button.type = "button";
+  const button = element("button", { type: "button", class: "choose" });
   button.addEventListener("click", () => choose(button.dataset.campaign));
   const facts = ["received", "promised", "disbursed"].map((name) =>
-    element("div", name, element("dt", ""), element("dd", "")),
+    element("div", { class: name }, element("dt"), element("dd")),
   );
-  const head = element("p", "campaign-head", button, element("span", "status"), element("a", "to-screen"));
-  const bar = element("div", "bar", element("div", "bar-fill"));
-  return element("li", "campaign", head, bar, element("dl", "facts", ...facts), element("p", "doubts"));
+  const head = element("p", { class: "campaign-head" }, button, element("span", { class: "status" }), element("a", { class: "to-screen", target: "_blank", rel: "noopener" }));
+  const bar = element("div", { class: "bar" }, element("div", { class: "bar-fill" }), element("div", { class: "bar-plan" }));
+  return element("li", { class: "campaign" }, head, bar, element("p", { class: "plan" }), element("dl", { class: "amounts" }, ...facts), element("p", { class: "doubts" }));
 }
 
 function writeCampaign(item, campaign) {
-  const [head, bar, facts, doubts] = item.children;
+  const [head, bar, plan, facts, doubts] = item.children;
   const [button, status, link] = head.children;
   item.dataset.status = campaign.status ?? "unknown";
   button.dataset.campaign = campaign.campaign_id;
@@ -229,18 +191,38 @@ function writeCampaign(item, campaign) {
   put(button, titleOf(campaign));
   put(status, statusText(campaign.status));
   link.hidden = campaign.title === null;
-  link.href = `/screens/${encodeURIComponent(campaign.campaign_id)}${language.code === "en" ? "?lang=en" : ""}`;
+  link.href = `${shell.me.screens_url}/screens/${encodeURIComponent(campaign.campaign_id)}${shell.code === "en" ? "?lang=en" : ""}`;
   put(link, say("openScreen"));
   const goal = campaign.goal_fen ?? 0n;
+  const planned = planOf(campaign);
   bar.hidden = goal <= 0n;
   bar.style.setProperty("--share", String(Math.min(1000, permille(campaign.net_fen, goal)) / 1000));
+  bar.style.setProperty("--plan", String(planned ? planned.elapsed / 1000 : 0));
+  put(plan, planned ? planned.text : "");
+  plan.dataset.level = planned?.level ?? "";
   const amounts = [campaign.net_fen, campaign.promised_fen, campaign.disbursed_fen];
   ["received", "promised", "disbursed"].forEach((name, i) => {
     const [term, value] = facts.children[i].children;
     put(term, say(name));
-    put(value, amounts[i] === null ? "—" : i === 0 ? formatYuan(amounts[i]) : formatShort(amounts[i], language.code));
+    put(value, amounts[i] === null ? "—" : i === 0 ? formatYuan(amounts[i]) : formatShort(amounts[i], shell.code));
   });
   put(doubts, doubtsOf(campaign));
+}
+
+/** Where the campaign stands against an even pace to its goal, and what the rest of its time asks an hour. */
+function planOf(campaign) {
+  const summary = plans.get(campaign.campaign_id);
+  if (!summary || campaign.status !== "launched" || campaign.goal_fen === null || campaign.goal_fen <= 0n) return null;
+  const [start, end, now] = [summary.window_start, summary.window_end, view.as_of].map((iso) => Date.parse(iso));
+  if (now < start || now > end) return null;
+  const elapsed = Math.floor(((now - start) * 1000) / (end - start));
+  const share = permille(campaign.net_fen, campaign.goal_fen);
+  if (share >= 1000) return { elapsed, level: "good", text: say("planReached", share / 10) };
+  const minutesLeft = BigInt(Math.max(1, Math.floor((end - now) / 60_000)));
+  const neededFen = ((campaign.goal_fen - campaign.net_fen) * HOUR_MINUTES) / minutesLeft;
+  const recent = campaign.pace.at(-1)?.fen_per_minute ?? 0n;
+  const text = say("plan", share / 10, elapsed / 10, formatPlain(neededFen / 100n * 100n), formatPlain(BigInt(recent) * HOUR_MINUTES / 100n * 100n));
+  return { elapsed, level: share >= elapsed ? "good" : "warn", text };
 }
 
 function statusText(status) {
@@ -265,11 +247,11 @@ function renderCampaigns() {
   fill(at("campaigns"), view.campaigns, makeCampaign, writeCampaign);
 }
 
-/** One line per channel over all campaigns, with what waits in its topic. */
+/** One line per channel over all campaigns, with what waits in its topic and what could not be used of it. */
 function channelsOf() {
   const lines = new Map();
   const line = (channel) => {
-    if (!lines.has(channel)) lines.set(channel, { channel, waiting: 0, donations: 0, net_fen: 0n, held: 0, conflicts: 0 });
+    if (!lines.has(channel)) lines.set(channel, { channel, waiting: 0, donations: 0, net_fen: 0n, held: 0, conflicts: 0, errors: 0 });
     return lines.get(channel);
   };
   for (const entry of view.campaigns.flatMap((campaign) => campaign.channels)) {
@@ -282,25 +264,20 @@ function channelsOf() {
   for (const entry of view.lag) {
     if (entry.group === WORKER && entry.topic.startsWith(INTAKE)) line(entry.topic.slice(INTAKE.length)).waiting += entry.records;
   }
+  for (const entry of view.dead_letters.counts) {
+    if (entry.topic.startsWith(INTAKE)) line(entry.topic.slice(INTAKE.length)).errors += entry.count;
+  }
   return [...lines.values()].sort((a, b) => b.donations - a.donations || (a.channel < b.channel ? -1 : 1));
 }
 
 function renderChannels() {
   const channels = channelsOf();
   at("channels-empty").hidden = channels.length > 0;
-  const texts = writeRow((line) => [
-    named("channel", line.channel),
-    number(line.waiting),
-    number(line.donations),
-    formatYuan(line.net_fen),
-    number(line.held),
-    number(line.conflicts),
-  ]);
-  fill(at("channels"), channels, makeRow(["", "n", "n", "n", "n", "n"]), (row, line) => {
-    texts(row, line);
-    row.children[1].dataset.level = line.waiting >= LAG_ALARM ? "alarm" : line.waiting >= LAG_WARN ? "warn" : "";
-    row.children[4].dataset.level = line.held > 0 ? "warn" : "";
-    row.children[5].dataset.level = line.conflicts > 0 ? "warn" : "";
+  fill(at("channels"), channels, makeRow(["", "n", "n", "n", "n", "n", "n"]), (row, line) => {
+    const counts = [line.waiting, line.donations].map(number);
+    writeRow(row, [named("channel", line.channel), ...counts, formatYuan(line.net_fen), ...[line.held, line.conflicts, line.errors].map(number)]);
+    setLevel(row.children[1], line.waiting >= LAG_ALARM ? "alarm" : line.waiting >= LAG_WARN ? "warn" : "");
+    [line.held, line.conflicts, line.errors].forEach((count, i) => setLevel(row.children[4 + i], count > 0 ? "warn" : ""));
   });
 }
 
@@ -310,36 +287,28 @@ function renderLetters() {
   fill(
     at("letter-counts"),
     letters.counts,
-    () => element("li", ""),
+    () => element("li"),
     (item, entry) => put(item, `${named("reason", entry.reason)} · ${entry.topic} · ${number(entry.count)}`),
   );
-  fill(
-    at("letters-rows"),
-    letters.newest,
-    makeRow(["", "detail", "place"]),
-    writeRow((letter) => [
-      timeOf(letter.at),
-      `${named("reason", letter.reason)} — ${letter.detail}`,
-      `${letter.topic}/${letter.partition}:${letter.offset}`,
-    ]),
+  fill(at("letters-rows"), letters.newest, makeRow(["", "wide", "dim"]), (row, letter) =>
+    writeRow(row, [timeOf(letter.at), `${named("reason", letter.reason)} — ${letter.detail}`, `${letter.topic}/${letter.partition}:${letter.offset}`]),
   );
 }
 
-function renderServices() {
+function renderLag() {
   at("services-empty").hidden = view.lag.length > 0;
-  fill(at("services"), view.lag, makeRow(["", "place", "n"]), (row, entry) => {
-    writeRow(() => [named("group", entry.group), entry.topic, number(entry.records)])(row, entry);
-    row.children[2].dataset.level = entry.records >= LAG_ALARM ? "alarm" : entry.records >= LAG_WARN ? "warn" : "";
+  fill(at("services"), view.lag, makeRow(["", "dim", "n"]), (row, entry) => {
+    writeRow(row, [named("group", entry.group), entry.topic, number(entry.records)]);
+    setLevel(row.children[2], entry.records >= LAG_ALARM ? "alarm" : entry.records >= LAG_WARN ? "warn" : "");
   });
   const open = view.gaps.filter((gap) => gap.open);
   at("gaps-panel").hidden = open.length === 0;
   fill(
     at("gaps-rows"),
     open,
-    () => element("li", ""),
+    () => element("li"),
     (item, gap) => put(item, `${gap.source} · ${gap.mark} → ${gap.awaited_sequence} · ${timeOf(gap.first_seen_at)}`),
   );
 }
 
-setInterval(render, ASK_MS); // a stalled answer must not look live
-round(0);
+shell.keys.on("r", "keyRound", () => live.round());

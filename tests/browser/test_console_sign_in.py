@@ -1,0 +1,66 @@
+"""Signing in and out in a real browser, and what the shell of every page does."""
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import PASSWORD, Console
+from tests.browser.test_readability import check
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_people_come_in_and_go_and_their_choices_stay(
+    console: Console, browser: Browser, complaints: Complaints, modules: Page
+) -> None:
+    context = await browser.new_context(base_url=console.url, viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/audit?kind=export")
+    await page.get_by_label("用户名").fill("administrator")
+    await page.get_by_label("密码").fill("wrong")
+    await page.get_by_role("button", name="登录").click()
+    await expect(page.get_by_role("alert")).to_have_text("用户名或密码不正确。")
+    await expect(page.get_by_label("用户名")).to_have_value("administrator")
+    await check(page, modules)
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("alert")).to_have_text("User name or password is wrong.")
+
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/audit?kind=export")
+    await expect(page.locator("h1")).to_have_text("Audit log")
+    await page.keyboard.press("D")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("to the filters")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("g")
+    await page.keyboard.press("t")
+    await page.wait_for_url(f"{console.url}/")
+
+    link = await context.new_page()
+    await link.goto("/sign-in?next=/audit")
+    await link.wait_for_url("**/audit")
+
+    await page.locator(".me summary").click()
+    await page.get_by_role("button", name="Sign out everywhere").click()
+    await page.wait_for_url("**/sign-in")
+    await link.reload()
+    assert "/sign-in" in link.url
+    await context.close()
+
+
+async def test_it_works_without_a_script(console: Console, browser: Browser) -> None:
+    context = await browser.new_context(base_url=console.url, java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await page.get_by_label("用户名").fill("viewer")
+    await page.get_by_label("密码").fill(PASSWORD)
+    await page.get_by_role("button", name="登录").click()
+    await expect(page.locator(".me .name")).to_have_text("viewer")
+    await page.locator(".me summary").click()
+    await page.get_by_role("button", name="退出", exact=True).click()
+    await expect(page).to_have_url(f"{console.url}/sign-in")
+    await context.close()

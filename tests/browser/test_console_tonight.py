@@ -1,0 +1,186 @@
+"""The page of the evening, in a real browser on the real console before a real reporting service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from shared.dead_letters import DeadLetter
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+from tests.browser.evening import Evening, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+TEXTS = "[...document.querySelectorAll('[data-text], .hint, .badge')].map(e => e.textContent).join(' ')"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def happening(console: Console) -> AsyncIterator[Evening]:
+    """The events of an evening, for the reporting service behind the console."""
+    async with console.evening() as evening:
+        yield evening
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tonight(console: Console, happening: Evening, complaints: Complaints) -> AsyncIterator[Page]:
+    """The page, open and live, of somebody who may only look."""
+    context = await console.context("viewer")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/")
+    await live(page)
+    yield page
+    await context.close()
+
+
+async def live(page: Page) -> None:
+    await expect(page.locator("#freshness")).to_have_attribute("data-state", "live", timeout=20_000)
+
+
+async def shows(page: Page, element: str, text: str) -> None:
+    await expect(page.locator(f"#{element}")).to_have_text(text, timeout=60_000)
+
+
+async def test_the_desk_sees_the_evening_without_a_reload(tonight: Page, happening: Evening) -> None:
+    page = tonight
+    campaign, channel = "desk", happening.channel()
+    now = datetime.now(UTC)
+    await happening.happens(happening.campaigns.launched(campaign, title="运营看的晚会"))
+    await page.evaluate("window.sameLoad = true")
+    held, conflicts, letters = [
+        int(await page.locator(f"#{name}").text_content() or "") for name in ("held", "conflicts", "letters")
+    ]
+    gifts = [channel.received(12_300, campaign_id=campaign, at=now, received_at=now) for _ in range(7)]
+    await happening.happens(
+        *gifts, channel.held(campaign_id=campaign), channel.conflicted(campaign_id=campaign)
+    )
+    await happening.bury(
+        DeadLetter(
+            reason="malformed-json",
+            detail="The body is refused: <b>not JSON</b>",
+            service="donation",
+            topic=f"intake.{channel.channel}",
+            partition=0,
+            offset=1041,
+            recorded_at=now,
+            failed_at=now,
+        )
+    )
+    await shows(page, "held", str(held + 1))
+    await shows(page, "conflicts", str(conflicts + 1))
+    await shows(page, "letters", str(letters + 1))
+    line = page.locator("#channels tr").filter(has_text=channel.channel)
+
+    async def counted() -> bool:
+        wanted = [channel.channel, "0", "7", "861.00", "1", "1", "1"]
+        return await line.locator("td").all_text_contents() == wanted
+
+    await until("the channel's line is right", counted)
+    letter = page.locator("#letters-rows tr").filter(has_text=f"intake.{channel.channel}/0:1041")
+    await expect(letter).to_contain_text("JSON 格式错误 — The body is refused: <b>not JSON</b>")
+
+    await page.locator(".campaign").filter(has_text="运营看的晚会").get_by_role("button").click()
+    await expect(page.locator("#spark-peak")).to_contain_text("峰值 7 笔", timeout=30_000)
+    await expect(page.locator("#spark-title")).to_contain_text("运营看的晚会")
+    assert await page.evaluate("window.sameLoad") is True
+
+
+async def test_pace_stands_against_the_plan(tonight: Page, happening: Evening) -> None:
+    now, channel = datetime.now(UTC), happening.channel()
+    await happening.happens(
+        happening.campaigns.launched(
+            "planned",
+            title="按计划的晚会",
+            goal_fen=100_000,
+            window_start=now - timedelta(hours=2),
+            window_end=now + timedelta(hours=2),
+        ),
+        channel.received(20_000, campaign_id="planned", at=now, received_at=now),
+    )
+    plan = tonight.locator(".campaign").filter(has_text="按计划的晚会").locator(".plan")
+    await expect(plan).to_contain_text("已达 20% · 时间过 50", timeout=60_000)
+    await expect(plan).to_have_attribute("data-level", "warn")
+    await happening.happens(channel.received(60_000, campaign_id="planned", at=now, received_at=now))
+    await expect(plan).to_have_attribute("data-level", "good", timeout=60_000)
+
+
+async def test_the_lag_and_the_health_of_the_services_are_known(tonight: Page, happening: Evening) -> None:
+    await happening.happens(happening.campaigns.launched("lag"))
+    line = tonight.locator("#services tr").filter(has_text="campaign.events").filter(has_text="统计")
+    await expect(line.locator("td").last).to_have_text("0", timeout=60_000)
+    health = tonight.locator("#health")
+    await expect(health.locator("li").filter(has_text="统计")).to_contain_text("就绪")
+    await expect(health.locator("li").filter(has_text="通知")).to_contain_text("没有回答")
+
+
+async def test_a_service_that_is_away_is_said_to_be_and_comes_back(console: Console, tonight: Page) -> None:
+    await asyncio.to_thread(console.services.child("reporting").stop)
+    alert = tonight.locator("#alerts")
+    await expect(alert).to_contain_text("统计服务暂时没有回答", timeout=30_000)
+    await expect(tonight.locator("#freshness")).to_have_attribute("data-state", "stale", timeout=30_000)
+    await expect(tonight.locator("#health li").filter(has_text="统计")).to_contain_text("没有回答")
+    await asyncio.to_thread(console.services.restart, "reporting")
+    await live(tonight)
+    await expect(alert).to_have_text("")
+
+
+async def test_nothing_is_asked_while_the_page_is_out_of_sight(tonight: Page) -> None:
+    hide = """Object.defineProperty(document, 'hidden', {get: () => window.away, configurable: true});
+              window.away = true"""
+    count = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/operations')).length"
+    await tonight.evaluate(hide)
+    await expect(tonight.locator("#freshness")).to_have_attribute("data-state", "stale", timeout=30_000)
+    before = await tonight.evaluate(count)
+    await tonight.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    await live(tonight)
+    assert await tonight.evaluate(count) > before
+
+
+async def test_an_hour_at_the_desk_adds_no_nodes(tonight: Page, happening: Evening) -> None:
+    campaign, channel = "long-desk", happening.channel()
+    await happening.happens(happening.campaigns.launched(campaign), channel.received(campaign_id=campaign))
+    await tonight.locator("#channels tr").filter(has_text=channel.channel).wait_for(timeout=60_000)
+    nodes = "document.getElementsByTagName('*').length"
+    rounds = "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/operations')).length"
+    before, asked = await tonight.evaluate(nodes), await tonight.evaluate(rounds)
+    await happening.happens(*[channel.received(campaign_id=campaign) for _ in range(200)])
+
+    async def some_rounds_later() -> bool:
+        return int(await tonight.evaluate(rounds)) >= int(asked) + 4
+
+    await until("four more rounds", some_rounds_later)
+    assert await tonight.evaluate(nodes) == before
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(1280, False), (1280, True), (390, True)], ids=["light", "dark", "phone"]
+)
+async def test_the_page_is_for_everybody(
+    console: Console, happening: Evening, width: int, *, dark: bool
+) -> None:
+    context = await console.context("desk", width=width, dark=dark, lang="en")
+    page = await context.new_page()
+    await page.goto("/")
+    await live(page)
+    words = str(await page.evaluate(TEXTS))
+    assert "undefined" not in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
+
+
+async def test_who_works_for_one_organisation_is_told_that_this_concerns_all(console: Console) -> None:
+    await console.needs("reporting")
+    context = await console.context("county")
+    page = await context.new_page()
+    await page.goto("/")
+    await expect(page.locator("#alerts")).to_contain_text("您的角色不能做这一步")
+    await context.close()
