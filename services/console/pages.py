@@ -67,7 +67,7 @@ ALL: Final = (
     Page("spending", "/spending", "拨付", "Spending", "e", ("viewer", "finance", "approver"), "money"),
     Page("reconciliation", "/reconciliation", "对账", "Reconciliation", "r", ("viewer", "finance"), "money"),
     Page("disclosure", "/disclosure", "公开", "Disclosure", "i", ("viewer", "finance", "approver"), "public"),
-    Page("channels", "/channels", "渠道", "Channels", "n", ("viewer", "administrator"), "system"),
+    Page("channels", "/channels", "渠道", "Channels", "n", ("viewer", "desk", "finance"), "system"),
     Page("partners", "/partners", "伙伴", "Partners", "b", ("administrator",), "system"),
     Page("audit", "/audit", "审计", "Audit", "a", ("administrator",), "system"),
     Page("accounts", "/accounts", "账号", "Accounts", "u", ("administrator",), "system"),

@@ -3,7 +3,7 @@
 | who (role) | may |
 | --- | --- |
 | administrator | register, change, pause, resume; add and revoke keys |
-| viewer, desk | read channels, their keys without secrets, and who changed what |
+| viewer, desk, finance | read channels, their keys without secrets, and who changed what |
 
 Every POST needs an `Idempotency-Key`. The answer kept under it has no secret: repeated, it says
 `"secret": null`, and whoever lost the first answer adds another key.
@@ -72,7 +72,7 @@ def _parts(request: Request) -> Parts:
 
 Wired = Annotated[Parts, Depends(_parts)]
 Administrator = Annotated[Person, Depends(require("administrator"))]
-READERS: Final = [Depends(require("viewer", "desk"))]
+READERS: Final = [Depends(require("viewer", "desk", "finance"))]
 
 
 class Sent(http_commands.Sent[Parts]):

@@ -1,5 +1,6 @@
 // A line at the foot of the page that says what was done, with Undo where it can be undone. It goes by itself.
 
+import { Trouble } from "./api.js";
 import { at, element } from "./dom.js";
 
 const SHOWN_MS = 6_000;
@@ -22,4 +23,16 @@ export function notice(shell, text, { undo = null, ms = SHOWN_MS, level = "good"
   notices.append(line);
   setTimeout(away, ms);
   return away;
+}
+
+/** What Undo does: `back()` takes it back, what stands in the way is said, and `again()` reads anew. */
+export async function takeBack(shell, back, again) {
+  try {
+    await back();
+    notice(shell, shell.say("undone"));
+  } catch (trouble) {
+    if (!(trouble instanceof Trouble)) throw trouble;
+    notice(shell, shell.words(trouble), { level: "alarm", ms: 12_000 });
+  }
+  again();
 }

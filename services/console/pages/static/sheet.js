@@ -13,7 +13,7 @@ export class Sheet {
       element("div", { class: "sheet-body" }, ...content),
     );
     this.node.addEventListener("close", () => this.node.remove());
-    this.node.addEventListener("click", (event) => event.target === this.node && this.close());
+    this.node.addEventListener("click", (event) => event.target === this.node && !this.held && this.close());
   }
 
   open() {
@@ -26,6 +26,15 @@ export class Sheet {
 
   close() {
     this.node.close();
+  }
+
+  /** Have it stay until `close` is called: neither Escape nor a click beside it takes it away. */
+  hold() {
+    this.held = true;
+    this.node.querySelector(".sheet-head button").hidden = true;
+    this.node.addEventListener("cancel", (event) => event.preventDefault());
+    this.node.addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault());
+    return this;
   }
 }
 

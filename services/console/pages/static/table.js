@@ -15,7 +15,8 @@ export class Table {
   /**
    * `options`:
    *   name      of the page, for the files
-   *   source    {service, path, query: {…fixed}, items: "items"}
+   *   source    {service, path, query: {…fixed}, items: "items", cursor: "after", whole(rows, asked)}
+   *             `cursor` is what the API calls it; `whole`: the API gives all rows as a list, and these are to be shown
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
    *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], placeholder}]
@@ -183,7 +184,7 @@ export class Table {
     const asked = { ...this.query(), after: this.after, limit: pageSize };
     const turn = (this.turn = {});
     try {
-      const answer = await get(source.service, source.path, asked, { tries });
+      const answer = await this.ask(asked, { tries });
       if (this.turn !== turn) return;
       this.rows = answer[source.items ?? "items"];
       this.next = answer.next ?? null;
@@ -198,6 +199,12 @@ export class Table {
         this.render();
       }
     }
+  }
+
+  async ask({ after, limit, ...asked }, options) {
+    const { service, path, cursor = "after", whole } = this.options.source;
+    if (whole) return { items: whole(await get(service, path, {}, options), asked), next: null };
+    return get(service, path, { ...asked, [cursor]: after, limit }, options);
   }
 
   // ---------------------------------------------------------------- showing
@@ -371,7 +378,7 @@ export class Table {
     let after = null;
     try {
       do {
-        const answer = await get(source.service, source.path, { ...this.query(), after, limit: this.options.exportPage ?? EXPORT_PAGE });
+        const answer = await this.ask({ ...this.query(), after, limit: this.options.exportPage ?? EXPORT_PAGE });
         rows.push(...answer[source.items ?? "items"]);
         after = answer.next ?? null;
         put(this.count, say("exporting", rows.length));

@@ -1,0 +1,157 @@
+"""The channels page: registering, keys, pausing, and a bank's statement, each by whose job it is."""
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+STATEMENT = Path(__file__).parents[2] / "docs" / "statements" / "bank.csv"
+
+
+async def registered(console: Console, **new: Any) -> str:
+    """A channel of its own, registered by the administrator."""
+    await console.needs("donation")
+    administrator = await console.person("administrator")
+    name = f"c{uuid4().hex[:10]}"
+    answer = await administrator.post("donation/v1/channels", {"channel": name, "title": "长沙银行", **new})
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+async def state_of(console: Console, name: str) -> dict[str, Any]:
+    viewer = await console.person("viewer")
+    found: dict[str, Any] = (await viewer.get(f"donation/v1/channels/{name}")).json()
+    return found
+
+
+async def kept(page: Page) -> str:
+    """The secret that is shown once, and put away."""
+    sheet = page.get_by_role("dialog")
+    await expect(sheet.locator(".secret")).to_contain_text("whsec_")
+    await page.keyboard.press("Escape")
+    secret = await sheet.locator(".secret").inner_text()
+    await sheet.get_by_role("button", name="已妥善保存").click()
+    await expect(sheet).to_have_count(0)
+    return secret
+
+
+async def test_an_administrator_registers_changes_and_pauses_a_channel(
+    console: Console, complaints: Complaints
+) -> None:
+    await console.needs("donation")
+    name = f"c{uuid4().hex[:10]}"
+    context = await console.context("administrator")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/channels?name={name}")
+    await expect(page.locator(".empty")).to_contain_text("没有符合条件")
+
+    await page.keyboard.press("a")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("名称").fill("芙蓉区扫码箱")
+    await sheet.get_by_label("渠道 *").fill("Not A Name")
+    await sheet.get_by_role("button", name="登记渠道").click()
+    await expect(sheet.locator("#field-channel-said")).to_have_class("said bad")
+    await sheet.get_by_label("渠道 *").fill(name)
+    await sheet.get_by_role("button", name="登记渠道").click()
+    first = await kept(page)
+    row = page.locator("tbody tr")
+    await expect(row).to_contain_text("芙蓉区扫码箱")
+
+    await page.locator("h1").click()
+    await page.keyboard.press("Enter")
+    await sheet.get_by_role("button", name="更换密钥").click()
+    await sheet.get_by_role("button", name="更换密钥").click()
+    assert await kept(page) != first
+
+    await page.keyboard.press("Enter")
+    await expect(sheet).to_contain_text("添加密钥")
+    await sheet.get_by_role("button", name="修改").click()
+    await sheet.get_by_label("每秒上限").fill("50")
+    await sheet.get_by_role("button", name="保存").click()
+    await expect(sheet).to_contain_text("每秒上限：20000 → 50")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="撤销").click()
+    await expect(row).to_contain_text("20,000")
+
+    await page.locator("h1").click()
+    await page.keyboard.press("s")
+    await sheet.get_by_label("原因").fill("对账不符")
+    await sheet.get_by_role("button", name="暂停").click()
+    await expect(row).to_contain_text("已暂停")
+    assert (await state_of(console, name))["paused_reason"] == "对账不符"
+    await page.locator(".notice", has_text="已暂停").get_by_role("button", name="撤销").click()
+    await expect(row).to_contain_text("启用")
+    assert (await state_of(console, name))["state"] == "active"
+    await context.close()
+
+
+async def test_finance_uploads_looks_at_and_books_a_statement(
+    console: Console, complaints: Complaints
+) -> None:
+    name = await registered(console, scheme="files", settings={"profile": "bank-csv"})
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/channels")
+    await page.get_by_role("link", name="账单导入").click()
+    await page.locator("h1").click()
+    await page.keyboard.press("a")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("渠道").select_option(name)
+    await sheet.get_by_role("button", name="上传账单").click()
+    await expect(sheet).to_contain_text("请选择账单文件")
+    await sheet.get_by_label("账单文件").set_input_files(STATEMENT)
+    await sheet.get_by_role("button", name="上传账单").click()
+    await sheet.get_by_role("button", name="确认入账").click(timeout=30_000)
+    await expect(sheet).to_contain_text("已入账", timeout=30_000)
+    await page.keyboard.press("Escape")
+    await page.locator("#filter-channel").fill(name)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody tr")).to_contain_text("已入账")
+    await context.close()
+
+
+async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> None:
+    name = await registered(console)
+    context = await console.context("viewer", lang="en")
+    page = await context.new_page()
+    await page.goto(f"/channels?view=statements&name={name}")
+    await expect(page.locator("tbody tr")).to_contain_text("active")
+    await expect(page.locator("h1")).to_have_text("Channels")
+    await expect(page.get_by_role("link", name="Statements")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Register")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+    await page.locator("tbody tr").click()
+    sheet = page.get_by_role("dialog")
+    await expect(sheet).to_contain_text("signing")
+    assert await sheet.get_by_role("button").all_inner_texts() == ["Close"]
+    words = await page.locator("main, dialog").all_inner_texts()
+    assert "undefined" not in str(words)
+    viewer = await console.person("viewer")
+    refused = await viewer.post(f"donation/v1/channels/{name}/pause", {"reason": "没有权限"})
+    assert refused.status_code == 403, refused.text
+    await context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, width: int) -> None:
+    name = await registered(console)
+    context = await console.context("administrator", width=width, height=800, dark=width == 390)
+    page = await context.new_page()
+    await page.goto(f"/channels?name={name}")
+    await page.locator("tbody tr td").nth(1).click()
+    await expect(page.get_by_role("dialog")).to_contain_text("变更记录")
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
