@@ -29,18 +29,18 @@ from shared.contracts import asyncapi
 
 API: Final = Path(__file__).parents[1] / "docs" / "api"
 
-_NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 """A description needs no database: no part of an application is entered for it."""
 
 APPLICATIONS: Final[dict[str, Callable[[], FastAPI]]] = {
-    "campaign": lambda: create_campaign(CampaignSettings(database_url=_NOWHERE)),
+    "campaign": lambda: create_campaign(CampaignSettings(database_url=NOWHERE)),
     "donation": lambda: create_donation(
-        DonationSettings(database_url=_NOWHERE, roles="api", channel_key=SecretStr("A" * 43 + "="))
+        DonationSettings(database_url=NOWHERE, roles="api", channel_key=SecretStr("A" * 43 + "="))
     ),
     "notification": lambda: create_notification(
-        NotificationSettings(database_url=_NOWHERE, address_key=SecretStr("A" * 43 + "="))
+        NotificationSettings(database_url=NOWHERE, address_key=SecretStr("A" * 43 + "="))
     ),
-    "reporting": lambda: create_reporting(ReportingSettings(database_url=_NOWHERE, roles="worker,screens")),
+    "reporting": lambda: create_reporting(ReportingSettings(database_url=NOWHERE, roles="worker,screens")),
 }
 
 

@@ -1,17 +1,34 @@
 """What is said of the topics: valid, complete, and the same as the contract of the events."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from fastapi import FastAPI
 from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
+from pydantic import SecretStr
 
-from deploy.contracts import asyncapi_of_all
+from deploy.contracts import APPLICATIONS, NOWHERE, asyncapi_of_all
 from deploy.topics import DECLARATION
+from services.campaign import app as campaign
+from services.campaign.traffic import TRAFFIC as CAMPAIGN
+from services.donation import app as donation
+from services.donation.cloud_events import read_message
+from services.donation.intake import FROM_CHANNELS
+from services.donation.settings import Settings as DonationSettings
+from services.donation.traffic import TRAFFIC as DONATION
+from services.notification import app as notification
+from services.notification.traffic import TRAFFIC as NOTIFICATION
+from services.reporting import app as reporting
+from services.reporting.traffic import TRAFFIC as REPORTING
 from shared.broker import INTAKE_INTERNAL, INTAKE_PREFIX
 from shared.contracts import asyncapi
+from shared.contracts.asyncapi import Traffic
 from shared.events import CONTENT_TYPE, EVENT_CLASSES, Event, decode_event
 from shared.events.export import schema_of
 from tests.contracts.breaking import resolved_schema
@@ -118,3 +135,52 @@ def test_a_service_tells_its_own_part(document: Document) -> None:
         own = {name for name in document["operations"] if name.startswith(f"{service}.")}
         assert own, service
     assert asyncapi_of_all() == document
+
+
+SUBSCRIBING: dict[str, tuple[ModuleType, Callable[[], FastAPI], Traffic]] = {
+    "campaign": (campaign, APPLICATIONS["campaign"], CAMPAIGN),
+    "donation": (
+        donation,
+        lambda: donation.create_app(
+            DonationSettings(database_url=NOWHERE, roles="worker", channel_key=SecretStr("A" * 43 + "="))
+        ),
+        DONATION,
+    ),
+    "notification": (notification, APPLICATIONS["notification"], NOTIFICATION),
+    "reporting": (reporting, APPLICATIONS["reporting"], REPORTING),
+}
+
+
+@pytest.mark.parametrize("service", SUBSCRIBING)
+def test_what_a_service_is_said_to_read_is_what_it_subscribes_to(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, make, traffic = SUBSCRIBING[service]
+    found: set[tuple[str, str]] = set()
+
+    def subscribe(*_: Any, group: str, topics: Sequence[str] = (), pattern: str = "", **__: Any) -> None:
+        told = [topic for topic, _ in traffic.receives if pattern and re.fullmatch(pattern, topic)]
+        found.update((topic, group) for topic in (*topics, *told))
+
+    monkeypatch.setattr(module, "subscribe_batches", subscribe)
+    make()
+    assert found == {(topic, group) for topic, group in traffic.receives if group is not None}
+
+
+@pytest.mark.parametrize("name", ["donation", "reversal"])
+def test_a_message_of_intake_is_taken_in_each_mode_it_is_described_in(document: Document, name: str) -> None:
+    at = datetime(2027, 1, 3, tzinfo=UTC)
+
+    def read(message: Document, **headers: str) -> Any:
+        value = json.dumps(message["examples"][0]["payload"]).encode()
+        told = [(key, text.encode()) for key, text in headers.items()]
+        return read_message(value, at, FROM_CHANNELS, headers=told)
+
+    messages = document["components"]["messages"]
+    plain, structured = messages[name], messages[f"{name}-event"]
+    told = plain["headers"]["properties"]
+    binary = {key: each.get("const", "x") for key, each in told.items() if key.startswith("ce_")}
+    assert len(binary) == 4
+    one = read(plain)
+    assert one == read(plain, **binary)
+    assert one == read(structured, **{"content-type": structured["contentType"]})

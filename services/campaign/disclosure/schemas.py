@@ -20,9 +20,11 @@ class ReportBody(Body):
     """A report of the calendar, to be drawn up from the books as they are now."""
 
     kind: ReportKind = Field(description="As the calendar names it")
-    campaign_id: CampaignId | None = Field(None, description="The campaign; of an annual report nothing")
+    campaign_id: CampaignId | None = Field(
+        None, description="The campaign; of an annual report nothing", examples=["gala-2027"]
+    )
     organisation_id: CampaignId | None = Field(
-        None, description="The organisation of an annual report; else nothing"
+        None, description="The organisation of an annual report; else nothing", examples=[None]
     )
     period_from: Day = Field(description="The first day, as the calendar has it")
     period_to: Day | None = Field(

@@ -1,7 +1,7 @@
 """What of the ledger comes and goes by HTTP: amounts in fen, days in Asia/Shanghai, times in UTC."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -28,10 +28,17 @@ AccountNumber = Annotated[str, AfterValidator(_in_chart), Field(description="A n
 class PostingBody(Body):
     """One line of a voucher."""
 
-    account: AccountNumber
+    account: Annotated[AccountNumber, Field(examples=["1002"])]
     campaign_id: CampaignId | None = Field(None, description="Not with net assets, income and expense")
     side: Side = Field(description="debit 借 or credit 贷")
     amount_fen: Annotated[int, Field(strict=True, ge=1, le=POSTING_MAX_FEN, description="In fen")]
+
+
+_EXAMPLE_POSTINGS: Final = [
+    {"account": "1002", "side": "debit", "amount_fen": 12345},
+    {"account": "112201", "side": "credit", "amount_fen": 12345},
+]
+"""A channel's settlement: its money is in the bank."""
 
 
 class VoucherBody(Body):
@@ -40,7 +47,13 @@ class VoucherBody(Body):
     day: Day = Field(description="The day it happened, in Asia/Shanghai")
     note: Paragraph = Field(description="摘要: what it is, and which paper shows it")
     postings: Annotated[
-        list[PostingBody], Field(min_length=2, max_length=100, description="Its lines, in their order")
+        list[PostingBody],
+        Field(
+            min_length=2,
+            max_length=100,
+            description="Its lines, in their order",
+            examples=[_EXAMPLE_POSTINGS],
+        ),
     ]
 
 

@@ -25,6 +25,7 @@ from services.donation.casework import commands, queries
 from services.donation.casework.paging import AfterDonation, AfterPosition
 from services.donation.casework.schemas import (
     After,
+    AfterRecord,
     Conflict,
     ConflictPage,
     DecidedEach,
@@ -246,7 +247,7 @@ async def conflicts(
     parts: Wired,
     *,
     shown: Annotated[Literal["open", "all"], Query(description="open: nobody has resolved it")] = "open",
-    after: After = None,
+    after: AfterRecord = None,
     limit: Limit = 50,
 ) -> ConflictPage:
     """Another content came under a donation's id; what came first counts, and no money was moved."""

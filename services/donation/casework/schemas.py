@@ -34,6 +34,14 @@ After = Annotated[
         examples=["2027-01-01T12:15:00.000000Z~0198c1d2-3e4f-5a5b-8c6d-7e8f9a0b1c2d"],
     ),
 ]
+AfterRecord = Annotated[
+    str | None,
+    Query(
+        max_length=320,
+        description="The `next` of the part before",
+        examples=["2027-01-01T12:15:00.000000Z~intake.partner/2~1041"],
+    ),
+]
 Tail = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{4,64}$")]
 
 
