@@ -5,7 +5,6 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
@@ -126,50 +125,3 @@ def let_in_without_a_token(operations: Sequence[Any], send: Send) -> list[str]:
 
     drive(guarded, noted, {}, modes=(GenerationMode.POSITIVE,))
     return [f"{name}: {sorted(statuses)}" for name, statuses in answers.items() if statuses - {401, 404, 405}]
-
-
-async def examples_not_taken(
-    document: dict[str, Any], client: httpx.AsyncClient, headers: Mapping[str, str]
-) -> list[str]:
-    """Requests made of a document's own examples that are called malformed, as a whole or in a field. What
-    an example names need not be there.
-    """
-    found = []
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if "text/event-stream" in str(operation["responses"]):
-                continue  # has no end
-            for media_type, content in operation.get("requestBody", {"content": {"": {}}})["content"].items():
-                answer = await _as_shown(client, method, path, operation, media_type, content, headers)
-                kind = answer.json()["type"] if answer.headers.get("content-type") == MEDIA_TYPE else ""
-                malformed = answer.status_code in {400, 413, 415} or kind.endswith(":invalid-field")
-                if malformed or (answer.status_code >= 500 and answer.status_code != 503):
-                    found.append(f"{method} {path} {media_type}: {answer.status_code} {answer.text[:300]}")
-    return found
-
-
-async def _as_shown(
-    client: httpx.AsyncClient,
-    method: str,
-    path: str,
-    operation: dict[str, Any],
-    media_type: str,
-    content: dict[str, Any],
-    headers: Mapping[str, str],
-) -> httpx.Response:
-    shown: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
-    for each in operation.get("parameters", ()):
-        example = each["example"] if "example" in each else each["schema"]["examples"][0]
-        if example is not None:
-            shown[each["in"]][each["name"]] = example
-    more = {name: str(value) for name, value in shown["header"].items()} | dict(headers)
-    if "Idempotency-Key" in more or "idempotency-key" in more:
-        more |= {"idempotency-key": str(uuid4())}
-    body = content.get("example", b"")
-    if media_type == "application/x-www-form-urlencoded":
-        body = urlencode(body)
-    elif media_type.endswith("json"):
-        body = json.dumps(body)
-    more |= {"content-type": media_type} if media_type else {}
-    address = path.format(**{name: quote(str(value), safe="") for name, value in shown["path"].items()})
-    return await client.request(method, address, params=shown["query"], content=body, headers=more)

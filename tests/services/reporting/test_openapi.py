@@ -12,13 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.handlers import count
 from services.reporting.settings import Settings
-from tests.services.driving import (
-    drive,
-    examples_not_taken,
-    let_in_without_a_token,
-    of_this_loop,
-    operations_of,
-)
+from tests.services.driving import drive, let_in_without_a_token, of_this_loop, operations_of
 from tests.services.reporting.builders import GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
 from tests.services.reporting.waiting import until
@@ -57,11 +51,6 @@ async def test_every_operation_answers_what_its_document_says(client: httpx.Asyn
     ending = [each for each in operations if not each.path.endswith("/stream")]
     known = {"campaign_id": GALA}
     assert await asyncio.to_thread(lambda: drive(ending, send, SIGNED_IN, known=known, examples=3)) == []
-
-
-async def test_every_example_of_the_document_is_taken(client: httpx.AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
-    assert await examples_not_taken(document, client, SIGNED_IN) == []
 
 
 async def test_nobody_is_let_in_without_a_token(client: httpx.AsyncClient) -> None:
