@@ -70,7 +70,9 @@ def drive(operation: Any, send: Callable[[Case[Any]], httpx.Response]) -> None:
 async def test_the_description_says_who_is_let_in_and_shows_a_donation_that_fits(service: Service) -> None:
     document = (await service.http.get("/openapi.json")).json()
     assert document["components"]["securitySchemes"]["operator"]["scheme"] == "bearer"
-    assert document["paths"]["/v1/dead-letters"]["get"]["security"] == [{"operator": ["viewer", "desk", "finance"]}]
+    assert document["paths"]["/v1/dead-letters"]["get"]["security"] == [
+        {"operator": ["viewer", "desk", "finance"]}
+    ]
     for kind, name in (("donations", "donation"), ("reversals", "reversal")):
         operation = document["paths"]["/v1/channels/{channel}/" + kind]["post"]
         example = operation["requestBody"]["content"]["application/json"]["example"]
