@@ -23,6 +23,7 @@ REPOSITORY: Final = Path(__file__).parents[2]
 READY_S: Final = 40.0
 STOP_S: Final = 15.0
 OPERATOR_TOKEN: Final = "the-desk-of-the-gala-2026"
+DESK_TOKEN: Final = "the-desk-that-decides-on-air"
 VISITOR_TOKEN: Final = "somebody-without-a-role"
 BATCH: Final = 500
 
@@ -47,12 +48,17 @@ async def until(what: str, holds: Callable[[], Any], *, within_s: float = 60.0) 
 
 
 def operators_file(folder: Path) -> Path:
-    """Two people: one who may see the desk, and one who may not."""
+    """Three people: one who may see the desk, one who decides on air, and one who may neither."""
     people = [
         {
             "person": "值班",
             "roles": ["viewer"],
             "token_sha256": hashlib.sha256(OPERATOR_TOKEN.encode()).hexdigest(),
+        },
+        {
+            "person": "导播",
+            "roles": ["desk"],
+            "token_sha256": hashlib.sha256(DESK_TOKEN.encode()).hexdigest(),
         },
         {"person": "来宾", "roles": [], "token_sha256": hashlib.sha256(VISITOR_TOKEN.encode()).hexdigest()},
     ]

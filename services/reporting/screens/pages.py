@@ -28,6 +28,7 @@ def screen_links_router(watch: ScreenWatch, looks: Looks) -> APIRouter:
                 row["layout"],
                 stream=links.path_of(token) + "/stream",
                 air="rehearsal" if row["rehearsal"] else row["control"],
+                control=row["control"],
                 format=row["format"],
                 language=row["language"],
             )

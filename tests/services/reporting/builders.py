@@ -160,12 +160,18 @@ class Source:
         return event
 
     def approved(
-        self, number: int, said: str = "加油", name: str | None = None, *, at: datetime | None = None
+        self,
+        number: int,
+        said: str = "加油",
+        name: str | None = None,
+        *,
+        at: datetime | None = None,
+        campaign_id: str = GALA,
     ) -> DonorMessageApproved:
         """The message of a donation; the higher the number, the later."""
         data = DonorMessageApprovedData(
             message_id=donation_id(number),
-            campaign_id=GALA,
+            campaign_id=campaign_id,
             channel=self.channel,
             donor_kind="person",
             shown_name=name,
@@ -177,10 +183,10 @@ class Source:
         )
         return event
 
-    def withdrawn(self, number: int) -> DonorMessageWithdrawn:
+    def withdrawn(self, number: int, *, campaign_id: str = GALA) -> DonorMessageWithdrawn:
         data = DonorMessageWithdrawnData(
             message_id=donation_id(number),
-            campaign_id=GALA,
+            campaign_id=campaign_id,
             channel=self.channel,
             cause="moderator",
             withdrawn_at=EVENING,

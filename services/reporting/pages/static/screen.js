@@ -33,7 +33,8 @@ let proved = null; // the last state that may be shown
 let behind = false; // the server's last word could not replace it
 let fresh = false;
 let started = false;
-let stepBack = null; // {amount, at, until}
+let stepBack = null; // {fen, at, until}
+let seenFen = null; // the number that the audience last saw move; it does not while a screen is frozen or hidden
 
 const clock = new ServerClock();
 const language = new Language(PUBLIC_TEXTS, renderAll);
@@ -112,16 +113,27 @@ function apply(frame, whole, missed) {
   const before = proved;
   const messages = missed ? [] : (before?.messages ?? []);
   proved = { ...before, ...frame, messages: messagesAfter(messages, frame) };
-  if (before !== null && proved.control !== "frozen" && proved.net_fen < before.net_fen) {
-    stepBack = { fen: before.net_fen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
-  }
   donors.drop(frame.dropped ?? []);
   donors.take(frame.recent ?? [], { fill: before === null });
-  pace.hear(proved.as_of, proved.received_fen);
-  if (before !== null) celebrate(before.net_fen);
+  if (isLive()) moveOn();
   if (whole) renderCampaign();
   counter.set(proved.net_fen);
   renderTotals();
+}
+
+/** Nobody has frozen or hidden the number. */
+function isLive() {
+  return (proved?.control ?? body.dataset.control) === "live";
+}
+
+/** Say what has happened to the number since the audience last saw it move. */
+function moveOn() {
+  pace.hear(proved.as_of, proved.received_fen);
+  if (seenFen !== null && proved.net_fen < seenFen) {
+    stepBack = { fen: seenFen - proved.net_fen, at: proved.as_of, until: performance.now() + STEP_BACK_MS };
+  }
+  if (seenFen !== null) celebrate(seenFen);
+  seenFen = proved.net_fen;
 }
 
 /** A milestone that was passed in front of the audience. What a page finds when it opens is no news. */
@@ -271,16 +283,17 @@ function renderClock() {
 /** What of it is not known, or no longer true, is not told. */
 function renderPulse(now) {
   const open = proved !== null && proved.status === "launched" && body.dataset.state === "live";
-  const fen = open ? pace.perMinute(now, proved.received_fen) : null;
+  const fen = open && isLive() ? pace.perMinute(now, proved.received_fen) : null;
   put("pace", fen === null ? "" : language.say("pace", formatShort(fen, language.code)));
   const left = open ? timeLeft(now, proved.window_end) : null;
   put("time_left", left === null ? "" : language.say("timeLeft", left.days, left.hours, left.clock));
 }
 
-/** Whether the screen is on air; a sample and a rehearsal can't be mistaken for it. */
+/** Whether the screen is on air; a sample and a rehearsal can't be mistaken for it, frozen and hidden ones too. */
 function renderAir() {
   const air = proved?.air ?? body.dataset.air;
   body.dataset.air = air;
+  body.dataset.control = proved?.control ?? body.dataset.control;
   at("mark").hidden = !NOT_REAL.includes(air);
   if (at("mark").hidden) return;
   at("mark").dataset.word = language.say(air);
