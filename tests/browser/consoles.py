@@ -17,8 +17,9 @@ from deploy.local.services import Services, Wiring
 from deploy.topics import apply_topics
 from services.console import accounts
 from services.console.passwords import hash_password
+from services.donation.channels.api import INTAKE_TOPIC
 from shared.access import Role
-from shared.broker import KafkaSettings, Publisher
+from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
 from shared.database import create_engine, disposing
 from tests.browser.evening import Evening, Reporting
 from tests.databases import Databases
@@ -37,6 +38,9 @@ PEOPLE: Final[dict[str, tuple[tuple[Role, ...], Mapping[str, Sequence[Role]]]]] 
     "nobody": ((), {}),
 }
 """By name: roles everywhere, roles at one organisation. Everybody's password is PASSWORD."""
+
+CHANNELS: Final = ("wechat", "alipay", "ecny")
+"""Whose topics are there before a worker starts: one that is made later it sees only after ten seconds."""
 
 PROCESSES: Final = {
     "donation": ("donation", "donation-worker"),
@@ -157,6 +161,9 @@ async def start(
         for name in ("donation", "campaign", "notification", "reporting", "console")
     }
     await apply_topics(kafka, namespace)
+    settings = KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace)
+    for channel in CHANNELS:
+        await ensure_topic(settings, INTAKE_PREFIX + channel, configs=INTAKE_TOPIC)
     await add_people(urls["console"])
     credentials = Credentials.load_or_make(folder / "secrets.json")
     key, public = folder / "console-key.json", folder / "console-public.json"

@@ -19,9 +19,11 @@ export class Table {
    *             `cursor` is what the API calls it; `whole`: the API gives all rows as a list, and these are to be shown
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
-   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], placeholder}]
+   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], placeholder, asks(value)}]
+   *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
    *   open(row) for Enter and a click; without it rows can't be opened
-   *   actions   [{key, title, run(rows), when(row), main}]: for the selected rows, or the one under the cursor
+   *   actions   [{key, title, run(rows), when(row), main}]: for the selected rows, or the one under the cursor;
+   *             `run` gives false when nothing was done: what is selected stays selected
    *   empty     a text's key: what to do when there is nothing at all
    *   pageSize  50
    */
@@ -75,6 +77,7 @@ export class Table {
     const bar = element("div", { class: "table-bar" }, this.count, this.actionBar, element("div", { class: "exports" }, ...this.exports));
     this.headRow = element("tr");
     this.body = element("tbody");
+    this.chooseAll = element("input", { type: "checkbox", onchange: () => this.toggleAll() });
     this.node = element("table", {}, element("thead", {}, this.headRow), this.body);
     this.scroll = element("div", { class: "scroll", tabindex: "0", role: "group" }, this.node);
     this.message = element("div", { class: "empty" });
@@ -104,7 +107,10 @@ export class Table {
     keys.on("ArrowDown", "keyDown", () => this.move(1));
     keys.on("k", "keyUp", () => this.move(-1));
     keys.on("ArrowUp", "keyUp", () => this.move(-1));
-    if (this.options.actions.length > 0) keys.on("x", "keySelect", () => this.toggle(this.rows[this.cursor]));
+    if (this.options.actions.length > 0) {
+      keys.on("x", "keySelect", () => this.toggle(this.rows[this.cursor]));
+      keys.on("X", "chooseAll", () => this.toggleAll());
+    }
     if (this.options.open) keys.on("Enter", "keyOpen", () => this.rows[this.cursor] && this.options.open(this.rows[this.cursor]));
     if (this.options.filters.length > 0) keys.on("/", "keyFilter", () => this.form.querySelector("input, select").focus());
     keys.on("n", "keyNext", () => this.next !== null && this.goto(this.next));
@@ -140,7 +146,9 @@ export class Table {
     const asked = {};
     for (const [name, { filter, input }] of this.inputs) {
       const value = input.value.trim();
-      if (value) asked[name] = filter.kind === "day" ? dayStart(value, { after: filter.end }) : value;
+      if (!value) continue;
+      if (filter.asks) Object.assign(asked, filter.asks(value));
+      else asked[name] = filter.kind === "day" ? dayStart(value, { after: filter.end }) : value;
     }
     return { ...this.options.source.query, ...asked };
   }
@@ -181,9 +189,9 @@ export class Table {
   /** The same for live.js, which wants to know of troubles. */
   async read({ tries = 0 } = {}) {
     const { source, pageSize } = this.options;
-    const asked = { ...this.query(), after: this.after, limit: pageSize };
     const turn = (this.turn = {});
     try {
+      const asked = { ...this.query(), after: this.after, limit: pageSize };
       const answer = await this.ask(asked, { tries });
       if (this.turn !== turn) return;
       this.rows = answer[source.items ?? "items"];
@@ -192,6 +200,8 @@ export class Table {
       this.trouble = null;
     } catch (trouble) {
       if (this.turn === turn) this.trouble = trouble;
+      // What was refused has no rows: those of another question must not stand below it.
+      if (this.turn === turn && trouble.status === 422) [this.rows, this.next] = [[], null];
       throw trouble;
     } finally {
       if (this.turn === turn) {
@@ -231,12 +241,16 @@ export class Table {
     const heads = [...(chooses ? [{ choose: true }] : []), ...columns];
     fill(this.headRow, heads, () => element("th", { scope: "col" }), (head, column) => {
       head.className = NUMERIC.has(column.kind) ? "n" : "";
-      put(head, column.choose ? "✓" : say(column.title));
+      if (!column.choose) put(head, say(column.title));
+      else if (head.firstChild !== this.chooseAll) head.replaceChildren(this.chooseAll);
     });
+    this.chooseAll.setAttribute("aria-label", say("chooseAll"));
     const known = new Set(this.rows.map(this.options.id));
     for (const id of this.selected) if (!known.has(id)) this.selected.delete(id);
     this.cursor = Math.max(0, Math.min(this.cursor, this.rows.length - 1));
     fill(this.body, this.rows, () => this.makeRow(), (node, row) => this.writeRow(node, row));
+    this.chooseAll.checked = this.rows.length > 0 && this.selected.size === this.rows.length;
+    this.chooseAll.indeterminate = this.selected.size > 0 && !this.chooseAll.checked;
     this.scroll.hidden = this.rows.length === 0;
     this.firstButton.hidden = this.after === null;
     this.newerButton.hidden = this.after === null || history.length < 2;
@@ -325,6 +339,12 @@ export class Table {
     this.render();
   }
 
+  toggleAll() {
+    const all = this.selected.size === this.rows.length;
+    this.selected = new Set(all ? [] : this.rows.map(this.options.id));
+    this.render();
+  }
+
   clicked(event) {
     const node = event.target.closest("tr");
     if (!node || event.target.closest("a, button")) return;
@@ -346,8 +366,7 @@ export class Table {
     if (rows.length === 0 || this.acting) return;
     this.acting = true;
     try {
-      await action.run(rows);
-      this.selected.clear();
+      if ((await action.run(rows)) !== false) this.selected.clear();
       this.shell.alarm(null);
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
