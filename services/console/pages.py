@@ -63,7 +63,7 @@ ALL: Final = (
     Page("messages", "/messages", "留言", "Messages", "m", ("moderator", "viewer"), "desk"),
     Page("donations", "/donations", "捐赠", "Donations", "d", ("viewer", "desk", "finance"), "desk"),
     Page("held", "/held", "暂挂", "Held", "h", ("viewer", "desk", "finance"), "desk"),
-    Page("dead-letters", "/dead-letters", "死信", "Dead letters", "x", ("administrator", "viewer"), "desk"),
+    Page("dead-letters", "/dead-letters", "死信", "Dead letters", "x", ("viewer", "desk", "finance"), "desk"),
     Page("spending", "/spending", "拨付", "Spending", "e", ("viewer", "finance", "approver"), "money"),
     Page("reconciliation", "/reconciliation", "对账", "Reconciliation", "r", ("viewer", "finance"), "money"),
     Page("disclosure", "/disclosure", "公开", "Disclosure", "i", ("viewer", "finance", "approver"), "public"),

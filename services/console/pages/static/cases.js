@@ -52,7 +52,8 @@ export function decide(shell, { title, submit, rows, about, send, hint }) {
   });
 }
 
-function refusals(shell, rows, items, about) {
+/** What was not done, and why, one line each. */
+export function refusals(shell, rows, items, about) {
   const { say } = shell;
   const not = items.map((item, i) => [item, rows[i]]).filter(([item]) => item.outcome !== "done");
   const head = element("p", { class: "wrong", role: "alert" });

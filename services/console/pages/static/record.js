@@ -187,7 +187,7 @@ export class RecordView {
 
   receipts() {
     const { say } = this.shell;
-    const { receipts, receipt_waived: waived } = this.record;
+    const { donation, receipts, receipt_waived: waived } = this.record;
     if (receipts.length === 0) return element("p", { class: "dim" }, say(waived ? "waived" : "noReceipt"));
     const file = this.shell.has("desk", "finance");
     return facts(
@@ -198,6 +198,7 @@ export class RecordView {
           {},
           element("span", { class: "mono" }, each.number),
           ` · ${formatYuan(each.amount_fen)} · ${each.valid ? say("valid") : say("invalid", each.void_reason, each.replaced_by)} `,
+          each.valid && each.amount_fen > donation.amount_fen - donation.reversed_fen ? element("b", { class: "warn-text" }, `${say("overstated")} `) : null,
           file ? element("a", { href: `/api/donation/v1/receipts/${each.number}/pdf`, download: `${each.number}.pdf` }, say("pdf")) : null,
         ),
       ]),

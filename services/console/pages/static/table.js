@@ -16,10 +16,12 @@ export class Table {
    * `options`:
    *   name      of the page, for the files
    *   source    {service, path, query: {…fixed}, items: "items", cursor: "after", whole(rows, asked)}
-   *             `cursor` is what the API calls it; `whole`: the API gives all rows as a list, and these are to be shown
+   *             `cursor` is what the API calls it; `whole`: the API gives all rows as a list, and these are to be shown;
+   *             of a plain list that goes on, each row has its `cursor`
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
-   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], placeholder, asks(value)}]
+   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, placeholder, asks(value)}]
+   *             `any`: the text's key of a select's empty choice, where that is not everything;
    *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
    *   open(row) for Enter and a click; without it rows can't be opened
    *   actions   [{key, title, run(rows), when(row), main}]: for the selected rows, or the one under the cursor;
@@ -214,7 +216,9 @@ export class Table {
   async ask({ after, limit, ...asked }, options) {
     const { service, path, cursor = "after", whole } = this.options.source;
     if (whole) return { items: whole(await get(service, path, {}, options), asked), next: null };
-    return get(service, path, { ...asked, [cursor]: after, limit }, options);
+    const answer = await get(service, path, { ...asked, [cursor]: after, limit }, options);
+    if (!Array.isArray(answer)) return answer;
+    return { items: answer, next: answer.length < limit ? null : answer.at(-1).cursor };
   }
 
   // ---------------------------------------------------------------- showing
@@ -379,7 +383,7 @@ export class Table {
 
   fillOptions(filter, input) {
     const chosen = input.value || new URL(location.href).searchParams.get(filter.name) || "";
-    const options = [["", this.shell.say("any")], ...filter.options()];
+    const options = [["", this.shell.say(filter.any ?? "any")], ...filter.options()];
     fill(input, options, () => element("option"), (node, [value, text]) => {
       node.value = value;
       put(node, text);
