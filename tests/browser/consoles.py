@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import Browser, BrowserContext, expect
 
 from deploy.local.credentials import Credentials
 from deploy.local.layout import Ports
@@ -156,6 +156,8 @@ async def start(
     browser: Browser, kafka: str, databases: Databases, folder: Path, keeper: Keeper, namespace: str
 ) -> Console:
     """The console, ready; its services not yet started."""
+    # A page asks every 5 s, and a busy machine answers late.
+    expect.set_options(timeout=20_000)
     urls = {
         name: await asyncio.to_thread(databases.fresh, name)
         for name in ("donation", "campaign", "notification", "reporting", "console")

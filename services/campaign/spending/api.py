@@ -29,6 +29,8 @@ from services.campaign.api import (
     BooksHere,
     CampaignPath,
     Limit,
+    OrganisationQuery,
+    Right,
     Sent,
     allowed,
     next_after,
@@ -36,10 +38,12 @@ from services.campaign.api import (
     tagged,
 )
 from services.campaign.organisations import queries as register
+from services.campaign.organisations import rights
 from services.campaign.schemas import Line
 from services.campaign.spending import commands, queries
 from services.campaign.spending.invoices import MAX_INVOICES, SIGNATURES
 from services.campaign.spending.ratios import ratios_of
+from services.campaign.spending.rules import DisbursementState
 from services.campaign.spending.schemas import (
     Budget,
     BudgetBody,
@@ -58,7 +62,8 @@ from services.campaign.spending.schemas import (
     YearBasis,
 )
 from services.campaign.spending.stated_years import years_used
-from shared.events.fields import ORGANISATION_ID
+from shared.access import Reach
+from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
 from shared.strict_json import FileRoute, StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["disbursements"])
@@ -214,6 +219,39 @@ async def list_disbursements(
     async with books.engine.connect() as connection:
         await campaigns.campaign(connection, campaign_id)
         items = await queries.list_disbursements(connection, campaign_id, after=after, limit=limit)
+    return DisbursementPage(
+        items=items, next=next_after([str(item.disbursement_id) for item in items], limit)
+    )
+
+
+@router.get("/v1/disbursements", summary="List disbursements of all campaigns in reach, newest first")
+async def list_all_disbursements(
+    books: BooksHere,
+    right: Annotated[Right, Depends(allowed(*READERS, somewhere=True))],
+    *,
+    organisation_id: OrganisationQuery = None,
+    campaign_id: Annotated[
+        str | None, Query(pattern=CAMPAIGN_ID, description="Of this campaign alone")
+    ] = None,
+    state: DisbursementState | None = None,
+    return_waits: Annotated[
+        bool | None, Query(description="true: a return of it waits for its second person")
+    ] = None,
+    after: AfterId = None,
+    limit: Limit = 50,
+) -> DisbursementPage:
+    """`state=requested` waits for an approver. Part by part: send `next` as `after` until it is null."""
+    async with books.engine.connect() as connection:
+        asked = right.reach if organisation_id is None else Reach(frozenset({organisation_id}))
+        items = await queries.newest_disbursements(
+            connection,
+            seen=await rights.seen(connection, asked),
+            campaign_id=campaign_id,
+            state=state,
+            return_waits=return_waits,
+            after=after,
+            limit=limit,
+        )
     return DisbursementPage(
         items=items, next=next_after([str(item.disbursement_id) for item in items], limit)
     )

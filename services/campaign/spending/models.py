@@ -95,6 +95,7 @@ disbursements: Final = Table(
         name="disbursements_returned",
     ),
     Index("disbursements_of_campaign", "campaign_id", "disbursement_id"),
+    Index("disbursements_by_state", "state", "disbursement_id"),
     Index(
         "disbursements_spent", "fund_id", "state", "use", postgresql_include=["amount_fen", "returned_fen"]
     ),

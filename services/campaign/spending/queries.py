@@ -1,6 +1,6 @@
 """What is asked of the database about spending. Every function runs in its caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.ledger.accounts import CHART, MANAGEMENT_COST, PROGRAMME_COST, AccountClass
+from services.campaign.organisations.rights import of_seen
 from services.campaign.spending import models
 from services.campaign.spending.budget import BudgetState, Limits
 from services.campaign.spending.ratios import YEARS_BACK, YearFigures
-from services.campaign.spending.rules import ReturnState
+from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.schemas import (
     Budget,
     BudgetChange,
@@ -77,6 +78,37 @@ async def list_disbursements(
     statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.disbursement_id)
     if after is not None:
         statement = statement.where(table.c.disbursement_id > after)
+    return [Disbursement.model_validate(row) for row in await connection.execute(statement.limit(limit))]
+
+
+async def newest_disbursements(
+    connection: AsyncConnection,
+    *,
+    seen: Sequence[str] | None,
+    campaign_id: str | None,
+    state: DisbursementState | None,
+    return_waits: bool | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Disbursement]:
+    """At most `limit` disbursements of the organisations that are seen (None: all), newest first, behind
+    `after`; None of a filter lets everything through.
+    """
+    table, returns = models.disbursements, models.disbursement_returns
+    statement = (
+        select(table).where(of_seen(table.c.campaign_id, seen)).order_by(table.c.disbursement_id.desc())
+    )
+    if campaign_id is not None:
+        statement = statement.where(table.c.campaign_id == campaign_id)
+    if state is not None:
+        statement = statement.where(table.c.state == state)
+    if return_waits is not None:
+        waits = table.c.disbursement_id.in_(
+            select(returns.c.disbursement_id).where(returns.c.state == ReturnState.ASKED)
+        )
+        statement = statement.where(waits if return_waits else ~waits)
+    if after is not None:
+        statement = statement.where(table.c.disbursement_id < after)
     return [Disbursement.model_validate(row) for row in await connection.execute(statement.limit(limit))]
 
 

@@ -337,6 +337,7 @@ async def test_lists_show_only_what_is_in_reach(federation: Federation, person: 
     assert await listed("/ledger/funds", "campaign_id") == campaigns
     assert sorted(await listed("/goods-expiring", "campaign_id", within_days=3660)) == campaigns
     assert set(await listed("/disclosure/calendar", "campaign_id", within_days=3660)) <= {*campaigns, None}
+    assert sorted(set(await listed("/disbursements", "campaign_id"))) == campaigns
     named = await federation.get(person, "/named-funds")
     assert [each["terms"]["campaign_id"] for each in named.json()["items"]] == campaigns
     assert sorted(await listed("/pledges/due", "pledge_id", within_days=60)) == sorted(

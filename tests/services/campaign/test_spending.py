@@ -1,6 +1,7 @@
 """Disbursements: two people, never past the balance, also at the same moment."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -233,3 +234,27 @@ async def test_the_list_of_disbursements_is_in_the_order_of_the_requests(service
     rest = (await viewer.get(f"/campaigns/{campaign_id}/disbursements", limit=2, after=first["next"])).json()
     assert sorted(item["disbursement_id"] for item in first["items"] + rest["items"]) == sorted(wanted)
     assert rest["next"] is None
+
+
+async def test_all_campaigns_are_listed_newest_first_by_what_waits(service: Service) -> None:
+    finance, viewer = service.operator(FINANCE), service.operator(VIEWER)
+    here, there = await a_fund_of(service, 1000), await a_fund_of(service, 1000)
+    first, second, third = [await asked(service, place, 100) for place in (here, there, here)]
+    for path in (first, second):
+        await service.operator(APPROVER).decide(f"/disbursements/{path}", "approve")
+    await finance.decide(f"/disbursements/{first}", "pay")
+    back = await finance.decide(
+        f"/disbursements/{first}", "return", {"amount_fen": 40, "reason": "账号有误，退回"}
+    )
+    assert back.status_code == 201, back.text
+
+    async def listed(**query: Any) -> list[str]:
+        items = (await viewer.get("/disbursements", **query)).json()["items"]
+        return [item["disbursement_id"] for item in items if item["campaign_id"] in {here, there}]
+
+    assert (await listed())[:3] == [third, second, first]
+    assert await listed(after=third) == [second, first]
+    assert await listed(campaign_id=here) == [third, first]
+    assert await listed(state="requested") == [third]
+    assert await listed(state="paid", return_waits="true") == [first]
+    assert await listed(campaign_id=here, return_waits="false") == [third]

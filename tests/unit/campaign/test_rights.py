@@ -23,6 +23,7 @@ NARROWS_ITSELF = {
     "POST /v1/organisations",
     "GET /v1/organisations",
     "GET /v1/pledges/due",
+    "GET /v1/disbursements",
     "POST /v1/ledger/vouchers",
     "POST /v1/ledger/reversals",
     "GET /v1/ledger/drafts",

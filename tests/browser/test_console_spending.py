@@ -1,0 +1,202 @@
+"""The spending page: finance asks with line items, another person approves, the guardrail answers, money is
+paid and comes back.
+"""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser import funds
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+GALA = "spending-gala"
+
+
+@pytest.fixture(scope="module")
+def made() -> set[str]:
+    """What the tests of this file have made on the one console."""
+    return set()
+
+
+async def a_gala(console: Console, made: set[str]) -> None:
+    """A launched gala with 1,000,000 yuan, and a stated last year."""
+    await console.needs("campaign")
+    if GALA in made:
+        return
+    made.add(GALA)
+    await funds.register(console)
+    await funds.launched(console, GALA)
+    await funds.received(console, GALA, 60_000_000, 40_000_000)
+
+
+def row_of(page: Page, text: str) -> Locator:
+    return page.locator("tbody tr", has_text=text)
+
+
+async def ask(page: Page, particular: str, lines: list[tuple[str, str, str, str]]) -> None:
+    """Fill and send the request."""
+    await page.keyboard.press("c")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("募捐活动").select_option(GALA)
+    await expect(sheet.locator(".known")).to_contain_text("基金可批余额")
+    await sheet.get_by_label("用途").fill("助学圆梦")
+    await sheet.get_by_label("具体事项").fill(particular)
+    await sheet.get_by_label("收款方").fill("苏州市某某中学")
+    await sheet.get_by_label("受益数量").fill("1217")
+    for i, line in enumerate(lines):
+        if i > 0:
+            await sheet.get_by_role("button", name="加一行").click()
+        for name, text in zip(("what", "count", "unit", "amount"), line, strict=True):
+            await sheet.locator(".line").nth(i).locator(f".{name}").fill(text)
+    await sheet.get_by_role("button", name="申请拨付").click()
+
+
+async def test_money_is_asked_for_approved_by_another_paid_and_partly_returned(
+    console: Console, complaints: Complaints, made: set[str]
+) -> None:
+    await a_gala(console, made)
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/spending?campaign_id={GALA}")
+    await expect(page.locator("#fund .left")).to_contain_text("¥1,000,000.00")
+    await ask(page, "冬季助学", [("学费", "100", "人", "30万"), ("书本", "", "", "2万")])
+    row = row_of(page, "冬季助学")
+    await expect(row).to_contain_text("320,000.00")
+    await expect(row).to_contain_text("待批准")
+    assert await page.get_by_role("button", name="批准 (a)").count() == 0, "finance does not approve"
+    await row.click()
+    sheet = page.get_by_role("dialog")
+    await expect(sheet).to_contain_text("须由另一位审批人批准")
+    await expect(sheet.locator("table.items")).to_contain_text("学费")
+    await expect(sheet.get_by_role("button", name="批准", exact=True)).to_have_count(0)
+    await page.keyboard.press("Escape")
+
+    other = await console.context("approver")
+    approver = await other.new_page()
+    complaints.listen_to(approver)
+    await approver.goto("/spending?state=requested")
+    assert await approver.get_by_role("button", name="申请拨付").count() == 0
+    await row_of(approver, "冬季助学").click()
+    await expect(approver.get_by_role("dialog")).to_contain_text("¥680,000.00")
+    await approver.get_by_role("dialog").get_by_role("button", name="批准", exact=True).click()
+    await expect(approver.locator("#notices")).to_contain_text("已批准")
+    await expect(row_of(approver, "冬季助学")).to_have_count(0)
+
+    # The other window has it without a reload.
+    await expect(row).to_contain_text("待付款")
+    await row.click()
+    await sheet.get_by_role("button", name="今日已付款").click()
+    await expect(row).to_contain_text("已付款")
+    await row.click()
+    await sheet.get_by_role("button", name="登记退回").click()
+    await sheet.get_by_label("退回金额").fill("5万")
+    await sheet.get_by_label("理由").fill("两名学生已转学")
+    await sheet.locator("form").get_by_role("button", name="登记退回").click()
+    await approver.goto("/spending?return_waits=true")
+    await row_of(approver, "冬季助学").click()
+    await approver.get_by_role("dialog").get_by_role("button", name="确认退回").click()
+    await expect(row).to_contain_text("部分退回")
+    await expect(page.locator("#fund .left")).to_contain_text("¥730,000.00")
+    await other.close()
+    await context.close()
+
+
+async def test_the_guardrail_says_why_and_what_is_left(console: Console, made: set[str]) -> None:
+    await a_gala(console, made)
+    viewer = await console.person("viewer")
+    left = (await viewer.get(f"campaign/v1/campaigns/{GALA}/balance")).json()["balance_fen"]
+    await funds.requested(console, GALA, left + 1, title="超出余额的一笔")
+    context = await console.context("approver")
+    page = await context.new_page()
+    await page.goto(f"/spending?campaign_id={GALA}&state=requested")
+    await row_of(page, "超出余额的一笔").locator("input").check()
+    await page.get_by_role("button", name="批准 (a)").click()
+    answer = page.locator(".guardrail")
+    await expect(answer).to_contain_text("护栏拒绝：基金余额不够")
+    yuan = f"¥{left // 100:,}.{left % 100:02}"
+    await expect(answer.locator("div", has_text="还剩").last).to_contain_text(yuan)
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_role("button", name="驳回").click()
+    await sheet.get_by_label("理由").fill("余额不够，请减少")
+    await sheet.locator("form").get_by_role("button", name="驳回").click()
+    await expect(row_of(page, "超出余额的一笔")).to_have_count(0)
+    await context.close()
+
+    context = await console.context("finance", lang="en")
+    page = await context.new_page()
+    await page.goto(f"/spending?campaign_id={GALA}")
+    await page.get_by_role("button", name="Request money (c)").click()
+    sheet = page.get_by_role("dialog")
+    for field, text in {
+        "use": "另一种用途",
+        "payee": "某某",
+        "beneficiaries": "1",
+        "amount_fen": "100",
+    }.items():
+        await sheet.locator(f"#field-{field}").fill(text)
+    await sheet.get_by_role("button", name="Request money").click()
+    await expect(sheet.locator(".guardrail")).to_contain_text("the plan has no such use")
+    await expect(sheet.locator(".guardrail")).to_contain_text("助医恤病")
+    words = await page.evaluate(
+        "[...document.querySelectorAll('[data-text]')].map(e => e.textContent).join(' ')"
+    )
+    assert "undefined" not in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
+    await context.close()
+
+
+async def test_the_two_shares_of_the_year_stand_beside_what_the_law_asks(
+    console: Console, made: set[str]
+) -> None:
+    await a_gala(console, made)
+    body = {
+        "year": 2025,
+        "income_fen": 20_000_000,
+        "programme_fen": 18_000_000,
+        "management_fen": 500_000,
+        "spending_fen": 19_000_000,
+        "reference": "苏审〔2026〕12号",
+    }
+    finance = await console.person("finance")
+    stated = await funds.done(finance.post(f"campaign/v1/organisations/{funds.CITY}/stated-years", body), 201)
+    await funds.step(console, "approver", f"stated-years/{stated['statement_id']}", "confirm")
+    paid = await funds.requested(console, GALA, 15_000_000)
+    await funds.step(console, "approver", f"disbursements/{paid}", "approve")
+    await funds.step(console, "finance", f"disbursements/{paid}", "pay")
+    shares = await funds.done(finance.get(f"campaign/v1/organisations/{funds.CITY}/ratios", year=2026))
+    context = await console.context("viewer")
+    page = await context.new_page()
+    await page.goto(f"/spending?of={funds.CITY}&year=2026")
+    meters = page.locator(".meter")
+    await expect(meters).to_have_count(3)
+    basis_points = shares["spent_of_last_bp"]
+    await expect(meters.nth(0)).to_contain_text(f"{basis_points // 100}.{basis_points % 100:02}\u00a0% 达标")
+    await expect(meters.nth(2)).to_contain_text("不超过 10\u00a0%")
+    assert await page.get_by_role("button", name="申请拨付").count() == 0, "a viewer looks"
+    await context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "dark"), [(1280, 800, False), (390, 844, True)], ids=["hall", "hand"]
+)
+async def test_nothing_on_the_page_shuts_anybody_out(
+    console: Console, made: set[str], width: int, height: int, *, dark: bool
+) -> None:
+    await a_gala(console, made)
+    await funds.requested(console, GALA, 100_000, title="无障碍检查")
+    context = await console.context("finance", width=width, height=height, dark=dark)
+    page = await context.new_page()
+    await page.goto(f"/spending?campaign_id={GALA}")
+    await expect(row_of(page, "无障碍检查").first).to_be_visible()
+    for key in ("", "c"):
+        if key:
+            await page.keyboard.press(key)
+            await expect(page.get_by_role("dialog")).to_be_visible()
+        found = await Axe().run(page)
+        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
