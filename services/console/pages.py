@@ -60,7 +60,7 @@ ALL: Final = (
     Page("screens", "/screens", "大屏", "Screens", "s"),
     Page("campaigns", "/campaigns", "活动", "Campaigns", "c", group="desk"),
     Page("placards", "/placards", "举牌", "Placards", "p", ("desk", "viewer", "finance", "approver"), "desk"),
-    Page("messages", "/messages", "留言", "Messages", "m", ("moderator", "viewer"), "desk"),
+    Page("messages", "/messages", "留言", "Messages", "m", ("moderator",), "desk"),
     Page("donations", "/donations", "捐赠", "Donations", "d", ("viewer", "desk", "finance"), "desk"),
     Page("held", "/held", "暂挂", "Held", "h", ("viewer", "desk", "finance"), "desk"),
     Page("dead-letters", "/dead-letters", "死信", "Dead letters", "x", ("viewer", "desk", "finance"), "desk"),

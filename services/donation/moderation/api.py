@@ -28,6 +28,8 @@ from services.donation.intake import AmountFen, CampaignId
 from services.donation.moderation import commands, queries
 from services.donation.moderation.queries import Order, Place
 from services.donation.moderation.schemas import (
+    CampaignQueue,
+    CampaignQueues,
     DecisionsAnswer,
     DecisionsBody,
     Message,
@@ -103,6 +105,15 @@ async def list_messages(
     response.headers["Cache-Control"] = "no-store"
     following = _cursor(rows[-1], order) if len(rows) == limit else None
     return MessagePage(items=[Message.of(row) for row in rows], next=following)
+
+
+@router.get("/campaigns", summary="Where messages wait", dependencies=MODERATORS)
+async def list_campaigns(parts: Wired, response: Response) -> CampaignQueues:
+    """The campaigns, each with how many of its messages wait for a decision, counted to 1,000."""
+    async with parts.engine.connect() as connection:
+        rows = await queries.waiting(connection)
+    response.headers["Cache-Control"] = "no-store"
+    return CampaignQueues(items=[CampaignQueue.model_validate(row) for row in rows])
 
 
 def _cursor(row: Row[Any], order: Order) -> str:

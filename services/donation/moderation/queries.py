@@ -102,6 +102,23 @@ async def list_messages(
     return (await connection.execute(text(statement), asked)).all()
 
 
+COUNTED: Final = 1_000
+"""How far waiting messages are counted: what is more is "more than that", at a bounded cost."""
+CAMPAIGNS: Final = 200
+"""How many campaigns are listed at most, those that are not closed first."""
+_CAMPAIGNS: Final = text(
+    "SELECT c.campaign_id, c.status, (SELECT count(*) FROM (SELECT FROM donor_messages m"
+    " WHERE m.campaign_id = c.campaign_id AND m.state = 'waiting' LIMIT :counted) found) AS waiting"
+    " FROM campaigns c ORDER BY c.status = 'closed', c.campaign_id LIMIT :campaigns"
+)
+
+
+async def waiting(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The campaigns, each with how many of its messages wait, COUNTED at most."""
+    bounds = {"counted": COUNTED, "campaigns": CAMPAIGNS}
+    return (await connection.execute(_CAMPAIGNS, bounds)).all()
+
+
 _ONE: Final = text(_SHOWN.format(messages="donor_messages") + " WHERE m.message_id = :message_id")
 
 

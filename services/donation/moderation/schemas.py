@@ -138,6 +138,22 @@ class MessagePage(BaseModel):
     next: str | None
 
 
+class CampaignQueue(BaseModel):
+    """A campaign and how many of its messages wait; 1,000: at least so many."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    campaign_id: str
+    status: Literal["filed", "launched", "paused", "closed"]
+    waiting: int
+
+
+class CampaignQueues(BaseModel):
+    """The campaigns that messages can come to: 200 at most, those that are not closed first."""
+
+    items: list[CampaignQueue]
+
+
 class Step(BaseModel):
     """One decision about a message. `decided_by` null: the rule."""
 

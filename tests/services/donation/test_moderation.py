@@ -125,6 +125,25 @@ async def test_a_message_is_told_when_a_person_approved_it_and_again_when_they_t
     ]
 
 
+async def test_a_moderator_sees_where_messages_wait(service: Service, one_channel: Channel) -> None:
+    busy, quiet = await service.place.campaign(), await service.place.campaign()
+    for letter in "甲乙":
+        await given(one_channel, busy, f"加油{letter}")
+    await waiting(service, busy, 2)
+
+    async def counts() -> dict[str, int]:
+        answer = await service.http.get("/v1/messages/campaigns", headers=bearer("moderator"))
+        assert answer.status_code == 200, answer.text
+        return {each["campaign_id"]: each["waiting"] for each in answer.json()["items"]}
+
+    found = await counts()
+    assert (found[busy], found[quiet]) == (2, 0)
+    await decide(service, approval((await queue(service, busy))["items"][0]["message_id"]))
+    assert (await counts())[busy] == 1
+    refused = await service.http.get("/v1/messages/campaigns", headers=bearer("viewer"))
+    assert refused.status_code == 403
+
+
 async def test_each_decision_is_judged_by_itself(service: Service, one_channel: Channel) -> None:
     campaign_id = await service.place.campaign()
     ids = [await given(one_channel, campaign_id, f"加油{letter}") for letter in "甲乙丙"]

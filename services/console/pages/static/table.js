@@ -22,6 +22,7 @@ export class Table {
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
    *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, placeholder, asks(value)}]
    *             `any`: the text's key of a select's empty choice, where that is not everything;
+   *             `required`: a select without "any", its first option unless another is chosen;
    *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
    *   open(row) for Enter and a click; without it rows can't be opened
    *   actions   [{key, title, run(rows), when(row), main}]: for the selected rows, or the one under the cursor;
@@ -127,7 +128,7 @@ export class Table {
     this.after = params.get("after");
     for (const { filter, input } of this.inputs.values()) {
       if (filter.kind === "select") this.fillOptions(filter, input);
-      input.value = params.get(filter.name) ?? "";
+      input.value = params.get(filter.name) ?? (filter.required ? (input.options[0]?.value ?? "") : "");
     }
   }
 
@@ -164,7 +165,7 @@ export class Table {
   }
 
   clear() {
-    for (const { input } of this.inputs.values()) input.value = "";
+    for (const { filter, input } of this.inputs.values()) if (!filter.required) input.value = "";
     return this.apply();
   }
 
@@ -259,7 +260,7 @@ export class Table {
     this.firstButton.hidden = this.after === null;
     this.newerButton.hidden = this.after === null || history.length < 2;
     this.olderButton.hidden = this.next === null;
-    const filtered = [...this.inputs.values()].some(({ input }) => input.value.trim());
+    const filtered = [...this.inputs.values()].some(({ filter, input }) => !filter.required && input.value.trim());
     this.clearButton.hidden = !filtered;
     this.sayState(filtered, empty);
     this.sayActions();
@@ -383,12 +384,12 @@ export class Table {
 
   fillOptions(filter, input) {
     const chosen = input.value || new URL(location.href).searchParams.get(filter.name) || "";
-    const options = [["", this.shell.say(filter.any ?? "any")], ...filter.options()];
+    const options = [...(filter.required ? [] : [["", this.shell.say(filter.any ?? "any")]]), ...filter.options()];
     fill(input, options, () => element("option"), (node, [value, text]) => {
       node.value = value;
       put(node, text);
     });
-    input.value = options.some(([value]) => value === chosen) ? chosen : "";
+    input.value = options.some(([value]) => value === chosen) ? chosen : (options[0]?.[0] ?? "");
   }
 
   // ---------------------------------------------------------------- files
