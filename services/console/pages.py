@@ -57,7 +57,7 @@ class Page:
 
 ALL: Final = (
     Page("tonight", "/", "今晚", "Tonight", "t"),
-    Page("screens", "/screens", "大屏", "Screens", "s"),
+    Page("screens", "/screens", "大屏", "Screens", "s", ("viewer", "desk")),
     Page("campaigns", "/campaigns", "活动", "Campaigns", "c", group="desk"),
     Page("placards", "/placards", "举牌", "Placards", "p", ("desk", "viewer", "finance", "approver"), "desk"),
     Page("messages", "/messages", "留言", "Messages", "m", ("moderator",), "desk"),
