@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
+import uvicorn
 
 from services.reporting.app import create_app
 from services.reporting.settings import Settings
@@ -34,6 +35,36 @@ async def asking(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://reporting") as client,
     ):
         yield client
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves pytest's signal handlers alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def hosting(settings: Settings) -> AsyncIterator[int]:
+    """The screens role inside the test's own process, on a port: streams need a network. Gives the port."""
+    app = create_app(settings.model_copy(update={"roles": "screens"}))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        port: int = listener.getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def ready() -> bool:
+                return task.done() or (await client.get("/readyz", timeout=30)).status_code == 200
+
+            await until(ready, within_s=30)
+        yield port
+    finally:
+        app.state.stopping.set()
+        server.should_exit = True
+        await task
 
 
 @dataclass

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.reporting.handlers import count
 from services.reporting.settings import Settings
 from tests.services.reporting.builders import GALA, CampaignSource, Source
-from tests.services.reporting.processes import Screen, screens, serving
+from tests.services.reporting.processes import Screen, hosting, screens
 from tests.services.reporting.waiting import until
 
 WHY = {"reason": "节目换场"}
@@ -49,8 +49,9 @@ async def wechat(engine: AsyncEngine) -> Source:
 class Desk:
     """A person at the API."""
 
-    def __init__(self, base_url: str, person: str = "lin") -> None:
-        self.client = httpx.AsyncClient(base_url=base_url, headers={"authorization": f"Bearer {person}"})
+    def __init__(self, port: int, person: str = "lin") -> None:
+        headers = {"authorization": f"Bearer {person}"}
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers)
         self._number = 0
 
     async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
@@ -72,8 +73,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_of(base_url: str, person: str = "lin") -> AsyncIterator[Desk]:
-    desk = Desk(base_url, person)
+async def desk_of(port: int, person: str = "lin") -> AsyncIterator[Desk]:
+    desk = Desk(port, person)
     async with desk.client:
         yield desk
 
@@ -99,16 +100,17 @@ def shown(screen: Screen) -> dict[str, Any]:
 async def test_a_screen_is_frozen_hidden_and_live_again_in_every_process(
     guarded: Settings, engine: AsyncEngine, wechat: Source
 ) -> None:
-    async with serving(guarded) as here, serving(guarded) as there, desk_of(here.base_url) as desk:
+    """Two that have nothing in common but the database."""
+    async with hosting(guarded) as here, hosting(guarded) as there, desk_of(here) as desk:
         link = (await desk.done("", new()))["link"]
 
         async def known_there() -> bool:
-            return (await desk.client.get(there.base_url + link)).status_code == 200
+            return (await desk.client.get(f"http://127.0.0.1:{there}{link}")).status_code == 200
 
         await until(known_there, within_s=5)
         async with (
-            screens(here.port, GALA, link=link) as (one,),
-            screens(there.port, GALA, link=link) as (two,),
+            screens(here, GALA, link=link) as (one,),
+            screens(there, GALA, link=link) as (two,),
         ):
             assert (shown(one)["air"], shown(one)["campaign_id"], shown(one)["net_fen"]) == (
                 "live",
@@ -143,11 +145,11 @@ async def test_a_screen_is_frozen_hidden_and_live_again_in_every_process(
 async def test_a_reversal_is_held_until_the_next_segment_with_both_numbers_on_the_record(
     guarded: Settings, engine: AsyncEngine, wechat: Source
 ) -> None:
-    async with serving(guarded) as served, desk_of(served.base_url) as desk:
+    async with hosting(guarded) as port, desk_of(port) as desk:
         link = (await desk.done("", new(policy="held")))["link"]
         async with (
-            screens(served.port, GALA, link=link) as (held,),
-            screens(served.port, GALA) as (public,),
+            screens(port, GALA, link=link) as (held,),
+            screens(port, GALA) as (public,),
         ):
             await counted(engine, wechat.reversed(300))
             await until(lambda: shown(public)["net_fen"] == 700, within_s=10)
@@ -171,14 +173,14 @@ async def test_a_reversal_is_held_until_the_next_segment_with_both_numbers_on_th
 async def test_a_revoked_or_rotated_link_is_cut_off_and_answers_a_plain_page(
     guarded: Settings, engine: AsyncEngine, wechat: Source
 ) -> None:
-    async with serving(guarded) as served, desk_of(served.base_url) as desk:
+    async with hosting(guarded) as port, desk_of(port) as desk:
         first = (await desk.done("", new()))["link"]
         token = first.removeprefix("/s/")
         async with engine.connect() as connection:
             kept = (await connection.execute(text("SELECT s::text FROM screens AS s"))).scalar_one()
             answers = (await connection.execute(text("SELECT answer FROM idempotency_keys"))).scalars().all()
         assert token not in kept + json.dumps(answers), "a link is shown once and kept nowhere"
-        async with screens(served.port, GALA, link=first) as (screen,):
+        async with screens(port, GALA, link=first) as (screen,):
             second = (await desk.done("/hall/link", WHY))["link"]
             await until(lambda: screen.ended, within_s=5)
             assert screen.frames[-1][0] == "ended"
@@ -192,7 +194,7 @@ async def test_a_revoked_or_rotated_link_is_cut_off_and_answers_a_plain_page(
         page = await desk.client.get(second)
         assert (page.status_code, f'data-stream="{second}/stream"' in page.text) == (200, True)
         assert f'data-campaign="{GALA}"' in page.text
-        async with screens(served.port, GALA, link=second) as (screen,):
+        async with screens(port, GALA, link=second) as (screen,):
             assert (await desk.done("/hall/revoke", WHY))["linked"] is False
             await until(lambda: screen.ended, within_s=5)
         assert (await desk.client.get(second)).status_code == 404
@@ -202,7 +204,7 @@ async def test_who_may_what_and_how_it_is_refused(
     guarded: Settings, engine: AsyncEngine, wechat: Source
 ) -> None:
     await counted(engine, CampaignSource(1).registered("gusu"))
-    async with serving(guarded) as served, desk_of(served.base_url) as desk:
+    async with hosting(guarded) as port, desk_of(port) as desk:
         made = await desk.post("", new(), **{"idempotency-key": "once"})
         again = await desk.post("", new(), **{"idempotency-key": "once"})
         assert (made.json()["link"] is None, again.json()["link"]) == (False, None)
@@ -218,12 +220,12 @@ async def test_who_may_what_and_how_it_is_refused(
             ("lin", "/hall/air", {"action": "hide", **WHY}, {"if-match": '"9"'}, 412),
         ]
         for person, path, body, headers, status in rows:
-            async with desk_of(served.base_url, person) as other:
+            async with desk_of(port, person) as other:
                 answer = await other.post(
                     path, body, **{"idempotency-key": f"{person}{path}{status}"} | headers
                 )
                 assert (answer.status_code, person, path) == (status, person, path)
-        async with desk_of(served.base_url, "li") as county:
+        async with desk_of(port, "li") as county:
             assert (await county.client.get("/v1/screens")).json() == {"screens": []}
         patch = {"title": "侧屏", "policy": "held"}
         unmatched = await desk.client.patch("/v1/screens/hall", json=patch)
@@ -238,13 +240,13 @@ async def test_who_may_what_and_how_it_is_refused(
 async def test_a_rehearsal_shows_sample_numbers_before_the_campaign_is_known(
     guarded: Settings, engine: AsyncEngine
 ) -> None:
-    async with serving(guarded) as served, desk_of(served.base_url) as desk:
+    async with hosting(guarded) as port, desk_of(port) as desk:
         link = (await desk.done("", new()))["link"]
         assert (await desk.client.get(f"{link}/stream")).status_code == 404
         frozen = await desk.post("/hall/air", {"action": "freeze", **WHY})
         assert frozen.json()["type"] == "urn:shanliu:problem:nothing-shown"
         await desk.air("rehearse")
-        async with screens(served.port, GALA, link=link) as (screen,):
+        async with screens(port, GALA, link=link) as (screen,):
             await until(lambda: shown(screen)["net_fen"] > 0, within_s=5)
             assert (shown(screen)["air"], shown(screen)["positions"]) == ("rehearsal", {})
             await counted(engine, CampaignSource().launched())
