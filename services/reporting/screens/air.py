@@ -59,6 +59,11 @@ class OnAir:
         return self.rehearsal_campaign_id if self.rehearsal else self.campaign_id
 
     @property
+    def keeps(self) -> bool:
+        """Whether the highest number has to outlive the processes that have seen it."""
+        return self.policy == "held" and not self.pending and not self.rehearsal
+
+    @property
     def plain(self) -> bool:
         """Whether the screen shows what every public stream shows."""
         return self.control == "live" and self.policy == "at_once" and not self.rehearsal

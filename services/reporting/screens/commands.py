@@ -1,7 +1,7 @@
 """What operators do with screens: each function is one command inside its caller's transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.reporting.proving import queries as shown
 from services.reporting.screens import links, queries, rights
-from services.reporting.screens.air import CONTROL_AFTER, Action, Proposal
+from services.reporting.screens.air import CONTROL_AFTER, Action, Proposal, highest_of
 from services.reporting.screens.schemas import AirBody, NewScreen, ScreenPatch
 from services.reporting.totals import CampaignState
 from shared import versions
@@ -178,6 +178,17 @@ async def revoke_link(connection: AsyncConnection, actor: Actor, screen_id: str,
     return await _link(connection, actor, screen_id, reason, None)
 
 
+async def keep(connection: AsyncConnection, screen_id: str, segment: int, highest: CampaignState) -> None:
+    """Keep the highest number of a segment that nothing has lowered yet; nothing when another process has
+    seen a higher one. No decision: what is on air stays, and so does the sequence.
+    """
+    row = await queries.screen(connection, screen_id, lock=True)
+    if row["segment"] != segment or row["policy"] != "held" or row["pending"]:
+        return
+    if row["kept"] is None or net_fen_of(row["kept"]) < highest.amounts.net_fen:
+        await queries.change(connection, screen_id, {"kept": queries.written(highest)})
+
+
 async def record(connection: AsyncConnection, screen_id: str, segment: int, seen: Proposal) -> None:
     """Put on the record that a lowering is held, or that the number has caught up; nothing when another
     process has been first or an operator has decided otherwise in between.
@@ -185,9 +196,12 @@ async def record(connection: AsyncConnection, screen_id: str, segment: int, seen
     row = await queries.screen(connection, screen_id, lock=True)
     if row["segment"] != segment or row["policy"] != "held":
         return
-    higher = row["pending"] and seen.before.amounts.net_fen > _net_fen(row["kept"])
+    higher = row["pending"] and seen.before.amounts.net_fen > net_fen_of(row["kept"])
     if seen.caught_up != row["pending"] and not higher:
         return
+    known = queries.on_air_of(row).kept
+    if known is not None and not seen.caught_up:
+        seen = replace(seen, before=highest_of(known, seen.before))
     kept = seen.after if seen.caught_up else seen.before
     values = {"kept": queries.written(kept), "pending": not seen.caught_up} | _next(row)
     await queries.change(connection, screen_id, values)
@@ -239,7 +253,8 @@ async def _pin(connection: AsyncConnection, state: CampaignState) -> None:
         await shown.keep(connection, [state], pinned=True)
 
 
-def _net_fen(kept: Mapping[str, Any]) -> int:
+def net_fen_of(kept: Mapping[str, Any]) -> int:
+    """The number of a state as it is kept."""
     net_fen: int = kept["amounts"]["received_fen"] - kept["amounts"]["reversed_fen"]
     return net_fen
 

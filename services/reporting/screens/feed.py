@@ -54,6 +54,11 @@ class ScreenFeed(Frames):
         return shown_of(replace(self.on_air, control="live"), self.current, self._highest)
 
     @property
+    def highest(self) -> CampaignState | None:
+        """The highest number of this segment, as far as this process has seen it."""
+        return self._highest
+
+    @property
     def proposal(self) -> Proposal | None:
         """What belongs on the record now."""
         if self.current is None or self._highest is None:

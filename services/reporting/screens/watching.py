@@ -85,12 +85,21 @@ class ScreenWatch:
         return sample_state(row["campaign_id"], plan, row["rehearsal_since"], datetime.now(UTC))
 
     async def _record(self) -> None:
-        for screen_id in self._rows:
+        for screen_id, row in self._rows.items():
             feed = self._hub.screen(screen_id)
-            proposal = feed.proposal if feed else None
-            if feed is not None and proposal is not None:
+            if feed is None:
+                continue
+            if (proposal := feed.proposal) is not None:
                 async with self._engine.begin() as connection:
                     await commands.record(connection, screen_id, feed.on_air.segment, proposal)
+            elif feed.on_air.keeps and feed.highest is not None:
+                await self._keep(row, feed.on_air.segment, feed.highest)
+
+    async def _keep(self, row: RowMapping, segment: int, highest: CampaignState) -> None:
+        """Leave the highest number to whoever starts after the next reversal."""
+        if row["kept"] is None or commands.net_fen_of(row["kept"]) < highest.amounts.net_fen:
+            async with self._engine.begin() as connection:
+                await commands.keep(connection, row["screen_id"], segment, highest)
 
     async def _note_sightings(self) -> None:
         now_s = asyncio.get_running_loop().time()

@@ -170,6 +170,35 @@ async def test_a_reversal_is_held_until_the_next_segment_with_both_numbers_on_th
             assert (await desk.post("/hall/air", {"action": "segment", **WHY})).status_code == 409
 
 
+async def test_a_process_that_starts_after_a_reversal_holds_what_the_others_have_shown(
+    guarded: Settings, engine: AsyncEngine, wechat: Source
+) -> None:
+    async with hosting(guarded) as port, desk_of(port) as desk:
+        link = (await desk.done("", new(policy="held")))["link"]
+
+        async def kept() -> bool:
+            async with engine.connect() as connection:
+                return bool((await connection.execute(text("SELECT kept IS NOT NULL FROM screens"))).scalar())
+
+        await until(kept, within_s=10)
+    await counted(engine, wechat.reversed(300))
+    async with hosting(guarded) as port, desk_of(port) as desk:
+
+        async def known() -> bool:
+            return bool((await desk.client.get("/v1/screens/hall")).json()["shown"])
+
+        async def on_record() -> bool:
+            return bool((await desk.record())[-1]["action"] == "hold")
+
+        await until(known, within_s=10)
+        async with screens(port, GALA, link=link) as (screen,):
+            await until(on_record, within_s=10)
+            states = [json.loads(data) for event, _, data in screen.frames if event != "heartbeat"]
+            assert {state["net_fen"] for state in states} == {1_000}
+            hold = (await desk.record())[-1]
+            assert (hold["net_before_fen"], hold["net_after_fen"]) == (1_000, 700)
+
+
 async def test_a_revoked_or_rotated_link_is_cut_off_and_answers_a_plain_page(
     guarded: Settings, engine: AsyncEngine, wechat: Source
 ) -> None:
