@@ -16,7 +16,7 @@ from pydantic import (
     computed_field,
 )
 
-from services.campaign import lifecycle
+from services.campaign import lifecycle, plan
 from services.campaign.days import today_of
 from services.campaign.lifecycle import State
 from services.campaign.milestones import DEFAULT_PERCENTS, MAX_MILESTONES
@@ -190,6 +190,12 @@ class Campaign(BaseModel):
     launched_on: date | None
     closed_on: date | None
     settled_on: date | None
+
+    @computed_field(description="What of the plan is missing for its filing (art. 24, 25)")  # type: ignore[prop-decorator]
+    @property
+    def plan_missing(self) -> list[str]:
+        """Names of fields, in the law's order."""
+        return list(plan.missing_fields({name: getattr(self, name) for name in plan.REQUIRED_FIELDS}))
 
     @computed_field(description="The last day for an emergency appeal to file (art. 73); null: none")  # type: ignore[prop-decorator]
     @property

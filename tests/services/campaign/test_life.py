@@ -237,3 +237,13 @@ async def test_what_is_not_there_is_not_found(service: Service) -> None:
         await desk.post("/campaigns/not-there/launch"),
     ]:
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:shanliu:problem:not-found")
+
+
+async def test_a_draft_says_what_its_plan_lacks(service: Service) -> None:
+    desk = service.operator(DESK)
+    gaps: dict[str, Any] = {"remainder": ..., "contact": ..., "uses": []}
+    campaign_id = new_campaign_id()
+    draft = (await desk.post("/campaigns", a_campaign(campaign_id, **gaps))).json()
+    assert draft["plan_missing"] == ["uses", "remainder", "contact"]
+    whole = await desk.put(f"/campaigns/{campaign_id}/plan", a_plan(), if_match='"1"')
+    assert whole.json()["plan_missing"] == []

@@ -10,6 +10,7 @@ import { formatPlain, formatShort, formatYuan } from "./money.js";
 import { notice } from "./notice.js";
 import { Sheet, facts } from "./sheet.js";
 import { Shell } from "./shell.js";
+import { guarded, Steps } from "./steps.js";
 import { Table } from "./table.js";
 import { SPENDING_TEXTS } from "./texts/spending.js";
 import { dayOf, stampOf } from "./time.js";
@@ -187,82 +188,40 @@ function leftFor({ row, balance, budget }) {
 
 const returnNote = (back) => element("p", { class: back.state === "asked" ? "warn-text" : "dim" }, say("returnLine", yuan(back.amount_fen), back.returned_on, back.asked_by, words("returnStates", back.state), back.reason));
 
-function stepsOf(known) {
-  const { row, etag, returns } = known;
-  const path = `/disbursements/${row.disbursement_id}`;
+function stepsOf({ row, etag, returns }) {
+  const steps = new Steps(shell, (name) => tookStep(name));
+  const send = (name) => (values = null, key = undefined) => post("campaign", `/disbursements/${row.disbursement_id}/${name}`, values, { ifMatch: etag, key });
   const waiting = returns.find((back) => back.state === "asked");
-  const place = element("div", {});
-  const buttons = [];
-  const step = (name, title, { main = false, danger = false } = {}) => {
-    const button = element("button", { type: "button", class: main ? "main" : danger ? "danger" : null }, say(title));
-    button.addEventListener("click", () => take(row, `${path}/${name}`, etag, name, place));
-    buttons.push(button);
-  };
-  const form = (name, title, fields, { danger = false } = {}) => {
-    const button = element("button", { type: "button", class: danger ? "danger" : null }, say(title));
-    button.addEventListener("click", () => openStep(place, title, fields, (values, key) => post("campaign", `${path}/${name}`, values, { ifMatch: etag, key }), () => tookStep(row, name)));
-    buttons.push(button);
-  };
+  const waits = row.state === "requested";
   const reason = { name: "reason", title: "reason", kind: "area", required: true, hint: "reasonHint" };
-  if (row.state === "requested" && may.decide && !mine(row)) step("approve", "approve", { main: true });
-  if (row.state === "requested" && may.decide) form("reject", "reject", [reason], { danger: true });
+  if (waits && may.decide && !mine(row)) steps.step("approve", "approve", () => send("approve")(), { main: true });
+  if (waits && may.decide) steps.form("reject", "reject", [reason], send("reject"), { danger: true });
   if (row.state === "approved" && may.pay) {
-    step("pay", "payToday", { main: true });
-    form("pay", "payOn", [{ name: "paid_on", title: "paidOn", kind: "day", required: true, value: dayOf(new Date().toISOString()) }]);
+    steps.step("pay", "payToday", () => send("pay")(), { main: true });
+    steps.form("pay", "payOn", [{ name: "paid_on", title: "paidOn", kind: "day", required: true, value: dayOf(new Date().toISOString()) }], send("pay"));
   }
-  if (["requested", "approved"].includes(row.state) && may.withdraw) form("withdraw", "withdraw", [reason], { danger: true });
+  if (["requested", "approved"].includes(row.state) && may.withdraw) steps.form("withdraw", "withdraw", [reason], send("withdraw"), { danger: true });
   if (row.state === "paid" && may.pay && !waiting && row.came_back !== "all") {
     const left = BigInt(row.amount_fen) - BigInt(row.returned_fen);
-    form("return", "return", [
+    const fields = [
       { name: "amount_fen", title: "returnAmount", kind: "money", required: true, value: left },
       { name: "returned_on", title: "returnedOn", kind: "day", value: dayOf(new Date().toISOString()) },
       reason,
-    ]);
+    ];
+    steps.form("return", "return", fields, send("return"));
   }
   if (waiting && may.confirmReturn) {
-    if (waiting.asked_by !== shell.me.person) step("return/confirm", "returnConfirm", { main: true });
-    step("return/withdraw", "returnWithdraw");
+    if (waiting.asked_by !== shell.me.person) steps.step("return/confirm", "returnConfirm", () => send("return/confirm")(), { main: true });
+    steps.step("return/withdraw", "returnWithdraw", () => send("return/withdraw")());
   }
-  const hint = row.state === "requested" && mine(row) ? say("anotherApproves") : waiting?.asked_by === shell.me.person ? say("anotherConfirms") : buttons.length === 0 && row.state === "requested" ? say("waitsForApprover") : "";
-  return element("div", { class: "steps" }, hint ? element("p", {}, hint) : null, ...buttons, place);
+  if (waits && mine(row)) return steps.node(say("anotherApproves"));
+  if (waiting?.asked_by === shell.me.person) return steps.node(say("anotherConfirms"));
+  return steps.node(waits && !may.decide ? say("waitsForApprover") : "");
 }
 
-async function take(row, path, etag, name, place) {
-  try {
-    await post("campaign", path, null, { ifMatch: etag });
-    tookStep(row, name);
-  } catch (trouble) {
-    if (!(trouble instanceof Trouble)) throw trouble;
-    place.replaceChildren(answered(shell, trouble));
-  }
-}
-
-function tookStep(row, name) {
-  document.querySelector("dialog.sheet[open]")?.close();
+function tookStep(name) {
   notice(shell, say("stepDone", words("stepped", name), 1));
   refresh();
-}
-
-function openStep(place, title, fields, send, done) {
-  const form = new Form(shell, { fields, submit: title, send: (values, key) => guarded(form, () => send(values, key)), done });
-  place.className = "step";
-  place.replaceChildren(form.node);
-  form.inputs.values().next().value.input.focus();
-}
-
-/** Show the guardrail's answer above a form, besides what the form says at its fields. */
-async function guarded(form, send) {
-  form.node.querySelector(".guardrail")?.remove();
-  try {
-    return await send();
-  } catch (trouble) {
-    if (trouble instanceof Trouble && say("refusals")[trouble.code]) {
-      form.node.prepend(answered(shell, trouble));
-      // Everything is said by the panel.
-      throw Object.assign(trouble, { detail: say("refusals")[trouble.code][0], fields: [] });
-    }
-    throw trouble;
-  }
 }
 
 // ---------------------------------------------------------------- asked for
@@ -295,7 +254,7 @@ async function openAsk() {
       { name: "amount_fen", title: "amount", kind: "money", required: true, hint: "amountHint" },
     ],
     submit: "ask",
-    send: ({ campaign_id, ...values }, key) => guarded(form, () => post("campaign", `/campaigns/${campaign_id}/disbursements`, withLines(values, lines, form), { key })),
+    send: ({ campaign_id, ...values }, key) => guarded(shell, form, () => post("campaign", `/campaigns/${campaign_id}/disbursements`, withLines(values, lines, form), { key })),
     done: (answer) => {
       document.querySelector("dialog.sheet[open]")?.close();
       notice(shell, say("asked"), { undo: () => takeBack(answer), ms: 12_000 });

@@ -1,0 +1,111 @@
+"""The disclosure calendar: what is late stands first, finance drafts, another person reads and publishes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from services.campaign.days import today_of
+from tests.browser import funds
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+FLOOD = "flood-appeal"
+
+
+@pytest.fixture(scope="module")
+def made() -> set[str]:
+    """What the tests of this file have made on the one console."""
+    return set()
+
+
+async def an_appeal(console: Console, made: set[str]) -> None:
+    """An emergency appeal of 12 days ago with 549 万: two reports are late."""
+    await console.needs("campaign")
+    if FLOOD in made:
+        return
+    made.add(FLOOD)
+    await funds.register(console)
+    await funds.draft(console, FLOOD, kind="emergency_appeal", title="京津冀抗洪救灾")
+    desk = await console.person("desk")
+    began = {"on": str(today_of(datetime.now(UTC)) - timedelta(days=12))}
+    await funds.done(desk.post(f"campaign/v1/campaigns/{FLOOD}/launch", began))
+    await funds.received(console, FLOOD, 549_000_000)
+
+
+async def test_a_late_report_is_drafted_read_by_another_and_published(
+    console: Console, complaints: Complaints, made: set[str]
+) -> None:
+    await an_appeal(console, made)
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/disclosure?campaign_id={FLOOD}")
+    rows = page.locator("tbody tr")
+    first = rows.first
+    await expect(first).to_contain_text("已逾期")
+    await expect(first).to_contain_text("逾期 7 天")
+    await expect(page.locator("#counts .figure").first).to_contain_text("2")
+    await first.click()
+    sheet = page.get_by_role("dialog")
+    await sheet.locator(".steps > button", has_text="起草报告").click()
+    await sheet.locator("#field-remarks").fill("善款全部用于采购救灾物资")
+    await sheet.locator(".steps form button.main").click()
+    await expect(first).to_contain_text("有草稿")
+    await first.click()
+    await expect(sheet).to_contain_text("须由另一位审批人")
+    assert await sheet.get_by_role("button", name="已阅，公布").count() == 0
+    await page.keyboard.press("Escape")
+
+    other = await console.context("approver")
+    approver = await other.new_page()
+    complaints.listen_to(approver)
+    await approver.goto(f"/disclosure?state=late&campaign_id={FLOOD}")
+    await approver.locator("tbody tr", has_text="有草稿").click()
+    report = approver.get_by_role("dialog")
+    await expect(report.locator(".report")).to_contain_text("善款全部用于采购救灾物资")
+    await expect(report.locator(".report table").first).to_be_visible()
+    await report.get_by_role("button", name="已阅，公布").click()
+    await expect(approver.locator("#notices")).to_contain_text("已公布")
+    await expect(approver.locator("tbody tr")).to_have_count(1)
+    await expect(first).to_contain_text("逾期公布")
+    await expect(page.locator("#counts .figure").first).to_contain_text("1")
+    await other.close()
+    await context.close()
+
+
+async def test_who_may_only_look_sees_what_is_due_in_english(console: Console, made: set[str]) -> None:
+    await an_appeal(console, made)
+    context = await console.context("viewer", lang="en")
+    page = await context.new_page()
+    await page.goto(f"/disclosure?campaign_id={FLOOD}&state=late")
+    await page.locator("tbody tr").first.click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Charity Law art. 72")
+    assert await page.locator(".steps button").count() == 0
+    words = await page.evaluate(
+        "[...document.querySelectorAll('[data-text]')].map(e => e.textContent).join(' ')"
+    )
+    assert "undefined" not in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
+    await context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "dark"), [(1280, 800, False), (390, 844, True)], ids=["hall", "hand"]
+)
+async def test_nothing_on_the_page_shuts_anybody_out(
+    console: Console, made: set[str], width: int, height: int, *, dark: bool
+) -> None:
+    await an_appeal(console, made)
+    context = await console.context("approver", width=width, height=height, dark=dark)
+    page = await context.new_page()
+    await page.goto(f"/disclosure?campaign_id={FLOOD}")
+    await page.locator("tbody tr").first.click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
