@@ -2,7 +2,8 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,10 @@ SHARED: Final = Path(__file__).parent / "pages" / "static"
 """Modules that the pages of several services load: money, times, exact JSON."""
 
 
+RELEASED: Final = re.compile("@([0-9a-f]{16})/(.+)")
+"""A path below the digest of all files: what a module or a style names beside itself is of one release."""
+
+
 def read_static(*folders: Path) -> dict[str, StaticFile]:
     """Every file below these folders by its path there; of two with one path the later folder's. What is not
     in them can't be asked for.
@@ -44,26 +49,46 @@ def _static_file(path: Path) -> StaticFile:
     return StaticFile(content, media_type, hashlib.sha256(content).hexdigest()[:16])
 
 
+def addresses_of(static: Mapping[str, StaticFile]) -> Callable[[str], str]:
+    """Where pages find a file, by its path: an address that changes when any of the files does.
+
+    The function raises KeyError for a file that there is not.
+    """
+    release = _release_of(static)
+
+    def address(path: str) -> str:
+        if path not in static:
+            raise KeyError(path)
+        return f"/static/@{release}/{path}"
+
+    return address
+
+
 def static_router(static: Mapping[str, StaticFile]) -> APIRouter:
-    """The route of all files."""
+    """The route of all files. Under this release's digest a file may be kept for a year; without one, or
+    under another's, which a process of another release may have told a page, it is asked about every time.
+    """
     router = APIRouter()
+    release = _release_of(static)
 
     @router.get("/static/{path:path}")
-    async def static_file(path: str, request: Request, v: str = "") -> Response:
-        file = static.get(path)
+    async def static_file(path: str, request: Request) -> Response:
+        named, place = found.groups() if (found := RELEASED.fullmatch(path)) else ("", path)
+        file = static.get(place)
         if file is None:
             raise Problem(404, "unknown-file", "There is no such file.")
-        return _file_response(file, v, request.headers.get("if-none-match", ""))
+        return _file_response(file, request.headers.get("if-none-match", ""), lasting=named == release)
 
     return router
 
 
-def _file_response(file: StaticFile, version: str, if_none_match: str) -> Response:
-    """With the digest in the address for a year, else by ETag: modules that import each other have to be of
-    one release, so an address without digest is asked about every time.
-    """
+def _release_of(static: Mapping[str, StaticFile]) -> str:
+    lines = "".join(f"{path} {static[path].digest}\n" for path in sorted(static))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _file_response(file: StaticFile, if_none_match: str, *, lasting: bool) -> Response:
     etag = f'"{file.digest}"'
-    lasting = version == file.digest
     headers = {
         "ETag": etag,
         "Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache",

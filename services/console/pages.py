@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.console.guard import Guard
 from services.console.sessions import Session
 from shared.access import Person, Role
-from shared.static_files import StaticFile, static_router
+from shared.static_files import StaticFile, addresses_of, static_router
 
 PAGES: Final = Path(__file__).parent / "pages"
 SIGN_IN: Final = "/sign-in"
@@ -81,7 +81,7 @@ def renderer(static: Mapping[str, StaticFile]) -> Render:
     environment = Environment(
         loader=FileSystemLoader(PAGES / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    environment.globals["static"] = lambda path: f"/static/{path}?v={static[path].digest}"
+    environment.globals["static"] = addresses_of(static)
 
     def render(
         request: Request, template: str, context: Mapping[str, Any], *, status: int = 200

@@ -19,7 +19,7 @@ from services.reporting.proving.pages import verify_page_router
 from services.reporting.schemas import CampaignSummary
 from services.reporting.screens.pages import screen_links_router
 from services.reporting.screens.watching import ScreenWatch
-from shared.static_files import SHARED, StaticFile, read_static, static_router
+from shared.static_files import SHARED, StaticFile, addresses_of, read_static, static_router
 
 PAGES: Final = Path(__file__).parent / "pages"
 PAGE_HEADERS: Final = {
@@ -93,8 +93,7 @@ def _renderer(static: Mapping[str, StaticFile]) -> Render:
     environment = Environment(
         loader=FileSystemLoader(PAGES / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    # Templates may write {{ static("screen.css") }}: the address changes with the content.
-    environment.globals["static"] = lambda path: f"/static/{path}?v={static[path].digest}"
+    environment.globals["static"] = addresses_of(static)
 
     def render(template: str, context: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
         return HTMLResponse(environment.get_template(template).render(context), status, headers=PAGE_HEADERS)

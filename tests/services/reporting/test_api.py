@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -274,8 +275,17 @@ async def test_static_files_are_asked_about_by_etag_or_kept_by_digest(settings: 
         etag = file.headers["etag"]
         again = await client.get("/static/screen.css", headers={"if-none-match": etag})
         assert again.status_code == 304
-        lasting = await client.get("/static/screen.css", params={"v": etag.strip('"')})
-        assert "immutable" in lasting.headers["cache-control"]
+        page = (await client.get("/screens/none")).text
+        addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+        assert len(addresses) > 15
+        for address in addresses:
+            lasting = await client.get(address)
+            assert (lasting.status_code, lasting.headers["cache-control"]) == (
+                200,
+                "public, max-age=31536000, immutable",
+            )
+        other = re.sub("@[0-9a-f]{16}", f"@{16 * '0'}", addresses[0])
+        assert (await client.get(other)).headers["cache-control"] == "no-cache"
         for path in ("/static/../pages.py", "/static/%2e%2e/templates/screen.html", "/static/none.js"):
             assert (await client.get(path)).status_code == 404
 
