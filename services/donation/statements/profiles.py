@@ -195,7 +195,10 @@ class Profile(_Declared):
         """How its files are read."""
         ends = (*self.form.ends, *((self.totals.begins,) if self.totals else ()))
         return Layout(
-            **self.form.model_dump(exclude={"ends"}), ends=ends, header=tuple(sorted(self.columns()))
+            **self.form.model_dump(exclude={"ends"}),
+            ends=ends,
+            header=tuple(sorted(self.columns())),
+            every_line=(self.amount.column, self.time.columns[0]),
         )
 
     @property

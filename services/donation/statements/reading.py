@@ -40,6 +40,8 @@ them, a transaction id that was stored as a number is not."""
 Encoding = Literal["auto", "utf-8", "gb18030"]
 INEXACT: Final = "a number with more than 15 digits, of which the spreadsheet has kept 15: make it a text"
 
+BEHIND_THE_END: Final = "lies behind the end of the table: are two exports in one file?"
+
 _ZIP: Final = b"PK\x03\x04"
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 _AS_TEXT: Final = re.compile(r'="(.*)"', re.DOTALL)
@@ -53,8 +55,9 @@ class Layout(BaseModel):
     lines. A file that begins with a byte order mark is UTF-8 whatever `encoding` says; `auto` is UTF-8 when
     the bytes are that, GB18030 otherwise. `comment`: a line that begins with it is passed over. `strip`:
     characters taken off both ends of a cell, beside white space. `ends`: the first line whose first cell
-    begins with one of these ends the lines; it and what follows are the trailer. `sheet`: the name of the
-    sheet of an XLSX; the first when there is none.
+    begins with one of these ends the lines; it and what follows are the trailer. `every_line`: columns that
+    each line has something in; what has it in all of them behind the end (two exports in one file) is a line
+    with a fault and no trailer. `sheet`: the name of the sheet of an XLSX; the first when there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +68,7 @@ class Layout(BaseModel):
     comment: str = Field(default="", max_length=16)
     strip: str = Field(default="", max_length=16)
     ends: tuple[str, ...] = Field(default=(), max_length=20)
+    every_line: tuple[str, ...] = Field(default=(), max_length=20)
     sheet: str | None = Field(default=None, max_length=64)
 
 
@@ -117,6 +121,8 @@ class _Cells(NamedTuple):
     number: int
     cells: list[str]
     faults: list[str]
+    whole: bool
+    """Whether empty cells at its end are there too, as in a CSV; a sheet ends with its last full cell."""
 
 
 def _bounded(lines: Iterable[_Cells]) -> Iterator[_Cells]:
@@ -161,25 +167,32 @@ class _Found:
                 raise Unreadable(f"The header line has the column {name} twice.")
 
     def _rows(self, table: Table) -> Iterator[Row]:
+        ended = False
         for line in self._lines:
             cells = [_cleaned(cell, self._layout.strip) for cell in line.cells]
             first = next(filter(None, cells), "")
             if not first or (self._layout.comment and first.startswith(self._layout.comment)):
                 continue
             named = dict(zip(self._header, [*cells, *[""] * len(self._header)], strict=False))
-            if first.startswith(self._layout.ends or ("\0",)):
+            ends = first.startswith(self._layout.ends or ("\0",))
+            ended = ended or ends
+            if not ended:
+                yield Row(line.number, named, _fault(line, cells, self._header))
+            elif not ends and self._is_line(named):
+                yield Row(line.number, named, BEHIND_THE_END)
+            elif len(table.trailer) < MAX_TRAILER:
                 table.trailer.append(named)
-                for rest in self._lines:
-                    if len(table.trailer) < MAX_TRAILER:
-                        texts = [_cleaned(cell, self._layout.strip) for cell in rest.cells]
-                        table.trailer.append(dict(zip(self._header, texts, strict=False)))
-                return
-            yield Row(line.number, named, _fault(line, cells, self._header))
+
+    def _is_line(self, named: dict[str, str]) -> bool:
+        has = self._layout.every_line
+        return bool(has) and all(named[each] for each in has)
 
 
 def _fault(line: _Cells, cells: list[str], header: tuple[str, ...]) -> str | None:
     if line.faults:
         return "; ".join(line.faults)
+    if len(cells) < len(header) and line.whole:
+        return f"has {len(cells)} cells, the header line {len(header)}: cut off?"
     if any(cells[len(header) :]):
         return "has more cells than the header line (a delimiter inside a cell?)"
     for name, cell in zip(header, cells, strict=False):
@@ -231,7 +244,7 @@ def _of_csv(content: bytes, layout: Layout) -> Iterator[_Cells]:
         for cells in reader:
             if reader.line_num - number >= MAX_CELL_LINES:
                 raise Unreadable(f"Line {number}: a quotation mark is not closed.")
-            yield _Cells(number, cells, [])
+            yield _Cells(number, cells, [], whole=True)
             number = reader.line_num + 1
     except csv.Error as error:
         raise Unreadable(f"Line {number} is not CSV: {error}.") from None
@@ -299,7 +312,7 @@ def _of_sheet(content: bytes, layout: Layout) -> Iterator[_Cells]:
                 faults.append(f"{cell.coordinate}: {fault or 'an error of the spreadsheet'}")
         while texts and not texts[-1]:
             texts.pop()
-        yield _Cells(number, texts, faults)
+        yield _Cells(number, texts, faults, whole=False)
 
 
 def _check_parts(content: bytes) -> None:

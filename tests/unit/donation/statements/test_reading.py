@@ -112,6 +112,24 @@ def test_the_trailer_is_no_line() -> None:
     assert [line["金额"] for line in table.trailer] == ["100.00", ""]
 
 
+def test_a_second_table_behind_the_totals_is_not_lost() -> None:
+    behind = [("合计", "", "100.00", "", ""), HEADER, LINE, ("合计", "", "100.00", "", "")]
+    layout = Layout(header=HEADER, ends=("合计",), every_line=("交易流水号", "金额"))
+    lines = list(open_table(csv_of([LINE, *behind]), layout))
+    assert [(line.number, line.fault) for line in lines] == [
+        (2, None),
+        (4, reading.BEHIND_THE_END),
+        (5, reading.BEHIND_THE_END),
+    ]
+
+
+def test_a_line_that_was_cut_off_is_bad_and_an_end_that_a_sheet_leaves_out_is_not() -> None:
+    (line,) = rows(csv_of([LINE[:2]]), Layout(header=HEADER))
+    assert line.fault == "has 2 cells, the header line 5: cut off?"
+    (line,) = rows(xlsx_by_openpyxl([LINE[:2]]), Layout(header=HEADER))
+    assert line.fault is None
+
+
 def test_comments_empty_lines_and_marks_around_cells_are_taken_away() -> None:
     text = '#账务明细\r\n交易流水号,金额\r\n\r\n`T1,`1.00\r\n="002",\t2.00\t\r\n#结束,\r\n'
     layout = Layout(header=("交易流水号", "金额"), comment="#", strip="`")
