@@ -24,8 +24,8 @@ from services.notification.delivery import (
     readiness,
     wanted,
 )
-from services.notification.letters.contents import Content, Language
-from services.notification.letters.keeping import current
+from services.notification.letters.contents import Language
+from services.notification.letters.keeping import InForce, current
 from services.notification.quiet import today
 from services.notification.thanks import Campaign, Thanks, message_id
 from shared.events import (
@@ -71,8 +71,7 @@ class Claimed:
     attempts_left: int
     way: Way
     address: str = field(repr=False)
-    language: Language
-    content: Content | None
+    template: InForce | None
     """What an operator has written; None: a mail with this service's own text."""
     thanks: Thanks
 
@@ -165,11 +164,11 @@ async def claim(connection: AsyncConnection, way: Way, terms: Terms) -> Claimed 
             way_there=row.address is not None,
             campaign_known=row.title is not None,
         )
-        content = None
+        template = None
         if verdict is Readiness.SEND:
-            verdict, content = await _wanted(connection, row, terms)
+            verdict, template = await _wanted(connection, row, terms)
         if verdict is Readiness.SEND:
-            return await _take(connection, row, content, terms.lease_s)
+            return await _take(connection, row, template, terms.lease_s)
         await _set_aside(connection, row, verdict, terms.partitions)
         if verdict is Readiness.ENOUGH:
             return (
@@ -180,19 +179,19 @@ async def claim(connection: AsyncConnection, way: Way, terms: Terms) -> Claimed 
 
 async def _wanted(
     connection: AsyncConnection, row: Row[Any], terms: Terms
-) -> tuple[Readiness, Content | None]:
+) -> tuple[Readiness, InForce | None]:
     """Whether its reader is to have this message, and what an operator has written for it. One that is sent
     is counted for its day at its first attempt.
     """
     way = Way(row.way)
-    content = await current(
+    template = await current(
         connection,
         way,
         campaign_id=row.campaign_id,
         language=row.language or DEFAULT_LANGUAGE,
         app_id=row.wechat_app_id if way is Way.WECHAT else "",
     )
-    if content is None and way is not Way.MAIL:
+    if template is None and way is not Way.MAIL:
         return Readiness.NO_TEMPLATE, None
     asked = {"address_hash": terms.addressees.hash_of(way, row.address), "day": today().date()}
     standing = (await connection.execute(_STANDING, asked)).one()
@@ -206,11 +205,11 @@ async def _wanted(
         counted = await connection.execute(_COUNT_ONE, {**asked, "daily_limit": terms.daily_limit})
         if not counted.rowcount:
             return Readiness.ENOUGH, None  # another took the last one meanwhile
-    return verdict, content
+    return verdict, template
 
 
 async def _take(
-    connection: AsyncConnection, row: Row[Any], content: Content | None, lease_s: float
+    connection: AsyncConnection, row: Row[Any], template: InForce | None, lease_s: float
 ) -> Claimed:
     key = {"donation_id": row.donation_id}
     taken = (await connection.execute(_CLAIM, {**key, "lease_s": lease_s})).one()
@@ -239,8 +238,7 @@ async def _take(
         attempts_left=taken.attempts_left,
         way=Way(row.way),
         address=row.address,
-        language=row.language or DEFAULT_LANGUAGE,
-        content=content,
+        template=template,
         thanks=thanks,
     )
 

@@ -245,7 +245,7 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
         found: dict[Language, Preview | None] = {}
         async with engine.connect() as connection:
             for language in LANGUAGES:
-                content = await keeping.current(
+                template = await keeping.current(
                     connection,
                     way,
                     campaign_id=campaign_id or keeping.ANY_CAMPAIGN,
@@ -253,7 +253,7 @@ def create_router(engine: AsyncEngine, runner: Runner) -> APIRouter:
                     app_id=app_id if way is Way.WECHAT else "",
                 )
                 own = _preview_of_own_mail() if way is Way.MAIL else None
-                found[language] = own if content is None else _preview(content, language)
+                found[language] = own if template is None else _preview(template.content, template.language)
         return PreviewsInForce(zh=found["zh"], en=found["en"])
 
     @router.get("/templates/{template_id}", summary="One version", dependencies=READING)

@@ -20,20 +20,28 @@ _CONTENT: Final[TypeAdapter[Content]] = TypeAdapter(Content)
 
 # The donor's language before the campaign's own text: a text that is not understood thanks nobody.
 _CURRENT: Final = text("""
-SELECT content FROM templates
+SELECT language, content FROM templates
 WHERE way = :way AND app_id = :app_id AND campaign_id IN (:campaign_id, '') AND language IN (:language, 'zh')
     AND replaced_at IS NULL AND NOT retired
 ORDER BY language = :language DESC, campaign_id <> '' DESC LIMIT 1
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A text that operators have written, and the language that it is in: what is filled in follows it."""
+
+    language: Language
+    content: Content
+
+
 async def current(
     connection: AsyncConnection, way: Way, *, campaign_id: str, language: Language, app_id: str
-) -> Content | None:
+) -> InForce | None:
     """What is to be sent: in the donor's language, else in Chinese; the campaign's own, else the general."""
     asked = {"way": way.value, "app_id": app_id, "campaign_id": campaign_id, "language": language}
-    found: Any = (await connection.execute(_CURRENT, asked)).scalar_one_or_none()
-    return None if found is None else _CONTENT.validate_python(found)
+    found = (await connection.execute(_CURRENT, asked)).one_or_none()
+    return None if found is None else InForce(found.language, _CONTENT.validate_python(found.content))
 
 
 class TemplateChanged(Refused):

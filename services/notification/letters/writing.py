@@ -33,16 +33,18 @@ def written(claimed: Claimed, settings: Settings, now: datetime) -> Letter:
         recipient = deliverable(claimed.address)
         token = settings.addressees.token_of(settings.addressees.hash_of(Way.MAIL, claimed.address))
         envelope = Envelope(settings.sender, recipient, now, f"{settings.address}/unsubscribe/{token}")
-        if claimed.content is None:
+        if claimed.template is None:
             return MailLetter(recipient, compose(claimed.thanks, envelope))
-        assert isinstance(claimed.content, MailContent)
-        return MailLetter(recipient, mail_of(claimed.content, claimed.thanks, claimed.language, envelope))
-    values = values_of(claimed.thanks, claimed.language)
+        content, language = claimed.template.content, claimed.template.language
+        assert isinstance(content, MailContent)
+        return MailLetter(recipient, mail_of(content, claimed.thanks, language, envelope))
+    assert claimed.template is not None
+    content, values = claimed.template.content, values_of(claimed.thanks, claimed.template.language)
     if claimed.way is Way.SMS:
-        assert isinstance(claimed.content, SmsContent)
-        return sms_of(claimed.content, values, claimed.address)
-    assert isinstance(claimed.content, WechatContent)
-    return wechat_of(claimed.content, values, claimed.address)
+        assert isinstance(content, SmsContent)
+        return sms_of(content, values, claimed.address)
+    assert isinstance(content, WechatContent)
+    return wechat_of(content, values, claimed.address)
 
 
 def mail_of(

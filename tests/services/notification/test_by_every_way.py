@@ -257,6 +257,15 @@ async def test_refused_for_now_is_tried_again_and_for_good_is_not(providers: Pro
 async def test_a_donors_language_and_campaign_choose_the_text(providers: Providers) -> None:
     world = providers.world
     text = "{name}, {title}: {amount}. {organisation} {unsubscribe}"
+    chinese = {"way": "mail", "subject": "感谢您，{name}", "text": text}
+    await providers.write(chinese, campaign_id=GALA)
+    fallen_back = await world.donate(language="en", name="Ada")
+    await world.reaches(fallen_back, "delivered")
+    (mail,) = world.mails(fallen_back)
+    assert "Ada, 第六届新年慈善晚会: 1,234.56" in mail.text, "a Chinese text, filled in in Chinese"
+    assert b"Content-Language: zh-CN" in mail.raw
+    assert 'lang="zh-CN"' in mail.html
+    await providers.write(chinese, campaign_id=GALA, based_on=1, retired=True)
     english = {"way": "mail", "subject": "Thank you, {name}", "text": text}
     await providers.write(english, "en", campaign_id=GALA)
     donation_id = await world.donate(language="en", name="Ada")

@@ -20,10 +20,14 @@ async def put(
 
 
 async def chosen(world: World, language: Language, campaign_id: str = "gala") -> str | None:
-    """What is sent to a donor of this language."""
+    """What is sent to a donor of this language; the templates here are named by their own."""
     async with world.engine.connect() as connection:
         found = await current(connection, Way.SMS, campaign_id=campaign_id, language=language, app_id="")
-    return found.template_id if isinstance(found, SmsContent) else None
+    if found is None:
+        return None
+    assert isinstance(found.content, SmsContent)
+    assert found.content.template_id.endswith(f"-{found.language}"), "filled in in another language"
+    return found.content.template_id
 
 
 async def test_the_nearest_text_is_chosen(apart: World) -> None:

@@ -138,7 +138,11 @@ async def test_what_donors_of_both_languages_are_sent_now_is_shown(api: AsyncCli
     assert "1,234.56" in own["zh"]["text"]
     assert "1,234.56" in own["zh"]["html"]
     english = {**MAIL, "subject": "Thank you, {name}", "text": "{title}: {organisation} {unsubscribe}"}
-    await written(api, campaign_id=place)
+    chinese = {**MAIL, "text": "{title}: {organisation} {unsubscribe}"}
+    await written(api, campaign_id=place, content=chinese)
+    one = await shown(way="mail", campaign_id=place)
+    assert one["en"] == one["zh"], "the Chinese text is filled in in Chinese, whoever reads it"
+    assert "第六届新年慈善晚会" in one["en"]["text"]
     await written(api, campaign_id=place, language="en", content=english)
     both = await shown(way="mail", campaign_id=place)
     assert (both["zh"]["subject"], both["en"]["subject"]) == ("感谢您，王小明", "Thank you, 王小明")
