@@ -79,12 +79,27 @@ def channel_add(  # noqa: PLR0913 - each is an option
     new |= {"settings": _settings(settings)}
     more = {"limit_per_second": limit, "organisation_id": organisation, "campaigns": campaign or None}
     new |= {key: value for key, value in {**more, "contact": contact}.items() if value is not None}
-    made = _register(context).tell("/channels", new)
+    register = _register(context)
+    made = register.tell("/channels", new)
+    _warn_of_campaigns(register, made)
     if as_json:
         print_json(made)
         return
     say(f"registered {made['channel']}" + (f", topic {made['topic']}" if made["topic"] else ", a sandbox"))
     _print_secret(made["secret"])
+
+
+def _warn_of_campaigns(register: "ServiceClient", found: dict[str, Any]) -> None:
+    """What of a channel's campaigns is hardly meant. It is no error: a campaign may be announced later."""
+    name, campaigns = found["channel"], found["campaigns"]
+    if campaigns == []:
+        say(f"warning: {name} may give to no campaign; all that it sends is refused or held")
+    for each in register.ask(f"/channels/{name}/campaigns") if campaigns else []:
+        if each["status"] is None:
+            say(
+                f"warning: the campaign {each['campaign_id']} is not known to the donation service yet;"
+                " what is given to it is held until it is"
+            )
 
 
 @channel_app.command("list")
@@ -190,7 +205,9 @@ def channel_change(  # noqa: PLR0913 - each is an option
         patch[MAY_BE_EMPTY[what]] = None
     if not patch:
         raise StackProblem("Say what to change: shanliu channel change --help")
-    changed = _register(context).change(f"/channels/{channel}", patch)
+    register = _register(context)
+    changed = register.change(f"/channels/{channel}", patch)
+    _warn_of_campaigns(register, changed)
     if as_json:
         print_json(changed)
         return
@@ -205,8 +222,12 @@ def channel_pause(
     reason: Annotated[str, typer.Option(help="Stands in the record.")],
 ) -> None:
     """Answer a channel 503 with Retry-After; what the broker has of it is booked all the same."""
-    _register(context).tell(f"/channels/{channel}/pause", {"reason": reason})
+    paused = _register(context).tell(f"/channels/{channel}/pause", {"reason": reason})
     say(f"{channel} is paused: {reason}")
+    say("stopped: what it sends by HTTP (503, Retry-After), and the lines of its files, which wait")
+    if paused["topic"] is not None:
+        say(f"not stopped: what lies in {paused['topic']} is booked or held. One with its own Kafka user")
+        say(f"goes on publishing there; what stops that: shanliu channel-access {channel} --revoke")
 
 
 @channel_app.command("resume")
@@ -254,8 +275,13 @@ def channel_revoke(
     purpose: Annotated[str, typer.Option(help="signing, platform, apiv3.")] = "signing",
 ) -> None:
     """End a key at once: every process refuses it within five seconds."""
-    _register(context).drop(f"/channels/{channel}/keys/{purpose}/{key_id}")
+    register = _register(context)
+    register.drop(f"/channels/{channel}/keys/{purpose}/{key_id}")
     say(f"{channel}: the {purpose} key {key_id} counts no longer")
+    left = [key for key in register.ask(f"/channels/{channel}/keys") if key["counts"]]
+    if purpose == "signing" and not any(key["purpose"] == "signing" for key in left):
+        say(f"warning: that was its last signing key; all that {channel} sends is refused (401) until it has")
+        say(f"another: shanliu channel key {channel}")
 
 
 def _print_secret(secret: str | None) -> None:

@@ -76,6 +76,10 @@ def rule_of(error: Any) -> str:
     kind, context = error.get("type", ""), error.get("ctx") or {}
     if kind in ("value_error", "assertion_error"):
         return str(error["msg"]).partition(", ")[2] or _UNSAID
+    if context.get("min_length") == 1:
+        return "must not be empty"
+    if kind in ("too_short", "too_long") and isinstance(error.get("input"), str):
+        kind = f"string_{kind}"
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern"))
         words = words_of(pattern)

@@ -252,6 +252,7 @@ class Wide(BaseModel):
     name: Annotated[str, StringConstraints(min_length=2, max_length=4, pattern="^[a-z]+$")]
     code: Annotated[str, StringConstraints(pattern=form("^[A-Z]+$", "letters, such as SZCS"))] = "A"
     id: UUID
+    line: Annotated[str, AfterValidator(str.strip), Field(min_length=1, max_length=2)] = "a"
     inner: list[Inner] = Field(min_length=1, max_length=2)
     yes: bool = True
 
@@ -284,7 +285,9 @@ GOOD: dict[str, Any] = {
         ({"name": 7}, "name", "must be text"),
         ({"code": "7"}, "code", "must be letters, such as SZCS"),
         ({"id": "7"}, "id", "must be a UUID"),
-        ({"inner": []}, "inner", "must have at least 1 entries"),
+        ({"inner": []}, "inner", "must not be empty"),
+        ({"line": ""}, "line", "must not be empty"),
+        ({"line": "abc"}, "line", "must have at most 2 characters"),
         ({"inner": [{}] * 3}, "inner", "must have at most 2 entries"),
         ({"inner": [{}]}, "inner.0.kind", "is missing"),
         ({"inner": {}}, "inner", "must be a list"),

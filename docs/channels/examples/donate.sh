@@ -16,7 +16,7 @@ id=msg_$transaction_id
 now=$(date +%s)
 signature=$(printf %s "$id.$now.$body" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$key" -binary | base64)
 
-curl --silent --show-error --fail-with-body --max-time 10 \
+curl --silent --show-error --fail-with-body --write-out '\n' --max-time 10 \
     --retry 5 --retry-max-time 60 \
     -H 'Content-Type: application/json' \
     -H "webhook-id: $id" -H "webhook-timestamp: $now" -H "webhook-signature: v1,$signature" \

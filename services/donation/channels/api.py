@@ -28,6 +28,7 @@ from services.donation.channels.schemas import (
     Channel,
     ChannelPatch,
     Key,
+    NamedCampaign,
     NewChannel,
     NewKey,
     PauseBody,
@@ -174,6 +175,17 @@ async def resume(
         return Channel.of(await commands.resume(connection, sent.person, channel, body.reason))
 
     return await sent.run(work)
+
+
+@router.get("/{channel}/campaigns", summary="The campaigns that a channel names", dependencies=READERS)
+async def list_campaigns(channel: ChannelName, parts: Wired) -> list[NamedCampaign]:
+    """With their states here, where a mistyped one has none. Empty for one that may give to all."""
+    async with parts.engine.connect() as connection:
+        row = await queries.channel(connection, channel)
+        if row is None:
+            raise NotFound("No such channel.")
+        states = await queries.states_of(connection, row.campaigns or [])
+    return [NamedCampaign.model_validate(each, from_attributes=True) for each in states]
 
 
 @router.get("/{channel}/changes", summary="Who changed what of a channel", dependencies=READERS)

@@ -41,6 +41,18 @@ async def channel(connection: AsyncConnection, name: str) -> Row[Any] | None:
     return (await connection.execute(select(channels).where(channels.c.channel == name))).one_or_none()
 
 
+_STATES: Final = text("""
+SELECT named.campaign_id, campaigns.status
+FROM unnest(CAST(:campaigns AS text[])) AS named (campaign_id) LEFT JOIN campaigns USING (campaign_id)
+ORDER BY named.campaign_id
+""")
+
+
+async def states_of(connection: AsyncConnection, campaigns: Sequence[str]) -> Sequence[Row[Any]]:
+    """Each of these campaigns with its state here; None: no event has told of it."""
+    return (await connection.execute(_STATES, {"campaigns": list(campaigns)})).all()
+
+
 async def lock_channel(connection: AsyncConnection, name: str) -> Row[Any] | None:
     """The same, locked until the end of the transaction: its keys change under this lock too."""
     wanted = select(channels).where(channels.c.channel == name).with_for_update()

@@ -144,6 +144,15 @@ class Channel(BaseModel):
         return cls.model_validate({**row._mapping, "topic": topic})  # noqa: SLF001 - SQLAlchemy's public name
 
 
+class NamedCampaign(BaseModel):
+    """A campaign that a channel may give to, as it stands in the donation service."""
+
+    campaign_id: str
+    status: str | None = Field(
+        description="filed | launched | paused | closed; null: not known yet, what is given to it is held"
+    )
+
+
 class Key(BaseModel):
     """A key without its secret. `fingerprint`: SHA-256, in hex, of what is public; null for a secret."""
 

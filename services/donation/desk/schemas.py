@@ -46,7 +46,8 @@ class EntryBody(_Strict):
     def _numbers_belong_to_their_method(cls, number: str | None, info: ValidationInfo) -> str | None:
         method = "placard" if info.field_name == "placard" else "cheque"
         if "method" in info.data and (info.data["method"] == method) != (number is not None):
-            raise ValueError(f"goes with the method {method}, and only with it")
+            wrong = "is missing" if number is None else f"goes with the method {method}, and only with it"
+            raise ValueError(wrong)
         return number
 
     def as_donation(self, transaction_id: str, occurred_at: datetime) -> DonationRequest:

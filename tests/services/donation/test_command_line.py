@@ -48,10 +48,12 @@ async def test_a_channel_s_life_on_the_command_line(service: Service) -> None:
     secret = added.stdout.strip()
     assert secret.startswith("whsec_"), "alone on stdout, for a pipe"
     assert f"intake.{name}" in added.stderr
+    assert "gala is not known" in added.stderr
     channel = Channel(service, name, secret)
     assert (await channel.give(a_donation())).status_code == 202
 
-    await done(service, "pause", name, "--reason", "对账不符")
+    paused = await done(service, "pause", name, "--reason", "对账不符")
+    assert f"not stopped: what lies in intake.{name}" in paused.stderr
     assert (await channel.give(a_donation())).status_code == 503
     assert name in (await done(service, "list")).stdout
     await done(service, "resume", name)
@@ -59,7 +61,7 @@ async def test_a_channel_s_life_on_the_command_line(service: Service) -> None:
     new = (await done(service, "key", name, "--overlap", "1")).stdout.strip()
     for each in (channel, Channel(service, name, new)):
         assert (await each.give(a_donation())).status_code == 202
-    await done(service, "revoke", name, "1")
+    assert "last signing key" not in (await done(service, "revoke", name, "1")).stderr
     assert (await channel.give(a_donation())).status_code == 401
 
     view = await shown(service, name)
@@ -77,6 +79,7 @@ async def test_a_channel_s_life_on_the_command_line(service: Service) -> None:
     assert "对账不符" in text
     assert secret not in text
     assert new not in text
+    assert "last signing key" in (await done(service, "revoke", name, "2")).stderr
 
 
 async def test_a_channel_is_changed(service: Service, tmp_path: Path) -> None:

@@ -110,12 +110,14 @@ async def test_a_cheque_needs_its_number_and_is_taken_once(service: Service) -> 
     assert (await post(service, "entries", body)).status_code == 201
     assert (await post(service, "entries", body)).status_code == 200
     assert (await post(service, "entries", body | {"amount_fen": 1})).status_code == 409
+    without = await post(service, "entries", body | {"cheque_number": None})
+    assert without.json()["errors"] == [{"field": "cheque_number", "message": "is missing"}]
 
 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"method": "cheque"}, "cheque_number"),
+        ({"method": "cheque", "cheque_number": None}, "cheque_number"),
         ({"method": "placard"}, "placard"),
         ({"placard": "1"}, "placard"),
         ({"amount_fen": 0}, "amount_fen"),
