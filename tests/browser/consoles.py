@@ -184,6 +184,7 @@ async def start(
         namespace=namespace,
         console_key_file=key,
         console_public_file=public,
+        more={"WEBHOOK_ALLOW_HTTP": "true", "WEBHOOK_ALLOW_PRIVATE": "true"},
     )
     services = Services(wiring, folder, keeper)
     services.start(["console"])

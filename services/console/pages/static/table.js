@@ -20,7 +20,7 @@ export class Table {
    *             of a plain list that goes on, each row has its `cursor`
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
-   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, placeholder, asks(value)}]
+   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, asks(value)}]
    *             `any`: the text's key of a select's empty choice, where that is not everything;
    *             `required`: a select without "any", its first option unless another is chosen;
    *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
@@ -216,7 +216,7 @@ export class Table {
 
   async ask({ after, limit, ...asked }, options) {
     const { service, path, cursor = "after", whole } = this.options.source;
-    if (whole) return { items: whole(await get(service, path, {}, options), asked), next: null };
+    if (whole) return { items: whole(await get(service, path, asked, options), asked), next: null };
     const answer = await get(service, path, { ...asked, [cursor]: after, limit }, options);
     if (!Array.isArray(answer)) return answer;
     return { items: answer, next: answer.length < limit ? null : answer.at(-1).cursor };
