@@ -1,0 +1,27 @@
+// The reconciliation page: how each day of each channel stands, and the differences with what is done about them.
+
+import { at } from "./dom.js";
+import { billSheet } from "./bills.js";
+import { breaksTable } from "./breaks.js";
+import { daysTable } from "./days.js";
+import { Figures } from "./reconciled.js";
+import { Live } from "./live.js";
+import { Shell } from "./shell.js";
+import { RECONCILIATION_TEXTS } from "./texts/reconciliation.js";
+import { chosenView } from "./views.js";
+
+const shell = new Shell(RECONCILIATION_TEXTS, () => {
+  table.render();
+  figures.render();
+});
+const again = () => line.round();
+const view = chosenView({ days: true, breaks: true });
+const table = view === "breaks" ? breaksTable(shell, again) : daysTable(shell);
+const figures = new Figures(shell);
+const line = new Live(shell, 5_000, () => Promise.all([table.read(), figures.read()]));
+
+if (shell.has("finance")) {
+  at("upload").hidden = false;
+  at("upload").addEventListener("click", () => billSheet(shell, again));
+  shell.keys.on("a", "upload", () => billSheet(shell, again));
+}

@@ -1,0 +1,120 @@
+"""The reconciliation page: a bill imported, what differs seen, one booked and one resolved with a reason."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import FilePayload, expect
+
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+DAY = (datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")) - timedelta(days=2)).date().isoformat()
+
+
+def bill_of(*payments: tuple[str, int]) -> FilePayload:
+    """A bill of DAY in our own format; nobody knows what the payments were for."""
+    lines = [f"{number},payment,{fen},,{DAY}T20:15:00+08:00,," for number, fen in payments]
+    head = "transaction_id,kind,amount_fen,fee_fen,occurred_at,reversal_id,campaign_id"
+    return {"name": "bill.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *lines, ""]).encode()}
+
+
+async def a_channel(console: Console) -> str:
+    await console.needs("donation")
+    administrator = await console.person("administrator")
+    name = f"b{uuid4().hex[:10]}"
+    answer = await administrator.post("donation/v1/channels", {"channel": name, "title": "湘江银行"})
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+async def breaks_of(console: Console, name: str, state: str) -> list[dict[str, Any]]:
+    viewer = await console.person("viewer")
+    answer = await viewer.get("donation/v1/reconciliation/breaks", channel=name, state=state)
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def test_finance_imports_a_bill_and_closes_what_differs(
+    console: Console, complaints: Complaints
+) -> None:
+    name = await a_channel(console)
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/reconciliation?channel={name}")
+    await page.locator("h1").click()
+    await page.keyboard.press("a")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("渠道").select_option(name)
+    await sheet.get_by_label("日期").fill(DAY)
+    await sheet.get_by_label("账单文件").set_input_files(bill_of(("lost-1", 6_600), ("lost-2", 700)))
+    await sheet.get_by_role("button", name="导入对账单").click()
+    await expect(sheet.locator(".wrong")).to_contain_text("format")
+    await sheet.get_by_label("格式").select_option("plain")
+    await sheet.get_by_label("已人工核对").check()
+    await sheet.get_by_role("button", name="导入对账单").click()
+    await expect(page.locator(".notice")).to_contain_text("2 笔 ¥73.00")
+
+    day = page.locator("tbody tr")
+    await expect(day).to_contain_text("我们缺 2", timeout=30_000)
+    await expect(day).to_contain_text("73.00")
+    await day.click()
+    await expect(page).to_have_url(f"{console.url}/reconciliation?view=breaks&channel={name}&day={DAY}")
+    rows = page.locator("tbody tr")
+    await expect(rows).to_have_count(2)
+
+    await page.locator("h1").click()
+    await page.keyboard.press("e")
+    await sheet.get_by_label("原因").fill("渠道测试款，已确认")
+    await sheet.get_by_role("button", name="了结").click()
+    await expect(rows).to_have_count(1)
+    assert [each["reason"] for each in await breaks_of(console, name, "resolved")] == ["渠道测试款，已确认"]
+
+    await rows.locator("td").nth(2).click()
+    await expect(sheet).to_contain_text("lost-2")
+    await sheet.get_by_role("button", name="补记").click()
+    await sheet.get_by_label("活动").fill("gala-2027")
+    await sheet.get_by_role("button", name="补记").click()
+    await expect(rows).to_have_count(0, timeout=30_000)
+    assert [each["transaction_id"] for each in await breaks_of(console, name, "settled")] == ["lost-2"]
+    await page.locator("#filter-state").select_option("resolved")
+    await expect(rows).to_contain_text("渠道测试款，已确认")
+    await context.close()
+
+
+async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> None:
+    await console.needs("donation")
+    context = await console.context("viewer", lang="en")
+    page = await context.new_page()
+    await page.goto("/reconciliation?view=breaks")
+    await expect(page.locator("h1")).to_have_text("Reconciliation")
+    await expect(page.locator("#missing .value")).not_to_be_empty()
+    await expect(page.get_by_role("button", name="Import")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Resolve")).to_have_count(0)
+    assert "undefined" not in await page.locator("main").inner_text()
+    viewer = await console.person("viewer")
+    refused = await viewer.post("donation/v1/reconciliation/breaks/1/resolve", {"reason": "没有权限"})
+    assert refused.status_code == 403, refused.text
+    await context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, width: int) -> None:
+    await console.needs("donation")
+    context = await console.context("finance", width=width, height=800, dark=width == 390)
+    page = await context.new_page()
+    await page.goto("/reconciliation")
+    await expect(page.locator("#missing .value")).not_to_be_empty()
+    await page.locator("h1").click()
+    await page.keyboard.press("a")
+    await expect(page.get_by_role("dialog")).to_contain_text("账单文件")
+    found = await Axe().run(page)
+    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+    await context.close()
