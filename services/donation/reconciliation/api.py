@@ -240,7 +240,9 @@ async def list_bills(
 
 @router.get("/missing-bills", summary="Bills that are due and have not come", dependencies=READING)
 async def list_missing(parts: Wired) -> list[MissingBill]:
-    """Of the last 31 days due, newest first."""
+    """Of the last 31 days due, newest first. A channel with which nothing was agreed (no sandbox, not the
+    desk) owes one for each day on which it gave money: `terms_missing`.
+    """
     last = last_due(datetime.now(UTC))
     async with parts.engine.connect() as connection:
         rows = await queries.missing_days(connection, last - SHOWN + ONE, last)

@@ -40,7 +40,7 @@ SPAN: Final = timedelta(days=31)
 """How far back the gauges look, and days are looked at again."""
 
 _TO_JUDGE: Final = text(
-    """
+    f"""
     SELECT channel, day FROM (
         SELECT b.channel, b.day, 0 AS place FROM breaks b
         WHERE b.state = 'open' AND (
@@ -48,18 +48,21 @@ _TO_JUDGE: Final = text(
             OR (b.kind = 'refund_missing_here' AND EXISTS (
                 SELECT FROM reversals r WHERE r.reversal_id = b.subject AND r.status <> 'refused')))
         UNION
-        SELECT days.channel, days.day, 1
+        SELECT days.channel, days.day, days.place
         FROM (
-            SELECT t.channel, CAST(d AS date) AS day FROM bill_terms t,
+            SELECT t.channel, CAST(d AS date) AS day, 1 AS place FROM bill_terms t,
                  generate_series(greatest(t.due_from, CAST(:first AS date)), CAST(:last AS date),
                                  interval '1 day') d
             WHERE t.daily
             UNION
-            SELECT channel, day FROM bills WHERE state = 'current' AND day BETWEEN :first AND :last
+            SELECT channel, day, 1 FROM bills WHERE state = 'current' AND day >= :first
+            UNION
+            SELECT u.channel, CAST(d AS date), 2 FROM ({queries.UNAGREED}) AS u,
+                 generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') d
         ) AS days LEFT JOIN reconciled_days r USING (channel, day)
         WHERE r.judged_at IS NULL OR r.judged_at < :before
     ) AS due GROUP BY channel, day ORDER BY min(place), day DESC LIMIT :rows
-    """
+    """  # noqa: S608 - the text above
 )
 
 
@@ -161,9 +164,12 @@ class Follower:
             shares = await queries.shares(connection, first, last)
             missing = await queries.missing_counts(connection, first, last)
             open_breaks = await queries.open_breaks(connection)
+        MATCHED_RATIO.clear()
+        UNMATCHED_FEN.clear()
         for row in shares:
             MATCHED_RATIO.labels(row.channel).set(row.matched_fen / row.ours_fen if row.ours_fen else 1)
             UNMATCHED_FEN.labels(row.channel).set(row.ours_fen - row.matched_fen)
+        BILLS_MISSING.clear()
         for row in missing:
             BILLS_MISSING.labels(row.channel).set(row.missing)
         OPEN_BREAKS.clear()

@@ -6,12 +6,12 @@ from shared.measured import Measured
 
 MATCHED_RATIO = Gauge(
     "shanliu_reconciliation_matched_ratio",
-    "Part of the money of the last 31 days due that agrees with the channel's bills, 0 … 1",
+    "Part of the money of the last 31 days due or billed that agrees with the channel's bills, 0 … 1",
     ["channel"],
 )
 UNMATCHED_FEN = Gauge(
     "shanliu_reconciliation_unmatched_fen",
-    "Money of the last 31 days due that does not agree with the channel's bills (yet), in fen",
+    "Money of the last 31 days due or billed that does not agree with the channel's bills (yet), in fen",
     ["channel"],
 )
 OLDEST_BREAK_SECONDS = Measured(

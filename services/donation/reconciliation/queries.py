@@ -11,26 +11,44 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation.reconciliation.models import bill_terms, bills, break_history, breaks
 
-_SHARES: Final = text(
-    """
-    SELECT channel, CAST(sum(ours_fen) AS bigint) AS ours_fen, CAST(sum(matched_fen) AS bigint) AS matched_fen
-    FROM reconciled_days r WHERE day BETWEEN :first AND :last
-      AND (EXISTS (SELECT FROM bill_terms t WHERE t.channel = r.channel AND t.daily AND t.due_from <= r.day)
-           OR EXISTS (SELECT FROM bills b WHERE b.channel = r.channel AND b.day = r.day))
-    GROUP BY channel ORDER BY channel
-    """
-)
-_MISSING: Final = """
-    SELECT t.channel, CAST(d AS date) AS day FROM bill_terms t,
-         generate_series(greatest(t.due_from, CAST(:first AS date)), CAST(:last AS date), interval '1 day') d
-    WHERE t.daily AND NOT EXISTS (
-        SELECT FROM bills b WHERE b.channel = t.channel AND b.day = CAST(d AS date) AND b.state = 'current')
+UNAGREED: Final = """
+    SELECT c.channel FROM channels c
+    WHERE NOT c.sandbox AND c.scheme <> 'desk'
+      AND NOT EXISTS (SELECT FROM bill_terms t WHERE t.channel = c.channel)
 """
+"""The channels that somebody forgot to agree with: whoever takes money elsewhere has bills of it. A sandbox
+takes none, and the desk counts its own drawers."""
+_SHARES: Final = text(
+    f"""
+    SELECT channel, CAST(sum(ours_fen) AS bigint) AS ours_fen, CAST(sum(matched_fen) AS bigint) AS matched_fen
+    FROM reconciled_days r WHERE day >= :first
+      AND (EXISTS (SELECT FROM bills b WHERE b.channel = r.channel AND b.day = r.day)
+           OR day <= :last AND (
+               EXISTS (SELECT FROM bill_terms t
+                       WHERE t.channel = r.channel AND t.daily AND t.due_from <= r.day)
+               OR r.ours_fen > 0 AND r.channel IN ({UNAGREED})))
+    GROUP BY channel ORDER BY channel
+    """  # noqa: S608 - the text above
+)
+_MISSING: Final = f"""
+    SELECT channel, day, terms_missing FROM (
+        SELECT t.channel, CAST(d AS date) AS day, false AS terms_missing FROM bill_terms t,
+             generate_series(greatest(t.due_from, CAST(:first AS date)), CAST(:last AS date),
+                             interval '1 day') d
+        WHERE t.daily
+        UNION ALL
+        SELECT r.channel, r.day, true FROM reconciled_days r
+        WHERE r.ours_fen > 0 AND r.day BETWEEN :first AND :last AND r.channel IN ({UNAGREED})
+    ) AS owed
+    WHERE NOT EXISTS (
+        SELECT FROM bills b WHERE b.channel = owed.channel AND b.day = owed.day AND b.state = 'current')
+"""  # noqa: S608 - the text above
 _MISSING_DAYS: Final = text(f"{_MISSING} ORDER BY day DESC, channel")
 _MISSING_COUNTS: Final = text(
     f"""
-    SELECT t.channel, count(m.day) AS missing FROM bill_terms t LEFT JOIN ({_MISSING}) m USING (channel)
-    GROUP BY t.channel
+    SELECT c.channel, count(m.day) AS missing
+    FROM (SELECT channel FROM bill_terms UNION ALL {UNAGREED}) AS c LEFT JOIN ({_MISSING}) m USING (channel)
+    GROUP BY c.channel
     """  # noqa: S608 - the text above
 )
 _OPEN: Final = text(
@@ -39,12 +57,14 @@ _OPEN: Final = text(
 
 
 async def shares(connection: AsyncConnection, first: date, last: date) -> Sequence[Row[Any]]:
-    """Of each channel what it gave on the days that are due, and how much of it agrees with its bills."""
+    """Of each channel what it gave on the days that a bill is owed for or has come for, one that came before
+    it was due among them, and how much of it agrees. Where nothing was agreed each day with money owes one.
+    """
     return (await connection.execute(_SHARES, {"first": first, "last": last})).all()
 
 
 async def missing_days(connection: AsyncConnection, first: date, last: date) -> Sequence[Row[Any]]:
-    """The days whose bill has not come, newest first."""
+    """The days whose bill has not come, newest first; `terms_missing`: nothing was agreed on bills."""
     return (await connection.execute(_MISSING_DAYS, {"first": first, "last": last})).all()
 
 

@@ -113,12 +113,15 @@ class Day(BaseModel):
 
 
 class MissingBill(BaseModel):
-    """A bill that is due and has not come."""
+    """A bill that is due and has not come. `terms_missing`: nothing was agreed with the channel, and it gave
+    money that day.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
     channel: str
     day: date
+    terms_missing: bool
 
 
 class Break(BaseModel):

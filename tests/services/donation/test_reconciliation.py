@@ -21,7 +21,7 @@ from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import donation_id_of
 from services.donation.reconciliation import breaks as breaks_of
-from services.donation.reconciliation import matching
+from services.donation.reconciliation import matching, queries
 from services.donation.reconciliation.days import BILL_TIME, bounds_of, day_of, last_due
 from services.donation.reconciliation.following import Follower
 from services.donation.signatures import new_secret
@@ -706,6 +706,65 @@ async def test_the_metrics_say_what_is_reconciled_what_is_open_and_what_has_not_
     assert (month["month"], month["ours_fen"], month["matched_fen"]) == (f"{DAY:%Y-%m}", 400, 100)
 
 
+async def test_a_bill_that_comes_before_it_is_owed_counts(service: Service) -> None:
+    channel, waiting = await service.channel(), await service.channel()
+    await agreed(service, waiting)
+    for each in (channel, waiting):
+        await given(service, each, amount_fen=300)
+    await imported(service, channel, a_line(await given(service, channel, amount_fen=100), 100, NOON))
+    async with service.place.engine.begin() as connection:
+        await matching.judge(connection, waiting.name, DAY)
+        before = await queries.shares(connection, DAY - timedelta(days=31), DAY - timedelta(days=1))
+        due = await queries.shares(connection, DAY - timedelta(days=30), DAY)
+    names = (channel.name, waiting.name)
+    figures = [
+        [(row.channel, row.ours_fen, row.matched_fen) for row in rows if row.channel in names]
+        for rows in (before, due)
+    ]
+    assert figures[0] == [(channel.name, 400, 100)]
+    assert sorted(figures[1]) == sorted([(channel.name, 400, 100), (waiting.name, 300, 0)])
+
+
+async def test_money_of_a_channel_that_nothing_was_agreed_with_agrees_with_nothing(
+    service: Service, follower: Follower
+) -> None:
+    forgotten, sandbox = await service.channel(), await service.channel(sandbox=True)
+    await given(service, forgotten, amount_fen=300)
+    async with service.place.engine.begin() as connection:
+        for outside in (sandbox.name, "desk"):
+            await matching.judge(connection, outside, DAY)
+            money = text("UPDATE reconciled_days SET ours = 1, ours_fen = 300 WHERE channel = :c")
+            await connection.execute(money, {"c": outside})
+        looked_at_before = text("DELETE FROM reconciled_days WHERE channel = :c")
+        await connection.execute(looked_at_before, {"c": forgotten.name})
+
+    def measured(name: str, channel: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"channel": channel})
+
+    async def counted() -> bool:
+        await follower.look()
+        return measured("shanliu_reconciliation_matched_ratio", forgotten.name) is not None
+
+    await until(counted)
+    assert measured("shanliu_reconciliation_matched_ratio", forgotten.name) == 0
+    assert measured("shanliu_reconciliation_unmatched_fen", forgotten.name) == 300
+    assert measured("shanliu_bills_missing", forgotten.name) == 1
+    for outside in (sandbox.name, "desk"):
+        assert measured("shanliu_reconciliation_matched_ratio", outside) is None
+        assert measured("shanliu_bills_missing", outside) is None
+    assert await missing(service, forgotten.name, sandbox.name, "desk") == [(forgotten.name, f"{DAY}", True)]
+    await agreed(service, forgotten, due_from=f"{DAY}")
+    assert (forgotten.name, f"{DAY}", False) in await missing(service, forgotten.name)
+    await agreed(service, forgotten, due_from=f"{DAY + timedelta(days=30)}")
+
+    async def left_out() -> bool:
+        await follower.look()
+        return measured("shanliu_reconciliation_unmatched_fen", forgotten.name) is None
+
+    await until(left_out)
+    assert await missing(service, forgotten.name) == []
+
+
 async def test_a_day_judged_while_another_judges_has_the_figures_of_who_came_last(
     service: Service, follower: Follower
 ) -> None:
@@ -741,6 +800,16 @@ async def test_two_imports_at_the_same_moment_leave_one_current_bill(service: Se
     )
     assert len(current) == 1
     assert len(await listed(service, channel)) == 1
+
+
+async def missing(service: Service, *channels: str) -> list[tuple[str, str, bool]]:
+    """The bills that have not come of some channels, and whether nothing was agreed."""
+    answer = await service.http.get("/v1/reconciliation/missing-bills", headers=bearer("viewer"))
+    return [
+        (each["channel"], each["day"], each["terms_missing"])
+        for each in answer.json()
+        if each["channel"] in channels
+    ]
 
 
 async def agreed(service: Service, channel: Channel, **changes: Any) -> None:
