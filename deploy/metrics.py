@@ -76,13 +76,16 @@ KINDS: Final = (Counter, Gauge, Histogram, Measured)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One family. `name` is the one that queries use: a counter's ends in _total."""
+    """One family. `name` is the one that queries use: a counter's ends in _total. `measured`: it is shown
+    from its first value on, and only by the process that measures it.
+    """
 
     owner: str
     name: str
     kind: str
     help: str
     labels: tuple[str, ...]
+    measured: bool
 
     @property
     def series(self) -> frozenset[str]:
@@ -110,7 +113,8 @@ def _metric(owner: str, made: Counter | Gauge | Histogram) -> Metric:
     family = next(iter(made.describe()))
     suffix = "_total" if family.type == "counter" else ""
     labels = tuple(made._labelnames)  # noqa: SLF001 - the library tells them nowhere else
-    return Metric(owner, family.name + suffix, family.type, family.documentation, labels)
+    measured = isinstance(made, Measured)
+    return Metric(owner, family.name + suffix, family.type, family.documentation, labels, measured)
 
 
 def rendered() -> str:

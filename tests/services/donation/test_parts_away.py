@@ -145,7 +145,8 @@ async def test_operators_are_told_when_the_broker_is_away(service: Service, clos
     new = {"channel": new_id("ch"), "title": "微信支付"}
     async with api_at(service, kafka_bootstrap_servers=closed_port) as http:
         assert_unavailable(await http.post("/v1/channels", json=new, headers=commanding()))
-        assert_unavailable(await http.post(path, headers=bearer("desk")))
+        unsent = await http.post(path, headers=bearer("desk"))
+        assert (unsent.status_code, unsent.json()["type"]) == (503, "urn:shanliu:problem:not-confirmed")
     assert (await service.http.post("/v1/channels", json=new, headers=commanding())).status_code == 201
     assert (await service.http.post(path, headers=bearer("desk"))).status_code == 200, "not marked as sent"
 
