@@ -248,7 +248,7 @@ class System:
             "SELECT count(*) FROM gaps JOIN marks USING (source) WHERE marks.sequence < awaited_sequence"
         )
         assert (await self._rows("reporting", waiting))[0][0] == 0
-        for name in BY_NAME:
+        for name in self.services.children:
             await until(lambda name=name: asyncio.to_thread(self.services.ready, name), f"{name} ready")  # type: ignore[misc]
 
     async def _fund_has(self, surge: Surge) -> bool:
