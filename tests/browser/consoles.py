@@ -92,8 +92,9 @@ class Console:
             await asyncio.to_thread(self.services.wait_ready, wanted)
 
     async def person(self, name: str) -> Person:
-        """One of PEOPLE, signed in."""
-        if name not in self._people:
+        """One of PEOPLE, signed in; anew when a test has ended the sessions."""
+        known = self._people.get(name)
+        if known is None or (await known.client.get("/audit")).is_redirect:
             client = httpx.AsyncClient(base_url=self.url, timeout=30)
             answer = await client.post("/sign-in", data={"person": name, "password": PASSWORD})
             assert answer.status_code == 303, answer.text
