@@ -208,7 +208,7 @@ class Evening:
     def channel(self) -> Source:
         """The events of a channel that nobody else uses."""
         self._channels += 1
-        return Source(channel=f"channel-{self._channels}")
+        return Source(channel=f"channel-{self._channels}", first_number=self._channels * 10_000_000)
 
     async def happens(self, *events: Event) -> None:
         """Publish events, in order."""

@@ -17,8 +17,6 @@ from tests.services.reporting.builders import CampaignSource, Source
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CAMPAIGN = "stage-2027"
-NUMBERS = 9_000_000
-"""Of donations that no other test of this session tells of."""
 WORDS = (
     "[...document.querySelectorAll('h1, [data-text], th, label, #main button, tbody .badge')]"
     ".map(each => each.textContent).join()"
@@ -30,20 +28,18 @@ class Stage:
 
     def __init__(self, evening: Evening) -> None:
         self.evening = evening
-        self.source = Source(channel="stage")
+        self.source = Source(channel="stage", first_number=9_000_000)
 
     async def begins(self) -> None:
         campaigns = CampaignSource()
         campaigns.name = "campaign/stage/0"
         now = datetime.now(UTC)
-        gift = self.source.received(
-            14_123_456_789, number=NUMBERS, campaign_id=CAMPAIGN, at=now, received_at=now
-        )
+        gift = self.source.received(14_123_456_789, campaign_id=CAMPAIGN, at=now, received_at=now)
         await self.evening.happens(campaigns.launched(CAMPAIGN, title="2027 新年慈善晚会"), gift)
         await self.evening.counted(CAMPAIGN, 14_123_456_789)
 
     async def refunds(self, fen: int) -> None:
-        await self.evening.happens(self.source.reversed(fen, number=NUMBERS, campaign_id=CAMPAIGN))
+        await self.evening.happens(self.source.reversed(fen, campaign_id=CAMPAIGN))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -74,14 +74,30 @@ def donation_id(number: int) -> UUID:
 
 
 class Source:
-    """Makes events of one source, each with the sequence before it as `previous`, as the services do."""
+    """Makes events of one source, each with the sequence before it as `previous`, as the services do.
 
-    def __init__(self, partition: int = 0, channel: str = "wechat", *, topic: str | None = None) -> None:
+    Sources whose donations meet in one service need a `first_number` each: another channel's is another
+    donation, and one that was reversed is shown nowhere any more.
+    """
+
+    def __init__(
+        self,
+        partition: int = 0,
+        channel: str = "wechat",
+        *,
+        topic: str | None = None,
+        first_number: int = 0,
+    ) -> None:
         self.name = f"{topic or f'intake.{channel}'}/{partition}"
         self.partition = partition
         self.channel = channel
         self._last: int | None = None
         self._next = 0
+        self._first_number = first_number
+
+    def donation_id(self, number: int) -> UUID:
+        """The id of this source's donation of that number."""
+        return donation_id(self._first_number + number)
 
     def skip(self, offsets: int = 1) -> None:
         """Offsets that hold no event, such as repeats."""
@@ -104,7 +120,7 @@ class Source:
         released: bool = False,
         kind: Any = "person",
     ) -> DonationReceived:
-        identity = donation_id(self._next + 1_000_000 * self.partition if number is None else number)
+        identity = self.donation_id(self._next + 1_000_000 * self.partition if number is None else number)
         data = DonationReceivedData(
             donation_id=identity,
             channel=self.channel,
@@ -124,7 +140,7 @@ class Source:
     ) -> DonationReversed:
         data = DonationReversedData(
             reversal_id=uuid5(NAMESPACE_URL, f"reversal/{self.name}/{self._next}"),
-            donation_id=donation_id(number),
+            donation_id=self.donation_id(number),
             channel=self.channel,
             campaign_id=campaign_id,
             kind="refund",
@@ -137,7 +153,7 @@ class Source:
 
     def held(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationHeld:
         data = DonationHeldData(
-            donation_id=donation_id(self._next),
+            donation_id=self.donation_id(self._next),
             channel=self.channel,
             campaign_id=campaign_id,
             amount_fen=amount_fen,
@@ -150,7 +166,7 @@ class Source:
 
     def conflicted(self, amount_fen: int = 10_000, *, campaign_id: str = GALA) -> DonationConflicted:
         data = DonationConflictedData(
-            donation_id=donation_id(0),
+            donation_id=self.donation_id(0),
             channel=self.channel,
             campaign_id=campaign_id,
             amount_fen=amount_fen,
@@ -170,7 +186,7 @@ class Source:
     ) -> DonorMessageApproved:
         """The message of a donation; the higher the number, the later."""
         data = DonorMessageApprovedData(
-            message_id=donation_id(number),
+            message_id=self.donation_id(number),
             campaign_id=campaign_id,
             channel=self.channel,
             donor_kind="person",
@@ -185,7 +201,7 @@ class Source:
 
     def withdrawn(self, number: int, *, campaign_id: str = GALA) -> DonorMessageWithdrawn:
         data = DonorMessageWithdrawnData(
-            message_id=donation_id(number),
+            message_id=self.donation_id(number),
             campaign_id=campaign_id,
             channel=self.channel,
             cause="moderator",
