@@ -43,9 +43,10 @@ from services.campaign.schemas import (
     ReopenBody,
     StepBody,
 )
-from shared import idempotency, versions
+from shared import versions
 from shared.access import Person, Reach, Role, require_somewhere
 from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
+from shared.http_commands import KeyHeader, command_of
 from shared.run_once import Answer, Command, Runner
 from shared.strict_json import StrictJsonRoute
 
@@ -58,9 +59,6 @@ OrganisationQuery = Annotated[
     str | None, Query(pattern=ORGANISATION_ID, description="Of this organisation and those below it alone")
 ]
 AfterId = Annotated[UUID | None, Query(description="The `next` of the part before")]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 VersionHeader = Annotated[
     str | None, Header(description="The ETag the command was decided on; * or nothing: any")
 ]
@@ -158,11 +156,8 @@ def sent(name: str, *roles: Role, somewhere: bool = False) -> Callable[..., Awai
         idempotency_key: KeyHeader = None,
         if_match: VersionHeader = None,
     ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        expected = versions.expected_version(if_match)
-        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
-        actor = Actor(right.person, expected, right.reach)
-        return Sent(Command(name, right.person, key, digest), actor, books)
+        command = await command_of(name, right.person, request, idempotency_key, if_match)
+        return Sent(command, Actor(right.person, versions.expected_version(if_match), right.reach), books)
 
     return dependency
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.console import audit_chain
 from services.console.models import audit, audit_head
+from shared import hash_chain
 
 Kind = Literal["call", "signed-in", "sign-in-failed", "locked-out", "signed-out", "account", "export"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -111,7 +112,7 @@ async def check(engine: AsyncEngine) -> Checked:
     async with engine.connect() as connection:
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         head = (await connection.execute(select(audit_head))).one()
-        previous, at = audit_chain.NO_HASH, 0
+        previous, at = hash_chain.NO_HASH, 0
         while True:
             rows = (
                 (

@@ -3,6 +3,7 @@ paid and comes back.
 """
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
@@ -15,18 +16,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 GALA = "spending-gala"
 
 
-@pytest.fixture(scope="module")
-def made() -> set[str]:
-    """What the tests of this file have made on the one console."""
-    return set()
-
-
-async def a_gala(console: Console, made: set[str]) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def gala(console: Console) -> None:
     """A launched gala with 1,000,000 yuan, and a stated last year."""
     await console.needs("campaign")
-    if GALA in made:
-        return
-    made.add(GALA)
     await funds.register(console)
     await funds.launched(console, GALA)
     await funds.received(console, GALA, 60_000_000, 40_000_000)
@@ -55,9 +48,8 @@ async def ask(page: Page, particular: str, lines: list[tuple[str, str, str, str]
 
 
 async def test_money_is_asked_for_approved_by_another_paid_and_partly_returned(
-    console: Console, complaints: Complaints, made: set[str]
+    console: Console, complaints: Complaints
 ) -> None:
-    await a_gala(console, made)
     context = await console.context("finance")
     page = await context.new_page()
     complaints.listen_to(page)
@@ -105,8 +97,7 @@ async def test_money_is_asked_for_approved_by_another_paid_and_partly_returned(
     await context.close()
 
 
-async def test_the_guardrail_says_why_and_what_is_left(console: Console, made: set[str]) -> None:
-    await a_gala(console, made)
+async def test_the_guardrail_says_why_and_what_is_left(console: Console) -> None:
     viewer = await console.person("viewer")
     left = (await viewer.get(f"campaign/v1/campaigns/{GALA}/balance")).json()["balance_fen"]
     await funds.requested(console, GALA, left + 1, title="超出余额的一笔")
@@ -149,10 +140,7 @@ async def test_the_guardrail_says_why_and_what_is_left(console: Console, made: s
     await context.close()
 
 
-async def test_the_two_shares_of_the_year_stand_beside_what_the_law_asks(
-    console: Console, made: set[str]
-) -> None:
-    await a_gala(console, made)
+async def test_the_two_shares_of_the_year_stand_beside_what_the_law_asks(console: Console) -> None:
     body = {
         "year": 2025,
         "income_fen": 20_000_000,
@@ -184,9 +172,8 @@ async def test_the_two_shares_of_the_year_stand_beside_what_the_law_asks(
     ("width", "height", "dark"), [(1280, 800, False), (390, 844, True)], ids=["hall", "hand"]
 )
 async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, made: set[str], width: int, height: int, *, dark: bool
+    console: Console, width: int, height: int, *, dark: bool
 ) -> None:
-    await a_gala(console, made)
     await funds.requested(console, GALA, 100_000, title="无障碍检查")
     context = await console.context("finance", width=width, height=height, dark=dark)
     page = await context.new_page()

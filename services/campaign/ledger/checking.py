@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign.ledger import chain, queries
 from services.campaign.ledger.schemas import Break, Check, JournalHead
+from shared import hash_chain
 
 PAGE: Final = 500
 """Entries read at once: some milliseconds of hashing between two looks at other requests."""
@@ -43,7 +44,7 @@ async def check(connection: AsyncConnection) -> Check:
 
 async def _follow(connection: AsyncConnection, head: JournalHead) -> tuple[int, Break | None]:
     """Walk one chain to its head: how many entries there were, and the first place where it does not hold."""
-    sequence, digest = 0, chain.NO_HASH
+    sequence, digest = 0, hash_chain.NO_HASH
     async for row in queries.walk(connection, head.journal, PAGE):
         what = fault(sequence, digest, row)
         if what is not None:

@@ -9,14 +9,13 @@
 Every POST needs an `Idempotency-Key`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
@@ -45,19 +44,16 @@ from services.donation.casework.schemas import (
 )
 from services.donation.casework.sending import Sender
 from services.donation.reconciliation.days import bounds_of
-from shared import idempotency
-from shared.access import Person, Role, require
+from shared import http_commands
+from shared.access import require
 from shared.broker import PublishFailed
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
-from shared.run_once import Answer, Command, Runner
+from shared.run_once import Answer, Runner
 from shared.strict_json import StrictJsonRoute
 
 READING: Final = [Depends(require("viewer", "desk", "finance"))]
 
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["casework"])
 
 
@@ -79,34 +75,8 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One POST: the command and who sent it."""
-
-    command: Command
-    person: Person
-    parts: Parts
-
-    async def run(self, work: Callable[[AsyncConnection], Awaitable[Answer]]) -> Response:
-        """Run it once and answer."""
-        answer = await self.parts.runner.run(self.command, work)
-        return JSONResponse(dict(answer.body), answer.status, headers={"Cache-Control": "no-store"})
-
-
-def sent(name: str, *roles: Role) -> Callable[..., Awaitable[Sent]]:
-    """A dependency: the command `name` from a person with one of `roles`, with its key."""
-
-    async def dependency(
-        request: Request,
-        parts: Wired,
-        person: Annotated[Person, Depends(require(*roles))],
-        idempotency_key: KeyHeader = None,
-    ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        digest = idempotency.request_hash(request.method, request.url.path, None, await request.body())
-        return Sent(Command(name, person.name, key, digest), person, parts)
-
-    return dependency
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts]).sent
 
 
 # ---------------------------------------------------------------- finding
@@ -185,7 +155,7 @@ async def reverse(
     """
 
     async def work(connection: AsyncConnection) -> Answer:
-        asked = await commands.reverse(connection, sent.person.name, donation_id, body)
+        asked = await commands.reverse(connection, sent.person, donation_id, body)
         return Answer.of(202, asked)
 
     response = await sent.run(work)
@@ -232,9 +202,9 @@ async def refuse(body: HeldBody, sent: Annotated[Sent, Depends(sent("refuse_held
 
 
 async def _decide(sent: Sent, decision: Literal["release", "refuse"], body: HeldBody) -> Response:
-    async def work(connection: AsyncConnection) -> Answer:
-        items = await commands.decide(connection, sent.person.name, decision, body.donation_ids, body.reason)
-        return Answer.of(200, DecidedEach(items=items))
+    async def work(connection: AsyncConnection) -> DecidedEach:
+        items = await commands.decide(connection, sent.person, decision, body.donation_ids, body.reason)
+        return DecidedEach(items=items)
 
     return await sent.run(work)
 
@@ -267,9 +237,9 @@ async def resolve(
     wrong, and have the channel send the right one under an id of its own.
     """
 
-    async def work(connection: AsyncConnection) -> Answer:
-        items = await commands.resolve(connection, sent.person.name, body.conflicts, body.reason)
-        return Answer.of(200, ResolvedEach(items=items))
+    async def work(connection: AsyncConnection) -> ResolvedEach:
+        items = await commands.resolve(connection, sent.person, body.conflicts, body.reason)
+        return ResolvedEach(items=items)
 
     return await sent.run(work)
 

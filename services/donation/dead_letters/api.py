@@ -11,7 +11,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -31,7 +31,7 @@ from services.donation.dead_letters.schemas import (
 from shared import http_commands
 from shared.access import Person, require
 from shared.broker import Publisher
-from shared.http_commands import NO_STORE, Commands
+from shared.http_commands import NO_STORE
 from shared.problems import Problem, answers
 from shared.run_once import Runner
 from shared.strict_json import StrictJsonRoute
@@ -56,10 +56,6 @@ def _parts(request: Request) -> Parts:
     return parts
 
 
-class Sent(http_commands.Sent[Parts]):
-    """A command about dead letters."""
-
-
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -68,12 +64,13 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Wired = Annotated[Parts, Depends(_parts)]
+Sent: TypeAlias = http_commands.Sent[Parts]
+sent = http_commands.Commands(_parts, http_commands.Sent[Parts]).sent
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 TopicName = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Partition = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Offset = Annotated[int, Path(ge=0, le=2**63 - 1)]
 READING: Final = [Depends(require("viewer", "desk", "finance"))]
-_COMMANDS: Final = Commands(_parts, Sent)
 _UNKNOWN: Final = Problem(404, "unknown-dead-letter", "There is no dead letter of that position.")
 
 
@@ -150,7 +147,7 @@ async def replay(
 
 @router.post("/replay", response_model=OutcomeEach, summary="Send many again")
 async def replay_each(
-    body: LettersBody, sent: Annotated[Sent, Depends(_COMMANDS.sent("replay_dead_letters", "desk"))]
+    body: LettersBody, sent: Annotated[Sent, Depends(sent("replay_dead_letters", "desk"))]
 ) -> Response:
     """Each with its own answer: up to 500."""
 
@@ -164,7 +161,7 @@ async def replay_each(
 @router.post("/set-aside", response_model=OutcomeEach, summary="Set letters aside")
 async def set_aside(
     body: SetAsideBody,
-    sent: Annotated[Sent, Depends(_COMMANDS.sent("set_dead_letters_aside", "desk", "finance"))],
+    sent: Annotated[Sent, Depends(sent("set_dead_letters_aside", "desk", "finance"))],
 ) -> Response:
     """For what is of no use, with the reason; each with its own answer, up to 500. They stay where they are,
     and can still be sent again.

@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -39,19 +38,16 @@ from services.reporting.screens.schemas import (
     ScreenPatch,
 )
 from services.reporting.screens.watching import ScreenWatch
-from shared import idempotency, versions
+from shared import versions
 from shared.access import Person, Reach, Role, require_somewhere
 from shared.events.fields import CAMPAIGN_ID
+from shared.http_commands import KeyHeader, VersionHeader, command_of, tagged
 from shared.run_once import Answer, Command, Runner
 from shared.strict_json import StrictJsonRoute
 
 READERS: Final[tuple[Role, ...]] = ("viewer", "desk")
 
 ScreenPath = Annotated[str, Path(pattern=SCREEN_ID, description="The screen's id")]
-KeyHeader = Annotated[
-    str | None, Header(description="Required: 1 … 128 visible ASCII characters, new for each new command")
-]
-VersionHeader = Annotated[str | None, Header(description="The ETag it was decided on; *: any")]
 
 router = APIRouter(prefix="/v1/screens", route_class=StrictJsonRoute, tags=["screens"])
 
@@ -123,10 +119,8 @@ def sent(name: str) -> Callable[..., Awaitable[Sent]]:
         idempotency_key: KeyHeader = None,
         if_match: VersionHeader = None,
     ) -> Sent:
-        key = idempotency.require_key(idempotency_key)
-        actor = Actor(person.name, _reach(person), versions.expected_version(if_match))
-        digest = idempotency.request_hash(request.method, request.url.path, if_match, await request.body())
-        return Sent(Command(name, person.name, key, digest), actor, parts)
+        command = await command_of(name, person.name, request, idempotency_key, if_match)
+        return Sent(command, Actor(person.name, _reach(person), versions.expected_version(if_match)), parts)
 
     return dependency
 
@@ -148,7 +142,7 @@ async def register(new: NewScreen, sent: Annotated[Sent, Depends(sent("register_
         once["link"] = links.path_of(token)
         return _linked(sent.parts.told(row))
 
-    return _tagged(await sent.run(work, 201) | once, 201)
+    return tagged(await sent.run(work, 201) | once, 201)
 
 
 @router.get("", summary="The screens")
@@ -170,7 +164,7 @@ async def read(screen_id: ScreenPath, parts: Wired, person: Reader) -> Response:
     async with parts.engine.connect() as connection:
         row = await queries.screen(connection, screen_id)
         await rights.require_campaign(connection, person.reach(*READERS), row["campaign_id"])
-    return _tagged(parts.told(row).model_dump(mode="json"))
+    return tagged(parts.told(row).model_dump(mode="json"))
 
 
 @router.patch("/{screen_id}", response_model=Screen, summary="Change how a screen looks, or its policy")
@@ -184,7 +178,7 @@ async def change(
             connection, Actor(person.name, _reach(person), expected), screen_id, patch
         )
     await parts.watch.look()
-    return _tagged(parts.told(row).model_dump(mode="json"))
+    return tagged(parts.told(row).model_dump(mode="json"))
 
 
 @router.get("/{screen_id}/changes", summary="What was done to a screen, and what it showed before and after")
@@ -239,7 +233,7 @@ async def rotate_link(
         once["link"] = links.path_of(token)
         return _linked(sent.parts.told(row))
 
-    return _tagged(await sent.run(work) | once)
+    return tagged(await sent.run(work) | once)
 
 
 @router.post("/{screen_id}/revoke", response_model=Screen, summary="Revoke a screen's link")
@@ -265,14 +259,8 @@ async def _told(
     body = await sent.run(answered)
     numbers = sent.parts.numbers(screen_id)
     shown = Screen.model_validate(body).with_numbers(numbers.shown, numbers.actual)
-    return _tagged(shown.model_dump(mode="json"))
+    return tagged(shown.model_dump(mode="json"))
 
 
 def _linked(screen: Screen) -> LinkedScreen:
     return LinkedScreen(**screen.model_dump(), link=None)
-
-
-def _tagged(body: dict[str, Any], status: int = 200) -> JSONResponse:
-    return JSONResponse(
-        body, status, headers={"ETag": versions.etag(body["version"]), "Cache-Control": "no-store"}
-    )

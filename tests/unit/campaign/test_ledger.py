@@ -27,6 +27,7 @@ from services.campaign.ledger.entries import (
     turned,
 )
 from services.campaign.ledger.periods import booking_day, month_of, next_month
+from shared import hash_chain
 from shared.events.campaigns import SpendingCategory
 from tests.services.campaign.builders import Source
 
@@ -84,7 +85,7 @@ FEES = [
 def test_the_encoding_is_the_stated_one() -> None:
     assert chain.encode(ENTRY, POSTINGS).decode() == ENCODED
     assert (
-        chain.next_hash(chain.NO_HASH, ENTRY, POSTINGS)
+        chain.next_hash(hash_chain.NO_HASH, ENTRY, POSTINGS)
         == hashlib.sha256(bytes(32) + ENCODED.encode()).digest()
     )
 
@@ -92,9 +93,19 @@ def test_the_encoding_is_the_stated_one() -> None:
 @pytest.mark.parametrize(
     ("previous", "entry", "postings", "expected"),
     [
-        (chain.NO_HASH, ENTRY, POSTINGS, "bb1df4d3d00ee844702fa37e7d72b1e04b76b885ff40f679af51c806dd1798b3"),
+        (
+            hash_chain.NO_HASH,
+            ENTRY,
+            POSTINGS,
+            "bb1df4d3d00ee844702fa37e7d72b1e04b76b885ff40f679af51c806dd1798b3",
+        ),
         (b"\x01" * 32, ENTRY, POSTINGS, "e46417eb46fe6a605bac8b80c5a601fde6876d9974e06ade22dadff08fe49970"),
-        (chain.NO_HASH, REVERSAL, FEES, "d0252516bf64a9b6df319b3d89d4c6f854616ddd34b75a6e5e921dbe9b01c496"),
+        (
+            hash_chain.NO_HASH,
+            REVERSAL,
+            FEES,
+            "d0252516bf64a9b6df319b3d89d4c6f854616ddd34b75a6e5e921dbe9b01c496",
+        ),
     ],
 )
 def test_the_hashes_are_the_stated_ones(
