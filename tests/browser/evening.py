@@ -202,7 +202,7 @@ class Evening:
     def __init__(self, publisher: Publisher, reporting: Reporting) -> None:
         self._publisher = publisher
         self.reporting = reporting
-        self.campaigns = CampaignSource()
+        self.campaigns = CampaignSource(service="campaign/evening")
         self._channels = 0
 
     def channel(self) -> Source:

@@ -31,8 +31,7 @@ class Stage:
         self.source = Source(channel="stage", first_number=9_000_000)
 
     async def begins(self) -> None:
-        campaigns = CampaignSource()
-        campaigns.name = "campaign/stage/0"
+        campaigns = CampaignSource(service="campaign/stage")
         now = datetime.now(UTC)
         gift = self.source.received(14_123_456_789, campaign_id=CAMPAIGN, at=now, received_at=now)
         await self.evening.happens(campaigns.launched(CAMPAIGN, title="2027 新年慈善晚会"), gift)

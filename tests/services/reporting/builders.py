@@ -212,10 +212,12 @@ class Source:
 
 
 class CampaignSource(Source):
-    """The campaign service's events."""
+    """The campaign service's events. Where the real one may run beside it, with another name than its own:
+    the higher of two sequences of one name would hide the other's events.
+    """
 
-    def __init__(self, partition: int = 0) -> None:
-        super().__init__(partition, topic="campaign")
+    def __init__(self, partition: int = 0, *, service: str = "campaign") -> None:
+        super().__init__(partition, topic=service)
 
     def launched(
         self, campaign_id: str = GALA, kind: type[Event] = CampaignLaunched, **changes: Any
