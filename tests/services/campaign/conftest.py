@@ -90,9 +90,12 @@ class Service:
         records = [(None, event.to_bytes()) for event in events]
         await self.publisher.send_in_order(DONATION_EVENTS, partition, records, [CONTENT_TYPE_HEADER])
 
-    async def book(self, events: Sequence[Event]) -> None:
-        """Put donation events on Kafka, and wait until the service has counted them."""
-        await self.publish(events)
+    async def book(self, events: Sequence[Event], partition: int = 0) -> None:
+        """Put donation events on Kafka, and wait until the service has counted them.
+
+        A source lies on one partition: what is spread over two may come too early, and is then never counted.
+        """
+        await self.publish(events, partition)
         wanted = {event.source: event.sequence for event in events}
 
         async def counted() -> bool:

@@ -70,7 +70,7 @@ async def test_a_bad_record_goes_to_the_dead_letters_and_the_batch_around_it_is_
     good = [source.received(campaign_id, 5), source.received(campaign_id, 6)]
     records = [(None, good[0].to_bytes()), (b"key", b'{"specversion": "1.0", '), (None, good[1].to_bytes())]
     await service.publisher.send_in_order(DONATION_EVENTS, 2, records)
-    await service.book([source.received(campaign_id, 7)])
+    await service.book([source.received(campaign_id, 7)], partition=2)
     assert (await service.balance(campaign_id))["received_fen"] == 18
 
     async def buried() -> DeadLetter | None:
@@ -118,7 +118,7 @@ async def test_a_large_batch_over_many_campaigns_and_sources_is_exact(service: S
             expected[campaign_id] += -amount if refund else amount
             events.append((source.reversed if refund else source.received)(campaign_id, amount))
         await service.publish(events, source.partition)
-        await service.book([source.received(campaigns[0], 1)])
+        await service.book([source.received(campaigns[0], 1)], source.partition)
         expected[campaigns[0]] += 1
     for campaign_id in campaigns:
         balance = await service.balance(campaign_id)
