@@ -46,7 +46,7 @@ export function decide(shell, { title, submit, rows, about, send, hint }) {
     });
     const list = element("ul", { class: "undecided" }, ...rows.map((row) => element("li", {}, about(row))));
     const sheet = new Sheet(shell, title, hint ? element("p", { class: "dim" }, hint) : null, list, form.node);
-    sheet.node.addEventListener("close", () => done(sent));
+    sheet.node.addEventListener("ended", () => done(sent));
     sheet.open();
     form.inputs.get("reason").input.focus();
   });

@@ -65,7 +65,7 @@ async function open(row) {
   const view = new RecordView(shell, row.donation_id, () => live.round());
   const sheet = new Sheet(shell, `${say("record")} · ${formatPlain(row.amount_fen)}`, view.node);
   sheet.node.classList.add("large");
-  sheet.node.addEventListener("close", () => (shown = null));
+  sheet.node.addEventListener("ended", () => (shown = null));
   sheet.open();
   shown = view;
   await view.read();

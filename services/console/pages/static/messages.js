@@ -158,7 +158,7 @@ function askReason(rows) {
         refuse(reason);
       }
     });
-    sheet.node.addEventListener("close", () => asked || done(false));
+    sheet.node.addEventListener("ended", () => asked || done(false));
     sheet.open();
     buttons[0].focus();
   });

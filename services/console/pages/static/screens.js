@@ -100,7 +100,7 @@ function askWhy(act, rows) {
       perform(act, rows, reason, more).then(done, failed);
     };
     const sheet = new Sheet(shell, say("why", say("acts")[act], rows.length), ...whyNodes(act, decide));
-    sheet.node.addEventListener("close", () => asked || done(false));
+    sheet.node.addEventListener("ended", () => asked || done(false));
     sheet.open();
     sheet.node.querySelector(".reasons button, input").focus();
   });

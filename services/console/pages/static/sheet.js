@@ -12,7 +12,12 @@ export class Sheet {
       element("div", { class: "sheet-head" }, element("h2", {}, title), close),
       element("div", { class: "sheet-body" }, ...content),
     );
-    this.node.addEventListener("close", () => this.node.remove());
+    // The browser says "close" a task later, and a key pressed in between would still find the sheet at work.
+    this.node.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      if (!this.held) this.close();
+    });
+    this.node.addEventListener("close", () => this.end());
     this.node.addEventListener("click", (event) => event.target === this.node && !this.held && this.close());
   }
 
@@ -26,13 +31,20 @@ export class Sheet {
 
   close() {
     this.node.close();
+    this.end();
+  }
+
+  /** Gone from the page, and whoever waits for its end ("ended") is told at once. */
+  end() {
+    if (!this.node.isConnected) return;
+    this.node.remove();
+    this.node.dispatchEvent(new Event("ended"));
   }
 
   /** Have it stay until `close` is called: neither Escape nor a click beside it takes it away. */
   hold() {
     this.held = true;
     this.node.querySelector(".sheet-head button").hidden = true;
-    this.node.addEventListener("cancel", (event) => event.preventDefault());
     this.node.addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault());
     return this;
   }
