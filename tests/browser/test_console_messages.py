@@ -97,11 +97,13 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await expect(rows).to_have_count(2)
     assert (await states(console))["approved"] == chosen
     await page.keyboard.press("u")
-    await expect(page.locator("#notices")).to_contain_text("已撤销：2 条")
+    await expect(page.locator("#notices")).to_contain_text("已撤销：2 条恢复为“待审”")
+    await expect(rows).to_have_count(4)
     found = await states(console)
-    assert (found["approved"], found["withdrawn"]) == ([], chosen)
+    assert (found["approved"], found["withdrawn"], found["refused"]) == ([], [], [SAID[1][0]])
 
     await page.keyboard.press("X")
+    await expect(page.locator(".count")).to_have_text("已选 4 条")
     await page.keyboard.press("a")
     await expect(page.locator("#table .empty")).to_contain_text("新的留言会自动出现")
     _, late = await gifts.given(campaign_id=CAMPAIGN, message="直播间的朋友们加油", amount_fen=100_000)
@@ -114,6 +116,90 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await page.keyboard.press("a")
     await expect(page.locator("#notices")).to_contain_text("同事已先处理")
     assert (await states(console))["refused"] == sorted([SAID[1][0], "直播间的朋友们加油"])
+    await context.close()
+
+
+@pytest.mark.parametrize("key", ["a", "6"], ids=["approval", "refusal"])
+async def test_undo_puts_each_message_back_to_what_it_was(
+    console: Console, gifts: Gifts, complaints: Complaints, key: str
+) -> None:
+    campaign_id = f"messages-undo-{key}"
+    await gifts.tell(CampaignLaunched, campaign_id, title="撤销")
+    long = "好" * 101
+    for text in ("愿平安", long):
+        await gifts.given(campaign_id=campaign_id, message=text)
+    moderator = await console.person("moderator")
+    context = await console.context("moderator")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    rows = page.locator("tbody tr")
+    for state, text, word in (("waiting", "愿平安", "待审"), ("refused_by_rule", long, "规则已拒")):
+        await page.goto(f"/messages?campaign_id={campaign_id}&state={state}")
+        await expect(rows).to_have_count(1)
+        await page.keyboard.press(key)
+        await expect(rows).to_have_count(0)
+        await page.keyboard.press("u")
+        await expect(page.locator("#notices")).to_contain_text(f"已撤销：1 条恢复为“{word}”")
+        await expect(rows).to_have_count(1)
+        await expect(rows).to_contain_text(f"{word} · moderator")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_contain_text(f"moderator · 撤销上一决定 · 恢复为“{word}”")
+        answer = await moderator.get("donation/v1/messages", campaign_id=campaign_id, state=state)
+        (item,) = answer.json()["items"]
+        assert (item["text"], item["version"]) == (text, 2)
+    await context.close()
+
+
+async def test_what_may_be_personal_data_is_approved_by_itself_only(
+    console: Console, gifts: Gifts, complaints: Complaints
+) -> None:
+    campaign_id = "messages-personal"
+    await gifts.tell(CampaignLaunched, campaign_id, title="个人信息")
+    delicate = ("找我 138 0000 0000", "祝2027年更好")
+    for text in ("愿平安", *delicate, "加油"):
+        await gifts.given(campaign_id=campaign_id, message=text)
+    context = await console.context("moderator")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/messages?campaign_id={campaign_id}")
+    rows, notices, dialog = page.locator("tbody tr"), page.locator("#notices"), page.get_by_role("dialog")
+    await expect(rows).to_have_count(4)
+    await page.keyboard.press("X")
+    await expect(page.locator(".count")).to_have_text("已选 4 条")
+    await page.keyboard.press("a")
+    await expect(notices).to_contain_text("已批准 2 条")
+    await expect(notices).to_contain_text("2 条可能含个人信息（像电话号码 1、有数字 2），没有批准")
+    await expect(rows).to_have_count(2)
+    await notices.evaluate("node => node.replaceChildren()")
+
+    await page.keyboard.press("X")
+    await expect(page.locator(".count")).to_have_text("已选 2 条")
+    await page.keyboard.press("a")
+    await expect(notices).to_contain_text("2 条可能含个人信息")
+    await expect(page.locator(".count")).to_have_text("已选 2 条")
+    await page.keyboard.press("X")
+    await expect(page.locator(".count")).to_have_text("本页 2 条")
+
+    await page.keyboard.press("a")
+    await expect(dialog).to_contain_text("上了大屏的号码和地址收不回来")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(rows).to_have_count(2)
+    await page.keyboard.press("a")
+    await expect(dialog).to_contain_text(delicate[0])
+    await page.keyboard.press("a")
+    await expect(dialog).to_have_count(0)
+    await expect(rows).to_have_count(1)
+
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text(delicate[1])
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await page.keyboard.press("a")
+    await expect(rows).to_have_count(0)
+    moderator = await console.person("moderator")
+    answer = await moderator.get("donation/v1/messages", campaign_id=campaign_id, state="approved")
+    assert sorted(item["text"] for item in answer.json()["items"]) == sorted(["愿平安", "加油", *delicate])
     await context.close()
 
 

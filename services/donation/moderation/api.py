@@ -152,12 +152,15 @@ deciding: Final = Commands(_parts, _Decisions).sent("decide_messages", "moderato
 
 
 @router.post(
-    "/decisions", summary="Approve and refuse, up to 200 at once (审核)", response_model=DecisionsAnswer
+    "/decisions",
+    summary="Approve, refuse and take back, up to 200 at once (审核)",
+    response_model=DecisionsAnswer,
 )
 async def decide(body: DecisionsBody, sent: Annotated[_Decisions, Depends(deciding)]) -> Response:
     """Each is judged by itself; the answer has an item for each, in their order. A mistake is undone by a
-    later decision: what is refused after it was approved leaves the screens within a second. A text is shown
-    as it was given or not at all.
+    later decision: what is refused after it was approved, or reopened, leaves the screens within a second.
+    `reopen` puts a message back to what it was before the last decision, when a person made that. A text is
+    shown as it was given or not at all.
     """
 
     async def work(connection: AsyncConnection) -> DecisionsAnswer:

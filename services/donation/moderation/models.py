@@ -91,20 +91,36 @@ message_decisions: Final = Table(
     metadata,
     Column("message_id", Uuid, ForeignKey("donor_messages.message_id"), primary_key=True),
     Column("number", Integer, CheckConstraint("number >= 1"), primary_key=True),
-    Column("verdict", Text, CheckConstraint("verdict IN ('approve', 'refuse')"), nullable=False),
-    Column("state", Text, CheckConstraint("state IN ('approved', 'refused', 'withdrawn')"), nullable=False),
+    Column("verdict", Text, CheckConstraint("verdict IN ('approve','refuse','reopen')"), nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state IN ('approved','refused','withdrawn','waiting','refused_by_rule')"),
+        nullable=False,
+    ),
     Column("decided_by", Text, comment="a person; NULL: the rule"),
     Column("rule", Text),
     Column("reason", Text),
     Column("note", Text),
     Column("decided_at", UTC_TIME, nullable=False),
+    Column(
+        "told",
+        Boolean,
+        nullable=False,
+        server_default="true",
+        comment="the screens must know: it was shown, or is from now on",
+    ),
     Column("sent_at", UTC_TIME, comment="when the broker had its record, where the screens must know"),
     Column("source", Text, comment="the position of the record that made its event"),
     Column("sequence", BigInteger),
     Column("booked_at", UTC_TIME, comment="when the broker took that record"),
     UniqueConstraint("source", "sequence", name="message_decisions_position"),
     CheckConstraint("(decided_by IS NULL) = (rule IS NOT NULL)", name="message_decisions_by"),
-    CheckConstraint("(verdict = 'approve') = (state = 'approved')", name="message_decisions_state"),
+    CheckConstraint(
+        "CASE verdict WHEN 'approve' THEN state = 'approved' WHEN 'refuse' THEN"
+        " state IN ('refused','withdrawn') ELSE decided_by IS NOT NULL END",
+        name="message_decisions_state",
+    ),
     CheckConstraint(
         "(source IS NULL) = (sequence IS NULL) AND (source IS NULL) = (booked_at IS NULL)",
         name="message_decisions_whole_position",
@@ -112,10 +128,10 @@ message_decisions: Final = Table(
     Index(
         "message_decisions_unsent",
         "decided_at",
-        postgresql_where=text("sent_at IS NULL AND state <> 'refused'"),
+        postgresql_where=text("sent_at IS NULL AND told"),
     ),
 )
-"""Who decided what, and when. Only ever added to; a mistake is mended by a later decision."""
+"""Who decided what, and when. Only ever added to; a mistake is taken back by a later decision."""
 
 message_word_lists: Final = Table(
     "message_word_lists",

@@ -135,6 +135,21 @@ async def decisions_of(connection: AsyncConnection, message_id: UUID) -> Sequenc
     return (await connection.execute(_HISTORY, {"message_id": message_id})).all()
 
 
+_LAST_TWO: Final = text(
+    "SELECT d.message_id, d.number, d.verdict, d.state, d.decided_by FROM message_decisions d"
+    " JOIN donor_messages m USING (message_id)"
+    " WHERE m.message_id = ANY(:ids) AND d.number >= m.version - 1"
+)
+
+
+async def last_decisions(
+    connection: AsyncConnection, ids: Iterable[UUID]
+) -> dict[tuple[UUID, int], Row[Any]]:
+    """The last two decisions about each of these messages, by message and number."""
+    rows = await connection.execute(_LAST_TWO, {"ids": list(ids)})
+    return {(row.message_id, row.number): row for row in rows}
+
+
 # ---------------------------------------------------------------- decisions
 
 
@@ -146,21 +161,24 @@ _DECIDE: Final = text(
     WITH told AS (
         SELECT * FROM unnest(CAST(:message_id AS uuid[]), CAST(:number AS integer[]),
             CAST(:verdict AS text[]), CAST(:state AS text[]), CAST(:rule AS text[]),
-            CAST(:reason AS text[]), CAST(:note AS text[]))
-            AS new (message_id, number, verdict, state, rule, reason, note)
+            CAST(:reason AS text[]), CAST(:note AS text[]), CAST(:told AS boolean[]))
+            AS new (message_id, number, verdict, state, rule, reason, note, told)
     ), written AS (
         INSERT INTO message_decisions
-            (message_id, number, verdict, state, rule, reason, note, decided_by, decided_at)
+            (message_id, number, verdict, state, rule, reason, note, told, decided_by, decided_at)
         SELECT told.*, :decided_by, :decided_at FROM told
     )
-    UPDATE donor_messages m SET state = told.state, version = told.number, rule = told.rule
+    UPDATE donor_messages m SET state = told.state, version = told.number,
+        rule = CASE told.verdict WHEN 'reopen' THEN m.rule ELSE told.rule END
     FROM told WHERE m.message_id = told.message_id
     """
 )
 
 
 class NewDecision(NamedTuple):
-    """One decision about a message that the caller has locked. `number`: its version from now on."""
+    """One decision about a message that the caller has locked. `number`: its version from now on. `told`: the
+    screens must know, because it was shown or is from now on.
+    """
 
     message_id: UUID
     number: int
@@ -169,6 +187,7 @@ class NewDecision(NamedTuple):
     rule: str | None = None
     reason: str | None = None
     note: str | None = None
+    told: bool = True
 
 
 async def lock_messages(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
@@ -179,13 +198,15 @@ async def lock_messages(connection: AsyncConnection, ids: Iterable[UUID]) -> dic
 async def add_decisions(
     connection: AsyncConnection, decisions: Sequence[NewDecision], decided_by: str | None, at: datetime
 ) -> None:
-    """Write decisions down, and what they make of their messages. `decided_by` None: a rule."""
+    """Write decisions down, and what they make of their messages. `decided_by` None: a rule. What is reopened
+    to be undecided has been screened before, and keeps what the rules said.
+    """
     columns = dict(zip(NewDecision._fields, map(list, zip(*decisions, strict=True)), strict=True))
     await connection.execute(_DECIDE, columns | {"decided_by": decided_by, "decided_at": at})
 
 
 _UNSENT: Final = text(
-    "SELECT message_id, number FROM message_decisions WHERE sent_at IS NULL AND state <> 'refused'"
+    "SELECT message_id, number FROM message_decisions WHERE sent_at IS NULL AND told"
     " ORDER BY decided_at, message_id, number LIMIT :rows"
 )
 _SENT: Final = text(
@@ -213,9 +234,7 @@ _TOLD: Final = (
 )
 TOLD_AT: Final = text(_TOLD + " WHERE x.source = :source AND x.sequence = ANY(:sequences)")
 """What stands at some positions of a source, to be told again."""
-_TELLING: Final = text(
-    _TOLD + " WHERE x.message_id = ANY(:ids) AND x.state <> 'refused' ORDER BY x.message_id, x.number"
-)
+_TELLING: Final = text(_TOLD + " WHERE x.message_id = ANY(:ids) AND x.told ORDER BY x.message_id, x.number")
 _BOOK: Final = text(
     "UPDATE message_decisions SET source = :source, sequence = :sequence, booked_at = :booked_at"
     " WHERE message_id = :message_id AND number = :number"
@@ -320,6 +339,10 @@ _UNSCREENED: Final = text(
     " WHERE m.state IN ('new','waiting','refused_by_rule') AND m.screened < :revision"
     " ORDER BY m.screened LIMIT :rows FOR UPDATE OF m SKIP LOCKED"
 )
+_TEXTS: Final = text(
+    "SELECT m.message_id, m.campaign_id, m.amount_fen, m.version, d.message AS text FROM donor_messages m"
+    " JOIN donations d ON d.donation_id = m.message_id WHERE m.message_id = ANY(:ids)"
+)
 _SCREENED: Final = text(
     """
     UPDATE donor_messages m SET state = seen.state, rule = seen.rule, word = seen.word,
@@ -336,7 +359,7 @@ class Screened(NamedTuple):
     """What the rules said of a message."""
 
     message_id: UUID
-    state: str
+    state: Literal["waiting", "refused_by_rule", "approved"]
     rule: str | None
     word: str | None
     personal: str
@@ -348,6 +371,11 @@ class Screened(NamedTuple):
 async def unscreened(connection: AsyncConnection, revision: int, rows: int) -> Sequence[Row[Any]]:
     """Undecided messages that the rules of this revision have not seen, locked."""
     return (await connection.execute(_UNSCREENED, {"revision": revision, "rows": rows})).all()
+
+
+async def to_screen(connection: AsyncConnection, ids: Iterable[UUID]) -> Sequence[Row[Any]]:
+    """These messages, as `unscreened` gives them; the caller has locked them."""
+    return (await connection.execute(_TEXTS, {"ids": list(ids)})).all()
 
 
 async def mark_screened(connection: AsyncConnection, seen: Sequence[Screened], revision: int) -> None:

@@ -14,7 +14,8 @@ from typing import Final, Literal
 
 State = Literal["new", "waiting", "refused_by_rule", "approved", "refused", "withdrawn"]
 """`new`: no rule has looked yet, and nobody is shown it. `withdrawn`: it was shown, and is no longer."""
-Verdict = Literal["approve", "refuse"]
+Verdict = Literal["approve", "refuse", "reopen"]
+"""`reopen` takes the last decision back."""
 Rule = Literal["word_list", "too_long", "donation_reversed", "automatic"]
 Match = Literal["exact", "normalised"]
 Personal = Literal["id_number", "phone", "digits", "url", "email", "wechat"]
@@ -121,8 +122,12 @@ def personal_data(text: str) -> tuple[Personal, ...]:
     return tuple(found)
 
 
-def screen(text: str, amount_fen: int, words: WordList, rules: CampaignRules) -> Screening:
-    """What becomes of a message when it comes, and when the rules have changed while it waits."""
+def screen(
+    text: str, amount_fen: int, words: WordList, rules: CampaignRules, *, reopened: bool = False
+) -> Screening:
+    """What becomes of a message when it comes, and when the rules have changed while it waits. What a person
+    has taken back is never approved automatically: a person decides about it again.
+    """
     personal = personal_data(text)
     first = rules.first_from_fen is not None and amount_fen >= rules.first_from_fen
     word = words.find(text)
@@ -131,12 +136,12 @@ def screen(text: str, amount_fen: int, words: WordList, rules: CampaignRules) ->
     if len(text) > rules.max_characters:
         return Screening("refused_by_rule", "too_long", None, personal, first)
     required = rules.required_from_fen is not None and amount_fen >= rules.required_from_fen
-    if rules.automatic and not personal and not required:
+    if rules.automatic and not personal and not required and not reopened:
         return Screening("approved", "automatic", None, personal, first)
     return Screening("waiting", None, None, personal, first)
 
 
-def decide(state: State, verdict: Verdict) -> State | None:
+def decide(state: State, verdict: Literal["approve", "refuse"]) -> State | None:
     """What `verdict` makes of a message in `state`; None: it is so already. What was shown is withdrawn, what
     was not is refused; whatever was refused or withdrawn can be approved after all.
     """
@@ -145,3 +150,23 @@ def decide(state: State, verdict: Verdict) -> State | None:
     if state == "approved":
         return "withdrawn"
     return None if state in {"refused", "withdrawn"} else "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A decision that was made. `by_person`: not by a rule."""
+
+    verdict: Verdict
+    state: State
+    by_person: bool
+
+
+def reopen(last: Step | None, before: Step | None) -> State | None:
+    """The state in which a message was `before` its `last` decision; `waiting` as well for what a rule had
+    refused, which is for `screen` to say again. None: there is nothing to put back. A rule's decision stands,
+    and a putting back is not itself put back: decide again.
+    """
+    if last is None or not last.by_person or last.verdict == "reopen":
+        return None
+    decided = before is not None and before.state in {"approved", "refused", "withdrawn"}
+    return before.state if before is not None and decided else "waiting"

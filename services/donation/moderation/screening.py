@@ -1,8 +1,11 @@
 """Looks at each message by the rules: when it has come, and again when they change while it waits."""
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.donation.moderation import queries
@@ -33,18 +36,12 @@ class Screener:
             rows = await queries.unscreened(connection, revision, AT_ONCE)
             if not rows:
                 return False
-            words = await self._word_list(connection)
-            rules = {each: await rules_of(connection, each) for each in {row.campaign_id for row in rows}}
-            seen: list[Screened] = []
-            approved: list[NewDecision] = []
-            for row in rows:
-                found = screen(row.text, row.amount_fen, words, rules[row.campaign_id])
-                personal = ",".join(found.personal)
-                rank = 0 if found.first else 1
-                seen.append(Screened(row.message_id, found.state, found.rule, found.word, personal, rank))
-                if found.state == "approved":
-                    number = row.version + 1
-                    approved.append(NewDecision(row.message_id, number, "approve", "approved", found.rule))
+            seen = await _judge(connection, rows, await self._word_list(connection))
+            approved = [
+                NewDecision(row.message_id, row.version + 1, "approve", "approved", found.rule)
+                for row, found in zip(rows, seen, strict=True)
+                if found.state == "approved"
+            ]
             await queries.mark_screened(connection, seen, revision)
             if approved:
                 await queries.add_decisions(connection, approved, None, datetime.now(UTC))
@@ -55,6 +52,27 @@ class Screener:
         if row.version != self._words[0]:
             self._words = row.version, WordList(Word(**each) for each in row.words)
         return self._words[1]
+
+
+async def look_again(connection: AsyncConnection, ids: Collection[UUID]) -> tuple[int, dict[UUID, Screened]]:
+    """What the rules in force say of messages that a person takes back, and the rules' revision."""
+    revision = await queries.revision(connection)
+    words = WordList(Word(**each) for each in (await queries.words(connection)).words)
+    seen = await _judge(connection, await queries.to_screen(connection, ids), words, reopened=True)
+    return revision, {each.message_id: each for each in seen}
+
+
+async def _judge(
+    connection: AsyncConnection, rows: Sequence[Row[Any]], words: WordList, *, reopened: bool = False
+) -> list[Screened]:
+    rules = {each: await rules_of(connection, each) for each in {row.campaign_id for row in rows}}
+    seen = []
+    for row in rows:
+        by_hand = reopened or row.version > 0
+        found = screen(row.text, row.amount_fen, words, rules[row.campaign_id], reopened=by_hand)
+        personal, rank = ",".join(found.personal), 0 if found.first else 1
+        seen.append(Screened(row.message_id, found.state, found.rule, found.word, personal, rank))
+    return seen
 
 
 async def rules_of(connection: AsyncConnection, campaign_id: str) -> CampaignRules:

@@ -53,6 +53,10 @@ def refusal(message_id: str, version: int = 0, reason: str = "not_fitting") -> d
     return {"message_id": message_id, "version": version, "decision": "refuse", "reason": reason}
 
 
+def reopening(message_id: str, version: int) -> dict[str, Any]:
+    return {"message_id": message_id, "version": version, "decision": "reopen"}
+
+
 async def decide(
     service: Service, *decisions: dict[str, Any], person: str = "moderator", key: str | None = None
 ) -> Response:
@@ -169,6 +173,105 @@ async def test_each_decision_is_judged_by_itself(service: Service, one_channel: 
 
 
 @pytest.mark.parametrize(
+    ("text", "verdicts", "state", "told_then", "told_last"),
+    [
+        ("加油", "a", "waiting", (1,), DonorMessageWithdrawn),
+        ("加油", "r", "waiting", (0,), None),
+        ("好" * 101, "a", "refused_by_rule", (1,), DonorMessageWithdrawn),
+        ("好" * 101, "r", "refused_by_rule", (0,), None),
+        ("加油", "ar", "approved", (1, 2), DonorMessageApproved),
+        ("加油", "ra", "refused", (0, 1), DonorMessageWithdrawn),
+    ],
+    ids=["approval", "refusal", "approval-of-long", "refusal-of-long", "withdrawal", "approval-of-refused"],
+)
+async def test_a_decision_taken_back_leaves_the_message_as_it_was_before(
+    service: Service,
+    one_channel: Channel,
+    text: str,
+    verdicts: str,
+    state: str,
+    told_then: tuple[int, ...],
+    told_last: type | None,
+) -> None:
+    campaign_id = await service.place.campaign()
+    message_id = await given(one_channel, campaign_id, text)
+    first = "refused_by_rule" if len(text) > 100 else "waiting"
+    (item,) = await waiting(service, campaign_id, 1, state=first)
+    both: list[type] = [DonorMessageApproved, DonorMessageWithdrawn]
+    kinds = both[: max(told_then)]
+    if told_last is not None:
+        kinds.append(told_last)
+    for version, verdict in enumerate(verdicts):
+        made = {"a": approval, "r": refusal}[verdict](message_id, version)
+        assert (await decide(service, made)).json()["done"] == 1
+        if told_then[version]:
+            await told_as(service, message_id, *kinds[: told_then[version]])
+    late = (await decide(service, reopening(message_id, len(verdicts) - 1))).json()["items"][0]
+    assert (late["outcome"], late["problem"]) == ("refused", "version-changed")
+
+    (done,) = (await decide(service, reopening(message_id, len(verdicts)))).json()["items"]
+    assert (done["outcome"], done["state"], done["version"]) == ("done", state, len(verdicts) + 1)
+    if kinds:
+        await told_as(service, message_id, *kinds)
+    found = await one(service, message_id)
+    assert {name: found[name] for name in ("rule", "word", "state")} == {
+        "rule": item["rule"],
+        "word": item["word"],
+        "state": state,
+    }
+    last = found["decisions"][-1]
+    assert (last["verdict"], last["state"], last["decided_by"]) == ("reopen", state, "moderator")
+    (again,) = (await decide(service, reopening(message_id, len(verdicts) + 1))).json()["items"]
+    assert (again["outcome"], again["problem"]) == ("refused", "nothing-to-reopen")
+    assert (await decide(service, approval(message_id, len(verdicts) + 1))).json()["refused"] == 0
+    if state != "approved":
+        await told_as(service, message_id, *kinds, DonorMessageApproved)
+
+
+async def test_what_a_rule_approved_or_a_reversal_took_away_is_not_put_back(
+    service: Service, one_channel: Channel
+) -> None:
+    campaign_id = await service.place.campaign()
+    path, headers = f"/v1/messages/rules/{campaign_id}", bearer("moderator") | {"if-match": "*"}
+    assert (await service.http.put(path, json={"automatic": True}, headers=headers)).status_code == 200
+    by_rule = await given(one_channel, campaign_id, "愿平安")
+    await told_as(service, by_rule, DonorMessageApproved)
+    body = a_donation(campaign_id=campaign_id, message="找我 138 0000 0000")
+    assert (await one_channel.give(body)).status_code == 202
+    reversed_ = str(donation_id_of(one_channel.name, body["transaction_id"]))
+    await waiting(service, campaign_id, 1)
+    untouched = await decide(service, reopening(reversed_, 0), reopening(by_rule, 1))
+    assert [item["problem"] for item in untouched.json()["items"]] == ["nothing-to-reopen"] * 2
+
+    await decide(service, refusal(reversed_))
+    reversal = a_reversal(body["transaction_id"], amount_fen=body["amount_fen"])
+    del reversal["type"]
+    assert (await one_channel.reverse(reversal)).status_code == 202
+
+    async def gone() -> Any:
+        return (await one(service, reversed_))["donation_reversed"]
+
+    await until(gone)
+    (item,) = (await decide(service, reopening(reversed_, 1))).json()["items"]
+    assert (item["state"], item["problem"]) == ("refused", "donation-reversed")
+
+
+async def test_what_a_person_took_back_waits_for_a_person_whatever_the_rules(
+    service: Service, one_channel: Channel
+) -> None:
+    campaign_id = await service.place.campaign()
+    touched, other = [await given(one_channel, campaign_id, f"加油{each}") for each in "甲乙"]
+    await waiting(service, campaign_id, 2)
+    await decide(service, approval(touched))
+    await decide(service, reopening(touched, 1))
+    path, headers = f"/v1/messages/rules/{campaign_id}", bearer("moderator") | {"if-match": "*"}
+    assert (await service.http.put(path, json={"automatic": True}, headers=headers)).status_code == 200
+    await told_as(service, other, DonorMessageApproved)
+    (item,) = await waiting(service, campaign_id, 1)
+    assert item["message_id"] == touched
+
+
+@pytest.mark.parametrize(
     ("decisions", "field"),
     [
         ([], "decisions"),
@@ -177,8 +280,9 @@ async def test_each_decision_is_judged_by_itself(service: Service, one_channel: 
         ([{**approval(str(uuid4())), "reason": "insult"}], "decisions.0.reason"),
         ([{**refusal(str(uuid4())), "reason": None}], "decisions.0.reason"),
         ([{**approval(str(uuid4())), "text": "nicer"}], "decisions.0.text"),
+        ([{**reopening(str(uuid4()), 1), "reason": "other"}], "decisions.0.reason"),
     ],
-    ids=["none", "twice", "too-many", "reason-for-yes", "no-reason", "another-text"],
+    ids=["none", "twice", "too-many", "reason-for-yes", "no-reason", "another-text", "reason-for-undo"],
 )
 async def test_decisions_sent_wrong_are_told_their_field(
     service: Service, decisions: list[dict[str, Any]], field: str

@@ -21,11 +21,13 @@ const shell = new Shell(MESSAGES_TEXTS, () => write());
 const { say } = shell;
 let campaigns = [];
 let rules = null; // {body, etag} of the campaign that is shown
-let last = null; // what was decided last, to take it back
+let last = null; // {items, away}: what was decided last, to take it back, and the line that says so
+const lookedAt = new Set(); // messages with personal data whose sheet was opened: "id version"
 
 const name = (row) => row.name ?? say("anonymous");
 const canApprove = (row) => row.state !== "approved" && !row.donation_reversed;
 const canRefuse = (row) => !["refused", "withdrawn"].includes(row.state);
+const known = (row) => `${row.message_id} ${row.version}`;
 const badge = (text, level = null) => element("span", { class: "badge", data: level ? { level } : {} }, text);
 
 function marks(row) {
@@ -71,7 +73,7 @@ const table = new Table(at("table"), shell, {
     { name: "minimum", title: "minimum", kind: "text", asks: minimum },
   ],
   actions: [
-    { key: "a", title: "approve", main: true, when: canApprove, run: (rows) => decide(rows, { decision: "approve" }) },
+    { key: "a", title: "approve", main: true, when: canApprove, run: approve },
     { key: "r", title: "refuse", when: canRefuse, run: askReason },
   ],
   exportPage: 200,
@@ -90,14 +92,53 @@ at("open-rules").addEventListener("click", () => openRules());
 
 // ---------------------------------------------------------------- deciding
 
+/** What could be somebody's personal data is approved by itself, by who has looked at it. */
+async function approve(rows) {
+  const delicate = rows.filter((row) => row.personal_data.length > 0);
+  if (rows.length === 1 && delicate.length === 1 && !lookedAt.has(known(rows[0]))) return askApproval(rows[0]);
+  const left = rows.length > 1 ? delicate : [];
+  const approved = rows.filter((row) => !left.includes(row));
+  if (approved.length > 0) await decide(approved, { decision: "approve" });
+  if (left.length > 0) notice(shell, say("leftOut", left.length, counts(left)), { level: "warn", ms: UNDO_MS });
+  return approved.length > 0;
+}
+
+/** Of rows with marks of personal data: each kind and how many have it. */
+function counts(rows) {
+  const kinds = Object.entries(say("personal")).map(([kind, text]) => [text, rows.filter((row) => row.personal_data.includes(kind)).length]);
+  return kinds.filter(([, n]) => n > 0).map(([text, n]) => `${text} ${n}`).join(say("comma"));
+}
+
+/** Show the text and what is delicate in it, and approve by a second "a" or a click. False: not approved. */
+function askApproval(row) {
+  return new Promise((done, failed) => {
+    let asked = false;
+    const yes = () => {
+      asked = true;
+      sheet.close();
+      decide([row], { decision: "approve" }).then(done, failed);
+    };
+    const button = element("button", { type: "button", class: "main", onclick: yes }, element("kbd", {}, "a"), say("approveAllTheSame"));
+    const sheet = new Sheet(shell, say("personalTitle"), element("p", { class: "read-whole" }, row.text), element("p", { class: "marks" }, ...marks(row)), element("p", { class: "ask" }, say("personalAsk")), button);
+    sheet.node.addEventListener("keydown", (event) => {
+      if (event.key !== "a" || event.repeat) return;
+      event.preventDefault();
+      event.stopPropagation();
+      yes();
+    });
+    sheet.node.addEventListener("ended", () => asked || done(false));
+    sheet.open();
+    button.focus();
+  });
+}
+
 async function decide(rows, verdict) {
   const decisions = rows.map((row) => ({ message_id: row.message_id, version: row.version, ...verdict }));
   const answer = (await post("donation", "/messages/decisions", { decisions })).body;
   const done = answer.items.filter((item) => item.outcome === "done");
   if (done.length > 0) {
-    last = { items: done, decision: verdict.decision };
     const text = verdict.decision === "approve" ? say("approved", done.length) : say("refusedNow", done.length, say("reasons")[verdict.reason]);
-    notice(shell, text, { undo, ms: UNDO_MS });
+    last = { items: done, away: notice(shell, text, { undo, ms: UNDO_MS }) };
   }
   if (answer.unchanged > 0) notice(shell, say("unchanged", answer.unchanged));
   sayRefused(answer);
@@ -111,26 +152,32 @@ function sayRefused(answer) {
   }
 }
 
-/** Decide the other way about what was decided last; what somebody has decided since stays. */
+/** Take back what was decided last: each message is again what it was. What somebody has decided since stays. */
 async function undo() {
   if (last === null) {
     notice(shell, say("nothingToUndo"), { level: "warn" });
     return;
   }
-  const { items, decision: made } = last;
+  const { items, away } = last;
   last = null;
-  const other = made === "approve" ? { decision: "refuse", reason: "other", note: say("undoNote") } : { decision: "approve" };
-  const decisions = items.map((item) => ({ message_id: item.message_id, version: item.version, ...other }));
+  away();
+  const decisions = items.map((item) => ({ message_id: item.message_id, version: item.version, decision: "reopen" }));
   try {
     const answer = (await post("donation", "/messages/decisions", { decisions })).body;
-    if (answer.done > 0) notice(shell, say("undone", answer.done));
+    if (answer.done > 0) notice(shell, say("undone", answer.done, statesOf(answer.items)));
     sayRefused(answer);
   } catch (trouble) {
     if (!(trouble instanceof Trouble)) throw trouble;
-    last = { items, decision: made };
+    last = { items, away };
     shell.alarm(trouble);
   }
   await live.round();
+}
+
+/** Where messages are now, each state once. */
+function statesOf(items) {
+  const states = new Set(items.filter((item) => item.outcome === "done").map((item) => item.state));
+  return [...states].map((state) => say("states")[state]).join(say("comma"));
 }
 
 /** Ask why, by a key or a click. False when the person has thought better of it. */
@@ -167,6 +214,7 @@ function askReason(rows) {
 // ---------------------------------------------------------------- one message
 
 async function open(row) {
+  lookedAt.add(known(row));
   const steps = element("ol", { class: "steps" });
   new Sheet(
     shell,
@@ -193,7 +241,7 @@ async function open(row) {
 }
 
 function stepText(step) {
-  const why = step.reason ? say("reasons")[step.reason] : step.rule ? say("rules")[step.rule] : "";
+  const why = step.reason ? say("reasons")[step.reason] : step.rule ? say("rules")[step.rule] : step.verdict === "reopen" ? say("backTo", say("states")[step.state]) : "";
   return [stampOf(step.decided_at), step.decided_by ?? say("byRule"), say("verdicts")[step.verdict], why, step.note].filter(Boolean).join(" · ");
 }
 

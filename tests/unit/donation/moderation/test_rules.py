@@ -7,11 +7,13 @@ import pytest
 from services.donation.moderation.rules import (
     CampaignRules,
     Screening,
+    Step,
     Word,
     WordList,
     decide,
     normalised,
     personal_data,
+    reopen,
     screen,
 )
 
@@ -107,6 +109,40 @@ def test_what_becomes_of_a_message(
 )
 def test_what_a_decision_makes_of_a_message(state: Any, verdict: Any, expected: str | None) -> None:
     assert decide(state, verdict) == expected
+
+
+APPROVED, REFUSED = Step("approve", "approved", by_person=True), Step("refuse", "refused", by_person=True)
+WITHDRAWN = Step("refuse", "withdrawn", by_person=True)
+BY_RULE = Step("approve", "approved", by_person=False)
+
+
+@pytest.mark.parametrize(
+    ("last", "before", "expected"),
+    [
+        (None, None, None),
+        (APPROVED, None, "waiting"),
+        (REFUSED, None, "waiting"),
+        (WITHDRAWN, APPROVED, "approved"),
+        (WITHDRAWN, BY_RULE, "approved"),
+        (APPROVED, REFUSED, "refused"),
+        (APPROVED, WITHDRAWN, "withdrawn"),
+        (REFUSED, Step("reopen", "waiting", by_person=True), "waiting"),
+        (APPROVED, Step("reopen", "refused_by_rule", by_person=True), "waiting"),
+        (APPROVED, Step("reopen", "refused", by_person=True), "refused"),
+        (BY_RULE, None, None),
+        (Step("refuse", "withdrawn", by_person=False), APPROVED, None),
+        (Step("reopen", "waiting", by_person=True), APPROVED, None),
+    ],
+)
+def test_what_was_decided_last_is_taken_back(
+    last: Step | None, before: Step | None, expected: str | None
+) -> None:
+    assert reopen(last, before) == expected
+
+
+def test_what_a_person_took_back_is_not_approved_by_a_rule() -> None:
+    assert screen("加油", 100, WORDS, AUTOMATIC, reopened=True) == Screening("waiting")
+    assert screen("博彩", 100, WORDS, AUTOMATIC, reopened=True).state == "refused_by_rule"
 
 
 def test_normalised_keeps_what_is_written() -> None:
