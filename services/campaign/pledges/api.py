@@ -284,14 +284,30 @@ async def withdraw_release(
 async def list_pledges(
     campaign_id: CampaignPath,
     books: BooksHere,
+    *,
     state: PledgeState | None = None,
+    waits: Annotated[
+        bool | None,
+        Query(
+            description="Whether it, or a correction, delivery or release of it, waits for a second person"
+        ),
+    ] = None,
+    fulfilled: Annotated[bool | None, Query(description="Whether it is promised and fulfilled")] = None,
     after: AfterId = None,
     limit: Limit = 50,
 ) -> PledgePage:
     """Part by part: send `next` as `after` until it is null."""
     async with books.engine.connect() as connection:
         await campaigns.campaign(connection, campaign_id)
-        items = await queries.list_pledges(connection, campaign_id, state=state, after=after, limit=limit)
+        items = await queries.list_pledges(
+            connection,
+            campaign_id,
+            state=state,
+            waits=waits,
+            fulfilled=fulfilled,
+            after=after,
+            limit=limit,
+        )
     return PledgePage(items=items, next=next_after([str(item.pledge_id) for item in items], limit))
 
 

@@ -5,12 +5,28 @@ from datetime import date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Date, Table, Text, Uuid, bindparam, func, insert, select, text, tuple_, update
+from sqlalchemy import (
+    Date,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.campaign.pledges import models
+from services.campaign.pledges import models, rules
 from services.campaign.pledges.fulfilment import Named, Problem
 from services.campaign.pledges.rules import STAGES, Action, PledgeState, StepState
 from services.campaign.pledges.schemas import (
@@ -95,14 +111,23 @@ async def list_pledges(
     campaign_id: str,
     *,
     state: PledgeState | None,
+    waits: bool | None,
+    fulfilled: bool | None,
     after: UUID | None,
     limit: int,
 ) -> list[Pledge]:
-    """At most `limit` pledges of a campaign in the order of their ids, beginning behind `after`."""
+    """At most `limit` pledges of a campaign in the order of their ids, beginning behind `after`. `waits`: for
+    a second person; `fulfilled`: promised and kept.
+    """
     table = models.pledges
     statement = select(table).where(table.c.campaign_id == campaign_id).order_by(table.c.pledge_id)
     if state is not None:
         statement = statement.where(table.c.state == state)
+    if waits is not None:
+        statement = statement.where(_WAITS if waits else not_(_WAITS))
+    if fulfilled is not None:
+        kept = and_(table.c.state.in_(rules.PROMISED), text(_IS_FULFILLED))
+        statement = statement.where(kept if fulfilled else not_(kept))
     if after is not None:
         statement = statement.where(table.c.pledge_id > after)
     return [Pledge.model_validate(row) for row in await connection.execute(statement.limit(limit))]
@@ -129,6 +154,15 @@ _STEPS: Final[Mapping[type[Step], Table]] = {
     Delivery: models.pledge_deliveries,
     Release: models.pledge_releases,
 }
+
+_WAITS: Final = or_(
+    models.pledges.c.state == PledgeState.ENTERED,
+    *(
+        exists().where(step.c.pledge_id == models.pledges.c.pledge_id, step.c.state == StepState.ASKED)
+        for step in _STEPS.values()
+    ),
+)
+"""Something of a pledge waits for its second person."""
 
 
 async def add_step(connection: AsyncConnection, kind: type[Step], values: Mapping[str, Any]) -> bool:

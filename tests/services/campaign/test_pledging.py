@@ -404,3 +404,27 @@ async def test_an_unknown_pledge_is_not_found(service: Service) -> None:
     for path in ("", "/versions", "/steps"):
         assert (await zhou.get(f"/pledges/{uuid4()}{path}")).status_code == 404
     assert (await zhou.post(f"/pledges/{uuid4()}/cancel", {"reason": "?"})).status_code == 404
+
+
+async def test_the_list_tells_what_waits_for_a_second_person_and_what_is_fulfilled(service: Service) -> None:
+    campaign_id = await launched(service.operator(DESK))
+    desk, path = service.operator(DESK), f"/campaigns/{campaign_id}/pledges"
+    entered = await service.entered(campaign_id, 100)
+    confirmed = await service.pledge(campaign_id, 200)
+    corrected = await service.pledge(campaign_id, 300)
+    delivered = await service.pledge(campaign_id, 400, goods=some_goods(2))
+    correction = a_pledge(30, reason="多打了一个零")
+    assert (await desk.decide(f"/pledges/{corrected}", "correction", correction)).status_code == 201
+    assert (await desk.decide(f"/pledges/{delivered}", "delivery", a_delivery(2, 400))).status_code == 201
+
+    async def listed(**asked: Any) -> list[str]:
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
+        return [each["pledge_id"] for each in (await desk.get(f"{path}?{query}")).json()["items"]]
+
+    assert await listed(waits="true") == [entered, corrected, delivered]
+    assert await listed(waits="false") == [confirmed]
+    assert await listed(fulfilled="true") == []
+    await service.operator(FINANCE).decide(f"/pledges/{delivered}", "delivery/confirm")
+    assert await listed(waits="true") == [entered, corrected]
+    assert await listed(fulfilled="true") == [delivered]
+    assert await listed(fulfilled="false", state="confirmed") == [confirmed, corrected]

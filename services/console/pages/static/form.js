@@ -12,6 +12,7 @@ export class Form {
    *           `title` and `hint` are texts' keys; `name` is the API's, so that its errors find the field; money
    *           goes as BigInt fen, so its name ends with _fen
    *   submit  a text's key
+   *   name    "field"; another where two forms of one page have fields of the same name
    *   send(values, key)  awaits the call; throws Trouble
    *   done(answer)
    */
@@ -32,7 +33,7 @@ export class Form {
   }
 
   fieldNode(field) {
-    const id = `field-${field.name.replaceAll(".", "-")}`;
+    const id = `${this.options.name ?? "field"}-${field.name.replaceAll(".", "-")}`;
     const shared = { id, name: field.name, required: field.required, "aria-describedby": `${id}-said`, ...field.attributes };
     const input = this.inputNode(field, shared);
     const said = element("p", { id: `${id}-said`, class: "said" }, field.hint ? this.shell.say(field.hint) : "");

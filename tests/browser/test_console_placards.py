@@ -1,0 +1,256 @@
+"""The placards page: one enters a line, another reads it back; corrections leave a trace; late is seen."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from services.campaign.days import DONOR_TIME
+from tests.browser import funds
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+GALA, LATE = "placards-gala", "placards-late"
+TODAY = datetime.now(DONOR_TIME).date()
+WORDS = (
+    "[...document.querySelectorAll('[data-text], th, label, option, summary, .figure, .filter, .actions')]"
+    ".filter(e => !e.closest('#filter-campaign_id')).map(e => e.textContent).join()"
+)
+SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
+
+
+def day(days: int) -> str:
+    return (TODAY + timedelta(days=days)).isoformat()
+
+
+async def entered(console: Console, campaign_id: str, amount_fen: int, **changes: Any) -> str:
+    """A pledge that `desk` has entered by the API."""
+    body = {"company": "某某公司", "amount_fen": amount_fen, "due_on": day(30)} | changes
+    desk = await console.person("desk")
+    answer = await funds.done(desk.post(f"campaign/v1/campaigns/{campaign_id}/pledges", body), 201)
+    return str(answer["pledge_id"])
+
+
+async def pledged(console: Console, campaign_id: str, amount_fen: int, **changes: Any) -> str:
+    """The same, read back by another person."""
+    pledge_id = await entered(console, campaign_id, amount_fen, **changes)
+    read = {"amount_fen": amount_fen}
+    await funds.step(console, "desk-two", f"pledges/{pledge_id}", "confirm", read)
+    return pledge_id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def galas(console: Console) -> None:
+    """One gala to work on, and one with a promise of each sort."""
+    await console.needs("campaign")
+    await funds.register(console)
+    for campaign_id in (GALA, LATE):
+        await funds.launched(console, campaign_id)
+    long_ago = {"promised_on": day(-40), "due_on": day(-10)}
+    await pledged(console, LATE, 200_000_000, company="逾期纺织有限公司", placard="1", **long_ago)
+    goods = {"description": "药品", "quantity": 200, "unit": "箱", "basis": "agreed"}
+    kept = await pledged(console, LATE, 100_000_000, company="守信药业", placard="2", goods=goods)
+    delivery = {"quantity": 200, "value_fen": 100_000_000, "delivered_on": day(0), "reason": "送货单 7"}
+    await funds.step(console, "desk", f"pledges/{kept}", "delivery", delivery, 201)
+    await funds.step(console, "finance", f"pledges/{kept}", "delivery/confirm")
+    await entered(console, LATE, 50_000_000, company="待复核实业", placard="3")
+
+
+async def opened(
+    console: Console, name: str, query: str, complaints: Complaints, **options: Any
+) -> tuple[BrowserContext, Page]:
+    """The page, read, as one person sees it."""
+    context = await console.context(name, **options)
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/placards?{query}")
+    await expect(page.locator("#figures")).to_be_visible()
+    return context, page
+
+
+def row_of(page: Page, text: str) -> Locator:
+    return page.locator("tbody tr", has_text=text)
+
+
+async def enter(page: Page, number: str, company: str, amount: str) -> None:
+    """Type one line and send it, from wherever the keyboard is."""
+    await page.keyboard.press("e")
+    await expect(page.locator("#entry-placard")).to_be_focused()
+    for field, text in (("placard", number), ("company", company), ("amount_fen", amount)):
+        await page.locator(f"#entry-{field}").fill(text)
+    await page.locator("#entry-amount_fen").press("Enter")
+
+
+async def leave_the_line(page: Page) -> None:
+    """Out of the entry line, so that the next key is for the list."""
+    await expect(page.locator("#entry-company")).to_have_value("")
+    await expect(page.locator("#entry-placard")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#entry-placard")).not_to_be_focused()
+
+
+async def sheet_gone(page: Page) -> None:
+    await expect(page.locator("dialog")).to_have_count(0)
+
+
+async def test_one_enters_a_line_and_another_reads_it_back(console: Console, complaints: Complaints) -> None:
+    context, page = await opened(console, "desk", f"campaign_id={GALA}", complaints)
+    await enter(page, "17", "金鸡湖科技有限公司", "50万")
+    await expect(page.locator("#notices")).to_contain_text("17 号 金鸡湖科技有限公司：500,000 元已录入")
+    row = row_of(page, "金鸡湖科技")
+    await expect(row).to_contain_text("500,000")
+    await expect(row).to_contain_text("待复核")
+    await leave_the_line(page)
+    await page.keyboard.press("c")  # nobody confirms what they wrote
+    await expect(page.locator("#notices")).to_contain_text("是您录入的，须由另一位同事照牌复核")
+    await sheet_gone(page)
+    await enter(page, "17", "太湖实业", "1亿")  # the number is there already: said at the field
+    await expect(page.locator("#entry-placard-said")).to_contain_text("这个牌号已录入过")
+
+    other, second = await opened(console, "desk-two", f"campaign_id={GALA}", complaints)
+    waiting = row_of(second, "金鸡湖科技")
+    await expect(waiting).to_contain_text("待读牌")
+    await expect(waiting).not_to_contain_text("500,000")
+    await second.keyboard.press("c")
+    sheet = second.get_by_role("dialog")
+    await expect(sheet.get_by_label("牌上的金额")).to_be_focused()
+    await expect(sheet).to_contain_text("金鸡湖科技有限公司")
+    await sheet.get_by_label("牌上的金额").fill("5万")
+    await second.keyboard.press("Enter")
+    await expect(sheet).to_contain_text("与录入的金额不同")
+    await sheet.get_by_label("牌上的金额").fill("50万")
+    await expect(sheet).to_contain_text("¥500,000.00 · 50万")
+    await second.keyboard.press("Enter")
+    await expect(second.locator("#notices")).to_contain_text("500,000 元已确认")
+    await sheet_gone(second)
+    await expect(waiting).to_have_count(0)
+    await second.keyboard.press("2")
+    await expect(waiting).to_contain_text("500,000")
+    for told in ("已确认", "desk", "desk-two"):
+        await expect(waiting).to_contain_text(told)
+    # The other window has it without a reload: promised, and nothing received.
+    await expect(page.locator(".figure").nth(0)).to_contain_text("¥50万")
+    await expect(page.locator(".figure").nth(1)).to_contain_text("¥0")
+    await other.close()
+    await context.close()
+
+
+async def test_a_correction_is_decided_by_another_and_leaves_its_trace(
+    console: Console, complaints: Complaints
+) -> None:
+    await pledged(console, GALA, 3_000_000_000, company="多写零集团", placard="21")
+    context, page = await opened(console, "desk", f"campaign_id={GALA}&view=confirmed", complaints)
+    row = row_of(page, "多写零集团")
+    await row.get_by_role("checkbox").check()
+    await page.keyboard.press("r")
+    sheet = page.get_by_role("dialog")
+    await expect(sheet.get_by_label("金额")).to_have_value("30,000,000")
+    await sheet.get_by_label("金额").fill("300万")
+    await sheet.get_by_label("哪里错了").fill("多写了一个零")
+    await sheet.get_by_role("button", name="提出更正").click()
+    await expect(page.locator("#notices")).to_contain_text("更正已提出，等另一人确认")
+    await sheet_gone(page)
+    await row.click()
+    await expect(sheet).to_contain_text("您提出的，须由另一人决定")
+    await expect(sheet.get_by_role("button", name="确认更正")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await sheet_gone(page)
+
+    other, finance = await opened(console, "finance", f"campaign_id={GALA}", complaints)
+    await expect(row_of(finance, "多写零集团")).to_contain_text("更改待决定")
+    await row_of(finance, "多写零集团").click()
+    deciding = finance.get_by_role("dialog")
+    for told in ("¥30,000,000.00", "¥3,000,000.00", "多写了一个零"):
+        await expect(deciding.locator(".waits")).to_contain_text(told)
+    await deciding.get_by_role("button", name="确认更正").click()
+    await expect(finance.locator("#notices")).to_contain_text("更正已确认")
+    await sheet_gone(finance)
+    await expect(row_of(finance, "多写零集团")).to_have_count(0)
+    await expect(row).to_contain_text("3,000,000")
+    await row.click()
+    last = sheet.locator(".trace > li").last
+    for told in ("finance", "确认更正", "多写了一个零", "¥30,000,000.00", "¥3,000,000.00"):
+        await expect(last).to_contain_text(told)
+    await other.close()
+    await context.close()
+
+
+async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(
+    console: Console, complaints: Complaints
+) -> None:
+    context, page = await opened(console, "desk", f"campaign_id={GALA}", complaints)
+    await enter(page, "31", "误录公司", "1万")
+    await expect(row_of(page, "误录公司")).to_be_visible()
+    await page.locator("#notices").get_by_role("button", name="撤销").click()
+    await expect(row_of(page, "误录公司")).to_have_count(0)
+    await page.locator("h1").click()  # out of the line
+    await enter(page, "31", "另录公司", "1万")
+    row = row_of(page, "另录公司")
+    await row.get_by_role("checkbox").check()
+    await page.keyboard.press("d")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("取消原因").fill("看错了牌")
+    await sheet.get_by_role("button", name="取消").click()
+    await sheet_gone(page)
+    await expect(row).to_have_count(0)
+    await page.keyboard.press("6")
+    await row.click()
+    await expect(sheet.locator(".trace")).to_contain_text("看错了牌")
+    await context.close()
+
+
+async def test_late_and_kept_promises_are_told_apart(console: Console, complaints: Complaints) -> None:
+    context, page = await opened(console, "viewer", f"campaign_id={LATE}&view=overdue", complaints)
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(row_of(page, "逾期纺织")).to_contain_text("逾期 10 天")
+    for i, told in enumerate(("¥300万", "¥100万", "¥200万", "1 块", "1 块")):
+        await expect(page.locator(".figure .value").nth(i)).to_have_text(told)
+    await page.keyboard.press("4")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(row_of(page, "守信药业")).to_contain_text("药品 200 箱")
+    await expect(row_of(page, "守信药业")).to_contain_text("已兑现")
+    # A viewer only looks.
+    assert await page.locator("#enter").is_hidden()
+    assert await page.locator(".actions button").count() == 0
+    viewer = await console.person("viewer")
+    body = {"company": "某某公司", "amount_fen": 100, "due_on": day(30)}
+    assert (await viewer.post(f"campaign/v1/campaigns/{LATE}/pledges", body)).status_code == 403
+    nobody = await console.person("nobody")
+    assert (await nobody.client.get("/placards")).status_code == 403
+    await context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_nothing_on_the_page_shuts_anybody_out(
+    console: Console, complaints: Complaints, size: str
+) -> None:
+    width, height = SIZES[size]
+    query = f"campaign_id={LATE}&view=every"
+    context, page = await opened(
+        console, "desk-two", query, complaints, width=width, height=height, dark=size == "desk", lang="en"
+    )
+    await expect(page.locator("tbody tr")).to_have_count(3)
+    await page.locator(".more summary").click()
+    words = await page.evaluate(WORDS)
+    assert "undefined" not in words
+    assert not any("\u4e00" <= character <= "\u9fff" for character in words.replace("50万", "")), words
+    sheet = page.get_by_role("dialog")
+    for opened_by in (None, "c", "r", "Enter"):
+        if opened_by:
+            await row_of(page, "待复核实业").get_by_role("checkbox").check()
+            await page.locator("h1").click()
+            await page.keyboard.press(opened_by)
+            await expect(sheet).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = await Axe().run(page)
+        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
+        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
+        if opened_by:
+            await page.keyboard.press("Escape")
+            await sheet_gone(page)
+    await context.close()
