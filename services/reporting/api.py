@@ -30,6 +30,7 @@ STREAM: Final = (
     "`snapshot` first, then `change` (at most ten a second, coalesced), each with the version as its id."
     " Donors' messages: `messages` of a snapshot is the list, newest first, 50 at most; `messages_new` and"
     " `messages_gone` (ids) of a change are what came before it and what must go, where something did."
+    " `companies`: the ten that gave most under a name they agreed to show; in a change, where it changed."
     " A `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
 )
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")

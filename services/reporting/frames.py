@@ -24,10 +24,12 @@ def change_frame(before: CampaignState, after: CampaignState, air: Mapping[str, 
         return snapshot_frame(after, air)
     known = {donor.donation_id for donor in before.recent}
     dropped = [str(each) for each in after.dropped if each not in before.dropped]
+    ranked = before.companies != after.companies
     change = {
         **_numbers(after),
         "status": after.plan.status,
         "recent": [_donor(donor) for donor in after.recent if donor.donation_id not in known],
+        **({"companies": _companies(after)} if ranked else {}),
         **_messages_changed(before, after),
         **({"dropped": dropped} if dropped else {}),
         **air,
@@ -55,6 +57,7 @@ def snapshot_of(state: CampaignState) -> dict[str, Any]:
         **_numbers(state),
         "positions": state.positions,
         "recent": [_donor(donor) for donor in state.recent],
+        "companies": _companies(state),
         "messages": [_message(message) for message in state.messages],
         "dropped": [str(each) for each in state.dropped],
     }
@@ -112,6 +115,10 @@ def amounts_of(amounts: Amounts) -> dict[str, int]:
 
 def _donor(donor: RecentDonor) -> dict[str, Any]:
     return {**donor.model_dump(mode="json", exclude={"at"}), "at": _utc(donor.at)}
+
+
+def _companies(state: CampaignState) -> list[dict[str, Any]]:
+    return [company.model_dump() for company in state.companies]
 
 
 def _message(message: ShownMessage) -> dict[str, Any]:

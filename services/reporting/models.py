@@ -197,6 +197,31 @@ dropped_donors: Final = Table(
 """Donations that were reversed and must leave every list of names. A table of its own: the reversal may be
 read before its donation is, and by another worker. Kept for as long as a donation can be among the newest."""
 
+company_gifts: Final = Table(
+    "company_gifts",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True),
+    Column("campaign_id", Text, nullable=False),
+    # NULL: its reversal was read before it, or it is nobody's who is ranked.
+    Column("company", Text, CheckConstraint("company <> ''")),
+    Column("received_fen", BigInteger, CheckConstraint("received_fen >= 0"), nullable=False),
+    Column("reversed_fen", BigInteger, CheckConstraint("reversed_fen >= 0"), nullable=False),
+    Column("withdrawals", BigInteger, CheckConstraint("withdrawals >= 0"), nullable=False),
+)
+"""Each gift of a company that agreed to be named, with what went back of it; and reversals of others."""
+
+company_totals: Final = Table(
+    "company_totals",
+    metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("company", Text(collation="C"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("net_fen", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": 70},
+)
+"""What the gifts of a company come to, by the source whose events moved them: one row may be below nothing,
+their sum never is."""
+
 pledges: Final = Table(
     "pledges",
     metadata,

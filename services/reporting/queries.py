@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import messages
+from services.reporting import companies, messages
 from services.reporting.disclosure import queries as reports
 from services.reporting.proof import digest_of, version_of
+from services.reporting.ranking import COMPANIES_SHOWN
 from services.reporting.tally import (
     CampaignEvent,
     Donors,
@@ -128,6 +129,7 @@ async def write(connection: AsyncConnection, changes: Tally) -> None:
                 **_donors(changes.donors),
             },
         )
+    await _write_names(connection, changes)
     await _write_facts(connection, changes)
 
 
@@ -171,11 +173,19 @@ _DROP_DONORS: Final = text(
 )
 
 
-async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
-    """What is of low rate, one after the other."""
+async def _write_names(connection: AsyncConnection, changes: Tally) -> None:
+    """Who is not shown any more, which companies are, and what was said."""
     if dropped := sorted(changes.dropped.items()):
         donations, campaigns = zip(*dropped, strict=True)
         await connection.execute(_DROP_DONORS, {"donations": list(donations), "campaigns": list(campaigns)})
+    if changes.gifts:
+        await companies.write(connection, changes.gifts)
+    if changes.messages:
+        await messages.write(connection, changes.messages)
+
+
+async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
+    """What is of low rate, one after the other."""
     for event, status in changes.campaigns.values():
         await _write_campaign(connection, event, status)
     for organisation in changes.organisations.values():
@@ -188,8 +198,6 @@ async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
         await _write_disbursement(connection, disbursement)
     for goods in changes.goods:
         await _write_goods(connection, goods)
-    if changes.messages:
-        await messages.write(connection, changes.messages)
     for report in changes.reports:
         await reports.write_report(connection, report)
 
@@ -379,7 +387,7 @@ async def write_gaps(connection: AsyncConnection, passed_over: Iterable[Event]) 
 
 
 _STATES = """
-SELECT c.*, totals.channels, recent.donors, approved.messages, gone.dropped,
+SELECT c.*, totals.channels, recent.donors, ranked.companies, approved.messages, gone.dropped,
        positions.sources, positions.sequences,
        (SELECT max(milestone_fen) FROM reached_milestones AS m WHERE m.campaign_id = c.campaign_id)
            AS milestone_fen,
@@ -407,6 +415,13 @@ CROSS JOIN LATERAL (
           ) AS r
           ORDER BY r.received_at DESC, r.source, r.sequence DESC LIMIT :recent) AS donor
 ) AS recent
+CROSS JOIN LATERAL (
+    SELECT coalesce(json_agg(company), '[]')::text AS companies
+    FROM (SELECT t.company AS name, sum(t.net_fen)::bigint AS net_fen
+          FROM company_totals AS t WHERE t.campaign_id = c.campaign_id
+          GROUP BY t.company HAVING sum(t.net_fen) > 0
+          ORDER BY net_fen DESC, t.company LIMIT :companies) AS company
+) AS ranked
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(shown), '[]')::text AS messages
     FROM (SELECT m.message_id, m.shown_name AS name, m.text, m.approved_at AS at
@@ -461,7 +476,11 @@ async def read_states(engine: AsyncEngine, campaigns: Iterable[str] | None = Non
 
 
 async def _states(connection: AsyncConnection, campaigns: Iterable[str] | None) -> list[CampaignState]:
-    parameters: dict[str, Any] = {"recent": RECENT_SHOWN, "messages": MESSAGES_SHOWN}
+    parameters: dict[str, Any] = {
+        "recent": RECENT_SHOWN,
+        "messages": MESSAGES_SHOWN,
+        "companies": COMPANIES_SHOWN,
+    }
     wanted = None if campaigns is None else set(campaigns)
     if wanted is not None:
         parameters["campaigns"] = sorted(wanted)
@@ -508,6 +527,7 @@ def _state(row: RowMapping) -> CampaignState:
         promised_released_fen=row["promised_released_fen"],
         channels=channels,
         recent=json.loads(row["donors"]),
+        companies=json.loads(row["companies"]),
         messages_json=row["messages"],
         dropped=tuple(row["dropped"]),
         positions=positions,

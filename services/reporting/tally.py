@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from services.reporting.ranking import Gift, company_name
 from services.reporting.totals import RECENT_SHOWN, CampaignStatus
 from shared.events import (
     CampaignClosed,
@@ -98,6 +99,8 @@ class Tally:
     donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
     dropped: dict[UUID, str] = field(default_factory=dict)
     """Donations whose names are not shown any more, with their campaigns."""
+    gifts: dict[UUID, Gift] = field(default_factory=dict)
+    """What the ranking of companies asks of donations."""
     campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
     organisations: dict[str, OrganisationEvent] = field(default_factory=dict)
     """The newest of each: all of one have the same source."""
@@ -184,6 +187,10 @@ def _received(result: Tally, gifts: dict[_GiftKey, _Gifts], event: DonationRecei
     sums.fen += data.amount_fen
     sums.donations += 1
     result.donors[campaign, source].append(event)
+    if data.shown_name is not None and data.donor_kind == "company":
+        gift = _gift(result, data.donation_id, campaign, source)
+        gift.company = company_name(data.shown_name)
+        gift.received_fen += data.amount_fen
 
 
 def _add_gifts(result: Tally, gifts: Mapping[_GiftKey, _Gifts]) -> None:
@@ -249,3 +256,8 @@ def _reversed(result: Tally, event: DonationReversed) -> None:
         sums.reversed_fen += data.amount_fen
         sums.reversals += 1
     result.dropped[data.donation_id] = data.campaign_id
+    _gift(result, data.donation_id, data.campaign_id, event.source).reversed_fen += data.amount_fen
+
+
+def _gift(result: Tally, donation_id: UUID, campaign_id: str, source: str) -> Gift:
+    return result.gifts.setdefault(donation_id, Gift(campaign_id, source))

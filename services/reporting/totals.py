@@ -65,6 +65,13 @@ class RecentDonor(Frozen):
     channel: str
 
 
+class CompanyTotal(Frozen):
+    """What a company that agreed to be named has given to a campaign, less what went back; in fen."""
+
+    name: str
+    net_fen: int
+
+
 class ShownMessage(Frozen):
     """A donor's message (寄语) that was approved. `name` is what the donor agreed to show; `at`: when it was
     approved.
@@ -152,6 +159,8 @@ class CampaignState(Frozen):
     channels: tuple[ChannelTotal, ...]
     recent: tuple[RecentDonor, ...]
     """Newest first, RECENT_SHOWN at most."""
+    companies: tuple[CompanyTotal, ...] = ()
+    """Those that have given most first, ranking.COMPANIES_SHOWN at most; of equal ones by name."""
     messages_json: str = "[]"
     """Approved messages as JSON, newest first, MESSAGES_SHOWN at most. They change seldom, the numbers forty
     times a second: so they are carried as the database wrote them, compared as text, and read when they must.

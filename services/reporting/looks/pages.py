@@ -68,6 +68,7 @@ class Looks:
             "theme_style": f"{place}/theme.css?{worn}" if asked != "0" else None,
             "codes": codes,
             "donation_url": theme.donation_url,
+            "rankings": theme.rankings,
             **more,
         }
         return self.render("screen.html", context, status=status)

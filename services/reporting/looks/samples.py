@@ -31,6 +31,13 @@ MESSAGES: Final = (
     ("For the children of the mountain schools: keep reading.", "Sample donor"),
     ("善行不分大小，贵在坚持。", "示例科技有限公司"),
 )
+COMPANIES: Final = (
+    ("示例市某某高新技术产业投资控股（集团）股份有限公司苏州工业园区分公司", 1_000_000_000),
+    ("示例科技有限公司", 388_888_800),
+    ("示例银行示例分行", 200_000_000),
+    ("Sample Pharmaceuticals (China) Co., Ltd.", 120_000_050),
+    ("示例建设集团", 88_000_000),
+)
 PARTS: Final = (
     ("示例区慈善会分会场", "District hall (sample)", 1_240_000_000),
     ("示例科技有限公司团队", "Company team (sample)", 860_000_000),
@@ -72,7 +79,13 @@ def sample_of(campaign_id: str, plan: CampaignPlan | None, net_fen: int, now: da
         digest=digest_of(f"sample of {campaign_id}", {}, amounts),
         as_of=now,
     )
-    return {**snapshot_of(state), "air": "sample", "messages": _messages(now), "tree": _tree(net_fen)}
+    return {
+        **snapshot_of(state),
+        "air": "sample",
+        "messages": _messages(now),
+        "companies": _companies(),
+        "tree": _tree(net_fen),
+    }
 
 
 def _messages(now: datetime) -> list[dict[str, Any]]:
@@ -81,6 +94,10 @@ def _messages(now: datetime) -> list[dict[str, Any]]:
         {"message_id": str(uuid5(NAMESPACE_URL, text)), "text": text, "name": name, "at": at}
         for text, name in MESSAGES
     ]
+
+
+def _companies() -> list[dict[str, Any]]:
+    return [{"name": name, "net_fen": fen} for name, fen in COMPANIES]
 
 
 def _tree(net_fen: int) -> dict[str, Any]:

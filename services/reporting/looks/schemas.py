@@ -30,6 +30,9 @@ class ThemeBody(BaseModel):
     picture: str | None = Field(
         None, pattern=DIGEST, description="SHA-256 of a picture sent before", examples=["0f" * 32]
     )
+    rankings: Literal["both", "parts", "companies", "none"] = Field(
+        "both", description="Which rankings a screen shows: of parts, of companies that agreed to be named"
+    )
     donation_url: str | None = Field(
         None,
         pattern=WEB_ADDRESS,

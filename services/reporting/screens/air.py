@@ -29,7 +29,7 @@ CONTROL_AFTER: Final[dict[Action, Control]] = {
 """What a screen is under after each act; the next segment leaves it as it is."""
 
 
-NOBODY: Final[Mapping[str, object]] = {"recent": (), "messages_json": "[]", "dropped": ()}
+NOBODY: Final[Mapping[str, object]] = {"recent": (), "companies": (), "messages_json": "[]", "dropped": ()}
 """What a state is without anybody's name or words."""
 
 

@@ -1,5 +1,5 @@
-// The lists beside the number: messages that a moderator has let through, and the ranking of the parts. Rows are
-// made once and reused all evening. Where the layout has room for one list only, they take turns.
+// The lists beside the number: messages that a moderator has let through, and the rankings of the parts and of
+// companies. Rows are made once and reused all evening. Where the layout has room for one list only, they take turns.
 
 import { withoutDirectionMarks } from "./donors.js";
 

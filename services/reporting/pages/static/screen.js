@@ -16,6 +16,7 @@ const DONOR_ROWS = 8; // the style shows as many as fit
 const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
 const MESSAGE_ROWS = 4;
 const RANKING_ROWS = 10;
+const COMPANY_ROWS = 10;
 const MILESTONE_PERMILLE = [250, 500, 750]; // where a campaign names no milestones of its own
 const MAX_MILESTONES = 8;
 const POINTER_REST_MS = 4_000;
@@ -55,6 +56,10 @@ const messages = new Panel(at("messages"), MESSAGE_ROWS, "message", [["text", "b
 const ranking = new Panel(at("ranking"), RANKING_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (part) => ({
   name: (language.code === "en" && part.title_en) || part.title,
   amount: formatShort(part.net_fen, language.code),
+}));
+const companies = new Panel(at("companies"), COMPANY_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (company) => ({
+  name: company.name,
+  amount: formatShort(company.net_fen, language.code),
 }));
 
 function writeDonor(item) {
@@ -108,11 +113,12 @@ function onTotals(frame, whole) {
   renderState();
 }
 
-/** After a frame that was not shown nobody knows which messages were withdrawn: none of the old ones stays. */
+/** After a frame that was not shown nobody knows who has withdrawn: no old message and no old ranking stays. */
 function apply(frame, whole, missed) {
   const before = proved;
   const messages = missed ? [] : (before?.messages ?? []);
-  proved = { ...before, ...frame, messages: messagesAfter(messages, frame) };
+  const ranked = frame.companies ?? (missed ? [] : (before?.companies ?? []));
+  proved = { ...before, ...frame, companies: ranked, messages: messagesAfter(messages, frame) };
   donors.drop(frame.dropped ?? []);
   donors.take(frame.recent ?? [], { fill: before === null });
   if (isLive()) moveOn();
@@ -158,6 +164,7 @@ function renderAll() {
   donors.redraw();
   messages.redraw();
   ranking.redraw();
+  companies.redraw();
   if (proved !== null) {
     renderCampaign();
     renderTotals();
@@ -200,7 +207,8 @@ function renderTotals() {
   for (const name of PROMISES) putAmount(name, formatShort(proved[name] ?? 0n, language.code));
   renderGoods();
   messages.show(proved.messages ?? []);
-  ranking.show((proved.tree?.parts ?? []).filter((part) => part.net_fen > 0n));
+  ranking.show(ranks("parts") ? (proved.tree?.parts ?? []).filter((part) => part.net_fen > 0n) : []);
+  companies.show(ranks("companies") ? (proved.companies ?? []) : []);
   const count = Number(proved.donations).toLocaleString("en-US");
   const own = language.say("receivedNote", count);
   const tree = proved.tree;
@@ -221,6 +229,12 @@ function renderTotals() {
   renderStepBack();
   renderProof();
   renderCheck();
+}
+
+/** Whether this screen's theme wants a ranking; a lower third has no room for that of companies. */
+function ranks(what) {
+  const wanted = body.dataset.rankings;
+  return (wanted === "both" || wanted === what) && !(what === "companies" && body.dataset.layout === "lower");
 }
 
 /** Goods given in kind, on a line of their own where there are any: a value that nobody can spend. */
