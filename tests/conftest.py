@@ -10,7 +10,9 @@ import secrets
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ from tests.databases import Databases
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
+BEFORE_MIDNIGHT_S = 30
+CHINA_MIDNIGHT_S = 16 * 3600
 
 settings.register_profile("shanliu", deadline=None)
 settings.load_profile("shanliu")
@@ -46,6 +50,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         order |= {"faults": -2, "performance": -1}
     items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], 3))
+
+
+def pytest_runtest_setup() -> None:
+    """A test and the service that it asks mean the same day by "today": what would begin right before a
+    midnight, of China (16:00 UTC) or of UTC, begins after it.
+    """
+    while any(0 < seconds <= BEFORE_MIDNIGHT_S for seconds in seconds_until_midnight(datetime.now(UTC))):
+        time.sleep(0.2)
+
+
+def seconds_until_midnight(now: datetime) -> tuple[float, float]:
+    """Until the next day begins in Asia/Shanghai, and in UTC."""
+    past = now - datetime.combine(now.date(), datetime.min.time(), UTC)
+    of_day_s, day_s = past.total_seconds(), timedelta(days=1).total_seconds()
+    return (CHINA_MIDNIGHT_S - of_day_s) % day_s or day_s, day_s - of_day_s
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, BrowserContext
 
 from deploy.local.credentials import Credentials
 from deploy.local.layout import Ports
@@ -41,6 +41,8 @@ PEOPLE: Final[dict[str, tuple[tuple[Role, ...], Mapping[str, Sequence[Role]]]]] 
 
 CHANNELS: Final = ("wechat", "alipay", "ecny")
 """Whose topics are there before a worker starts: one that is made later it sees only after ten seconds."""
+
+PARTITIONS: Final = 4
 
 PROCESSES: Final = {
     "donation": ("donation", "donation-worker"),
@@ -157,13 +159,11 @@ async def start(
     browser: Browser, kafka: str, databases: Databases, folder: Path, keeper: Keeper, namespace: str
 ) -> Console:
     """The console, ready; its services not yet started."""
-    # A page asks every 5 s, and a busy machine answers late.
-    expect.set_options(timeout=20_000)
     urls = {
         name: await asyncio.to_thread(databases.fresh, name)
         for name in ("donation", "campaign", "notification", "reporting", "console")
     }
-    await apply_topics(kafka, namespace)
+    await apply_topics(kafka, namespace, PARTITIONS)
     settings = KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace)
     for channel in CHANNELS:
         await ensure_topic(settings, INTAKE_PREFIX + channel, configs=INTAKE_TOPIC)

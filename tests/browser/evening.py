@@ -222,8 +222,12 @@ class Evening:
                 partition = int(source.rpartition("/")[2])
                 await self._publisher.send_in_order(topic, partition, records[start : start + BATCH])
 
-    async def bury(self, letter: DeadLetter) -> None:
-        await self._publisher.send(DEAD_LETTER, letter.to_bytes(), key=letter.origin.encode())
+    async def bury(self, letter: DeadLetter, partition: int | None = None) -> None:
+        if partition is None:
+            await self._publisher.send(DEAD_LETTER, letter.to_bytes(), key=letter.origin.encode())
+        else:
+            record = (letter.origin.encode(), letter.to_bytes())
+            await self._publisher.send_in_order(DEAD_LETTER, partition, [record])
 
     async def totals(self, campaign_id: str) -> dict[str, Any]:
         """What the API says of a campaign."""

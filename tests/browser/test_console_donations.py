@@ -71,6 +71,9 @@ async def test_finance_finds_a_donation_and_takes_a_part_of_it_back(
         await page.keyboard.press("Enter")
         await expect(rows).to_have_count(1)
         await expect(rows).to_contain_text("太湖实业有限公司")
+        await search.fill(new_id("nobody"))  # or the next one's row would be there before it is found
+        await page.keyboard.press("Enter")
+        await expect(rows).to_have_count(0)
     await search.fill("123")
     await page.keyboard.press("Enter")
     await expect(page.locator(".empty")).to_contain_text("至少填 4 位")

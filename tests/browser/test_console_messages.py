@@ -90,6 +90,7 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await page.keyboard.press("x")
     await page.keyboard.press("j")
     await page.keyboard.press("x")
+    await expect(page.locator(".count")).to_have_text("已选 2 条")
     chosen = sorted(await page.locator("tr[aria-selected=true] .message-text").all_inner_texts())
     assert len(chosen) == 2
     await page.keyboard.press("a")
@@ -209,6 +210,7 @@ async def test_word_list_and_rules_are_set_and_set_back(console: Console, gifts:
     context = await console.context("moderator")
     page = await context.new_page()
     rows = await opened(page)
+    await expect(rows.filter(has_text=text)).to_have_count(1)
     await page.keyboard.press("w")
     field = page.get_by_label("每行一个词")
     await field.fill(f"{await field.input_value()}\n钓 鱼\n=VIP")

@@ -88,11 +88,12 @@ async def test_an_administrator_registers_tests_pauses_and_deletes_an_endpoint(
 
         row = page.locator("tbody tr", has_text=name)
         await row.locator("td").nth(1).click()
+        await expect(sheet).to_contain_text("达到目标")
         await sheet.get_by_role("button", name="测试推送").click()
+        await sheet.get_by_role("button", name="补发").click()  # and how the test went is told meanwhile
         await expect(page.locator(".notice", has_text="测试成功")).to_contain_text("204")
         assert partner.calls == 1
-        await expect(sheet).to_contain_text("达到目标")
-        await sheet.get_by_role("button", name="补发").click()
+        await sheet.get_by_label("从哪天起").click()
         await sheet.get_by_role("button", name="补发").click()
         await expect(sheet).to_contain_text("补发记录")
 

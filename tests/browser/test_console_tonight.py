@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -11,8 +12,9 @@ from playwright.async_api import Page, expect
 
 from shared.dead_letters import DeadLetter
 from tests.browser.conftest import Complaints
-from tests.browser.consoles import Console
+from tests.browser.consoles import PARTITIONS, Console
 from tests.browser.evening import Evening, until
+from tests.services.reporting.builders import CampaignSource, Source
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,7 +25,43 @@ TEXTS = "[...document.querySelectorAll('[data-text], .hint, .badge')].map(e => e
 async def happening(console: Console) -> AsyncIterator[Evening]:
     """The events of an evening, for the reporting service behind the console."""
     async with console.evening() as evening:
+        await caught_up(console, evening)
         yield evening
+
+
+async def caught_up(console: Console, evening: Evening) -> None:
+    """Wait until what tests of other pages have brought about is counted: by an event on each partition."""
+    mark, now = f"caught-up-{uuid4().hex[:8]}", datetime.now(UTC)
+    letters = a_letter(f"intake.{mark}", now)
+    for partition in range(PARTITIONS):
+        campaign = f"{mark}-{partition}"
+        campaigns = CampaignSource(partition, service=f"campaign/{mark}")
+        gifts = Source(partition, channel=mark, first_number=700_000_000 + partition)
+        await evening.happens(campaigns.launched(campaign), gifts.received(1, campaign_id=campaign))
+        await evening.bury(letters.model_copy(update={"partition": partition}), partition)
+    for partition in range(PARTITIONS):
+        await evening.counted(f"{mark}-{partition}", 1)
+    viewer = await console.person("viewer")
+
+    async def buried() -> bool:
+        found = (await viewer.get("reporting/v1/operations")).json()["dead_letters"]["counts"]
+        counts = [int(each["count"]) for each in found if each["topic"] == letters.topic]
+        return sum(counts) == PARTITIONS
+
+    await until("all letters are counted", buried)
+
+
+def a_letter(topic: str, at: datetime) -> DeadLetter:
+    return DeadLetter(
+        reason="malformed-json",
+        detail="The body is refused: <b>not JSON</b>",
+        service="donation",
+        topic=topic,
+        partition=0,
+        offset=1041,
+        recorded_at=at,
+        failed_at=at,
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -59,18 +97,7 @@ async def test_the_desk_sees_the_evening_without_a_reload(tonight: Page, happeni
     await happening.happens(
         *gifts, channel.held(campaign_id=campaign), channel.conflicted(campaign_id=campaign)
     )
-    await happening.bury(
-        DeadLetter(
-            reason="malformed-json",
-            detail="The body is refused: <b>not JSON</b>",
-            service="donation",
-            topic=f"intake.{channel.channel}",
-            partition=0,
-            offset=1041,
-            recorded_at=now,
-            failed_at=now,
-        )
-    )
+    await happening.bury(a_letter(f"intake.{channel.channel}", now))
     await shows(page, "held", str(held + 1))
     await shows(page, "conflicts", str(conflicts + 1))
     await shows(page, "letters", str(letters + 1))

@@ -70,7 +70,8 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
             layout for layout, screen in screens.items() if await screen.locator("#check").is_visible()
         } == {"phone"}
         await screens["phone"].locator("#check").click()
-        assert await screens["phone"].get_by_text("1,234,567,890.12").first.is_visible()
+        await screens["phone"].wait_for_url("**/verify**")
+        await screens["phone"].get_by_text("1,234,567,890.12").first.wait_for()
         await screens["phone"].go_back()
         await screens["phone"].evaluate("window.sameLoad = true")
         await shows(screens["phone"], 1_234_567_890_12)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.browser.evening import Evening, until
 from tests.browser.test_screen import open_screen, shows
@@ -152,7 +152,7 @@ async def test_the_list_of_campaigns_can_be_read_and_leads_to_the_screens(
     await page.goto(evening.reporting.url)
     await check(page, modules)
     await page.get_by_role("link", name="English").click()
-    assert await page.get_by_role("heading", level=1).text_content() == "Campaigns"
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Campaigns")
     await page.locator("a[href*='/screens/listed']").click()
     await page.wait_for_url("**/screens/listed?lang=en")
     await shows(page, 0)
@@ -175,7 +175,7 @@ async def test_the_pages_of_organisations_can_be_read_and_lead_to_each_other(
     await check(page, modules)
     assert await cut_cells(page) == 0
     await page.get_by_role("link", name="English").click()
-    assert await page.locator("[data-label=Received]").count() == 2
+    await expect(page.locator("[data-label=Received]")).to_have_count(2)
     await page.get_by_role("link", name="The city").click()
     await page.wait_for_url("**/organisations/city?lang=en")
     assert await page.get_by_role("heading", level=1).text_content() == "The city"

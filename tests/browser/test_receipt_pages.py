@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from services.donation.receipts.checking import admission, checking_router
 from services.donation.trace.tracing import tracing_router
@@ -186,8 +186,8 @@ async def test_the_check_leads_to_the_trace_and_back_in_the_language_that_was_ch
     await papers.open(page, "/receipts/check", "rich", "en")
     await page.get_by_role("link", name="Where does this money stand?").click()
     heading = page.get_by_role("heading", level=1)
-    assert await heading.inner_text() == "Where your money stands"
+    await expect(heading).to_have_text("Where your money stands")
     await asyncio.sleep(PAUSE_S)
     await page.get_by_role("link", name="Check this receipt").click()
-    assert await heading.inner_text() == "Check a receipt"
+    await expect(heading).to_have_text("Check a receipt")
     await asyncio.sleep(PAUSE_S)

@@ -262,6 +262,7 @@ async def test_an_evening_adds_no_nodes_and_the_list_is_bounded(page: Page, even
         *[channel.received(1_000_000_000, campaign_id=campaign, name=f"第{n}位") for n in range(20)]
     )
     await shows(page, 20_000_000_011)
+    await until("the list is full", lambda: page.evaluate("!document.querySelector('.donor.vacant')"))
     nodes = "document.getElementsByTagName('*').length"
     before = await page.evaluate(nodes)
 
@@ -529,6 +530,9 @@ async def test_without_motion_the_number_is_simply_there(
         await page.evaluate(WATCH_NUMBER)
         await evening.happens(channel.received(99_999_900, campaign_id=campaign))
         await shows(page, 100_000_000)
+        await until(
+            "the watch has seen it too", lambda: page.evaluate("window.shown.includes('1,000,000.00')")
+        )
         assert await page.evaluate("window.shown") == ["1.00", "1,000,000.00"]
     finally:
         await context.close()

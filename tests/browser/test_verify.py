@@ -27,16 +27,17 @@ async def test_a_photographed_number_is_checked_by_the_server_and_by_the_browser
     async def found() -> bool:
         await page.locator("input").fill(f"{digest[:6].upper()} {digest[6:12]}")
         await page.locator("button").click()
+        await page.locator(".found, [role=alert]").first.wait_for()
         return await page.locator(".found").is_visible()
 
     await until("the number is kept", found)
     assert await page.locator(".number b").text_content() == "1,234,567.89"
-    assert await page.get_by_text("本机浏览器也重新计算了一遍，摘要相同。").is_visible()
+    await page.get_by_text("本机浏览器也重新计算了一遍，摘要相同。").wait_for()
     assert await violations(page) == []
     if folder := os.environ.get("SHOTS"):
         for name, width in (("wide", 1280), ("phone", 390)):
             await page.set_viewport_size({"width": width, "height": 900})
             await page.screenshot(path=f"{folder}/verify-{name}.png", full_page=True)
     await page.keyboard.press("l")
-    assert await page.get_by_text("This number was shown").is_visible()
+    await page.get_by_text("This number was shown").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

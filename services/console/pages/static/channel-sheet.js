@@ -5,7 +5,7 @@ import { changeSheet, keySheet } from "./channel-forms.js";
 import { campaignsOf, schemeOf, stateOf } from "./channel-words.js";
 import { element } from "./dom.js";
 import { notice } from "./notice.js";
-import { Sheet, facts } from "./sheet.js";
+import { Sheet, facts, openSheet } from "./sheet.js";
 import { stampOf } from "./time.js";
 
 const CHANGES = 20;
@@ -13,12 +13,14 @@ const CHANGES = 20;
 /** `acts`: {again, pause(rows), resume(rows)} of the list. */
 export async function openChannel(shell, name, acts) {
   const path = `/channels/${name}`;
+  const before = openSheet();
   try {
     const [{ body: row, etag }, keys, changes] = await Promise.all([
       getWithEtag("donation", path),
       get("donation", `${path}/keys`),
       get("donation", `${path}/changes`, { limit: CHANGES }),
     ]);
+    if (openSheet() !== before) return; // the person has gone on to another one
     const reopen = () => openChannel(shell, name, acts);
     const told = { row, etag, keys, acts: { ...acts, reopen } };
     const sheet = new Sheet(shell, `${row.title} · ${row.channel}`, ...body(shell, told, changes));

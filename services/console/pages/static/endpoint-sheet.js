@@ -5,14 +5,16 @@ import { element } from "./dom.js";
 import { endpointForm, replaySheet, secretSheet } from "./endpoint-forms.js";
 import { healthOf, stateOf, typeOf } from "./endpoint-words.js";
 import { notice } from "./notice.js";
-import { Sheet, facts } from "./sheet.js";
+import { Sheet, facts, openSheet } from "./sheet.js";
 import { stampOf } from "./time.js";
 
 /** `acts`: {again, pause(rows), resume(rows)} of the list. */
 export async function openEndpoint(shell, id, acts) {
   const path = `/webhook-endpoints/${id}`;
+  const before = openSheet();
   await guarded(shell, async () => {
     const [{ body: row, etag }, replays] = await Promise.all([getWithEtag("notification", path), get("notification", `${path}/replays`)]);
+    if (openSheet() !== before) return; // the person has gone on to another one
     const reopen = () => openEndpoint(shell, id, acts);
     const sheet = new Sheet(shell, row.description, ...body(shell, { row, etag, path, acts: { ...acts, reopen } }, replays));
     sheet.node.classList.add("large");
@@ -66,10 +68,11 @@ function buttons(shell, told) {
   const { row, path, acts } = told;
   const button = (key, run, kind = null) => element("button", { type: "button", class: kind, onclick: () => guarded(shell, run) }, say(key));
   const ping = async () => {
+    const here = openSheet();
     const { body } = await post("notification", `${path}/ping`, null);
     notice(shell, say("pinged"), { ms: 10_000 });
     await followPing(shell, body.delivery_id);
-    acts.reopen();
+    if (openSheet() === here) acts.reopen();
   };
   const resume = async () => {
     await acts.resume([row]);

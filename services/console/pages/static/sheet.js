@@ -22,7 +22,7 @@ export class Sheet {
   }
 
   open() {
-    document.querySelector("dialog.sheet[open]")?.close();
+    openSheet()?.close();
     document.body.append(this.node);
     this.node.showModal();
     this.node.querySelector(".sheet-body :is(input, select, textarea):not([readonly])")?.focus();
@@ -49,6 +49,9 @@ export class Sheet {
     return this;
   }
 }
+
+/** The sheet that is open now, if any: what was asked for meanwhile must not take away another one. */
+export const openSheet = () => document.querySelector("dialog.sheet[open]");
 
 /** Pairs of words and values as a list: [[title, text or node], …]; what is null is left out. */
 export function facts(pairs) {
