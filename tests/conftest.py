@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from deploy.local.databases import run
 from deploy.local.kafka import LocalKafka
@@ -42,14 +44,33 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick ones first: who waits for a red result waits less. Of two workers one begins with the file
-    that takes longest, or it would be alone with it at the end, and the other with the benchmarks, which
-    take what processor there is: what is killed has to come back beside them, a browser need not.
+    """The quick ones first: who waits for a red result waits less. Of two workers neither may be alone with
+    much at the end, so there the quick ones are last. One begins with the file that takes longest, and the
+    other with the benchmarks, which take what processor there is: what is killed has to come back beside
+    them, a browser need not.
     """
     order = {"unit": 0, "contracts": 1, "services": 2}
     if hasattr(config, "workerinput"):
-        order |= {"faults": -2, "performance": -1}
+        order = {"faults": -7, "performance": -6, "browser": -5, "deploy": -4, "e2e": -3, "services": -2}
+        order |= {"contracts": -1, "unit": 0}
     items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], 3))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """A file is one worker's, and so are the files that share something that takes long to start."""
+    return Together(config, log)
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Of two workers one starts the console and the services behind it, and one the screens' service."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder, _, name = file.rpartition("/")
+        if folder.endswith("tests/browser"):
+            return f"{folder} {'console' if name.startswith('test_console_') else 'screens'}"
+        return file
 
 
 def pytest_runtest_setup() -> None:

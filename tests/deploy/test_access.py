@@ -157,7 +157,7 @@ async def soon_there(grounds: Grounds, channel: str) -> None:
     async def there() -> bool:
         return await asyncio.to_thread(grounds.keeper.has_topic, f"intake.{channel}")
 
-    await until(there, deadline_s=10)
+    await until(there, deadline_s=30)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ async def allowed_soon(act: Callable[[], Awaitable[None]]) -> None:
             return False
         return True
 
-    await until(tried, deadline_s=10)
+    await until(tried, deadline_s=30)
 
 
 async def forbidden_soon(act: Callable[[], Awaitable[None]], *errors: type[Exception]) -> None:
@@ -257,7 +257,7 @@ async def forbidden_soon(act: Callable[[], Awaitable[None]], *errors: type[Excep
             return True
         return False
 
-    await until(refused, deadline_s=10)
+    await until(refused, deadline_s=30)
 
 
 # ------------------------------------------------------------------------------------------------ a channel

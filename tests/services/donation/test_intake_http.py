@@ -295,7 +295,7 @@ class Wire:
         self._writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     async def answer(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             status_line = await self._reader.readline()
         return int(status_line.split()[1])
 

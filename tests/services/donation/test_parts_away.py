@@ -31,7 +31,7 @@ from tests.services.donation.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-PATIENCE_S = 3.5 + 1.0
+PATIENCE_S = 3.5 + 8.0
 """What a caller may have to wait, with room for a slow machine."""
 
 

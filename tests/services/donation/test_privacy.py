@@ -90,7 +90,7 @@ async def refused_by_the_database(place: Place, body: dict[str, object]) -> None
     subscribe_batches(broker, place.settings, work, group=new_id("refused"), topics=[topic])
     await place.put(topic, body)
     try:
-        async with consuming(broker), asyncio.timeout(15):
+        async with consuming(broker), asyncio.timeout(60):
             await failed.wait()
             async with place.engine.begin() as connection:
                 await connection.execute(text("ALTER TABLE donations DROP CONSTRAINT refuse"))

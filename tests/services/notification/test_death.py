@@ -175,7 +175,7 @@ async def test_told_to_stop_while_the_mail_server_is_silent_it_writes_the_doubt_
         async with process(apart.settings, stdout) as stopped:
             await until(given_away, deadline_s=30)
             stopped.terminate()
-            ended = await asyncio.wait_for(stopped.wait(), 10)
+            ended = await asyncio.wait_for(stopped.wait(), 30)
     assert ended == -signal.SIGTERM, "uvicorn ends by the signal it was stopped with, after it has stopped"
     assert await apart.state(donation_id) == "uncertain"
     outcome = await apart.rows("SELECT outcome, reason FROM attempts")

@@ -52,7 +52,7 @@ def mail(subject: str = "谢谢", text: str = "您好", donation_id: str = "d-1"
 
 
 async def send(port: int, message: EmailMessage) -> None:
-    await aiosmtplib.send(message, hostname="127.0.0.1", port=port, timeout=5)
+    await aiosmtplib.send(message, hostname="127.0.0.1", port=port, timeout=30)
 
 
 async def test_a_mail_is_kept_and_told_as_json(
@@ -90,7 +90,7 @@ async def test_mail_that_breaks_the_parser_is_kept_all_the_same(
         b"Subject: =?utf-8?b?////?= =?x\r\nContent-Type: text/plain; charset=no-such\r\n"
         b"Message-ID: <<>\r\nX-Shanliu-Donation-Id: \xff\xfe\r\n\r\n\xff\xff\r\n"
     )
-    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=smtp_port, timeout=5) as client:
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=smtp_port, timeout=30) as client:
         await client.sendmail("a@example.com", ["b@example.com"], broken)
     assert len(mailbox) == 1
     assert (await page.get("/messages")).status_code == 200
@@ -129,7 +129,7 @@ async def test_who_is_left_hanging_is_let_go_when_the_behaviour_changes(
     await until(arrived)
     assert not sending.done()
     mailbox.behave(Mode.ACCEPT)
-    await asyncio.wait_for(sending, 5)
+    await asyncio.wait_for(sending, 30)
 
 
 async def test_a_mail_that_is_too_large_is_refused(mailbox: Mailbox, smtp_port: int) -> None:
@@ -193,13 +193,13 @@ async def process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     finally:
         if started.returncode is None:
             started.terminate()
-        await asyncio.wait_for(started.wait(), 10)
+        await asyncio.wait_for(started.wait(), 30)
 
 
 async def test_a_busy_port_is_one_clear_line(smtp_port: int) -> None:
     async with process("--smtp-port", str(smtp_port), "--http-port", "0") as catcher:
         assert catcher.stderr is not None
-        said = (await asyncio.wait_for(catcher.stderr.read(), 20)).decode()
-        assert await asyncio.wait_for(catcher.wait(), 10) == 1
+        said = (await asyncio.wait_for(catcher.stderr.read(), 30)).decode()
+        assert await asyncio.wait_for(catcher.wait(), 30) == 1
     assert said.count("\n") == 1
     assert "--smtp-port" in said

@@ -27,7 +27,7 @@ async def test_a_shown_number_is_found_by_what_was_typed(settings: Settings, eng
         async def kept() -> bool:
             return (await client.get(f"{proofs}/{typed}")).status_code == 200
 
-        await until(kept, within_s=10)
+        await until(kept, within_s=30)
         answer = await client.get(f"{proofs}/{typed}")
         found = answer.json()
         assert (found["version"], found["digest"], found["positions"]) == (

@@ -114,14 +114,14 @@ async def test_what_no_worker_published_is_found_in_the_database(
     async with serving(settings) as served, screens(served.port, GALA) as (screen,):
         async with engine.begin() as connection:
             await count(connection, [Source().received(700)])
-        await until(lambda: len(screen.ids) == 2, within_s=10)
+        await until(lambda: len(screen.ids) == 2, within_s=30)
         assert json.loads(screen.frames[-1][2])["net_fen"] == 700
 
 
 async def test_a_screen_hears_a_heartbeat(settings: Settings, engine: AsyncEngine) -> None:
     await launched(engine)
     async with serving(settings) as served, screens(served.port, GALA) as (screen,):
-        await until(lambda: any(event == "heartbeat" for event, _, _ in screen.frames), within_s=10)
+        await until(lambda: any(event == "heartbeat" for event, _, _ in screen.frames), within_s=30)
 
 
 async def test_open_streams_end_at_once_when_the_process_stops(
@@ -130,9 +130,9 @@ async def test_open_streams_end_at_once_when_the_process_stops(
     await launched(engine)
     async with serving(settings) as served, screens(served.port, GALA, count=20) as watching:
         before = time.monotonic()
-        await served.stop(within_s=10)
-        assert time.monotonic() - before < 5
-        await until(lambda: all(screen.ended for screen in watching), within_s=5)
+        await served.stop(within_s=30)
+        assert time.monotonic() - before < 8
+        await until(lambda: all(screen.ended for screen in watching), within_s=30)
 
 
 async def test_unknown_campaigns_and_too_many_streams_are_refused_in_words(
@@ -152,7 +152,7 @@ async def test_unknown_campaigns_and_too_many_streams_are_refused_in_words(
             async with client.stream("GET", f"/v1/campaigns/{GALA}/stream") as answer:
                 return answer.status_code == 200
 
-        await until(free_again, within_s=10)
+        await until(free_again, within_s=30)
 
 
 async def test_a_screen_that_does_not_read_is_given_up_and_the_others_go_on(
@@ -181,6 +181,6 @@ async def test_a_screen_that_does_not_read_is_given_up_and_the_others_go_on(
 
             await until(given_up, within_s=30)
             last = str(at(amount).version)
-            await until(lambda: screen.ids[-1] == last, within_s=10)
+            await until(lambda: screen.ids[-1] == last, within_s=30)
         writer.close()
         assert not reader.at_eof()

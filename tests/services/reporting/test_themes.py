@@ -83,7 +83,7 @@ async def test_a_theme_is_decided_version_by_version_and_worn_by_the_pages(
     async def worn() -> bool:
         return f"/screens/{GALA}/theme.css?theme=1" in (await client.get(f"/screens/{GALA}")).text
 
-    await until(worn, within_s=10)
+    await until(worn, within_s=30)
     style = await client.get(f"/screens/{GALA}/theme.css?theme=1")
     assert style.headers["content-type"].startswith("text/css")
     assert "immutable" in style.headers["cache-control"]

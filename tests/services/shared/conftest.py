@@ -119,7 +119,7 @@ async def nothing_left_behind() -> AsyncIterator[None]:
     """Afterwards there are no more tasks than before: a producer that was given up has ended."""
     before = len(asyncio.all_tasks())
     yield
-    await until(lambda: at_most(before), deadline_s=5)
+    await until(lambda: at_most(before), deadline_s=30)
 
 
 @pytest.fixture

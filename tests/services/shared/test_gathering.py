@@ -13,6 +13,8 @@ from tests.services.shared.conftest import PARTITIONS, frozen, lying_on, nothing
 
 TOPIC = "intake.wechat"
 TIMEOUT_S = 1.0
+BUSY_S = 8.0
+"""What a busy machine may take on top: far less than one time-out after the other of twenty callers."""
 
 
 class Counting(Publisher):
@@ -79,7 +81,7 @@ async def test_without_a_broker_everybody_is_told_within_the_bound(nowhere: Kafk
 
     async with nothing_left_behind(), Gatherer(publisher, PARTITIONS, 2) as gatherer:
         waited = await asyncio.gather(*(attempt(n / 50) for n in range(40)))
-    assert max(waited) < TIMEOUT_S + 1
+    assert max(waited) < TIMEOUT_S + BUSY_S
 
 
 async def test_a_frozen_broker_is_told_of_in_time_and_used_again_when_it_wakes(
@@ -97,7 +99,7 @@ async def test_a_frozen_broker_is_told_of_in_time_and_used_again_when_it_wakes(
             ends = await asyncio.gather(
                 *(gatherer.send(TOPIC, b"meanwhile", b"%d" % n) for n in range(50)), return_exceptions=True
             )
-            assert time.monotonic() - began < TIMEOUT_S + 1
+            assert time.monotonic() - began < TIMEOUT_S + BUSY_S
             assert {type(end) for end in ends} == {PublishFailed}
 
         async def again() -> None:

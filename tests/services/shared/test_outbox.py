@@ -228,7 +228,7 @@ class Together(Publisher):
     everybody: asyncio.Barrier
 
     async def send_in_order(self, *args: Any, **kwargs: Any) -> None:
-        await asyncio.wait_for(self.everybody.wait(), 2)
+        await asyncio.wait_for(self.everybody.wait(), 20)
         await super().send_in_order(*args, **kwargs)
 
 
