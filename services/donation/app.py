@@ -27,6 +27,7 @@ from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
 from services.donation.receipts.checking import admission, checking_router
 from services.donation.receipts.issuing import Office
+from services.donation.receipts.telling import ContactSender, Teller
 from services.donation.reconciliation import api as reconciliation_api
 from services.donation.reconciliation.following import Follower
 from services.donation.releasing import Releaser
@@ -46,6 +47,7 @@ from shared.access import Operators
 from shared.broker import (
     CAMPAIGN_EVENTS,
     DONATION_CAMPAIGNS_GROUP,
+    DONATION_EVENTS,
     DONATION_RECEIPTS_GROUP,
     DONATION_WORKER_GROUP,
     Publisher,
@@ -54,6 +56,7 @@ from shared.broker import (
     subscribe_batches,
 )
 from shared.gathering import Gatherer
+from shared.outbox import Relay
 from shared.run_once import Runner
 from shared.secret_box import SecretBox
 from shared.service import Published, background
@@ -117,7 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
             parts.append(background("statements folder", folder.run))
     if settings.has_role("worker"):
         parts += [*_worker(settings, engine, publisher), *_moderating(receipts_engine, publisher)]
-        parts.append(background("stating", Stating(receipts_engine).run))
+        parts += [*_telling(receipts_engine, publisher), background("stating", Stating(receipts_engine).run)]
         grace = timedelta(seconds=settings.late_donation_grace_s)
         follower = Follower(bills_engine, directory, acceptance, grace)
         parts.append(background("reconciliation", follower.run))
@@ -153,7 +156,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.statements = statements_api.Parts(
         statements_engine, Runner(statements_engine, idempotency_keys, clerk.wake), statement_files
     )
-    app.state.receipts = receipts_api.Parts(receipts_engine, runner, Office(settings.address))
+    app.state.receipts = receipts_api.Parts(
+        receipts_engine, runner, Office(settings.address, Teller(settings.partitions))
+    )
     return app
 
 
@@ -189,6 +194,14 @@ def _moderating(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsync
     return [
         background("message decisions", DecisionSender(engine, publisher).run),
         background("message screening", Screener(engine).run),
+    ]
+
+
+def _telling(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsyncContextManager[Any]]:
+    """What is told of receipts: events, and the addresses of their mails."""
+    return [
+        background("outbox-relay", Relay(engine, publisher, DONATION_EVENTS).run),
+        background("receipts' contacts", ContactSender(engine, publisher).run),
     ]
 
 

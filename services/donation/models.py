@@ -24,11 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.idempotency import idempotency_keys_table
+from shared.outbox import outbox_table
 from shared.positions import marks_table
 
 metadata = MetaData()
 marks = marks_table(metadata)
 idempotency_keys = idempotency_keys_table(metadata)
+outbox = outbox_table(metadata)
+"""Of what no intake record stands for: receipts."""
 
 campaigns = Table(
     "campaigns",

@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from services.notification import api, sms_reports, unsubscribing
+from services.notification.couriers.ways import Way
 from services.notification.handlers import Handlers
 from services.notification.lanes import lanes
 from services.notification.letters import api as templates_api
@@ -12,6 +13,7 @@ from services.notification.live import LiveSender
 from services.notification.models import idempotency_keys
 from services.notification.partners import api as partners_api
 from services.notification.partners.wiring import PARTNERS_CONNECTIONS, Partners
+from services.notification.receipts import api as receipts_api
 from services.notification.sender import Sender
 from services.notification.settings import Settings
 from services.notification.traffic import TRAFFIC
@@ -37,8 +39,8 @@ from shared.service import create_app as create_shell
 
 PACE_S: Final = 0.2
 """Batches: nobody waits for a mail as for a screen."""
-CONNECTIONS_BESIDE_SENDERS: Final = 6
-"""Two handlers, the relay, upkeep, and two requests of operators."""
+CONNECTIONS_BESIDE_SENDERS: Final = 7
+"""Two handlers, the sender of receipts' mails, the relay, upkeep, and two requests of operators."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,10 +56,19 @@ def create_app(settings: Settings) -> FastAPI:
     relay = Relay(engine, publisher, NOTIFICATION_EVENTS)
     sender = Sender(settings, engine, ways, relay.wake)
     live_sender = LiveSender(settings, engine, ways)
+    mail = [lane for lane in ways if lane.way is Way.MAIL]
+    receipt_sender = LiveSender(settings, engine, mail, receipts=True)
     runner = Runner(engine, idempotency_keys)
-    upkeep = Upkeep(settings, engine, sender.wake)
+    upkeep = Upkeep(settings, engine, sender.wake, receipt_sender.wake)
     partners = Partners(settings, partners_engine, live_sender.wake)
-    handlers = Handlers(settings, engine, publisher, sender.wake, partners.wake)
+    handlers = Handlers(
+        settings,
+        engine,
+        publisher,
+        wake_sender=sender.wake,
+        wake_receipts=receipt_sender.wake,
+        wake_partners=partners.wake,
+    )
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
     subscribe_batches(
@@ -82,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
             background("upkeep", upkeep.run),
             sender.running(),
             live_sender.running(),
+            receipt_sender.running(),
             *partners.parts(),
             consuming(broker),
         ],
@@ -90,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
             api.create_router(settings, engine, runner, sender),
             templates_api.create_router(engine, runner),
             templates_api.create_test_router(settings, engine, runner, live_sender),
+            receipts_api.create_router(engine),
             unsubscribing.create_router(settings, engine),
             sms_reports.create_router(settings, engine),
             partners_api.router,

@@ -12,6 +12,7 @@ from services.notification import queries
 from services.notification.contacts import UnusableContact, read_contact
 from services.notification.couriers.ways import way_of
 from services.notification.partners.telling import tell_partners
+from services.notification.receipts import queries as receipts
 from services.notification.settings import Settings
 from shared import dead_letters
 from shared.broker import Publisher, Records
@@ -32,17 +33,22 @@ class Handlers:
         settings: Settings,
         engine: AsyncEngine,
         publisher: Publisher,
+        *,
         wake_sender: Callable[[], None],
+        wake_receipts: Callable[[], None],
         wake_partners: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._engine = engine
         self._publisher = publisher
         self._wake_sender = wake_sender
+        self._wake_receipts = wake_receipts
         self._wake_partners = wake_partners
 
     async def take_events(self, records: Records) -> None:
-        """A donation that counts and whose donor left a contact gets its message, and partners are told."""
+        """A donation that counts and whose donor left a contact gets its message, a receipt its mail, and
+        partners are told.
+        """
         events = await self._events(records)
         async with self._engine.begin() as connection:
             fresh = await admit(connection, events)
@@ -52,14 +58,23 @@ class Handlers:
             self._wake_partners()
         # Of repeats too: whoever brought this batch the last time may have died before this line.
         await self._bring_together(event.data.donation_id for event in events if _is_thanked(event))
+        told_of = (event.data.mail_id for event in events if isinstance(event, receipts.ReceiptEvent))
+        await self._write_receipt_mails(mail_id for mail_id in told_of if mail_id)
 
     async def take_contacts(self, records: Records) -> None:
         """A contact is kept until its mail is delivered, seven days at most."""
         contacts = await self._contacts(records)
+        thanks = [each for each in contacts if each.contact.receipt_mail_id is None]
+        of_receipts = [each for each in contacts if each.contact.receipt_mail_id is not None]
         if contacts:
             async with self._engine.begin() as connection:
-                await queries.add_contacts(connection, contacts)
-        await self._bring_together(each.contact.donation_id for each in contacts)
+                await queries.add_contacts(connection, thanks)
+                await receipts.add_contacts(
+                    connection, [(each.contact, each.written_at) for each in of_receipts]
+                )
+        await self._bring_together(each.contact.donation_id for each in thanks)
+        mail_ids = (each.contact.receipt_mail_id for each in of_receipts)
+        await self._write_receipt_mails(mail_id for mail_id in mail_ids if mail_id)
 
     async def _write(self, connection: AsyncConnection, fresh: Sequence[Event]) -> None:
         received = [each for each in fresh if isinstance(each, DonationReceived) and each.data.has_contact]
@@ -71,6 +86,9 @@ class Handlers:
             await queries.add_reversals(connection, reversed_)
         if campaigns:
             await queries.put_campaigns(connection, campaigns)
+        await receipts.add_mails(
+            connection, [each for each in fresh if isinstance(each, receipts.ReceiptEvent)]
+        )
 
     async def _bring_together(self, donation_ids: Iterable[UUID]) -> None:
         if ids := sorted(set(donation_ids)):
@@ -78,6 +96,13 @@ class Handlers:
                 ready = await queries.bring_together(connection, ids)
             if ready:
                 self._wake_sender()
+
+    async def _write_receipt_mails(self, mail_ids: Iterable[UUID]) -> None:
+        if ids := sorted(set(mail_ids)):
+            async with self._engine.begin() as connection:
+                written = await receipts.write_complete(connection, ids, self._settings.sender)
+            if written:
+                self._wake_receipts()
 
     async def _events(self, records: Records) -> list[Event]:
         events: list[Event] = []

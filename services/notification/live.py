@@ -1,15 +1,17 @@
 """Operational messages: a lane of their own for each way, which never waits behind thanks.
 
 They are few, written by this service for its operators (tests of templates) and for partners (what became of
-their endpoints), and go at once: no rate of thanks, no quiet hours,
-a courier that carries nothing else. The rule about doubt is the same: what may have been taken is not sent
-again.
+their endpoints), and go at once: no rate of thanks, no quiet hours, a courier that carries nothing else.
+Mails about donors' receipts are notices too, with a worker of their own that keeps the rate of the thanks
+and the quiet hours. The rule about doubt is the same: what may have been taken is not sent again.
 """
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -31,6 +33,7 @@ from services.notification.couriers.ways import (
 from services.notification.delivery import Answer, Backoff, State, after_attempt
 from services.notification.lanes import Lane
 from services.notification.metrics import ATTEMPTS
+from services.notification.pace import reserve
 from services.notification.settings import Settings
 from services.notification.working import Workers
 
@@ -40,6 +43,8 @@ POLL_S: Final = 1.0
 PAUSE_S: Final = 1.0
 TEST: Final = "test"
 """The purpose of a message that an operator has sent to themselves."""
+RECEIPT: Final = "receipt"
+"""The purpose of a mail to a donor about a receipt."""
 TEST_BACKOFF: Final = Backoff(first_s=5.0, cap_s=300.0, attempts_max=5)
 """An operator waits for it: after ten minutes it is of no use. Others are tried as long as thanks are."""
 KINDS: Final[dict[Way, type[Letter]]] = {
@@ -60,6 +65,7 @@ _CLAIM: Final = text("""
 WITH due AS (
     SELECT notice_id FROM notices
     WHERE state IN ('pending', 'retry') AND way = :way AND next_attempt_at <= now()
+        AND (purpose = 'receipt') = :receipt
     ORDER BY next_attempt_at, notice_id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE notices SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL,
@@ -67,9 +73,10 @@ UPDATE notices SET state = 'sending', attempts = attempts + 1, next_attempt_at =
 FROM due WHERE notices.notice_id = due.notice_id
 RETURNING notices.notice_id, notices.attempts, notices.letter, notices.purpose
 """)
-_ANYTHING_DUE: Final = text("""
+_DUE: Final = text("""
 SELECT EXISTS (
     SELECT FROM notices WHERE state IN ('pending', 'retry') AND way = :way AND next_attempt_at <= now()
+        AND (purpose = 'receipt') = :receipt
 )
 """)
 _FINISH: Final = text("""
@@ -87,19 +94,25 @@ _ONE: Final = text("SELECT * FROM notices WHERE notice_id = :notice_id")
 
 
 async def add_notice(
-    connection: AsyncConnection, way: Way, letter: Letter, *, purpose: str, person: str
+    connection: AsyncConnection,
+    way: Way,
+    letter: Letter,
+    *,
+    purpose: str,
+    person: str,
+    notice_id: UUID | None = None,
 ) -> UUID:
     """Have an operational message sent; it goes after the commit, by the next poll at the latest."""
-    notice_id = uuid4()
+    chosen = notice_id or uuid4()
     values = {
-        "notice_id": notice_id,
+        "notice_id": chosen,
         "way": way.value,
         "purpose": purpose,
         "letter": TypeAdapter(KINDS[way]).dump_json(letter),
         "requested_by": person,
     }
     await connection.execute(_ADD, values)
-    return notice_id
+    return chosen
 
 
 async def of_person_last_hour(connection: AsyncConnection, person: str) -> int:
@@ -126,10 +139,13 @@ class _Held:
 
 
 class LiveSender(Workers):
-    """One worker for each way, beside those of the thanks."""
+    """One worker for each way, beside those of the thanks. `receipts`: it sends those, and nothing else."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, lanes: Sequence[Lane]) -> None:
-        super().__init__("live_sender", lanes, [1] * len(lanes))
+    def __init__(
+        self, settings: Settings, engine: AsyncEngine, lanes: Sequence[Lane], *, receipts: bool = False
+    ) -> None:
+        super().__init__("receipt_sender" if receipts else "live_sender", lanes, [1] * len(lanes))
+        self._receipts = receipts
         self._lease_s = settings.lease_s
         self._backoff = settings.backoff
         self._engine = engine
@@ -151,13 +167,17 @@ class LiveSender(Workers):
             await courier.close()
 
     async def _send_next(self, lane: Lane, courier: Courier) -> bool:
+        if self._receipts and lane.quiet.holds(datetime.now(UTC)):
+            return False
+        asked = {"way": lane.way.value, "receipt": self._receipts}
         async with self._engine.connect() as connection:
-            if not (await connection.execute(_ANYTHING_DUE, {"way": lane.way.value})).scalar_one():
+            if not (await connection.execute(_DUE, asked)).scalar_one():
                 return False
+        if self._receipts:
+            await asyncio.sleep(await reserve(self._engine, lane.way, lane.per_second))
         await courier.ready()
         async with self._engine.begin() as connection:
-            asked = {"way": lane.way.value, "lease_s": self._lease_s}
-            row = (await connection.execute(_CLAIM, asked)).one_or_none()
+            row = (await connection.execute(_CLAIM, asked | {"lease_s": self._lease_s})).one_or_none()
         if row is None:
             return False
         letter = TypeAdapter(KINDS[lane.way]).validate_json(row.letter)

@@ -12,6 +12,7 @@ from services.notification import claims, queries
 from services.notification.delivery import State
 from services.notification.live import expire_notices
 from services.notification.metrics import CONTACTS, MESSAGES, OLDEST_SECONDS
+from services.notification.receipts import queries as receipts
 from services.notification.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -41,10 +42,17 @@ async def regularly(work: Callable[[], Awaitable[None]], every_s: float, waits: 
 class Upkeep:
     """Looks after the tables at start and then every UPKEEP_EVERY_S; several processes may."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, wake_sender: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        wake_sender: Callable[[], None],
+        wake_receipts: Callable[[], None],
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._wake_sender = wake_sender
+        self._wake_receipts = wake_receipts
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -62,6 +70,11 @@ class Upkeep:
         async with self._engine.begin() as connection:
             await claims.forget_counts(connection)
             await expire_notices(connection)
+        async with self._engine.begin() as connection:
+            await receipts.forget_contacts(connection)
+            apart = await receipts.left_apart(connection)
+            if await receipts.write_complete(connection, apart, self._settings.sender):
+                self._wake_receipts()
         async with self._engine.begin() as connection:
             joined = await queries.bring_together(connection, await queries.left_apart(connection))
         if in_doubt or overdue or forgotten or joined:

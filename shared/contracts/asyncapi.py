@@ -75,7 +75,9 @@ class Traffic:
 
 def _topic_of(event_class: type[Event]) -> str:
     area = event_class.TYPE.split(".")[2]
-    return {"donation": DONATION_EVENTS, "notification": NOTIFICATION_EVENTS}.get(area, CAMPAIGN_EVENTS)
+    return {"donation": DONATION_EVENTS, "receipt": DONATION_EVENTS, "notification": NOTIFICATION_EVENTS}.get(
+        area, CAMPAIGN_EVENTS
+    )
 
 
 _SOURCES: Final = {DONATION_EVENTS: "intake.wechat/2", NOTIFICATION_EVENTS: "notification/1"}
@@ -88,12 +90,15 @@ _KEYS: Final = {
 
 def _event_message(event_class: type[Event]) -> Message:
     topic = _topic_of(event_class)
-    sample = examples.event(event_class, source=_SOURCES.get(topic, "campaign/1")).model_dump(
-        mode="json", exclude_none=True
-    )
+    area = event_class.TYPE.split(".")[2]
+    source = "receipt/1" if area == "receipt" else _SOURCES.get(topic, "campaign/1")
+    sample = examples.event(event_class, source=source).model_dump(mode="json", exclude_none=True)
     subject = [sample["data"][each] for each in ("campaign_id", "organisation_id") if each in sample["data"]]
     if topic == CAMPAIGN_EVENTS and subject:
         sample["subject"] = subject[0]
+    if area == "receipt":
+        sample["subject"] = sample["data"]["number"]
+        return Message(event_class.TYPE, event_class, "The receipt's number", CONTENT_TYPE, example=sample)
     return Message(event_class.TYPE, event_class, _KEYS[topic], CONTENT_TYPE, example=sample)
 
 
@@ -108,7 +113,7 @@ def shared_topics() -> list[Topic]:
             DONATION_EVENTS,
             "Donations",
             "What was decided about each donation, with its position; in the same partition as its intake"
-            " record. Kept for ever.",
+            " record. Receipts issued and voided, through an outbox. Kept for ever.",
             FOR_EVER,
             _events_of(DONATION_EVENTS),
         ),

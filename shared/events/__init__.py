@@ -55,6 +55,7 @@ from shared.events.notifications import (
     NotificationFailedByWay,
 )
 from shared.events.organisations import OrganisationChanged, OrganisationRegistered
+from shared.events.receipts import ReceiptIssued, ReceiptVoided
 from shared.events.reports import ReportCorrected, ReportPublished
 
 __all__ = [
@@ -100,6 +101,8 @@ __all__ = [
     "PledgeFulfilled",
     "PledgeMade",
     "PledgeReleased",
+    "ReceiptIssued",
+    "ReceiptVoided",
     "RemainderDecided",
     "ReportCorrected",
     "ReportPublished",
@@ -116,6 +119,8 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     DonationReversed,
     DonorMessageApproved,
     DonorMessageWithdrawn,
+    ReceiptIssued,
+    ReceiptVoided,
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
@@ -161,6 +166,8 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | DonationReversed
         | DonorMessageApproved
         | DonorMessageWithdrawn
+        | ReceiptIssued
+        | ReceiptVoided
         | CampaignFiled
         | CampaignLaunched
         | CampaignPaused

@@ -44,6 +44,8 @@ from shared.events import (
     PledgeFulfilled,
     PledgeMade,
     PledgeReleased,
+    ReceiptIssued,
+    ReceiptVoided,
     RemainderDecided,
     ReportCorrected,
     ReportPublished,
@@ -89,6 +91,7 @@ from shared.events.goods import (
 )
 from shared.events.notifications import NotificationByWayData, NotificationData
 from shared.events.organisations import OrganisationData
+from shared.events.receipts import ReceiptIssuedData, ReceiptVoidedData
 from shared.events.reports import ReportCorrectedData, ReportPublishedData
 
 GALA = "gala-2024"
@@ -140,6 +143,15 @@ def campaign(**fields: Any) -> CampaignData:
     )
 
 
+_RECEIPT: dict[str, Any] = {
+    "number": "SZCS-2024-0000123",
+    "organisation": "苏州市慈善总会",
+    "licence": "公募 53320500",
+    "purpose": "第六届新年慈善晚会",
+    "amount_fen": 10_000,
+    "check_address": "https://charity.example/receipts/check?number=SZCS-2024-0000123&code=0123456789ABCDEF",
+    "mail_id": OTHER,
+}
 _REPORT: dict[str, Any] = {
     "report_id": OTHER,
     "kind": "final",
@@ -190,6 +202,8 @@ _DATA: dict[type[Event], EventData] = {
     DonorMessageWithdrawn: DonorMessageWithdrawnData(
         message_id=DONATION, campaign_id=GALA, channel="wechat", cause="donation_reversed", withdrawn_at=AT
     ),
+    ReceiptIssued: ReceiptIssuedData(**_RECEIPT, donation_ids=(DONATION,), issued_at=AT),
+    ReceiptVoided: ReceiptVoidedData(**_RECEIPT, voided_at=AT, replaced_by="SZCS-2024-0000124"),
     CampaignFiled: campaign(),
     CampaignLaunched: campaign(
         title_en=None, filing_number=None, milestones_fen=(), filing_due_on=date(2024, 1, 15)

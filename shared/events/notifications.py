@@ -64,7 +64,8 @@ class Contact(BaseModel):
     `email`, `phone` (E.164) and `wechat_openid` (with the `wechat_app_id` it was given to) is there.
 
     `name` is how the donor is addressed in the message, whatever the screens may show; `language` is the one
-    they chose.
+    they chose. `receipt_mail_id`: it is for that mail about a receipt (shared.events.receipts); None: for the
+    thanks.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -80,3 +81,4 @@ class Contact(BaseModel):
     name: str | None = None
     amount_fen: AmountFen
     occurred_at: Moment
+    receipt_mail_id: UUID | None = None

@@ -96,7 +96,7 @@ def test_fields_added_by_a_later_release_are_ignored() -> None:
 
 
 def test_an_event_of_a_type_not_known_yet_keeps_its_position() -> None:
-    event = read(wire(type="org.shanliu.receipt.issued.v1", data={"receipt": 1}))
+    event = read(wire(type="org.shanliu.raffle.drawn.v1", data={"raffle": 1}))
     assert isinstance(event, UnknownEvent)
     assert (event.source, event.sequence, event.previous) == ("intake.wechat/2", 1041, 1038)
 
@@ -104,8 +104,8 @@ def test_an_event_of_a_type_not_known_yet_keeps_its_position() -> None:
 @pytest.mark.parametrize("data", [None, [1, 2], "text", 7], ids=repr)
 def test_an_event_not_known_yet_may_have_any_data_or_none(data: object) -> None:
     """Its mark has to move: those after it name it as the one before them."""
-    assert read(wire(type="org.shanliu.receipt.issued.v1", data=data)).sequence == 1041
-    without = wire(type="org.shanliu.receipt.issued.v1")
+    assert read(wire(type="org.shanliu.raffle.drawn.v1", data=data)).sequence == 1041
+    without = wire(type="org.shanliu.raffle.drawn.v1")
     del without["data"]
     assert read(without).sequence == 1041
 

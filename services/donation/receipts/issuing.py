@@ -18,6 +18,7 @@ from services.donation.receipts import eligibility, queries
 from services.donation.receipts.check_codes import new_check_code
 from services.donation.receipts.eligibility import Candidate, Draft
 from services.donation.receipts.numbering import ACCOUNTING_TIME, Number, year_of
+from services.donation.receipts.telling import Teller
 from shared import versions
 from shared.refusals import NotFound, Refused
 
@@ -78,10 +79,11 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Office:
     """Where receipts are issued. `public_url`: where anyone reaches this service, without a slash at its end;
-    it stands in the QR code of every receipt.
+    it stands in the QR code of every receipt. `teller`: who tells the others, last in each transaction.
     """
 
     public_url: str
+    teller: Teller
     clock: Callable[[], datetime] = field(default=_now)
 
     async def issue(
@@ -98,6 +100,7 @@ class Office:
         draft = eligibility.draft([_known(found, each) for each in ids], anonymous=anonymous)
         (numbered,) = await self._numbered(connection, actor, [draft], handler=handler)
         await queries.add_receipts(connection, [numbered.row], numbered.items)
+        await self.teller.issued(connection, [numbered.number])
         return numbered.number
 
     async def issue_each(
@@ -116,6 +119,7 @@ class Office:
         if written:
             items = [item for each in written for item in each.items]
             await queries.add_receipts(connection, [each.row for each in written], items)
+            await self.teller.issued(connection, [each.number for each in written])
         numbers = iter(written)
         return [next(numbers).number if isinstance(each, Draft) else each for each in drafts]
 
@@ -151,6 +155,9 @@ class Office:
         if reason is not None:
             await self._void(connection, actor, number, reason)
         await queries.add_receipts(connection, [new.row], new.items)
+        if reason is not None:
+            await self.teller.voided(connection, number)
+        await self.teller.issued(connection, [new.number])
         return new.number
 
     async def void(self, connection: AsyncConnection, actor: Actor, number: str, *, reason: str) -> None:
@@ -159,6 +166,7 @@ class Office:
         if not old.valid:
             raise AlreadyVoid("It keeps its reason. Reissue it, if the donor needs another.")
         await self._void(connection, actor, number, reason)
+        await self.teller.voided(connection, number)
 
     async def waive(
         self, connection: AsyncConnection, actor: Actor, donation_id: UUID, *, waived_on: date, note: str

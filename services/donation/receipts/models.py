@@ -173,6 +173,16 @@ receipt_files: Final = Table(
 )
 """The bytes that were given out first; they are what is given out ever after."""
 
+receipt_mails: Final = Table(
+    "receipt_mails",
+    metadata,
+    Column("mail_id", Uuid, primary_key=True, comment="derived from what it tells and the receipt's number"),
+    Column("number", Text, ForeignKey("receipts.number"), nullable=False),
+    Column("contact_sent_at", UTC_TIME),
+    Index("receipt_mails_unsent", "mail_id", postgresql_where=text("contact_sent_at IS NULL")),
+)
+"""Mails that tell donors of receipts, and when their addresses went to the notification service."""
+
 receipt_waivers: Final = Table(
     "receipt_waivers",
     metadata,

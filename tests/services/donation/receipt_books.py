@@ -13,6 +13,7 @@ from services.donation import queries as donations
 from services.donation.models import conflicts, reversals
 from services.donation.receipts import queries
 from services.donation.receipts.issuing import Actor, Office
+from services.donation.receipts.telling import Teller
 from shared.refusals import Refused
 from tests.services.donation.builders import OCCURRED_AT, campaign_data, new_id
 from tests.services.donation.places import Place
@@ -42,7 +43,11 @@ class ReceiptBooks:
 
     @property
     def office(self) -> Office:
-        return Office("https://charity.example.org", clock=lambda: self.now or datetime.now(UTC))
+        return Office(
+            "https://charity.example.org",
+            Teller(self.place.settings.partitions),
+            clock=lambda: self.now or datetime.now(UTC),
+        )
 
     async def open(self) -> "ReceiptBooks":
         """Register the organisation, and have its campaign known."""
