@@ -186,10 +186,11 @@ async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(
     context, page = await opened(console, "desk", f"campaign_id={GALA}", complaints)
     await enter(page, "31", "误录公司", "1万")
     await expect(row_of(page, "误录公司")).to_be_visible()
+    await leave_the_line(page)
     await page.locator("#notices").get_by_role("button", name="撤销").click()
     await expect(row_of(page, "误录公司")).to_have_count(0)
-    await page.locator("h1").click()  # out of the line
     await enter(page, "31", "另录公司", "1万")
+    await leave_the_line(page)
     row = row_of(page, "另录公司")
     await row.get_by_role("checkbox").check()
     await page.keyboard.press("d")

@@ -1,8 +1,8 @@
 // What a placard says, as fields, as the body of a call and in words; and what the service refuses, in words.
 
 import { Trouble } from "./api.js";
-import { element } from "./dom.js";
-import { formatShort, formatSpoken, formatYuan, parseYuan } from "./money.js";
+import { element, put } from "./dom.js";
+import { formatPlain, formatShort, formatSpoken, formatYuan, parseYuan } from "./money.js";
 
 const BASES = ["agreed", "invoice", "appraisal"];
 const DISPLAYS = ["name", "alias", "anonymous"];
@@ -45,9 +45,10 @@ export function spell(shell, form, name = "amount_fen") {
   const { input } = form.inputs.get(name);
   input.addEventListener("input", () => {
     const fen = parseYuan(input.value);
-    const spoken = fen === null ? "" : shell.code === "zh" ? formatSpoken(fen) : formatShort(fen, "en");
     form.say(name, null);
-    if (fen !== null) form.inputs.get(name).said.textContent = `¥${formatYuan(fen)} · ${spoken}`;
+    if (fen === null) return;
+    const spoken = shell.code === "zh" ? formatSpoken(fen) : formatShort(fen, "en");
+    put(form.inputs.get(name).said, [yuan(fen), ...(spoken === formatPlain(fen) ? [] : [spoken])].join(" · "));
   });
 }
 

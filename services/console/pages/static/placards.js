@@ -242,8 +242,12 @@ function asked(title, hint, fields, submit, sending, told) {
         refresh();
       },
     });
-    if (form.inputs.has("amount_fen")) spell(shell, form);
     const sheet = new Sheet(shell, title, element("p", { class: "dim" }, hint), form.node);
+    if (form.inputs.has("amount_fen")) {
+      spell(shell, form);
+      form.node.classList.add("terms");
+      sheet.node.classList.add("large");
+    }
     sheet.node.addEventListener("ended", () => ended(sent));
     sheet.open();
   });

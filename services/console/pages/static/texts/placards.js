@@ -19,7 +19,7 @@ export const PLACARDS_TEXTS = {
     nothingLate: "没有逾期",
     placards: (n) => `${n} 块`,
     // the line
-    enterTitle: "录入一块牌",
+    enterTitle: "录入一块牌 (e)",
     enter: "录入",
     enterKey: "到录入框",
     more: "物资、显示方式",
@@ -156,7 +156,7 @@ export const PLACARDS_TEXTS = {
     overdueHint: (yuan) => `${yuan} is late`,
     nothingLate: "nothing is late",
     placards: (n) => String(n),
-    enterTitle: "Enter a placard",
+    enterTitle: "Enter a placard (e)",
     enter: "Enter",
     enterKey: "to the entry line",
     more: "Goods, what is shown",
