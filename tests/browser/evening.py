@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal, Self
 
 import httpx
 
+from deploy.local.layout import unused_ports
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSettings, Publisher
 from shared.dead_letters import DeadLetter
 from shared.events import Event
@@ -26,12 +26,6 @@ OPERATOR_TOKEN: Final = "the-desk-of-the-gala-2026"
 DESK_TOKEN: Final = "the-desk-that-decides-on-air"
 VISITOR_TOKEN: Final = "somebody-without-a-role"
 BATCH: Final = 500
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(what: str, holds: Callable[[], Any], *, within_s: float = 60.0) -> Any:
@@ -71,7 +65,7 @@ class Reporting:
     """`python -m services.reporting` with both roles, as a process of its own."""
 
     def __init__(self, environment: Mapping[str, str], log: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
+        self.port = port or unused_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **os.environ,

@@ -59,6 +59,19 @@ async def states(console: Console) -> dict[str, list[str]]:
     return found
 
 
+async def refused(console: Console, gifts: Gifts) -> None:
+    """A message that a moderator has refused."""
+    _, message_id = await gifts.given(campaign_id=CAMPAIGN, message="买一送一", amount_fen=10_000)
+    moderator = await console.person("moderator")
+    verdict = {"message_id": message_id, "version": 0, "decision": "refuse", "reason": "advertising"}
+
+    async def done() -> bool:
+        answer = await moderator.post("donation/v1/messages/decisions", {"decisions": [verdict]})
+        return bool(answer.json()["done"] == 1)
+
+    await until("the message is refused", done)
+
+
 async def opened(page: Page, query: str = "") -> Any:
     await page.goto(f"/messages?campaign_id={CAMPAIGN}{query}")
     await expect(page.locator("tbody tr").first).to_be_visible()
@@ -258,6 +271,7 @@ async def test_who_does_not_moderate_reads_no_message(console: Console, gifts: G
 async def test_nothing_on_the_page_shuts_anybody_out(
     console: Console, gifts: Gifts, width: int, *, dark: bool
 ) -> None:
+    await refused(console, gifts)
     context = await console.context("moderator", width=width, height=844, dark=dark)
     page = await context.new_page()
     await opened(page, "&state=refused")

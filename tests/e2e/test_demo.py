@@ -12,12 +12,12 @@ import pytest
 
 from deploy import evening
 from deploy.local.environment import own_environment
-from deploy.local.layout import unused_ports
 from deploy.local.processes import SOURCE
+from tests.deploy.test_stack import free_base
 
 pytestmark = pytest.mark.e2e
 
-DONATIONS = 300
+DONATIONS = 120
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
         env={
             **own_environment(),
             "SHANLIU_HOME": str(home),
-            "SHANLIU_PORT_BASE": str(_free_base()),
+            "SHANLIU_PORT_BASE": str(free_base()),
             "PYTHONPATH": str(SOURCE),
         },
         capture_output=True,
@@ -38,11 +38,6 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
         check=False,
     )
     return home, done
-
-
-def _free_base() -> int:
-    """A base whose ports are all free: they lie within 93 of it."""
-    return unused_ports(1)[0] // 100 * 100
 
 
 def test_the_demo_proves_its_evening(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -138,7 +138,7 @@ class World:
         return month_of(BEGIN.date()) if closed is None else next_month(date.fromisoformat(closed))
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(steps)
 async def test_after_any_interleaving_everything_is_equal_to_the_fen(
     apart: Service, taken: list[tuple[str, int, int, int, int]]

@@ -232,7 +232,7 @@ async def screens(databases: Databases) -> AsyncIterator[Reporting]:
     await engine.dispose()
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(doings=DOINGS)
 async def test_promised_is_one_number_everywhere_and_what_is_kept_is_exact(
     service: Service, screens: Reporting, doings: list[tuple[str, int, int]]

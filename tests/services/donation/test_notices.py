@@ -445,7 +445,7 @@ async def test_whatever_is_sent_gets_an_answer_that_is_not_a_mistake(of: Any_) -
         with httpx.Client(base_url=base_url, timeout=20) as http:
 
             @settings(
-                max_examples=60,
+                max_examples=25,
                 deadline=None,
                 database=None,
                 derandomize=True,

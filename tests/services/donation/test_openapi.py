@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 BOUNDED = settings(
-    max_examples=6,
+    max_examples=3,
     deadline=None,
     database=None,
     derandomize=True,

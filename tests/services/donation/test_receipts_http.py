@@ -404,7 +404,7 @@ async def test_whatever_is_checked_no_answer_is_a_mistake_of_ours(service: Servi
     """Numbers and codes as nobody types them, by the JSON route, the page, and the rule behind the limit."""
     texts = st.text(max_size=70) | st.sampled_from(["\x00", NUMBER, "..", "/", "%00", "٠٠٠٠", "\ud800"])
 
-    @settings(max_examples=200, database=None)
+    @settings(max_examples=60, database=None)
     @given(st.lists(st.tuples(texts, texts | st.builds(new_check_code)), min_size=1, max_size=1))
     def gather(pairs: list[tuple[str, str]]) -> None:
         typed.extend(pairs)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 import uvicorn
 
+from deploy.local.layout import unused_ports
 from services.reporting.app import create_app
 from services.reporting.settings import Settings
 from tests.services.reporting.waiting import until
@@ -87,7 +88,7 @@ async def serving(
     settings: Settings, roles: str = "screens", port: int | None = None
 ) -> AsyncIterator[Served]:
     """A process of its own, ready to be asked."""
-    port = port or free_port()
+    port = port or unused_ports(1)[0]
     environment = {
         **os.environ,
         "DATABASE_URL": settings.database_url,
@@ -121,13 +122,6 @@ async def serving(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

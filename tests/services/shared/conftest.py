@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from sqlalchemy.types import BigInteger
 
 from deploy.local.databases import connect, parse_url, run
 from deploy.local.kafka import LocalKafka
+from deploy.local.layout import unused_ports
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
 from shared.broker import KafkaSettings, Record
@@ -125,10 +125,7 @@ async def nothing_left_behind() -> AsyncIterator[None]:
 @pytest.fixture
 def nowhere() -> KafkaSettings:
     """A port that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    return KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{port}")
+    return KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{unused_ports(1)[0]}")
 
 
 async def lying_on(settings: KafkaSettings, topic: str, partition: int = 0) -> list[Record]:
