@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean
+.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean image compose-up compose-down
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -78,7 +78,31 @@ logs reset: $(RUN_STAMP) ## show the logs, delete the data (ARGS="donation -f", 
 bench: $(RUN_STAMP) ## the pipeline against a bare loop doing the same writes, side by side
 	@exec $(BIN)/shanliu bench $(ARGS)
 
+# ---------------------------------------------------------------- containers
+SHANLIU_IMAGE ?= shanliu:local
+SHANLIU_SECRETS ?= $(CURDIR)/deploy/secrets
+COMPOSE := docker compose -f deploy/compose.yaml
+export SHANLIU_IMAGE SHANLIU_SECRETS
+
+# Dated by the commit: the same commit, the same layer.
+image: ## build the one image of all services (SHANLIU_IMAGE=name:tag, ARGS="--secret id=pip,src=pip.conf")
+	@commit=$$(git rev-parse HEAD); at=$$(git log -1 --format=%ct); \
+	DOCKER_BUILDKIT=1 docker build -f deploy/Dockerfile -t $(SHANLIU_IMAGE) --build-arg SOURCE_DATE_EPOCH=$$at \
+	    --build-arg REVISION=$$commit --build-arg CREATED=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
+	    --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(ARGS) .
+
+compose-up: ## start everything in containers (after `make image`); returns when all are ready
+	@mkdir -p $(SHANLIU_SECRETS)
+	@docker run --rm --network none --read-only --user $$(id -u):$$(id -g) -v $(SHANLIU_SECRETS):/secrets \
+	    $(SHANLIU_IMAGE) shanliu secrets /secrets
+	@$(COMPOSE) up --detach --wait $(ARGS)
+
+compose-down: ## stop the containers; their data stay (ARGS=--volumes deletes them)
+	@$(COMPOSE) down $(ARGS)
+
 # ---------------------------------------------------------------- work
+COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
+
 check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while working)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -101,10 +125,10 @@ schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
 	$(BIN)/python -m shared.events.export
 
 lock: | $(BIN)/python ## renew requirements/*.txt from requirements/*.in (ARGS=--upgrade)
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
-	    requirements/base.in -o requirements/base.txt $(ARGS)
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11 \
-	    -c requirements/base.txt requirements/dev.in -o requirements/dev.txt $(ARGS)
+	$(COMPILE) requirements/base.in -o requirements/base.txt $(ARGS)
+	$(COMPILE) -c requirements/base.txt requirements/run.in -o requirements/run.txt $(ARGS)
+	$(COMPILE) requirements/image.in -o requirements/image.txt $(ARGS)
+	$(COMPILE) -c requirements/base.txt requirements/dev.in -o requirements/dev.txt $(ARGS)
 
 clean: ## remove what was built and fetched into this folder; the data (.shanliu) stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,11 @@
 """Accounts of the console from the command line: on the local stack, or where CONSOLE_DATABASE_URL points."""
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 
+from deploy.given import given
 from deploy.local.credentials import PEOPLE, PEOPLE_OF
 from deploy.local.databases import parse_url, run
 from deploy.local.problems import StackProblem
@@ -23,7 +23,7 @@ DATABASE: Final = "CONSOLE_DATABASE_URL"
 
 
 def _database_url() -> str:
-    named = os.environ.get(DATABASE)
+    named = given(DATABASE)
     if named:
         return parse_url(named).render_as_string(hide_password=False)
     return Running.find().databases["console"]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import psutil
@@ -268,6 +269,32 @@ def topics_apply(
         console.print(f"  differs  {difference}", style="red", markup=False)
     if applied.differences:
         raise typer.Exit(1)
+
+
+# ---------------------------------------------------------------- containers
+
+
+@app.command("secrets")
+def write_secret_files(
+    folder: Annotated[Path, typer.Argument(help="Where they lie; only its owner can enter it.")],
+    server: Annotated[
+        str, typer.Option(help="PostgreSQL, host:port, as the containers see it.")
+    ] = "postgres:5432",
+) -> None:
+    """Make the secrets of a set of containers, one a file; those that are there stay."""
+    from deploy.secret_files import write_secrets  # noqa: PLC0415 - needs the services' libraries
+
+    say(f"{len(write_secrets(folder, server))} files in {folder}")
+
+
+@app.command()
+def prepare(
+    partitions: Annotated[int, typer.Option(envvar="PARTITIONS", min=1, max=1000)] = 4,
+) -> None:
+    """Make databases and topics on servers of your own before the services start (deploy/compose.yaml)."""
+    from deploy.prepare import prepare as make_ready  # noqa: PLC0415 - needs the services' libraries
+
+    make_ready(partitions, say)
 
 
 # ---------------------------------------------------------------- access to Kafka

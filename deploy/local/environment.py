@@ -14,6 +14,7 @@ SETTINGS: Final = frozenset(
         "HTTP_PORT",
         "LOG_LEVEL",
         "OPERATORS_FILE",
+        "SECRETS_DIR",
         "CONSOLE_KEY_FILE",
         "CONSOLE_PRIVATE_KEY_FILE",
         "DONATION_URL",

@@ -110,7 +110,7 @@ class Wiring:
                 "SMTP_PORT": str(self.smtp_port),
                 "SMTP_FROM": "善流 Shanliu <no-reply@shanliu.example>",
                 "SMTP_STARTTLS": "false",
-                "ADDRESS_KEY": _derived(self.channel_key),
+                "ADDRESS_KEY": address_key(self.channel_key),
             }
             if self.webhook_key is not None:
                 settings["WEBHOOK_KEY"] = self.webhook_key
@@ -125,7 +125,7 @@ class Wiring:
         }
 
 
-def _derived(channel_key: str) -> str:
+def address_key(channel_key: str) -> str:
     """The local stack's key for hashes of addresses: of its own, and the same at each start."""
     return base64.b64encode(hashlib.sha256(b"addresses " + channel_key.encode()).digest()).decode()
 

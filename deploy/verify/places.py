@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from deploy.given import given
 from deploy.local.databases import parse_url
 from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
@@ -38,16 +39,17 @@ class Places:
         running local stack. Raises StackProblem when there is neither, or only a part of the names.
         """
         wanted = [f"{service.upper()}_DATABASE_URL" for service in DATABASES] + ["REPORTING_URL"]
-        given = [name for name in wanted if os.environ.get(name)]
-        if not given:
+        known = {name: value for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if (value := given(name))}
+        if not known.keys() & set(wanted):
             stack = Running.find()
             return cls(stack.kafka, stack.databases, stack.urls["reporting"], stack.namespace)
-        missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if not os.environ.get(name)]
+        missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if name not in known]
         if missing:
-            raise StackProblem(f"{given[0]} is set, but not {', '.join(missing)}: set all of them, or none.")
+            named = next(name for name in wanted if name in known)
+            raise StackProblem(f"{named} is set, but not {', '.join(missing)}: set all of them, or none.")
         return cls(
-            os.environ["KAFKA_BOOTSTRAP_SERVERS"],
-            {service: os.environ[f"{service.upper()}_DATABASE_URL"] for service in DATABASES},
-            os.environ["REPORTING_URL"].rstrip("/"),
+            known["KAFKA_BOOTSTRAP_SERVERS"],
+            {service: known[f"{service.upper()}_DATABASE_URL"] for service in DATABASES},
+            known["REPORTING_URL"].rstrip("/"),
             os.environ.get("KAFKA_NAMESPACE", ""),
         )

@@ -12,11 +12,11 @@ from deploy.local.mailcatcher.pages import create_pages
 from deploy.local.mailcatcher.smtp import LOOPBACK, smtp_running
 
 
-async def serve(smtp_port: int, http_port: int) -> None:
+async def serve(host: str, smtp_port: int, http_port: int) -> None:
     """Run both sides until SIGINT or SIGTERM. Raises OSError when a port is taken."""
     mailbox = Mailbox()
-    with socket.create_server((LOOPBACK, http_port)) as listener:
-        async with smtp_running(mailbox, smtp_port):
+    with socket.create_server((host, http_port)) as listener:
+        async with smtp_running(mailbox, smtp_port, host=host):
             config = uvicorn.Config(
                 create_pages(mailbox), log_level="warning", access_log=False, timeout_graceful_shutdown=3
             )
@@ -26,14 +26,15 @@ async def serve(smtp_port: int, http_port: int) -> None:
 def main() -> int:
     """Read the ports and serve. 1 when a port is taken."""
     parser = argparse.ArgumentParser(prog="mailcatcher", description="Keeps the demo's mail and shows it.")
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (in a container: 0.0.0.0)")
     parser.add_argument("--smtp-port", type=int, default=8125)
     parser.add_argument("--http-port", type=int, default=8126)
     ports = parser.parse_args()
     try:
-        asyncio.run(serve(ports.smtp_port, ports.http_port))
+        asyncio.run(serve(ports.host, ports.smtp_port, ports.http_port))
     except OSError as error:
         sys.stderr.write(
-            f"mailcatcher: can't listen on {LOOPBACK}, port {ports.smtp_port} or {ports.http_port}: "
+            f"mailcatcher: can't listen on {ports.host}, port {ports.smtp_port} or {ports.http_port}: "
             f"{error.strerror}. Choose others with --smtp-port and --http-port.\n"
         )
         return 1

@@ -58,10 +58,11 @@ async def smtp_running(
     mailbox: Mailbox,
     port: int = 0,
     *,
+    host: str = LOOPBACK,
     tls_context: ssl.SSLContext | None = None,
     authenticator: AuthenticatorType | None = None,
 ) -> AsyncIterator[int]:
-    """Listen on loopback for as long as the block runs, and give the port (0 takes a free one).
+    """Listen on `host` for as long as the block runs, and give the port (0 takes a free one).
 
     With `tls_context` STARTTLS is required, with `authenticator` a login too. Raises OSError when the port
     is taken.
@@ -86,7 +87,7 @@ async def smtp_running(
         connections.add(smtp)
         return smtp
 
-    server = await loop.create_server(connection, LOOPBACK, port)
+    server = await loop.create_server(connection, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

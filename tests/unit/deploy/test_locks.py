@@ -8,7 +8,7 @@ from deploy.local import jars
 from deploy.local.jars import Jar
 
 ROOT = Path(__file__).resolve().parents[3]
-LOCKS = [ROOT / "requirements" / "base.txt", ROOT / "requirements" / "dev.txt", jars.LOCK]
+LOCKS = [*(ROOT / "requirements" / f"{name}.txt" for name in ("base", "dev", "run", "image")), jars.LOCK]
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
@@ -19,7 +19,7 @@ def test_a_lock_has_no_address(path: Path) -> None:
     assert "find-links" not in text
 
 
-@pytest.mark.parametrize("path", LOCKS[:2], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", LOCKS[:4], ids=lambda path: path.name)
 def test_every_requirement_has_an_exact_version_and_hashes(path: Path) -> None:
     blocks = [
         block
@@ -30,16 +30,17 @@ def test_every_requirement_has_an_exact_version_and_hashes(path: Path) -> None:
     assert [block for block in blocks if "==" not in block or "--hash=sha256:" not in block] == []
 
 
-def test_what_runs_has_the_same_versions_in_both_locks() -> None:
-    base, dev = (
+def test_what_runs_has_the_same_versions_in_all_locks() -> None:
+    base, dev, run = (
         {
             line.split("==")[0]: line.split(" ")[0]
             for line in path.read_text("utf-8").splitlines()
             if "==" in line
         }
-        for path in LOCKS[:2]
+        for path in LOCKS[:3]
     )
     assert {name: dev.get(name) for name in base} == base
+    assert {name: base.get(name) for name in run} == run
 
 
 def test_the_lock_of_kafka_has_one_version_of_everything_and_the_wanted_ones() -> None:
