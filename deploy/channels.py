@@ -61,9 +61,9 @@ def channel_add(  # noqa: PLR0913 - each is an option
     channel: Annotated[str, typer.Argument(help="Its name, which also names its topic: a-z, 0-9, -.")],
     *,
     title: Annotated[str, typer.Option(help="What people read, such as 微信支付.")],
-    scheme: Annotated[
-        str, typer.Option(help="webhooks, wechatpay, alipay, unionpay, files, kafka, desk.")
-    ] = ("webhooks"),
+    scheme: Annotated[str, typer.Option(help="webhooks, wechatpay, alipay, unionpay, files, kafka.")] = (
+        "webhooks"
+    ),
     settings: Annotated[str, typer.Option(help=SETTINGS_HELP)] = "{}",
     limit: Annotated[int | None, typer.Option(min=1, help="Messages a second by HTTP.")] = None,
     organisation: Annotated[str | None, typer.Option(help="Whose channel it is.")] = None,

@@ -96,7 +96,12 @@ def statement_list(
     table = Table(box=None, padding=(0, 1))
     for column in ("number", "channel", "file", "state", "donations", "yuan", "bad", "uploaded (UTC)"):
         right = column in {"number", "donations", "yuan", "bad"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "file")
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            no_wrap=column not in ("file", "channel"),
+            overflow="fold",
+        )
     for each in found["items"]:
         preview = each["preview"]
         new = preview["donations"] if preview else None

@@ -72,6 +72,10 @@ class Acceptance:
         """Whether this process has taken that donation lately."""
         return _key("donation_id", donation_id) in self._accepted
 
+    def has_accepted_reversal(self, reversal_id: UUID) -> bool:
+        """The same for a reversal."""
+        return _key("reversal_id", reversal_id) in self._accepted
+
     async def take(
         self,
         channel: Channel,
@@ -148,7 +152,8 @@ def let_in(channel: Channel, count: int = 1) -> None:
     sends again later.
     """
     if channel.paused:
-        detail = "This channel is paused; send it later."
+        why = f" ({channel.paused_reason})" if channel.paused_reason else ""
+        detail = f"This channel is paused{why}; send it later."
         raise Problem(503, "channel-paused", detail, headers=retry_after(30))
     within_limit(channel, count)
 

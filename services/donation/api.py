@@ -1,11 +1,12 @@
 """Where a donation stands, for channels and operators that ask by HTTP."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
@@ -14,7 +15,7 @@ from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox, Stands
 from services.donation.channels.schemas import CHANNEL
 from services.donation.channels.signed import signed_by
-from services.donation.intake import IDENTIFIER, donation_id_of
+from services.donation.intake import IDENTIFIER, donation_id_of, reversal_id_of
 from shared.access import require
 from shared.problems import Problem, answers
 
@@ -49,6 +50,32 @@ class DonationView(BaseModel):
     reversed_fen: int = 0
 
 
+class ReversalView(BaseModel):
+    """Where a reversal stands. Times in UTC, the amount in fen."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reversal_id": "0b6f2f0e-54b5-5c55-8a53-6f3d3c1f9a11",
+                    "donation_id": "6f1f0c1e-3b52-5d1c-9d57-0d8c4f1a2b30",
+                    "status": "applied",
+                    "kind": "refund",
+                    "amount_fen": 345,
+                    "applied_at": "2027-01-02T01:00:00Z",
+                }
+            ]
+        }
+    )
+
+    reversal_id: UUID = Field(description="ours, as the reversal was answered with")
+    donation_id: UUID | None = Field(default=None, description="null while the reversal is only accepted")
+    status: str = Field(description="accepted | pending (its donation has not come yet) | applied | refused")
+    kind: str | None = Field(default=None, description="refund | chargeback | void")
+    amount_fen: int | None = None
+    applied_at: datetime | None = None
+
+
 @router.get(
     "/donations/{donation_id}",
     tags=["donations"],
@@ -74,6 +101,40 @@ async def donation_of(
     """For the channel itself, signed as Standard Webhooks says over an empty body, or for an operator with a
     token (viewer, desk). A paused channel may ask as well.
     """
+    await _may_ask(request, parts, channel)
+    return await _status(parts, donation_id_of(channel, transaction_id))
+
+
+@router.get(
+    "/channels/{channel}/reversals/{reversal_id}",
+    tags=["donations"],
+    summary="Where a channel's reversal stands, by the channel's own id of it",
+    responses=answers(Problem(404, "unknown-reversal", "Not known here.")),
+)
+async def reversal_of(
+    request: Request,
+    parts: Wired,
+    channel: Annotated[str, Path(pattern=CHANNEL)],
+    reversal_id: Annotated[str, Path(pattern=IDENTIFIER)],
+) -> ReversalView:
+    """Asked as for a donation: signed over an empty body, or with an operator's token (viewer, desk)."""
+    await _may_ask(request, parts, channel)
+    own = reversal_id_of(channel, reversal_id)
+    async with parts.engine.connect() as connection:
+        row = await queries.reversal_status(connection, own)
+    if row is not None:
+        return ReversalView.model_validate(row, from_attributes=True)
+    if (tried := await parts.sandbox.reversal(own)) is not None:
+        return ReversalView(
+            reversal_id=own, donation_id=tried.donation_id, status=tried.status, amount_fen=tried.amount_fen
+        )
+    if parts.acceptance.has_accepted_reversal(own):
+        return ReversalView(reversal_id=own, status="accepted")
+    raise Problem(404, "unknown-reversal", "Not known here. If it was accepted just now, ask again shortly.")
+
+
+async def _may_ask(request: Request, parts: Parts, channel: str) -> None:
+    """Raise Problem unless the channel itself asks, signed and within its limit, or an operator."""
     known = await parts.directory.find(channel)
     if "authorization" in request.headers:
         require("viewer", "desk")(request)
@@ -82,7 +143,6 @@ async def donation_of(
     if "authorization" not in request.headers:
         known, _ = await signed_by(parts.directory, known, request.headers, b"")
         within_limit(known)
-    return await _status(parts, donation_id_of(channel, transaction_id))
 
 
 async def _status(parts: Parts, donation_id: UUID) -> DonationView:

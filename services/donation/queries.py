@@ -303,6 +303,17 @@ _STATUS: Final = text(
 )
 
 
+_REVERSAL_STATUS: Final = text(
+    "SELECT reversal_id, donation_id, status, kind, amount_fen, applied_at FROM reversals"
+    " WHERE reversal_id = :reversal_id"
+)
+
+
+async def reversal_status(connection: AsyncConnection, reversal_id: UUID) -> Row[Any] | None:
+    """Where a reversal stands."""
+    return (await connection.execute(_REVERSAL_STATUS, {"reversal_id": reversal_id})).first()
+
+
 async def donation_status(connection: AsyncConnection, donation_id: UUID) -> Row[Any] | None:
     """Where a donation stands, without anything about its donor."""
     return (await connection.execute(_STATUS, {"donation_id": donation_id})).first()

@@ -39,6 +39,14 @@ class ChannelExists(Refused):
     title = "The channel is registered"
 
 
+class DeskExists(Refused):
+    """What is entered at the desk comes by one channel, which is there from the start."""
+
+    code = "desk-channel"
+    title = "The desk has its channel"
+    status = 422
+
+
 class KeyKnown(Refused):
     """A company's name of a key stands for one key, also after that key has ended."""
 
@@ -72,7 +80,15 @@ class Added:
 async def register(
     connection: AsyncConnection, box: SecretBox, person: str, new: NewChannel
 ) -> tuple[Row[Any], Material | None]:
-    """Register a channel; one of the scheme webhooks with its first signing secret. Raises ChannelExists."""
+    """Register a channel; one of the scheme webhooks with its first signing secret. Raises ChannelExists,
+    DeskExists.
+    """
+    if new.scheme == "desk":
+        raise DeskExists(
+            "Entries of the desk come by its own channel, `desk`, whoever makes them: sign in with the role"
+            " desk and enter them (docs/desk.md). For anything that sends by itself choose another scheme.",
+            fields=["scheme"],
+        )
     settings = checked_settings(new.scheme, new.settings)
     row = await queries.add_channel(connection, {**new.model_dump(), "settings": settings, "state": "active"})
     if row is None:

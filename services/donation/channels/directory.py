@@ -61,6 +61,7 @@ class Channel:
     settings: Mapping[str, Any]
     keys: tuple[Key, ...]
     paused: bool
+    paused_reason: str | None
     sandbox: bool
     campaigns: frozenset[str] | None
     bucket: Bucket
@@ -136,6 +137,7 @@ class Directory:
             settings=row.settings,
             keys=tuple(keys),
             paused=row.state == "paused",
+            paused_reason=row.paused_reason,
             sandbox=row.sandbox,
             campaigns=None if row.campaigns is None else frozenset(row.campaigns),
             bucket=known.bucket if known and same else Bucket(row.limit_per_second),

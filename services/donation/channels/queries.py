@@ -172,6 +172,14 @@ async def sandboxed(connection: AsyncConnection, donation_id: UUID) -> Sequence[
     return (await connection.execute(wanted)).all()
 
 
+async def sandboxed_donation_of(connection: AsyncConnection, reversal_id: UUID) -> UUID | None:
+    """Which donation a sandbox's reversal is of."""
+    c = sandbox_messages.c
+    wanted = select(c.donation_id).where(c.subject == reversal_id, c.kind == "reversal")
+    found: UUID | None = (await connection.execute(wanted)).scalar_one_or_none()
+    return found
+
+
 async def prune_sandboxes(connection: AsyncConnection, before: datetime, most: int) -> None:
     """Forget what came before, and of each sandbox all but the newest `most`."""
     await connection.execute(delete(sandbox_messages).where(sandbox_messages.c.created_at < before))

@@ -61,6 +61,15 @@ class Stands:
     reversed_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class Went:
+    """What became of a sandbox's reversal: pending (its donation has not come yet), applied or refused."""
+
+    donation_id: UUID
+    status: Literal["pending", "applied", "refused"]
+    amount_fen: int
+
+
 class Sandbox:
     """The messages of all sandboxes."""
 
@@ -102,6 +111,13 @@ class Sandbox:
             rows = await queries.sandboxed(connection, donation_id)
         return stands(rows)
 
+    async def reversal(self, reversal_id: UUID) -> Went | None:
+        """What became of a reversal; None when no sandbox knows it."""
+        async with self._engine.connect() as connection:
+            donation_id = await queries.sandboxed_donation_of(connection, reversal_id)
+            rows = await queries.sandboxed(connection, donation_id) if donation_id else []
+        return went(rows, reversal_id)
+
     async def keep_short(self) -> None:
         """Prune until cancelled. Several processes may do it at once."""
         while True:
@@ -111,6 +127,23 @@ class Sandbox:
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("sandboxes_not_pruned", error=repr(error)[:200])
             await asyncio.sleep(PRUNE_S)
+
+
+def went(rows: Sequence[Row[Any]], reversal_id: UUID) -> Went | None:
+    """What became of one of the reversals of a donation, from all messages about that, in order."""
+    counting = [row for row in rows if row.state != "asked-again"]
+    mine = next((row for row in counting if row.subject == reversal_id), None)
+    if mine is None:
+        return None
+    now = stands(rows)
+    if now is None or now.held:
+        return Went(mine.donation_id, "pending", mine.amount_fen)
+    before = stands([row for row in rows if row.kind == "donation" or row.message_id < mine.message_id])
+    until = stands([row for row in rows if row.kind == "donation" or row.message_id <= mine.message_id])
+    assert before is not None
+    assert until is not None
+    applied = until.reversed_fen > before.reversed_fen
+    return Went(mine.donation_id, "applied" if applied else "refused", mine.amount_fen)
 
 
 def stands(rows: Sequence[Row[Any]]) -> Stands | None:

@@ -373,6 +373,7 @@ async def test_a_paused_channel_is_told_to_come_later(service: Service) -> None:
     assert (paused.json()["state"], paused.json()["paused_reason"]) == ("paused", "对账不符")
     answer = await channel.give(a_donation())
     assert_problem(answer, 503, "channel-paused")
+    assert answer.json()["detail"] == "This channel is paused (对账不符); send it later."
     assert int(answer.headers["retry-after"]) > 0
     assert_problem(await channel.give(a_donation(), webhook_signature="v1,AA"), 401, "signature-wrong")
     resumed = await service.http.post(f"{url}/resume", json={}, headers=commanding())

@@ -131,6 +131,25 @@ async def test_a_conflict_and_a_held_donation_can_be_tried_out(service: Service)
     assert as_money.status_code == 202, "only a sandbox listens to that"
 
 
+async def test_a_sandbox_says_what_became_of_a_reversal(service: Service) -> None:
+    tried = await sandbox(service)
+    body = a_donation(amount_fen=10_000)
+    early, more, rest = (a_reversal(body["transaction_id"], amount_fen=fen) for fen in (4_000, 6_001, 6_000))
+
+    async def became(reversal: dict[str, Any]) -> str:
+        path = f"/v1/channels/{tried.name}/reversals/{reversal['reversal_id']}"
+        answer = await service.http.get(path, headers=tried.signed(b"", content_type=None))
+        return str(answer.json().get("status"))
+
+    assert await became(early) == "404"
+    assert (await tried.reverse(early)).status_code == 202
+    assert await became(early) == "pending"
+    for message in (body, more, rest):
+        sent = tried.reverse if message is not body else tried.give
+        assert (await sent(message)).status_code == 202
+    assert [await became(each) for each in (early, more, rest)] == ["applied", "refused", "applied"]
+
+
 async def test_a_paused_sandbox_and_one_over_its_limit_are_told_so(service: Service) -> None:
     tried = await sandbox(service, limit_per_second=1, campaigns=["gala"])
     answers = await asyncio.gather(*(tried.give(a_donation()) for _ in range(5)))

@@ -1,5 +1,6 @@
 """Where a donation stands, told to whoever knows its id, and nothing about who gave it."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -135,3 +136,33 @@ async def test_whoever_asks_needs_no_token_and_learns_nothing_of_the_donor(servi
     for secret in ("王小明", "小明", "wang", "加油", "person", "amount"):
         assert secret not in str(view)
     assert (await service.http.get(f"/v1/donations/{donation_id}", headers=bearer("nobody"))).is_success
+
+
+async def test_a_channel_looks_its_reversal_up_by_its_own_id(service: Service) -> None:
+    campaign_id, channel = new_id("gala"), await service.channel()
+    await service.place.tell(service.campaigns.event(CampaignLaunched, campaign_id))
+    body = a_donation(campaign_id=campaign_id)
+    refund = a_reversal(body["transaction_id"], amount_fen=4_000)
+    path = f"/v1/channels/{channel.name}/reversals/{refund['reversal_id']}"
+
+    async def stands(*wanted: str) -> dict[str, Any]:
+        async def look() -> Any:
+            answer = await service.http.get(path, headers=channel.signed(b"", content_type=None))
+            return answer.json() if answer.status_code == 200 and answer.json()["status"] in wanted else None
+
+        return dict(await until(look))
+
+    assert (await service.http.get(path, headers=channel.signed(b"", content_type=None))).status_code == 404
+    answer = await channel.reverse(refund)
+    own = answer.json()["reversal_id"]
+    assert (await stands("pending"))["reversal_id"] == own
+    donation_id = (await channel.give(body)).json()["donation_id"]
+    found = await stands("applied")
+    assert (found["donation_id"], found["kind"], found["amount_fen"]) == (donation_id, "refund", 4_000)
+    assert found["applied_at"] is not None
+
+    by_operator = await service.http.get(path, headers=bearer("viewer"))
+    assert by_operator.json() == found
+    other = await service.channel()
+    assert (await service.http.get(path, headers=other.signed(b"", content_type=None))).status_code == 401
+    assert (await service.http.get(path)).status_code == 401
