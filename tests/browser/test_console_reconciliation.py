@@ -7,10 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import FilePayload, expect
+from playwright.async_api import FilePayload, Page, expect
+from sqlalchemy import text
 
+from shared.database import create_engine, disposing
+from shared.events import CampaignLaunched
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
+from tests.browser.evening import until
+from tests.browser.gifts import gifts_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -85,6 +90,72 @@ async def test_finance_imports_a_bill_and_closes_what_differs(
     assert [each["transaction_id"] for each in await breaks_of(console, name, "settled")] == ["lost-2"]
     await page.locator("#filter-state").select_option("resolved")
     await expect(rows).to_contain_text("渠道测试款，已确认")
+    await context.close()
+
+
+RANGES = [
+    ("none", [], []),
+    ("one", ["2026-03-01"], [["2026-03-01", "2026-03-01"]]),
+    (
+        "over-a-month",
+        ["2026-02-28", "2026-03-01", "2026-03-03"],
+        [["2026-02-28", "2026-03-01"], ["2026-03-03", "2026-03-03"]],
+    ),
+    ("over-a-year", ["2025-12-31", "2026-01-01"], [["2025-12-31", "2026-01-01"]]),
+]
+
+
+@pytest.mark.parametrize(("days", "spans"), [case[1:] for case in RANGES], ids=[case[0] for case in RANGES])
+async def test_days_in_a_row_are_said_as_one(modules: Page, days: list[str], spans: list[list[str]]) -> None:
+    found = await modules.evaluate("async days => (await import('/static/reconciled.js')).ranges(days)", days)
+    assert found == spans
+
+
+async def test_the_share_counts_days_without_a_bill_and_says_who_lacks_what(
+    console: Console, complaints: Complaints
+) -> None:
+    unagreed, owing = f"u{uuid4().hex[:10]}", await a_channel(console)
+    finance = await console.person("finance")
+    first = (datetime.fromisoformat(DAY) - timedelta(days=2)).date().isoformat()
+    terms = {"format": "plain", "due_from": first}
+    answer = await finance.send("PUT", f"donation/v1/reconciliation/terms/{owing}", terms)
+    assert answer.status_code == 200, answer.text
+    async with gifts_of(console) as gifts:
+        await gifts.tell(CampaignLaunched, "reconciled-gala")
+        noon = f"{DAY}T12:00:00+08:00"
+        await gifts.given(
+            channel=unagreed, campaign_id="reconciled-gala", amount_fen=30_000, occurred_at=noon
+        )
+
+    empty = text("DELETE FROM reconciled_days WHERE channel = :channel AND ours_fen = 0")
+    database = console.services.wiring.databases["donation"]
+    async with disposing(create_engine(database, "test")) as engine:
+
+        async def stated() -> bool:
+            shares = (await finance.get("donation/v1/reconciliation/shares")).json()
+            if any(each["channel"] == unagreed and each["ours_fen"] == 30_000 for each in shares):
+                return True
+            # Judged before the money came, a day is looked at again only after an hour.
+            async with engine.begin() as connection:
+                await connection.execute(empty, {"channel": unagreed})
+            return False
+
+        await until("the day is judged", stated)
+    shares = (await finance.get("donation/v1/reconciliation/shares")).json()
+    ours, matched = (sum(each[name] for each in shares) for name in ("ours_fen", "matched_fen"))
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/reconciliation?channel={unagreed}")
+    share = f"{matched * 10_000 // ours / 100:.2f}".removesuffix(".00")
+    await expect(page.locator("#share .value")).to_have_text(f"{share} %")
+    await expect(page.locator("#share")).to_contain_text("账单未到的算未对平")
+    lines = page.locator("#owed li")
+    await expect(lines.filter(has_text=unagreed)).to_have_text(f"{unagreed} 缺 1 天： {DAY}未约定账单")
+    await expect(lines.filter(has_text=owing)).to_contain_text(f"{first} 至 ")
+    await expect(lines.filter(has_text=owing)).not_to_contain_text("未约定")
+    await expect(page.locator("tbody tr")).to_contain_text("未约定账单")
+    await expect(page.locator("tbody tr")).to_contain_text("0 %")
     await context.close()
 
 

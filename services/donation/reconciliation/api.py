@@ -40,6 +40,7 @@ from services.donation.reconciliation.schemas import (
     MissingBill,
     MonthTotal,
     ResolveBody,
+    Share,
     Terms,
     TermsBody,
 )
@@ -247,6 +248,17 @@ async def list_missing(parts: Wired) -> list[MissingBill]:
     async with parts.engine.connect() as connection:
         rows = await queries.missing_days(connection, last - SHOWN + ONE, last)
     return [MissingBill.model_validate(row) for row in rows]
+
+
+@router.get("/shares", summary="How much agrees with the bills (对平)", dependencies=READING)
+async def list_shares(parts: Wired) -> list[Share]:
+    """Of each channel, the last 31 days due, and what was billed since: what the metric
+    `shanliu_reconciliation_matched_ratio` says. Money of a day whose bill has not come does not agree.
+    """
+    last = last_due(datetime.now(UTC))
+    async with parts.engine.connect() as connection:
+        rows = await queries.shares(connection, last - SHOWN + ONE, last)
+    return [Share.of(row) for row in rows]
 
 
 # ---------------------------------------------------------------- days

@@ -112,6 +112,23 @@ class Day(BaseModel):
         return cls.model_validate({**row._mapping, "share": share, "open_breaks": row.open})  # noqa: SLF001 - public
 
 
+class Share(BaseModel):
+    """How much of a channel's money agrees with its bills, of the days that one is owed for or has come for.
+    A day without its bill agrees with nothing. `share` is matched_fen ÷ ours_fen; null: there was nothing.
+    """
+
+    channel: str
+    ours_fen: int
+    matched_fen: int
+    share: float | None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """The share of a row of queries.shares."""
+        share = row.matched_fen / row.ours_fen if row.ours_fen else None
+        return cls(channel=row.channel, ours_fen=row.ours_fen, matched_fen=row.matched_fen, share=share)
+
+
 class MissingBill(BaseModel):
     """A bill that is due and has not come. `terms_missing`: nothing was agreed with the channel, and it gave
     money that day.

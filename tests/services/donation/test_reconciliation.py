@@ -670,7 +670,7 @@ async def test_only_finance_imports_and_resolves(service: Service, one_channel: 
     terms = {"format": "plain", "due_from": f"{DAY}"}
     path = f"/v1/reconciliation/terms/{one_channel.name}"
     assert (await service.http.put(path, json=terms, headers=headers)).status_code == 403
-    for path in ("bills", "days", "breaks", "terms", "missing-bills", "totals?year=2027"):
+    for path in ("bills", "days", "breaks", "terms", "missing-bills", "shares", "totals?year=2027"):
         assert (await service.http.get(f"/v1/reconciliation/{path}", headers=headers)).status_code == 200
         assert (await service.http.get(f"/v1/reconciliation/{path}")).status_code == 401
 
@@ -690,6 +690,7 @@ async def test_the_metrics_say_what_is_reconciled_what_is_open_and_what_has_not_
     ours = {"channel": channel.name}
     assert REGISTRY.get_sample_value("shanliu_reconciliation_matched_ratio", ours) == 0.25
     assert REGISTRY.get_sample_value("shanliu_reconciliation_unmatched_fen", ours) == 300
+    assert await shares(service, channel.name) == {channel.name: (400, 100, 0.25)}
     assert REGISTRY.get_sample_value("shanliu_bills_missing", {"channel": silent.name}) == 2
     oldest = REGISTRY.get_sample_value("shanliu_reconciliation_oldest_break_seconds")
     assert oldest is not None
@@ -749,6 +750,7 @@ async def test_money_of_a_channel_that_nothing_was_agreed_with_agrees_with_nothi
     assert measured("shanliu_reconciliation_matched_ratio", forgotten.name) == 0
     assert measured("shanliu_reconciliation_unmatched_fen", forgotten.name) == 300
     assert measured("shanliu_bills_missing", forgotten.name) == 1
+    assert await shares(service, forgotten.name, sandbox.name, "desk") == {forgotten.name: (300, 0, 0)}
     for outside in (sandbox.name, "desk"):
         assert measured("shanliu_reconciliation_matched_ratio", outside) is None
         assert measured("shanliu_bills_missing", outside) is None
@@ -810,6 +812,16 @@ async def missing(service: Service, *channels: str) -> list[tuple[str, str, bool
         for each in answer.json()
         if each["channel"] in channels
     ]
+
+
+async def shares(service: Service, *channels: str) -> dict[str, tuple[int, int, float | None]]:
+    """Of some channels what they gave, what agrees, and the share."""
+    answer = await service.http.get("/v1/reconciliation/shares", headers=bearer("viewer"))
+    return {
+        each["channel"]: (each["ours_fen"], each["matched_fen"], each["share"])
+        for each in answer.json()
+        if each["channel"] in channels
+    }
 
 
 async def agreed(service: Service, channel: Channel, **changes: Any) -> None:

@@ -4,18 +4,20 @@ import { at } from "./dom.js";
 import { formatYuan } from "./money.js";
 import { Table } from "./table.js";
 
-const DAYS = 500;
+export const DAYS = 500;
 
 /** 1 → "100 %", 0.99999 → "99.99 %": never more than there is. */
 export const percent = (share) => `${(Math.floor(share * 10_000) / 100).toFixed(2).replace(/\.00$/, "")} %`;
 
-export function daysTable(shell) {
+/** `owes(row)` says of a day without a bill what it is: "missing", "terms", or null. */
+export function daysTable(shell, owes) {
   const { say } = shell;
+  const billed = (row) => (row.bill_id === null ? say({ missing: "notCome", terms: "noTerms" }[owes(row)] ?? "notOwed") : formatYuan(row.payments_fen));
   return new Table(at("table"), shell, {
     name: "reconciliation",
     source: { service: "donation", path: "/reconciliation/days", query: { limit: DAYS }, whole: (rows) => rows },
     id: (row) => `${row.day} ${row.channel}`,
-    level: (row) => (breaksOf(say, row) ? "warn" : ""),
+    level: (row) => (breaksOf(say, row) || (row.bill_id === null && owes(row)) ? "warn" : ""),
     columns: [
       { key: "day", title: "day" },
       { key: "channel", title: "channel" },
@@ -23,7 +25,7 @@ export function daysTable(shell) {
       { key: "ours", title: "ours", kind: "number" },
       { key: "ours_fen", title: "oursFen", kind: "money" },
       { key: "matched_fen", title: "matchedFen", kind: "money" },
-      { key: "payments_fen", title: "billFen", kind: "money", cell: (row) => (row.bill_id === null ? say("notCome") : formatYuan(row.payments_fen)) },
+      { key: "payments_fen", title: "billFen", kind: "money", cell: billed },
       { key: "refunds_fen", title: "refundsFen", kind: "money" },
       { key: "fees_fen", title: "feesFen", kind: "money" },
       { key: "open_breaks", title: "breaks", cell: (row) => breaksOf(say, row), value: (row) => breaksOf(say, row) },

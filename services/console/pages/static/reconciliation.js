@@ -16,9 +16,12 @@ const shell = new Shell(RECONCILIATION_TEXTS, () => {
 });
 const again = () => line.round();
 const view = chosenView({ days: true, breaks: true });
-const table = view === "breaks" ? breaksTable(shell, again) : daysTable(shell);
 const figures = new Figures(shell);
-const line = new Live(shell, 5_000, () => Promise.all([table.read(), figures.read()]));
+const table = view === "breaks" ? breaksTable(shell, again) : daysTable(shell, (row) => figures.owes(row));
+const line = new Live(shell, 5_000, async () => {
+  await Promise.all([table.read(), figures.read()]);
+  table.render();
+});
 
 if (shell.has("finance")) {
   at("upload").hidden = false;
