@@ -8,8 +8,8 @@ import { formatPlain, parseYuan } from "./money.js";
 export class Form {
   /**
    * `options`:
-   *   fields  [{name, title, kind: text|area|money|number|select|day|check|password, required, hint, value, options: () => [[value, text]], attributes: {…}}]
-   *           `title` and `hint` are texts' keys; `name` is the API's, so that its errors find the field; money
+   *   fields  [{name, title, kind: text|area|money|number|select|day|check|password|file, required, hint, value, options: () => [[value, text]], attributes: {…}}]
+   *           `title` and `hint` are texts' keys, or functions that give the text; a file goes as File; `name` is the API's, so that its errors find the field; money
    *           goes as BigInt fen, so its name ends with _fen
    *   submit  a text's key
    *   name    "field"; another where two forms of one page have fields of the same name
@@ -36,10 +36,14 @@ export class Form {
     const id = `${this.options.name ?? "field"}-${field.name.replaceAll(".", "-")}`;
     const shared = { id, name: field.name, required: field.required, "aria-describedby": `${id}-said`, ...field.attributes };
     const input = this.inputNode(field, shared);
-    const said = element("p", { id: `${id}-said`, class: "said" }, field.hint ? this.shell.say(field.hint) : "");
+    const said = element("p", { id: `${id}-said`, class: "said" }, this.text(field.hint));
     this.inputs.set(field.name, { field, input, said });
-    const label = element("label", { for: id }, this.shell.say(field.title), field.required ? element("span", { class: "must", "aria-hidden": "true" }, " *") : null);
+    const label = element("label", { for: id }, this.text(field.title), field.required ? element("span", { class: "must", "aria-hidden": "true" }, " *") : null);
     return element("div", { class: `field ${field.kind ?? "text"}` }, label, input, said);
+  }
+
+  text(said) {
+    return typeof said === "function" ? said() : said ? this.shell.say(said) : "";
   }
 
   inputNode(field, shared) {
@@ -55,9 +59,10 @@ export class Form {
       area.value = value ?? "";
       return area;
     }
-    const types = { day: "date", check: "checkbox", password: "password" };
+    const types = { day: "date", check: "checkbox", password: "password", file: "file" };
     const modes = { money: "decimal", number: "numeric" };
     const input = element("input", { type: types[field.kind] ?? "text", inputmode: modes[field.kind], autocomplete: "off", ...shared });
+    if (field.kind === "file") return input;
     if (field.kind === "check") input.checked = Boolean(value);
     else input.value = value ?? "";
     return input;
@@ -81,6 +86,7 @@ export class Form {
   valueOf(field, input) {
     const { say } = this.shell;
     if (field.kind === "check") return [input.checked, null];
+    if (field.kind === "file") return input.files.length > 0 ? [input.files[0], null] : [undefined, field.required ? say("required") : null];
     const text = field.kind === "password" ? input.value : input.value.trim();
     if (text === "") return [undefined, field.required ? say("required") : null];
     if (field.kind === "money") {
@@ -95,7 +101,7 @@ export class Form {
     const { field, input, said } = this.inputs.get(name);
     input.setAttribute("aria-invalid", String(Boolean(problem)));
     said.classList.toggle("bad", Boolean(problem));
-    put(said, problem ?? (field.hint ? this.shell.say(field.hint) : ""));
+    put(said, problem ?? this.text(field.hint));
   }
 
   async submit() {

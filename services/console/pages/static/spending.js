@@ -1,9 +1,11 @@
 // The spending page: the year's shares (art. 61), a fund's figures, the requests; asked for, decided, paid, returned.
 
+import { budgetTable, openBudget } from "./budget.js";
 import { get, getWithEtag, post, Trouble } from "./api.js";
 import { at, element, fill, put } from "./dom.js";
 import { Form } from "./form.js";
 import { answered } from "./guardrail.js";
+import { addInvoice, invoicesTable } from "./invoices.js";
 import { LineItems } from "./line-items.js";
 import { Live } from "./live.js";
 import { formatPlain, formatShort, formatYuan } from "./money.js";
@@ -20,6 +22,7 @@ const shell = new Shell(SPENDING_TEXTS, () => {
   renderRatios();
   renderFund();
   put(at("ask"), `${say("ask")} (c)`);
+  put(at("budget"), `${say("budget")} (b)`);
 });
 const { say } = shell;
 const PAGE = 200;
@@ -151,16 +154,14 @@ function sheetOf(known, refused) {
       [say("endedBy"), who(row.ended_by, row.ended_at)],
       [say("reason"), row.end_reason],
       [say("returned"), row.came_back === "nothing" ? null : yuan(row.returned_fen)],
-      [say("invoices"), invoices.length === 0 ? null : element("span", {}, ...invoices.flatMap((file) => [invoiceLink(row, file), " "]))],
     ]),
     row.items.length > 0 ? itemsTable(row) : null,
+    invoicesTable(shell, row, invoices),
     leftFor(known),
     ...returns.map((back) => returnNote(back)),
     stepsOf(known),
   ].filter(Boolean);
 }
-
-const invoiceLink = (row, file) => element("a", { href: `/api/campaign/v1/disbursements/${row.disbursement_id}/invoices/${file.number}`, download: file.name }, `${file.name}${file.also_at.length > 0 ? ` ⚠ ${say("invoiceTwice")}` : ""}`);
 
 function itemsTable(row) {
   const head = ["itemWhat", "itemCount", "itemAmount"].map((key) => element("th", { scope: "col", class: key === "itemWhat" ? null : "n" }, say(key)));
@@ -189,7 +190,10 @@ function leftFor({ row, balance, budget }) {
 const returnNote = (back) => element("p", { class: back.state === "asked" ? "warn-text" : "dim" }, say("returnLine", yuan(back.amount_fen), back.returned_on, back.asked_by, words("returnStates", back.state), back.reason));
 
 function stepsOf({ row, etag, returns }) {
-  const steps = new Steps(shell, (name) => tookStep(name));
+  const steps = new Steps(shell, (name) => {
+    tookStep(name);
+    if (name === "invoice") openRow(row);
+  });
   const send = (name) => (values = null, key = undefined) => post("campaign", `/disbursements/${row.disbursement_id}/${name}`, values, { ifMatch: etag, key });
   const waiting = returns.find((back) => back.state === "asked");
   const waits = row.state === "requested";
@@ -201,6 +205,7 @@ function stepsOf({ row, etag, returns }) {
     steps.form("pay", "payOn", [{ name: "paid_on", title: "paidOn", kind: "day", required: true, value: dayOf(new Date().toISOString()) }], send("pay"));
   }
   if (["requested", "approved"].includes(row.state) && may.withdraw) steps.form("withdraw", "withdraw", [reason], send("withdraw"), { danger: true });
+  if (["requested", "approved", "paid"].includes(row.state) && may.ask) addInvoice(shell, steps, { row, etag });
   if (row.state === "paid" && may.pay && !waiting && row.came_back !== "all") {
     const left = BigInt(row.amount_fen) - BigInt(row.returned_fen);
     const fields = [
@@ -377,8 +382,17 @@ for (const [id, name] of [["ratios-of", "of"], ["ratios-year", "year"]]) {
 
 // ---------------------------------------------------------------- the fund of the campaign that is filtered for
 
+const shownCampaign = () => campaigns.find((each) => each.campaign_id === table.query().campaign_id);
+
+function showBudget() {
+  const campaign = shownCampaign();
+  if (campaign) openBudget(shell, campaign, { title: titleOf(campaign.campaign_id), may, took: tookStep });
+  else notice(shell, say("budgetWhere"), { level: "warn" });
+}
+
 function renderFund() {
   const id = table.query().campaign_id;
+  at("budget").hidden = !shownCampaign();
   at("fund").hidden = !fund || fund.balance.campaign_id !== id;
   if (at("fund").hidden) return;
   const { balance, budget } = fund;
@@ -392,15 +406,9 @@ function renderFund() {
     figure("disbursed", balance.disbursed_fen),
     figure("returnedAll", balance.returned_fen),
   );
-  const lines = budget.in_force
-    ? element(
-        "table",
-        { class: "budget" },
-        element("thead", {}, element("tr", {}, ...["use", "planned", "spent", "left"].map((key, i) => element("th", { scope: "col", class: i > 0 ? "n" : null }, say(key))))),
-        element("tbody", {}, ...budget.lines.map((line) => element("tr", {}, element("td", {}, line.use), ...[line.amount_fen, line.spent_fen, line.remaining_fen].map((fen) => element("td", { class: "n" }, formatYuan(BigInt(fen))))))),
-      )
-    : null;
-  at("fund").replaceChildren(element("h2", {}, titleOf(id)), balance.overdrawn ? element("span", { class: "badge", data: { level: "alarm" } }, say("overdrawn")) : "", figures, lines ?? "");
+  const waits = budget.changes.some((change) => change.state === "asked") ? element("span", { class: "badge", data: { level: "warn" } }, say("budgetWaits")) : "";
+  const overdrawn = balance.overdrawn ? element("span", { class: "badge", data: { level: "alarm" } }, say("overdrawn")) : "";
+  at("fund").replaceChildren(element("h2", {}, titleOf(id)), overdrawn, waits, figures, budgetTable(shell, budget) ?? "");
 }
 
 async function readFund() {
@@ -438,6 +446,8 @@ const refresh = () => {
   live.round();
 };
 
+at("budget").addEventListener("click", showBudget);
+shell.keys.on("b", "budget", showBudget);
 at("ask").hidden = !may.ask;
 at("ask").addEventListener("click", openAsk);
 if (may.ask) shell.keys.on("c", "ask", openAsk);

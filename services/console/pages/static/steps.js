@@ -32,8 +32,8 @@ export class Steps {
     this.buttons.push(button);
   }
 
-  /** A step that asks for `fields` (form.js): `send(values, key)`. */
-  form(name, title, fields, send, { danger = false, submit = title } = {}) {
+  /** A step that asks for `fields` (form.js): `send(values, key)`; `opened(form)` when it is asked for. */
+  form(name, title, fields, send, { danger = false, submit = title, opened = null } = {}) {
     const button = element("button", { type: "button", class: danger ? "danger" : null }, this.shell.say(title));
     button.addEventListener("click", () => {
       const form = new Form(this.shell, {
@@ -44,6 +44,7 @@ export class Steps {
       });
       this.place.className = "step";
       this.place.replaceChildren(form.node);
+      opened?.(form);
       form.inputs.values().next().value.input.focus();
     });
     this.buttons.push(button);
