@@ -1,0 +1,57 @@
+"""What the console's pages are made of: files of this release that may be kept, and two sets of colours."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from services.console.pages import existing
+from tests.browser.conftest import Complaints
+from tests.browser.consoles import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+LINKED = re.compile(r'(?:src|href)="(/static/[^"]+)"')
+LIGHT, DARK = "rgb(244, 243, 240)", "rgb(13, 15, 17)"
+
+
+async def test_every_file_of_a_page_is_named_by_its_release_and_may_be_kept(console: Console) -> None:
+    administrator = await console.person("administrator")
+    pages = [page.path for page in existing()]
+    found: set[str] = set()
+    for path in [*pages, "/sign-in"]:
+        text = (await administrator.client.get(path)).text
+        linked = set(LINKED.findall(text))
+        assert linked, path
+        assert {each for each in linked if not each.startswith("/static/@")} == set(), path
+        found |= linked
+    for address in sorted(found):
+        answer = await administrator.client.get(address)
+        assert answer.status_code == 200, address
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", address
+
+
+@pytest.mark.parametrize(
+    ("dark", "chosen", "colour"),
+    [
+        (False, None, LIGHT),
+        (True, None, DARK),
+        (False, "dark", DARK),
+        (True, "light", LIGHT),
+    ],
+    ids=["machine-light", "machine-dark", "dark-by-hand", "light-by-hand"],
+)
+async def test_the_colours_are_the_machines_unless_a_person_has_chosen(
+    console: Console, complaints: Complaints, *, dark: bool, chosen: str | None, colour: str
+) -> None:
+    context = await console.context("administrator", dark=dark)
+    if chosen:
+        await context.add_cookies([{"name": "shanliu_theme", "value": chosen, "url": console.url}])
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/accounts")
+    await expect(page.locator("body")).to_have_css("background-color", colour)
+    await page.locator("#theme").click()
+    other = DARK if colour == LIGHT else LIGHT
+    await expect(page.locator("body")).to_have_css("background-color", other)
+    await context.close()
