@@ -31,6 +31,7 @@ STREAM: Final = (
     " Donors' messages: `messages` of a snapshot is the list, newest first, 50 at most; `messages_new` and"
     " `messages_gone` (ids) of a change are what came before it and what must go, where something did."
     " `companies`: the ten that gave most under a name they agreed to show; in a change, where it changed."
+    " A `theme`, without an id, when another theme holds: its version, and what its stylesheet does not say."
     " A `heartbeat` every five seconds. Last-Event-ID, or ?last_event_id=, resumes."
 )
 VIEWERS: Final[tuple[Role, ...]] = ("viewer", "desk", "moderator", "finance", "approver")

@@ -23,6 +23,7 @@ from services.reporting.hub import Hub
 from services.reporting.lag import LagWatch
 from services.reporting.looks.api import themes_router
 from services.reporting.looks.wardrobe import Wardrobe
+from services.reporting.looks.watching import ThemeWatch
 from services.reporting.operations import OperationsDesk
 from services.reporting.pages import Views, pages_router
 from services.reporting.proving.api import Proofs, proofs_router
@@ -126,6 +127,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
     shelf = Shelf(engine)
     federation = FederationView(engine)
     watch = ScreenWatch(engine, hub)
+    themes = ThemeWatch(engine, hub)
     return Role(
         parts=[
             service.background("hub", hub.watch),
@@ -134,6 +136,7 @@ def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asy
             service.background("totals-database", follower.look),
             service.background("lag", lag.run),
             service.background("screens", watch.run),
+            service.background("themes", themes.run),
             service.background("history", history.run),
         ],
         checks={"totals": follower.check},

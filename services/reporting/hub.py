@@ -6,7 +6,7 @@ core, against 28-43 % with one generator per client). A stream's task does nothi
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -40,6 +40,8 @@ class Stream:
         self._first, self._cursor = feed.resume(version)
         self._news = asyncio.Event()
         self._beat: bytes | None = None
+        self._theme: bytes | None = None
+        self._theme_version = 0
         self._limit = asyncio.timeout(None)
         self._writing_since_s: float | None = None
         self._ending = False
@@ -55,6 +57,12 @@ class Stream:
         if not self._ending:
             self._beat = frame
         self._news.set()
+
+    def wear(self, version: int, frame: bytes) -> None:
+        """Send a theme when the stream is next free to write, unless it was sent, or a later one."""
+        if version > self._theme_version:
+            self._theme_version, self._theme = version, frame
+            self._news.set()
 
     def close(self) -> None:
         """End the stream after the write that is under way."""
@@ -93,8 +101,11 @@ class Stream:
         if self._feed.number > self._cursor:
             frames, self._cursor = self._feed.since(self._cursor)
             return frames
-        frame, self._beat = self._beat, None
-        return frame
+        if self._theme is not None:
+            frame, self._theme = self._theme, None
+            return frame
+        last, self._beat = self._beat, None
+        return last
 
 
 class Hub:
@@ -167,6 +178,17 @@ class Hub:
     def watched_screens(self) -> set[str]:
         """The registered screens that are connected to this process."""
         return {name for name, feed in self._screens.items() if self._streams.get(feed)}
+
+    def watched_campaigns(self) -> set[str]:
+        """The campaigns whose theme a stream of this process wears."""
+        return {_dressed_by(key) for key in self._streams}
+
+    def dress(self, themes: Mapping[str, tuple[int, bytes]]) -> None:
+        """Tell streams of their campaigns' themes: version and frame."""
+        for key, streams in self._streams.items():
+            if theme := themes.get(_dressed_by(key)):
+                for stream in streams:
+                    stream.wear(*theme)
 
     def put_on_air(self, screen_id: str, on_air: OnAir) -> None:
         """Take what was decided for a screen; what it shows from now on goes out at once."""
@@ -281,3 +303,8 @@ class Hub:
         written = self._written_by_ended + sum(stream.written for stream in self._all())
         metrics.FRAMES_SENT.inc(written - self._counted)
         self._counted = written
+
+
+def _dressed_by(key: str | ScreenFeed) -> str:
+    """The campaign whose theme streams wear: a screen's own, whatever numbers it rehearses with."""
+    return key if isinstance(key, str) else key.on_air.campaign_id

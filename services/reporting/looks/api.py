@@ -106,7 +106,7 @@ def _deciding(engine: AsyncEngine) -> APIRouter:
     async def put_theme(
         campaign_id: CampaignPath, body: ThemeBody, person: Desk, if_match: VersionHeader = None
     ) -> Response:
-        """The whole theme is replaced, from the next opening of a screen on. Look at it first:
+        """The whole theme is replaced, on open screens within seconds. Look at it first:
         `/screens/{campaign_id}/preview?layout=…&theme=…`, where `theme` is this body or a version.
         """
         expected = versions.expected_version(versions.require_if_match(if_match))

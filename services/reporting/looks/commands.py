@@ -44,7 +44,7 @@ def told(campaign_id: str, row: RowMapping | None) -> Theme:
 async def put_theme(
     connection: AsyncConnection, designer: Designer, campaign_id: str, theme: ThemeBody, expected: int | None
 ) -> Theme:
-    """Decide a theme: what is open keeps its own, what is opened from now on has this one. Raises
+    """Decide a theme: every screen wears it within seconds, open or not (watching.py). Raises
     ContrastTooLow, PictureUnusable, VersionChanged, OutOfReach.
     """
     await rights.require_campaign(connection, designer.reach, campaign_id)

@@ -56,9 +56,6 @@ class Looks:
         place = f"/screens/{quote(campaign_id, safe='')}"
         asked = theme_query or str(theme.version)
         worn = urlencode({"theme": asked})
-        codes = [{"src": f"{place}/codes/follow.svg", "words": "scanFollow"}]
-        if theme.donation_url:
-            codes.insert(0, {"src": f"{place}/codes/donate.svg?{worn}", "words": "scanDonate"})
         context = {
             "campaign_id": campaign_id,
             "stream": stream,
@@ -66,7 +63,9 @@ class Looks:
             "layout": layout or "fitting",
             "styles": styles_of(layout),
             "theme_style": f"{place}/theme.css?{worn}" if asked != "0" else None,
-            "codes": codes,
+            "theme_version": theme.version,
+            "follow_code": f"{place}/codes/follow.svg",
+            "donate_code": f"{place}/codes/donate.svg?{worn}",
             "donation_url": theme.donation_url,
             "rankings": theme.rankings,
             **more,

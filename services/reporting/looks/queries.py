@@ -1,6 +1,6 @@
 """What is asked of, and written to, the themes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
@@ -15,6 +15,10 @@ _CURRENT: Final = text(
 _ONE: Final = text(
     "SELECT campaign_id, version, theme, changed_by, changed_at FROM themes"
     " WHERE campaign_id = :campaign_id AND version = :version"
+)
+_HOLDING: Final = text(
+    "SELECT DISTINCT ON (campaign_id) campaign_id, version, theme, changed_by, changed_at FROM themes"
+    " WHERE campaign_id = ANY(:campaigns) ORDER BY campaign_id, version DESC"
 )
 _ADD: Final = text(
     "INSERT INTO themes (campaign_id, version, theme, changed_by)"
@@ -40,6 +44,11 @@ async def newest_themes(
     """A campaign's themes, the one that holds first."""
     found = await connection.execute(_CURRENT, {"campaign_id": campaign_id, "limit": limit})
     return found.mappings().all()
+
+
+async def holding_themes(connection: AsyncConnection, campaigns: Iterable[str]) -> Sequence[RowMapping]:
+    """The themes that hold of these campaigns; none for those that wear the house's own."""
+    return (await connection.execute(_HOLDING, {"campaigns": sorted(campaigns)})).mappings().all()
 
 
 async def theme_of_version(connection: AsyncConnection, campaign_id: str, version: int) -> RowMapping | None:

@@ -204,3 +204,16 @@ async def test_an_unknown_campaign_is_404_and_a_full_house_503(hub: Hub) -> None
     await StreamEndpoint(hub)(full.scope, full.receive, full.send)
     assert full.sent[0]["status"] == 503
     assert (b"retry-after", b"5") in full.sent[0]["headers"]
+
+
+async def test_a_stream_is_told_of_a_theme_once_and_of_no_earlier_one(hub: Hub) -> None:
+    async with watching(hub) as (_, screen):
+        assert hub.watched_campaigns() == {GALA}
+        hub.dress({GALA: (2, b"two"), "another": (9, b"nine")})
+        hub.dress({GALA: (2, b"two again")})
+        hub.dress({GALA: (1, b"one")})
+        await until(lambda: len(screen.frames) == 2)
+        hub.dress({GALA: (3, b"three")})
+        await until(lambda: len(screen.frames) == 3)
+        assert screen.frames[1:] == [b"two", b"three"]
+    assert hub.watched_campaigns() == set()

@@ -11,6 +11,7 @@ import { Panel, takeTurns } from "./panels.js";
 import { Pace, timeLeft } from "./pulse.js";
 import { Stream } from "./stream.js";
 import { PUBLIC_TEXTS } from "./texts.js";
+import { Theme } from "./theme.js";
 
 const DONOR_ROWS = 8; // the style shows as many as fit
 const STEP_BACK_MS = 20_000; // how long the reason for a lower number stays on the screen
@@ -47,6 +48,10 @@ const writeNumber = (fen) =>
 const counter = new Counter(at("number"), writeNumber, { still, onShown: renderRunning });
 const donors = new DonorList(at("donors"), DONOR_ROWS, writeDonor, { still });
 
+const theme = new Theme(body.dataset.campaign, Number(body.dataset.themeVersion), ({ rankings }) => {
+  body.dataset.rankings = rankings;
+  if (proved !== null) renderTotals();
+});
 const feast = new Feast(at("feast"), at("sparks"), { still });
 const pace = new Pace();
 const messages = new Panel(at("messages"), MESSAGE_ROWS, "message", [["text", "bdi"], ["name", "bdi"]], (item) => ({
@@ -96,6 +101,7 @@ function onFrame(kind, text) {
   }
   if (kind === "ended") location.reload(); // the server says why
   else if (kind === "heartbeat") clock.hear(frame.as_of);
+  else if (kind === "theme") theme.wear(frame);
   else if (kind === "snapshot" || proved !== null) onTotals(frame, kind === "snapshot");
 }
 

@@ -10,7 +10,7 @@ const SHED = 5; // with the stream itself the six connections that a browser kee
 const WATCH_MS = 500;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 15_000;
-const KINDS = ["snapshot", "change", "heartbeat", "ended"];
+const KINDS = ["snapshot", "change", "heartbeat", "theme", "ended"];
 
 /** Milliseconds since `mark` by the clock that moved more: one stops in sleep, the other can be set. */
 const since = (mark) => Math.max(performance.now() - mark.steady, Date.now() - mark.wall);
