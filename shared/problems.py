@@ -184,7 +184,10 @@ async def _on_kafka(request: Request, error: Exception) -> Response:
 async def _on_mistake(_: Request, __: Exception) -> Response:
     # The server logs it with its traceback; the caller can only tell us.
     detail = "A mistake of ours, now in our log. The same request may be sent again: nothing is done twice."
-    return Problem(500, "internal-error", detail).to_response()
+    response = Problem(500, "internal-error", detail).to_response()
+    # uvicorn closes the connection after a mistake: told of it, the caller sends nothing more on it.
+    response.headers["connection"] = "close"
+    return response
 
 
 def install(app: FastAPI) -> None:
