@@ -20,8 +20,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation import queries
+from services.donation.casework import consent
 from services.donation.holding import Known, told
 from services.donation.intake import (
+    ConsentWithdrawal,
     DonationRequest,
     DonorContact,
     Message,
@@ -38,6 +40,7 @@ from services.donation.moderation.queries import MESSAGE_COLUMNS, NewMessage, ad
 from services.donation.reversals import Decision, Reversible, decide
 from shared.broker import Record
 from shared.events import (
+    ConsentWithdrawn,
     Contact,
     DonationConflicted,
     DonationHeld,
@@ -49,6 +52,7 @@ from shared.events import (
     EventData,
 )
 from shared.events.donations import (
+    ConsentWithdrawnData,
     DonationConflictedData,
     DonationHeldData,
     DonationReceivedData,
@@ -152,6 +156,7 @@ async def book(
     entries += await _book_releases(connection, releases, locked)
     await reversals.judge(connection, asked, due)
     entries += await _book_decisions(connection, only(intakes, MessageDecided), reversals.emptied)
+    entries += await _book_withdrawals(connection, only(intakes, ConsentWithdrawal))
     return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
@@ -439,6 +444,7 @@ async def _book_releases(
         row.donation_id: (row.source, row.sequence)
         for row in (await queries.releases_of(connection, ids)).values()
     }
+    nameless = await consent.withdrawn(connection, ids)
     new: list[dict[str, Any]] = []
     entries: list[Entry] = []
     for intake in intakes:
@@ -459,8 +465,11 @@ async def _book_releases(
             )
         if booked[donation_id] == intake.position:
             _count(intake, "released")
+            named = donation_id not in nameless
             entries.append(
-                released(intake.source, intake.sequence, intake.partition, intake.received_at, row)
+                released(
+                    intake.source, intake.sequence, intake.partition, intake.received_at, row, named=named
+                )
             )
     if new:
         await queries.insert_releases(connection, new)
@@ -474,15 +483,16 @@ async def _book_releases(
     return entries
 
 
-def released(source: str, sequence: int, partition: int, time: datetime, row: Any) -> Entry:
+def released(source: str, sequence: int, partition: int, time: datetime, row: Any, *, named: bool) -> Entry:
     """The DonationReceived of a held donation's release, from its stored row."""
-    data = received_data(row, released=True)
+    data = received_data(row, released=True, named=named)
     subject = str(row.donation_id)
     return Entry(source, sequence, partition, DonationReceived, subject, time, data, contact_of(row))
 
 
-def received_data(row: Any, *, released: bool) -> DonationReceivedData:
-    """What DonationReceived says of a stored donation."""
+def received_data(row: Any, *, released: bool, named: bool) -> DonationReceivedData:
+    """What DonationReceived says of a stored donation. `named`: the consent to it still holds."""
+    shown_name = {"name": row.donor_name, "alias": row.donor_alias}.get(row.donor_display)
     return DonationReceivedData(
         donation_id=row.donation_id,
         channel=row.channel,
@@ -492,7 +502,7 @@ def received_data(row: Any, *, released: bool) -> DonationReceivedData:
         occurred_at=row.occurred_at,
         received_at=row.received_at,
         donor_kind=row.donor_kind,
-        shown_name={"name": row.donor_name, "alias": row.donor_alias}.get(row.donor_display),
+        shown_name=shown_name if named else None,
         has_contact=_has_contact(row),
         released=released,
         pledge_id=row.pledge_id,
@@ -712,6 +722,35 @@ def decided(row: Mapping[str, Any], partition: int) -> Entry:
     event_class = DonorMessageApproved if row["state"] == "approved" else DonorMessageWithdrawn
     subject = str(row["message_id"])
     return Entry(row["source"], row["sequence"], partition, event_class, subject, row["booked_at"], data)
+
+
+# ----------------------------------------------------------------------------- withdrawals of consent
+
+
+async def _book_withdrawals(
+    connection: AsyncConnection, intakes: list[Intake[ConsentWithdrawal]]
+) -> list[Entry]:
+    """Of each withdrawal the event, at the position of its first record."""
+    if not intakes:
+        return []
+    asked = [
+        consent.Asked(intake.message.donation_id, *intake.position, intake.received_at) for intake in intakes
+    ]
+    partitions = {intake.source: intake.partition for intake in intakes}
+    entries = [unnamed(row, partitions[row["source"]]) for row in await consent.book(connection, asked)]
+    told = {(entry.source, entry.sequence) for entry in entries}
+    for intake in intakes:
+        _count(intake, "unnamed" if intake.position in told else "repeated")
+    return entries
+
+
+def unnamed(row: Mapping[str, Any], partition: int) -> Entry:
+    """The event of a stored withdrawal of consent (consent.TOLD_AT)."""
+    data = ConsentWithdrawnData(
+        **{name: row[name] for name in ("donation_id", "channel", "campaign_id", "withdrawn_at")}
+    )
+    subject = str(row["donation_id"])
+    return Entry(row["source"], row["sequence"], partition, ConsentWithdrawn, subject, row["booked_at"], data)
 
 
 # ----------------------------------------------------------------------------------------------- both

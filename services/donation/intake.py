@@ -239,13 +239,23 @@ class MessageDecided(_Strict):
     number: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-Message: TypeAlias = DonationRequest | ReversalRequest | Release | ReversalDue | MessageDecided
+class ConsentWithdrawal(_Strict):
+    """On intake.internal only: a donor is not to be named any more."""
+
+    type: Literal["consent_withdrawn"] = "consent_withdrawn"
+    donation_id: uuid.UUID = Field(strict=False)
+
+
+Message: TypeAlias = (
+    DonationRequest | ReversalRequest | Release | ReversalDue | MessageDecided | ConsentWithdrawal
+)
 
 FROM_CHANNELS: Final[dict[object, type[Message]]] = {"donation": DonationRequest, "reversal": ReversalRequest}
 INTERNAL: Final[dict[object, type[Message]]] = {
     "release": Release,
     "reversal_due": ReversalDue,
     "message_decided": MessageDecided,
+    "consent_withdrawn": ConsentWithdrawal,
 }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.donation import booking
 from services.donation.booking import Entry
+from services.donation.casework import consent
 from services.donation.handlers import Outcome, contacts_of, publish
 from services.donation.holding import told
 from services.donation.moderation.queries import TOLD_AT
@@ -25,7 +26,8 @@ _SOURCES: Final = text(
     "SELECT source FROM donations UNION SELECT source FROM releases"
     " UNION SELECT source FROM reversals WHERE source IS NOT NULL"
     " UNION SELECT source FROM conflicts"
-    " UNION SELECT source FROM message_decisions WHERE source IS NOT NULL ORDER BY source"
+    " UNION SELECT source FROM message_decisions WHERE source IS NOT NULL"
+    " UNION SELECT source FROM consent_withdrawals WHERE source IS NOT NULL ORDER BY source"
 )
 _POSITIONS: Final = text(
     """
@@ -44,13 +46,22 @@ _POSITIONS: Final = text(
         UNION ALL
         (SELECT 'decision', sequence FROM message_decisions WHERE source = :source AND sequence > :after
          ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'withdrawal', sequence FROM consent_withdrawals
+         WHERE source = :source AND sequence > :after ORDER BY sequence LIMIT :rows)
     ) AS positions ORDER BY sequence LIMIT :rows
     """
 )
+_NAMELESS: Final = (
+    "EXISTS (SELECT FROM consent_withdrawals w WHERE w.donation_id = d.donation_id) AS nameless"
+)
 _ROWS: Final = {
-    "donation": text("SELECT * FROM donations WHERE source = :source AND sequence = ANY(:sequences)"),
+    "donation": text(
+        f"SELECT d.*, {_NAMELESS} FROM donations d"  # noqa: S608 - names from this file
+        " WHERE d.source = :source AND d.sequence = ANY(:sequences)"
+    ),
     "release": text(
-        "SELECT d.*, r.sequence AS release_sequence, r.released_at"
+        f"SELECT d.*, r.sequence AS release_sequence, r.released_at, {_NAMELESS}"  # noqa: S608 - the same
         " FROM releases r JOIN donations d USING (donation_id)"
         " WHERE r.source = :source AND r.sequence = ANY(:sequences)"
     ),
@@ -63,6 +74,7 @@ _ROWS: Final = {
     ),
     "conflict": text("SELECT * FROM conflicts WHERE source = :source AND sequence = ANY(:sequences)"),
     "decision": TOLD_AT,
+    "withdrawal": consent.TOLD_AT,
 }
 
 
@@ -100,20 +112,28 @@ async def _pages(connection: AsyncConnection, source: str, after: int) -> AsyncI
 
 def _entry(kind: str, source: str, row: Any) -> Entry:
     partition = int(source.rpartition("/")[2])
+    if kind == "withdrawal":
+        return booking.unnamed(row._mapping, partition)  # noqa: SLF001 - public
+    if kind == "decision":
+        return booking.decided(row._mapping, partition)  # noqa: SLF001 - public
+    return _donation_entry(kind, source, partition, row)
+
+
+def _donation_entry(kind: str, source: str, partition: int, row: Any) -> Entry:
     if kind == "release":
-        return booking.released(source, row.release_sequence, partition, row.released_at, row)
+        return booking.released(
+            source, row.release_sequence, partition, row.released_at, row, named=not row.nameless
+        )
     if kind == "reversal":
         reversed_ = DonationReversedData.model_validate(row, from_attributes=True)
         subject = str(row.reversal_id)
         return Entry(source, row.sequence, partition, DonationReversed, subject, row.applied_at, reversed_)
-    if kind == "decision":
-        return booking.decided(row._mapping, partition)  # noqa: SLF001 - public
     subject = str(row.donation_id)
     if kind == "conflict":
         conflict = DonationConflictedData.model_validate({**row._mapping, "channel": _channel(source)})  # noqa: SLF001 - public
         return Entry(source, row.sequence, partition, DonationConflicted, subject, row.received_at, conflict)
     if row.held_reason is None:
-        received = booking.received_data(row, released=False)
+        received = booking.received_data(row, released=False, named=not row.nameless)
         contact = booking.contact_of(row)
         return Entry(
             source, row.sequence, partition, DonationReceived, subject, row.received_at, received, contact

@@ -194,8 +194,9 @@ dropped_donors: Final = Table(
     Column("dropped_at", UTC_TIME, nullable=False, server_default=text("now()")),
     Index("dropped_donors_newest", "campaign_id", "dropped_at"),
 )
-"""Donations that were reversed and must leave every list of names. A table of its own: the reversal may be
-read before its donation is, and by another worker. Kept for as long as a donation can be among the newest."""
+"""Donations that were reversed, or whose donors are not to be named any more, and must leave every list of
+names. A table of its own: either may be read before the donation is, and by another worker. Kept for as long
+as a donation can be among the newest."""
 
 company_gifts: Final = Table(
     "company_gifts",

@@ -19,6 +19,7 @@ from shared.events import (
     CampaignLaunched,
     CampaignPaused,
     CampaignSettled,
+    ConsentWithdrawn,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -121,7 +122,9 @@ class Tally:
     @property
     def touched(self) -> set[str]:
         """The campaigns whose screens have something new to show."""
-        touched = {campaign for campaign, _, _ in self.totals} | self.campaigns.keys()
+        touched = (
+            {campaign for campaign, _, _ in self.totals} | self.campaigns.keys() | set(self.dropped.values())
+        )
         slow = (*self.milestones, *self.pledges, *self.disbursements, *self.goods, *self.messages.values())
         for event in slow:
             touched.add(event.data.campaign_id)
@@ -212,6 +215,9 @@ def _others(result: Tally, event: Event) -> None:
     match event:
         case DonationReversed():
             _reversed(result, event)
+        case ConsentWithdrawn(data=nameless):
+            result.dropped[nameless.donation_id] = nameless.campaign_id
+            _gift(result, nameless.donation_id, nameless.campaign_id, event.source).withdrawals += 1
         case DonationHeld(data=held):
             sums = result.totals[held.campaign_id, held.channel, event.source]
             sums.held += 1

@@ -32,6 +32,7 @@ from shared.events.campaigns import (
     UseChanged,
 )
 from shared.events.donations import (
+    ConsentWithdrawn,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -67,6 +68,7 @@ __all__ = [
     "CampaignLaunched",
     "CampaignPaused",
     "CampaignSettled",
+    "ConsentWithdrawn",
     "Contact",
     "DisbursementApproved",
     "DisbursementWithdrawn",
@@ -121,6 +123,7 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     DonorMessageWithdrawn,
     ReceiptIssued,
     ReceiptVoided,
+    ConsentWithdrawn,
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
@@ -168,6 +171,7 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | DonorMessageWithdrawn
         | ReceiptIssued
         | ReceiptVoided
+        | ConsentWithdrawn
         | CampaignFiled
         | CampaignLaunched
         | CampaignPaused

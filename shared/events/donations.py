@@ -105,6 +105,17 @@ class DonorMessageWithdrawnData(EventData):
     withdrawn_at: Moment
 
 
+class ConsentWithdrawnData(EventData):
+    """A donor is not to be named any more (art. 82): whatever showed the name of this donation takes it off.
+    The money stays. It may be read before the donation itself.
+    """
+
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    withdrawn_at: Moment
+
+
 class DonationReceived(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.received.v1"
     type: Literal["org.shanliu.donation.received.v1"]
@@ -139,3 +150,9 @@ class DonorMessageWithdrawn(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.message-withdrawn.v1"
     type: Literal["org.shanliu.donation.message-withdrawn.v1"]
     data: DonorMessageWithdrawnData
+
+
+class ConsentWithdrawn(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.consent-withdrawn.v1"
+    type: Literal["org.shanliu.donation.consent-withdrawn.v1"]
+    data: ConsentWithdrawnData

@@ -11,6 +11,7 @@ from shared.events import (
     CampaignLaunched,
     CampaignPaused,
     CampaignSettled,
+    ConsentWithdrawn,
     DisbursementApproved,
     DisbursementWithdrawn,
     DonationConflicted,
@@ -73,6 +74,7 @@ from shared.events.campaigns import (
     UseChangedData,
 )
 from shared.events.donations import (
+    ConsentWithdrawnData,
     DonationConflictedData,
     DonationHeldData,
     DonationReceivedData,
@@ -204,6 +206,9 @@ _DATA: dict[type[Event], EventData] = {
     ),
     ReceiptIssued: ReceiptIssuedData(**_RECEIPT, donation_ids=(DONATION,), issued_at=AT),
     ReceiptVoided: ReceiptVoidedData(**_RECEIPT, voided_at=AT, replaced_by="SZCS-2024-0000124"),
+    ConsentWithdrawn: ConsentWithdrawnData(
+        donation_id=DONATION, channel="wechat", campaign_id=GALA, withdrawn_at=AT
+    ),
     CampaignFiled: campaign(),
     CampaignLaunched: campaign(
         title_en=None, filing_number=None, milestones_fen=(), filing_due_on=date(2024, 1, 15)

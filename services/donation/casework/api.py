@@ -3,6 +3,7 @@
 | who (role) | may |
 | --- | --- |
 | viewer, desk, finance | find donations, see a donation's record, what is held, what is in conflict |
+| desk, finance | withdraw a donor's consent to be named |
 | finance | take money back, release or refuse what is held, resolve conflicts |
 | administrator | all of it |
 
@@ -20,13 +21,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
-from services.donation.casework import commands, queries
+from services.donation.casework import commands, consent, queries
 from services.donation.casework.paging import AfterDonation, AfterPosition
 from services.donation.casework.schemas import (
     After,
     AfterRecord,
     Conflict,
     ConflictPage,
+    ConsentBody,
+    ConsentWithdrawn,
     DecidedEach,
     Found,
     FoundPage,
@@ -108,6 +111,7 @@ async def record(parts: Wired, donation_id: UUID) -> Record:
         if not rows:
             raise Problem(404, "unknown-donation", "Not known here.")
         kept = await queries.kept(connection, donation_id)
+        withdrawal = await consent.withdrawal_of(connection, donation_id)
     return Record.model_validate(
         {
             "donation": rows[0],
@@ -117,6 +121,7 @@ async def record(parts: Wired, donation_id: UUID) -> Record:
             "receipt_waived": kept.waived,
             "conflicts": kept.conflicts,
             "decision": kept.decision,
+            "consent_withdrawal": withdrawal,
             "reconciliation": _reconciliation(kept),
         },
         from_attributes=True,
@@ -156,6 +161,32 @@ async def reverse(
 
     async def work(connection: AsyncConnection) -> Answer:
         asked = await commands.reverse(connection, sent.person, donation_id, body)
+        return Answer.of(202, asked)
+
+    response = await sent.run(work)
+    with suppress(SQLAlchemyError, OSError, TimeoutError, PublishFailed):  # it is sent soon
+        await sent.parts.sender.send()
+    return response
+
+
+@router.post(
+    "/donations/{donation_id}/consent/withdraw",
+    status_code=202,
+    response_model=ConsentWithdrawn,
+    summary="Name its donor no more (撤回署名同意)",
+    responses=answers(Problem(404, "unknown-donation", "Look for it: GET /v1/donations.")),
+)
+async def withdraw_consent(
+    donation_id: UUID,
+    body: ConsentBody,
+    sent: Annotated[Sent, Depends(sent("withdraw_consent", "desk", "finance"))],
+) -> Response:
+    """The donor is anonymous from now on: name or alias leave the screens, the lists and the ranking of
+    companies, and a message that is shown is withdrawn. The money stays where it is. It can't be undone.
+    """
+
+    async def work(connection: AsyncConnection) -> Answer:
+        asked = await consent.withdraw(connection, sent.person, donation_id, body.reason)
         return Answer.of(202, asked)
 
     response = await sent.run(work)

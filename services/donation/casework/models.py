@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -54,3 +55,23 @@ operator_reversals: Final = Table(
     Index("operator_reversals_unsent", "asked_at", postgresql_where=text("sent_at IS NULL")),
 )
 """What went back by a person's word: written down first, then put on the channel's topic (sending.py)."""
+
+consent_withdrawals: Final = Table(
+    "consent_withdrawals",
+    metadata,
+    Column("donation_id", Uuid, ForeignKey("donations.donation_id"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("withdrawn_by", Text, nullable=False),
+    Column("withdrawn_at", UTC_TIME, nullable=False),
+    Column("sent_at", UTC_TIME),
+    Column("source", Text),
+    Column("sequence", BigInteger),
+    Column("booked_at", UTC_TIME),
+    UniqueConstraint("source", "sequence", name="consent_withdrawals_position"),
+    CheckConstraint(
+        "(source IS NULL) = (sequence IS NULL) AND (source IS NULL) = (booked_at IS NULL)",
+        name="consent_withdrawals_whole_position",
+    ),
+    Index("consent_withdrawals_unsent", "withdrawn_at", postgresql_where=text("sent_at IS NULL")),
+)
+"""Whose donor is not to be named any more, by whose word (consent.py). Never taken back."""

@@ -20,7 +20,9 @@ from services.donation.casework.paging import AfterDonation, AfterPosition
 _SHOWN: Final = """
     d.donation_id, d.channel, d.transaction_id, d.campaign_id, d.amount_fen, d.fee_fen, d.occurred_at,
     d.received_at, d.donor_kind, d.held_reason,
-    CASE d.donor_display WHEN 'name' THEN d.donor_name WHEN 'alias' THEN d.donor_alias END AS shown_name,
+    CASE WHEN EXISTS (SELECT FROM consent_withdrawals w WHERE w.donation_id = d.donation_id) THEN NULL
+         WHEN d.donor_display = 'name' THEN d.donor_name
+         WHEN d.donor_display = 'alias' THEN d.donor_alias END AS shown_name,
     CASE WHEN d.status = 'received' AND v.fen = d.amount_fen THEN 'reversed' ELSE d.status END AS status,
     coalesce(r.source, d.source) AS source, coalesce(r.sequence, d.sequence) AS sequence,
     v.fen AS reversed_fen,

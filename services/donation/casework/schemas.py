@@ -182,6 +182,14 @@ class Reconciliation(BaseModel):
     breaks: list[Break]
 
 
+class Withdrawal(_Row):
+    """The donor's consent to be named was taken back: at whose word, and why."""
+
+    reason: str
+    withdrawn_by: str
+    withdrawn_at: datetime
+
+
 class Record(BaseModel):
     """All that is known of a donation, but for who gave it beyond what they agreed to show."""
 
@@ -192,6 +200,7 @@ class Record(BaseModel):
     receipt_waived: bool
     conflicts: list[Conflict]
     decision: Decision | None
+    consent_withdrawal: Withdrawal | None = None
     reconciliation: Reconciliation
 
 
@@ -213,6 +222,19 @@ class ReversalAsked(BaseModel):
     donation_id: UUID
     kind: ReversalKind
     amount_fen: int
+    status: Literal["pending"] = "pending"
+
+
+class ConsentBody(_Strict):
+    """Why the donor is not to be named any more."""
+
+    reason: Words
+
+
+class ConsentWithdrawn(BaseModel):
+    """It is written down, and the name leaves the screens as soon as the worker has read it."""
+
+    donation_id: UUID
     status: Literal["pending"] = "pending"
 
 

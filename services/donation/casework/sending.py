@@ -1,6 +1,7 @@
-"""Puts people's reversals on the channels' topics: at once, and again every few seconds until they are there.
+"""Puts people's words on the intake topics: at once, and again every few seconds until they are there.
 
-A record of the donation's own channel, so that it has a position like any reversal (decision 0002).
+A reversal is a record of the donation's own channel, so that it has a position like any reversal (decision
+0002); that a donor is not to be named any more is a record of `intake.internal`.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donation.casework import queries
-from services.donation.intake import ReversalRequest
-from shared.broker import INTAKE_PREFIX, Publisher, PublishFailed
+from services.donation.casework import consent, queries
+from services.donation.intake import ConsentWithdrawal, ReversalRequest
+from shared.broker import INTAKE_INTERNAL, INTAKE_PREFIX, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
 
@@ -33,13 +34,19 @@ class Sender:
             try:
                 await self.send()
             except (SQLAlchemyError, OSError, TimeoutError, PublishFailed) as error:
-                log.warning("reversals_wait", error=repr(error)[:200])
+                log.warning("casework_waits", error=repr(error)[:200])
             await asyncio.sleep(POLL_S)
 
     async def send(self) -> None:
         """Send what waits, oldest first. Raises PublishFailed at the first that the broker does not take."""
         async with self._engine.connect() as connection:
             rows = await queries.unsent_reversals(connection, AT_ONCE)
+            nameless = await consent.unsent(connection, AT_ONCE)
+        for donation_id in nameless:
+            record = ConsentWithdrawal(donation_id=donation_id).model_dump_json().encode()
+            await self._publisher.send(INTAKE_INTERNAL, record, key=str(donation_id).encode())
+            async with self._engine.begin() as connection:
+                await consent.mark_sent(connection, donation_id)
         for row in rows:
             topic = INTAKE_PREFIX + row.channel
             await self._publisher.send(topic, _message(row), key=row.transaction_id.encode())

@@ -47,7 +47,9 @@ async def add_messages(connection: AsyncConnection, messages: Sequence[NewMessag
 _SHOWN: Final = (
     "SELECT m.message_id, m.campaign_id, m.amount_fen, m.received_at, m.state, m.version, m.rank, m.rule,"
     " m.word, m.personal, m.reversed, d.channel, d.occurred_at, d.donor_kind, d.message AS text,"
-    " CASE d.donor_display WHEN 'name' THEN d.donor_name WHEN 'alias' THEN d.donor_alias END AS name,"
+    " CASE WHEN EXISTS (SELECT FROM consent_withdrawals w WHERE w.donation_id = d.donation_id) THEN NULL"
+    " WHEN d.donor_display = 'name' THEN d.donor_name WHEN d.donor_display = 'alias' THEN d.donor_alias"
+    " END AS name,"
     " last.decided_by, last.decided_at, last.reason, last.note"
     " FROM {messages} m JOIN donations d ON d.donation_id = m.message_id"
     " LEFT JOIN message_decisions last ON last.message_id = m.message_id AND last.number = m.version"
@@ -229,7 +231,9 @@ async def mark_sent(connection: AsyncConnection, decisions: Iterable[tuple[UUID,
 
 _TOLD: Final = (
     "SELECT x.message_id, x.number, x.state, x.rule, x.decided_at, x.source, x.sequence, x.booked_at,"
-    " d.campaign_id, d.channel, d.donor_kind, d.donor_name, d.donor_alias, d.donor_display,"
+    " d.campaign_id, d.channel, d.donor_kind, d.donor_name, d.donor_alias,"
+    " CASE WHEN EXISTS (SELECT FROM consent_withdrawals w WHERE w.donation_id = d.donation_id)"
+    " THEN 'anonymous' ELSE d.donor_display END AS donor_display,"
     " d.message AS text FROM message_decisions x JOIN donations d ON d.donation_id = x.message_id"
 )
 TOLD_AT: Final = text(_TOLD + " WHERE x.source = :source AND x.sequence = ANY(:sequences)")

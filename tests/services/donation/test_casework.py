@@ -6,7 +6,16 @@ from uuid import uuid4
 import pytest
 
 from services.donation.reconciliation.days import day_of
-from shared.events import CampaignFiled, CampaignLaunched, CampaignPaused, DonationReversed
+from services.donation.republishing import republish
+from shared.broker import INTAKE_INTERNAL
+from shared.events import (
+    CampaignFiled,
+    CampaignLaunched,
+    CampaignPaused,
+    ConsentWithdrawn,
+    DonationReceived,
+    DonationReversed,
+)
 from tests.services.donation.builders import (
     OCCURRED_AT,
     a_donation,
@@ -230,3 +239,68 @@ async def test_each_route_asks_for_its_role(
         answer = await service.http.request(method, path, headers=commanding(person))
         assert (answer.status_code == 403) == (person not in allowed), (person, answer.text)
     assert (await service.http.request(method, path)).status_code == 401
+
+
+async def consent_events(service: Service, donation_id: str) -> list[ConsentWithdrawn]:
+    found = await service.place.log.events(INTAKE_INTERNAL)
+    mine = [each for each in found if isinstance(each, ConsentWithdrawn)]
+    return [each for each in mine if str(each.data.donation_id) == donation_id]
+
+
+async def test_a_donor_who_takes_the_name_back_is_named_nowhere_and_the_money_stays(service: Service) -> None:
+    channel, campaign_id = await service.channel(), await campaign(service, CampaignLaunched)
+    body, donation_id = await given(service, channel, campaign_id=campaign_id, message="加油")
+    path, reason = f"/v1/donations/{donation_id}/consent/withdraw", {"reason": "asked by telephone"}
+    assert (await post(service, path, reason, "viewer")).status_code == 403
+    headers = commanding("desk")
+    answers = [await service.http.post(path, json=reason, headers=headers) for _ in range(2)]
+    assert [each.status_code for each in answers] == [202, 202], answers[0].text
+    again = await post(service, path, reason)
+    assert again.json()["type"] == "urn:shanliu:problem:already-withdrawn"
+
+    async def told() -> list[ConsentWithdrawn]:
+        return await consent_events(service, donation_id)
+
+    (event,) = await until(told)
+    assert event.source.startswith("intake.internal/")
+    assert (event.data.campaign_id, event.data.channel) == (campaign_id, channel.name)
+    record = await get(service, f"/v1/donations/{donation_id}/record")
+    assert (record["donation"]["shown_name"], record["donation"]["status"]) == (None, "received")
+    withdrawal = record["consent_withdrawal"]
+    assert (withdrawal["withdrawn_by"], withdrawal["reason"]) == ("desk", reason["reason"])
+
+    assert (await channel.give(body)).status_code == 202
+    assert (await get(service, f"/v1/donations/{donation_id}/record"))["conflicts"] == [], "still a repeat"
+    log = await service.place.log.events(channel.topic)
+    (named,) = [each for each in log if isinstance(each, DonationReceived) and each.subject == donation_id]
+    assert named.data.shown_name == "王小明"
+    await republish(service.place.engine, service.place.publisher, named.source)
+    await republish(service.place.engine, service.place.publisher, event.source, event.sequence - 1)
+    log = await service.place.log.events(channel.topic)
+    _, nameless = [each for each in log if isinstance(each, DonationReceived) and each.subject == donation_id]
+    assert (nameless.id, nameless.data.shown_name) == (named.id, None)
+    assert [each.model_dump() for each in await told()] == [event.model_dump()] * 2
+
+
+async def test_a_name_taken_back_before_the_release_is_never_told_and_nobody_s_can_t_be(
+    service: Service,
+) -> None:
+    channel, campaign_id = await service.channel(), await campaign(service, CampaignPaused)
+    _, donation_id = await given(service, channel, "held", campaign_id=campaign_id)
+    path, reason = "/v1/donations/{}/consent/withdraw", {"reason": "asked"}
+    assert (await post(service, path.format(donation_id), reason)).status_code == 202
+    done = await post(service, "/v1/held/release", {"donation_ids": [donation_id], "reason": "late"})
+    assert done.json()["items"][0]["outcome"] == "done"
+    await service.status(donation_id, "received")
+
+    async def released() -> list[DonationReceived]:
+        log = await service.place.log.events(INTAKE_INTERNAL)
+        return [each for each in log if isinstance(each, DonationReceived) and each.subject == donation_id]
+
+    (event,) = await until(released)
+    assert (event.data.shown_name, event.data.released) == (None, True)
+    _, other = await given(
+        service, channel, "held", campaign_id=campaign_id, donor=a_donor(display="anonymous")
+    )
+    assert (await post(service, path.format(other), reason)).json()["type"].endswith(":nobody-named")
+    assert (await post(service, path.format(uuid4()), reason)).status_code == 404

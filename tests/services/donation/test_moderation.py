@@ -14,7 +14,7 @@ from services.donation.moderation.queries import NewDecision, add_decisions
 from services.donation.republishing import republish
 from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_INTERNAL
 from shared.events import DonorMessageApproved, DonorMessageWithdrawn, decode_event
-from tests.services.donation.builders import a_donation, a_donor, a_reversal, bearer, new_id
+from tests.services.donation.builders import a_donation, a_donor, a_reversal, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Place, Service
 from tests.services.donation.waiting import until
 
@@ -491,3 +491,25 @@ async def test_what_was_not_approved_is_in_no_topic_log_metric_or_public_answer(
         approved = [each for each in found if f"{mark}可以".encode() in (each.value or b"")]
         assert found == approved, f"{topic}: only what was approved"
         assert bool(found) == (topic == DONATION_EVENTS)
+
+
+async def test_a_shown_message_goes_with_its_donor_s_name_and_comes_back_without(
+    service: Service, one_channel: Channel
+) -> None:
+    campaign_id = await service.place.campaign()
+    shown = await given(one_channel, campaign_id, "愿平安", donor=a_donor(display="name", name="王小明"))
+    await waiting(service, campaign_id, 1)
+    await decide(service, approval(shown))
+    await told_as(service, shown, DonorMessageApproved)
+    answer = await service.http.post(
+        f"/v1/donations/{shown}/consent/withdraw", json={"reason": "asked"}, headers=commanding("desk")
+    )
+    assert answer.status_code == 202, answer.text
+    _, gone = await told_as(service, shown, DonorMessageApproved, DonorMessageWithdrawn)
+    assert gone.data.cause == "consent_withdrawn"
+    assert (await one(service, shown))["name"] is None
+    await decide(service, approval(shown, version=2))
+    *_, back = await told_as(
+        service, shown, DonorMessageApproved, DonorMessageWithdrawn, DonorMessageApproved
+    )
+    assert back.data.shown_name is None

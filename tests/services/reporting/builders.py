@@ -17,6 +17,7 @@ from services.reporting.totals import (
 )
 from shared.events import (
     CampaignLaunched,
+    ConsentWithdrawn,
     DonationConflicted,
     DonationHeld,
     DonationReceived,
@@ -48,6 +49,7 @@ from shared.events.campaigns import (
     PledgeReleasedData,
 )
 from shared.events.donations import (
+    ConsentWithdrawnData,
     DonationConflictedData,
     DonationHeldData,
     DonationReceivedData,
@@ -197,6 +199,16 @@ class Source:
         event: DonorMessageApproved = self.place(
             DonorMessageApproved, data, data.message_id, data.approved_at
         )
+        return event
+
+    def unnamed(self, number: int, *, campaign_id: str = GALA) -> ConsentWithdrawn:
+        data = ConsentWithdrawnData(
+            donation_id=self.donation_id(number),
+            campaign_id=campaign_id,
+            channel=self.channel,
+            withdrawn_at=EVENING,
+        )
+        event: ConsentWithdrawn = self.place(ConsentWithdrawn, data, data.donation_id, EVENING)
         return event
 
     def withdrawn(self, number: int, *, campaign_id: str = GALA) -> DonorMessageWithdrawn:

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.models import PROJECTION
 from services.reporting.ranking import COMPANIES_SHOWN
-from shared.events import DonationReceived, DonationReversed, Event
+from services.reporting.tally import tally
+from shared.events import ConsentWithdrawn, DonationReceived, DonationReversed, Event
 from tests.services.reporting.builders import GALA, CampaignSource, Source
 from tests.services.reporting.test_counting import counted, launched, state_of
 
@@ -29,7 +30,9 @@ async def ranked(engine: AsyncEngine, campaign_id: str = GALA) -> list[tuple[str
 def expected(events: Iterable[Event]) -> list[tuple[str, int]]:
     """The ranking, from the events alone."""
     known = {event.id: event for event in events}.values()
-    gifts = [each.data for each in known if isinstance(each, DonationReceived)]
+    nameless = {each.data.donation_id for each in known if isinstance(each, ConsentWithdrawn)}
+    received = [each.data for each in known if isinstance(each, DonationReceived)]
+    gifts = [each for each in received if each.donation_id not in nameless]
     back: defaultdict[object, int] = defaultdict(int)
     for each in known:
         if isinstance(each, DonationReversed):
@@ -79,6 +82,9 @@ async def test_repeats_reversals_and_two_workers_at_once_end_at_the_same_fen(
         for back in data.draw(st.lists(st.integers(1, amount // 2), max_size=2)):
             away = data.draw(st.sampled_from((0, 1)))
             events[away].append(sources[away].reversed(back, number=number, campaign_id=campaign))
+        if data.draw(st.integers(0, 4)) == 0:
+            away = data.draw(st.sampled_from((0, 1)))
+            events[away].append(sources[away].unnamed(number, campaign_id=campaign))
 
     async def worker(own: list[Event], cuts: list[int]) -> None:
         """Count one source, batch by batch, each from somewhere before where the last one ended."""
@@ -91,6 +97,31 @@ async def test_repeats_reversals_and_two_workers_at_once_end_at_the_same_fen(
     assert (await state_of(engine, campaign)).amounts.donations == sum(
         isinstance(event, DonationReceived) for own in events for event in own
     )
+
+
+async def test_whoever_takes_the_name_back_leaves_the_ranking_and_the_list_and_the_money_stays(
+    engine: AsyncEngine,
+) -> None:
+    await launched(engine)
+    source, other = Source(), Source(1)
+    await counted(engine, [other.unnamed(3)])
+    gifts = [
+        source.received(500, name="甲公司", kind="company", number=1),
+        source.received(400, name="甲公司", kind="company", number=2),
+        source.received(900, name="乙公司", kind="company", number=3),
+        source.received(700, name="张三", number=4),
+    ]
+    await counted(engine, gifts)
+    assert await ranked(engine) == [("甲公司", 900)]
+    before = await state_of(engine)
+    gone = [other.unnamed(1), other.unnamed(4)]
+    await counted(engine, gone, gone, [other.reversed(100, number=1)])
+    after = await state_of(engine)
+    assert await ranked(engine) == [("甲公司", 400)]
+    assert [each.name for each in after.recent] == ["甲公司"]
+    assert after.amounts.donations == before.amounts.donations == 4
+    assert after.version > before.version
+    assert tally([other.unnamed(2)]).touched == {GALA}, "its screens are told"
 
 
 async def test_counted_again_from_the_first_event_it_is_the_same(engine: AsyncEngine) -> None:
