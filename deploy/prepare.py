@@ -3,6 +3,7 @@
 The local stack's own steps (deploy/local/stack.py), on servers that somebody else has started.
 """
 
+import socket
 import time
 from typing import Final
 
@@ -11,11 +12,12 @@ from deploy.local import databases
 from deploy.local.external import namespace
 from deploy.local.layout import DATABASES
 from deploy.local.problems import Report, StackProblem
-from deploy.topics import Applied, apply_topics
+from deploy.topics import apply_topics
 from shared.migrations import migrate
 
 BROKER_S: Final = 90
 BROKER_AGAIN_S: Final = 0.3
+BROKER_CONNECT_S: Final = 2
 ADMIN_URL: Final = "ADMIN_DATABASE_URL"
 
 
@@ -39,23 +41,32 @@ def prepare(partitions: int, say: Report) -> None:
         databases.run(migrate(made[service], f"services.{service}"))
     say(f"{len(made)} databases at their newest version ({time.monotonic() - begun:.1f} s)")
     begun = time.monotonic()
-    applied = _topics(servers, partitions)
+    _await_broker(servers)
+    applied = databases.run(apply_topics(servers, namespace(), partitions, alter=True))
     took_s = time.monotonic() - begun
     say(f"topics: {len(applied.created)} made, {len(applied.present)} there ({took_s:.1f} s)")
     for change in (*applied.changed, *applied.differences):
         say(change)
 
 
-def _topics(servers: str, partitions: int) -> Applied:
-    """Make the topics as soon as the broker answers: it starts while the databases are made."""
+def _await_broker(servers: str) -> None:
+    """Return when one of the servers takes connections: it starts while the databases are made."""
     deadline = time.monotonic() + BROKER_S
-    while True:
-        try:
-            return databases.run(apply_topics(servers, namespace(), partitions, alter=True))
-        except StackProblem:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(BROKER_AGAIN_S)
+    while not any(_listens(server) for server in servers.split(",")):
+        if time.monotonic() > deadline:
+            raise StackProblem(f"No Kafka answers at {servers} within {BROKER_S} s.")
+        time.sleep(BROKER_AGAIN_S)
+
+
+def _listens(server: str) -> bool:
+    host, _, port = server.strip().rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), BROKER_CONNECT_S).close()
+    except OSError:
+        return False
+    except ValueError:
+        raise StackProblem(f"KAFKA_BOOTSTRAP_SERVERS is {server}; it looks like host:9092.") from None
+    return True
 
 
 def _needed(name: str) -> str:
