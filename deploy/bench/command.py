@@ -9,6 +9,7 @@ import uvloop
 from rich.console import Console
 
 from deploy.bench import (
+    audience,
     catchup,
     guardrail,
     intake,
@@ -35,6 +36,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "http": lambda base, donations: intake.measure(base, max(1, donations // 10)),
     "latency": lambda base, donations: latency.measure(base, latency.SECONDS * donations / DONATIONS),
     "streams": lambda base, _: streams.measure(base),
+    "audience": lambda base, donations: audience.measure(base, audience.SECONDS * donations / DONATIONS),
     "snapshot": lambda base, donations: snapshot.measure(base, max(1_000, donations // 5)),
     "stored": lambda base, donations: stored.measure(base, donations * 5, donations * 3 // 10),
     "memory": lambda base, donations: memory.measure(base, memory.SECONDS * donations / DONATIONS),

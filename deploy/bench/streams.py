@@ -40,7 +40,7 @@ async def measure(base: Base, seconds: float = SECONDS, streams: int = STREAMS) 
         cpu = meter.end()
         memory = meters.memory_mb(pids)
         seen = await scene.close_screens()
-    _judge(result, seen, begun_ns, seconds)
+    judge(result, seen, begun_ns, seconds)
     result.details |= {"cpu_cores": cpu, "memory_mb": memory, "reconnects": seen.reconnects}
     if meters.held_up_by_load(cpu, ["screens"]):
         result.notes.append("the process with the screens took a whole core: the lag is partly its own")
@@ -74,27 +74,31 @@ def _grown(state: CampaignState, donations: int) -> CampaignState:
     )
 
 
-def _judge(result: Result, seen: Seen, begun_ns: int, seconds: float) -> None:
-    """Every frame made between the first and the last must be at every stream."""
+def judge(
+    result: Result, seen: Seen, begun_ns: int, seconds: float, *, p99_ms: float = LAG_P99_MS, name: str = ""
+) -> None:
+    """Every frame made between the first and the last must be at every stream, 99 % of them within `p99_ms`.
+
+    The figures get `name` before theirs; frames are counted over `seconds` from `begun_ns`.
+    """
     arrived: Counter[int] = Counter(
         version for stream in seen.arrivals for version, at_ns in stream if at_ns >= begun_ns
     )
     lags_ms = sorted(_lags_ms(seen, begun_ns))
     wanted = len(arrived) * len(seen.arrivals)
     share = 100 * sum(arrived.values()) / wanted if wanted else 0.0
-    result.figures = [
-        Figure("frames a second", len(arrived) / seconds, "/s"),
-        Figure("frames delivered", share, "%", 100.0),
-        Figure("lag p50", percentile(lags_ms, 0.5), "ms", None, "lower"),
-        Figure(
-            "lag p99", percentile(lags_ms, 0.99), "ms", LAG_P99_MS, "lower", f"worst {lags_ms[-1]:.0f} ms"
-        ),
+    worst = f"worst {lags_ms[-1]:.0f} ms"
+    result.figures += [
+        Figure(f"{name}frames a second", len(arrived) / seconds, "/s"),
+        Figure(f"{name}frames delivered", share, "%", 100.0),
+        Figure(f"{name}lag p50", percentile(lags_ms, 0.5), "ms", None, "lower"),
+        Figure(f"{name}lag p99", percentile(lags_ms, 0.99), "ms", p99_ms, "lower", worst),
     ]
     newest = max(seen.frames)
     late = sum(1 for stream in seen.arrivals if stream[-1][0] != newest)
     if late:
-        result.wrong.append(f"{late} of {len(seen.arrivals)} streams did not show the last number")
-    result.details = {"streams": len(seen.arrivals), "frames": len(arrived)}
+        result.wrong.append(f"{name}{late} of {len(seen.arrivals)} streams did not show the last number")
+    result.details |= {f"{name}streams": len(seen.arrivals), f"{name}frames": len(arrived)}
 
 
 def _lags_ms(seen: Seen, begun_ns: int) -> list[float]:

@@ -1,8 +1,9 @@
 """The feed of one campaign: which frames go out when, and what a stream gets that was away. Without I/O.
 
-A frame is made at most every FRAME_S; changes in between are coalesced into the next, for a state is a
-whole, not a difference. Frames are numbered from 1 in this process; a stream's cursor is the number of the
-last one it has. The ids on the wire are versions (proof.py), which every process gives alike.
+A frame is made at most every FRAME_S, less often where very many look on (frame_s); changes in between are
+coalesced into the next, for a state is a whole, not a difference. Frames are numbered from 1 in this process;
+a stream's cursor is the number of the last one it has. The ids on the wire are versions (proof.py), which
+every process gives alike.
 """
 
 from abc import ABC, abstractmethod
@@ -14,9 +15,19 @@ from services.reporting.totals import CampaignState
 
 FRAME_S: Final = 0.1
 """At most ten frames a second."""
+FULL_PACE_STREAMS: Final = 2_500
+"""So many streams of one process get ten frames a second."""
+WRITES_PER_S: Final = 20_000
+"""With more streams than that, frames are fewer, so that each of them reaches every stream: 5,000 get four a
+second. A process that tried more on a shared core would fall behind by seconds (shanliu bench audience)."""
 RING_FRAMES: Final = 50
 """Frames kept for those who missed some: five seconds at full pace. Whoever is further behind gets the latest
 state instead, which is shorter than the frames it stands for."""
+
+
+def frame_s(streams: int) -> float:
+    """Seconds from one frame to the next when a process has so many streams open."""
+    return FRAME_S if streams <= FULL_PACE_STREAMS else streams / WRITES_PER_S
 
 
 class Frames(ABC):
@@ -77,11 +88,13 @@ class Feed(Frames):
         self.newest = state
         return True
 
-    def due_in_s(self, now_s: float) -> float | None:
-        """Seconds until the next frame may go out (0: at once); None: there is nothing new to send."""
+    def due_in_s(self, now_s: float, streams: int = 0) -> float | None:
+        """Seconds until the next frame may go out to so many streams (0: at once); None: there is nothing new
+        to send.
+        """
         if self.newest is self._sent:
             return None
-        return max(0.0, self._sent_at_s + FRAME_S - now_s)
+        return max(0.0, self._sent_at_s + frame_s(streams) - now_s)
 
     def advance(self, now_s: float) -> bytes:
         """Make the frame that leads from the last one to the newest state."""

@@ -150,11 +150,11 @@ class Hub:
                 metrics.TOTALS_TAKEN.labels(outcome).inc()
 
     def _schedule(self, campaign_id: str, feed: Feed) -> None:
-        """Send at once after a pause, else at the end of the current tenth of a second."""
+        """Send at once after a pause, else when the next frame is due."""
         if campaign_id in self._timers:
             return
         loop = asyncio.get_running_loop()
-        due_in_s = feed.due_in_s(loop.time())
+        due_in_s = feed.due_in_s(loop.time(), self.open_streams)
         if due_in_s == 0:
             self._send(campaign_id, feed)
         elif due_in_s is not None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deploy.bench import catchup, intake, latency, notices, pipeline, reconcile, streams, webhooks
+from deploy.bench import audience, catchup, intake, latency, notices, pipeline, reconcile, streams, webhooks
 from deploy.bench.donations import Series
 from deploy.bench.ground import Base
 from deploy.bench.latency import latency_of
@@ -20,6 +20,7 @@ SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
     "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1),
     "http": lambda base: intake.measure(base, requests=300, rounds=1),
     "latency": lambda base: latency.measure(base, seconds=0.5, streams=5),
+    "audience": lambda base: audience.measure(base, seconds=0.5, audiences=(20,)),
     "streams": lambda base: streams.measure(base, seconds=2.0, streams=20),
     "webhooks": lambda base: webhooks.measure(base, webhooks=100, partners=5),
     "catchup": lambda base: catchup.measure(base, waiting=3_000),

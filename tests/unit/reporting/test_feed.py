@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reporting.feed import FRAME_S, RING_FRAMES, Feed
+from services.reporting.feed import FRAME_S, RING_FRAMES, WRITES_PER_S, Feed, frame_s
 from services.reporting.frames import change_frame, snapshot_frame
 from tests.services.reporting.builders import EVENING, state
 
@@ -58,6 +58,13 @@ def test_the_first_change_goes_out_at_once_and_the_next_within_a_tenth_of_a_seco
     assert feed.due_in_s(50.02) is not None
     assert 0 < (feed.due_in_s(50.02) or 0) <= FRAME_S
     assert feed.due_in_s(50.0 + FRAME_S) == 0
+
+
+@given(st.integers(0, 100_000))
+def test_very_many_streams_get_fewer_frames_and_never_more_than_a_process_can_write(streams: int) -> None:
+    assert frame_s(streams) >= FRAME_S
+    assert streams / frame_s(streams) <= max(WRITES_PER_S, 2_500 / FRAME_S)
+    assert (frame_s(2_500), frame_s(5_000)) == (0.1, 0.25), "ten and four a second"
 
 
 def test_changes_within_a_tenth_of_a_second_are_one_frame() -> None:
