@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.broker import Publisher, PublishFailed
 from shared.events import CONTENT_TYPE_HEADER, Event, EventData
+from shared.measured import Measured
 
 log = structlog.get_logger(__name__)
 
-OLDEST_SECONDS = Gauge(
+OLDEST_SECONDS = Measured(
     "shanliu_outbox_oldest_seconds", "Age of the oldest event not yet published, in seconds; 0: none waits"
 )
 POLL_S: Final = 0.5
