@@ -314,11 +314,17 @@ def _bounded(listening: socket.socket) -> socket.socket:
     return listening
 
 
-def run(name: str, create: Callable[[], FastAPI], settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT; then stop within ten seconds."""
+def run(
+    name: str,
+    create: Callable[[], FastAPI],
+    settings: ServiceSettings,
+    http: type[asyncio.Protocol] | Literal["auto"] = "auto",
+) -> None:
+    """Serve until SIGTERM or SIGINT; then stop within ten seconds. `http`: not uvicorn's own protocol."""
     logs.configure(name, settings.log_level)
     config = uvicorn.Config(
         create(),
+        http=http,
         host=settings.http_host,
         port=settings.http_port,
         log_config=None,

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from services.reporting.app import create_app
+from services.reporting.connection import StreamProtocol
 from services.reporting.rebuild import WorkersRunning, rebuild
 from services.reporting.settings import Settings
 from shared import service
@@ -23,7 +24,7 @@ def main() -> None:
         except WorkersRunning as error:
             raise SystemExit(str(error)) from error
     elif command == "serve":
-        service.run("reporting", lambda: create_app(settings), settings)
+        service.run("reporting", lambda: create_app(settings), settings, StreamProtocol)
     else:
         raise SystemExit(f"unknown command {command!r}: serve, migrate or rebuild")
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Receive, Scope, Send
 
 from services.reporting import metrics
+from services.reporting.connection import AtOnce, Chunks, at_once
 from services.reporting.hub import Hub, Stream, TooManyStreams
 from shared.problems import Problem
 
@@ -34,6 +35,7 @@ class StreamEndpoint:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._chunks = Chunks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream what `open` gives. 404: it is unknown; 503: too many streams, or stopping."""
@@ -41,7 +43,7 @@ class StreamEndpoint:
             if self._hub.stopping:
                 raise TooManyStreams
             async with self.open(scope) as stream:
-                await _serve(stream, self._hub, receive, send)
+                await _serve(stream, self._hub, at_once(scope, self._chunks), receive, send)
         except KeyError:
             await self.unknown(scope).to_response()(scope, receive, send)
         except TooManyStreams:
@@ -84,7 +86,7 @@ def _resume_version(scope: Scope) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
 
 
-async def _serve(stream: Stream, hub: Hub, receive: Receive, send: Send) -> None:
+async def _serve(stream: Stream, hub: Hub, past_asgi: AtOnce | None, receive: Receive, send: Send) -> None:
     message: MutableMapping[str, Any] = {"type": "http.response.body", "body": b"", "more_body": True}
 
     async def write(frames: bytes) -> None:
@@ -95,7 +97,7 @@ async def _serve(stream: Stream, hub: Hub, receive: Receive, send: Send) -> None
     await write(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 - spread, not a secret
     leaving = asyncio.create_task(_close_when_left(stream, receive))
     try:
-        await stream.run(write)
+        await stream.run(write, past_asgi)
     except TimeoutError:
         metrics.STREAMS_ENDED.labels("slow").inc()
         return  # the server closes a connection whose answer is left unfinished
