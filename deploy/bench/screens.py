@@ -5,6 +5,7 @@ afterwards, so that a thousand streams of ten frames a second cost a part of a c
 """
 
 import asyncio
+import gc
 import json
 import re
 import signal
@@ -138,6 +139,7 @@ async def main(url: str, streams: int, ready: Callable[[], None]) -> Audience:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it would look through all that was seen, again and again, in the frames' time
     to = Path(sys.argv[3])
     seen = uvloop.run(main(sys.argv[1], int(sys.argv[2]), to.with_suffix(".ready").touch))
     found = {"arrivals": seen.arrivals, "frames": seen.frames, "reconnects": seen.reconnects}
