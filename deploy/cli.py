@@ -458,8 +458,8 @@ def bench(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="pipeline, http, latency, streams, audience, snapshot, stored, memory, guardrail, catchup,"
-            " reconcile, notices, webhooks; or all."
+            help="pipeline, http, latency, streams, audience, snapshot, stored, memory, guardrail,"
+            " console, catchup, reconcile, notices, webhooks; or all."
         ),
     ] = None,
     donations: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Size of each.")] = 200_000,

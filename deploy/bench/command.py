@@ -11,6 +11,7 @@ from rich.console import Console
 from deploy.bench import (
     audience,
     catchup,
+    console,
     guardrail,
     intake,
     latency,
@@ -41,6 +42,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "stored": lambda base, donations: stored.measure(base, donations * 5, donations * 3 // 10),
     "memory": lambda base, donations: memory.measure(base, memory.SECONDS * donations / DONATIONS),
     "guardrail": lambda base, donations: guardrail.measure(base, donations * 5),
+    "console": lambda base, donations: console.measure(base, donations * 5),
     "catchup": lambda base, donations: catchup.measure(base, donations * 3 // 2),
     "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
     "notices": lambda base, donations: notices.measure(base, donations // 10),

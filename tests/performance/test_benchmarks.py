@@ -6,7 +6,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deploy.bench import audience, catchup, intake, latency, notices, pipeline, reconcile, streams, webhooks
+from deploy.bench import (
+    audience,
+    catchup,
+    console,
+    intake,
+    latency,
+    notices,
+    pipeline,
+    reconcile,
+    streams,
+    webhooks,
+)
 from deploy.bench.donations import Series
 from deploy.bench.ground import Base
 from deploy.bench.latency import latency_of
@@ -18,6 +29,7 @@ pytestmark = pytest.mark.performance
 
 SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
     "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1),
+    "console": lambda base: console.measure(base, 1_000, visits=1),
     "http": lambda base: intake.measure(base, requests=300, rounds=1),
     "latency": lambda base: latency.measure(base, seconds=0.5, streams=5),
     "audience": lambda base: audience.measure(base, seconds=0.5, audiences=(20,)),
