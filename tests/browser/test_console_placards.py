@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 GALA, LATE = "placards-gala", "placards-late"
 WORDS = (
     "[...document.querySelectorAll('[data-text], th, label, option, summary, .figure, .filter, .actions')]"
-    ".filter(e => !e.closest('#filter-campaign_id')).map(e => e.textContent).join()"
+    ".filter(e => !e.closest('#filter-campaign_id') && !e.querySelector('#filter-campaign_id'))"
+    ".map(e => e.textContent).join()"
 )
 SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
 

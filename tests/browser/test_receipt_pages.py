@@ -77,7 +77,7 @@ async def papers(chromium_path: str, databases: Databases) -> AsyncIterator[Pape
     listener = socket.create_server(("127.0.0.1", 0))
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
     async with database.disposing(engine):
-        place = cast("Place", SimpleNamespace(engine=engine))
+        place = cast("Place", SimpleNamespace(engine=engine, settings=SimpleNamespace(partitions=1)))
         books = await receipt_books(place)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
