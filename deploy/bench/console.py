@@ -32,7 +32,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "tonight": (
         "/",
         "/api/reporting/v1/operations",
-        "/api/console/v1/health",
+        "/api/console/health",
         "/api/reporting/v1/campaigns",
         f"/api/reporting/v1/campaigns/{CAMPAIGN}/minutes",
     ),
@@ -76,8 +76,8 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "disclosure": ("/disclosure", "/api/campaign/v1/disclosure/calendar?limit=50"),
     "channels": ("/channels", "/api/donation/v1/channels"),
     "partners": ("/partners", "/api/notification/v1/webhook-endpoints?limit=50"),
-    "audit": ("/audit", "/api/console/v1/audit?limit=50"),
-    "accounts": ("/accounts", "/api/console/v1/accounts?limit=50"),
+    "audit": ("/audit", "/api/console/audit?limit=50"),
+    "accounts": ("/accounts", "/api/console/accounts?limit=50"),
 }
 """What each page asks for. `{day}` and `{donation_id}`: of one donation among those stored."""
 
