@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.3
 WAIT_S: Final = 600
 """A file of 100,000 lines is checked within 40 s; what takes longer than this is looked at again later."""
+LINE_MAX: Final = 1_000
+FILE_WIDTH: Final = 24
+"""Columns of a list; a longer name goes on in the next line."""
 WORDS: Final = {
     "uploaded": "waits to be checked",
     "checked": "checked: confirm or discard it",
@@ -97,11 +100,9 @@ def statement_list(
     for column in ("number", "channel", "file", "state", "donations", "yuan", "bad", "uploaded (UTC)"):
         right = column in {"number", "donations", "yuan", "bad"}
         table.add_column(
-            column,
-            justify="right" if right else "left",
-            no_wrap=column not in ("file", "channel"),
-            overflow="fold",
+            column, justify="right" if right else "left", no_wrap=column != "file", overflow="fold"
         )
+    table.columns[2].max_width = FILE_WIDTH
     for each in found["items"]:
         preview = each["preview"]
         new = preview["donations"] if preview else None
@@ -115,6 +116,9 @@ def statement_list(
             str(preview["bad"]) if preview else "",
             each["uploaded_at"][:16].replace("T", " "),
         )
+    # A number or a name that is cut is a wrong one: rather a line that is longer than the terminal.
+    whole = answers.measure(table, options=answers.options.update(width=LINE_MAX)).maximum
+    answers.width = max(answers.width, whole)
     answers.print(table)
     if found["next"] is not None:
         say(f"older ones: --before {found['next']}")
