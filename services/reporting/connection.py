@@ -41,10 +41,10 @@ class Chunks:
 
 def at_once(scope: Scope, chunks: Chunks) -> AtOnce | None:
     """How a streamed answer to this request is written past ASGI, once its head has been sent; None: the
-    server does not offer it, or the answer is not in chunks.
+    server does not offer it, or the answer has no chunks (HTTP/1.0, HEAD).
     """
     connection: StreamProtocol | None = scope.get("extensions", {}).get(EXTENSION)
-    if connection is None or scope.get("http_version") != "1.1":
+    if connection is None or scope["http_version"] != "1.1" or scope["method"] != "GET":
         return None
 
     def write(frames: bytes) -> bool:

@@ -61,9 +61,9 @@ class Screen:
         self.got = b""
 
     @classmethod
-    async def open(cls, port: int, version: str = "1.1") -> "Screen":
+    async def open(cls, port: int, version: str = "1.1", method: str = "GET") -> "Screen":
         screen = cls(*await asyncio.open_connection("127.0.0.1", port))
-        screen.writer.write(f"GET /{GALA} HTTP/{version}\r\nhost: here\r\n\r\n".encode())
+        screen.writer.write(f"{method} /{GALA} HTTP/{version}\r\nhost: here\r\n\r\n".encode())
         await screen.read_to(HEAD)
         return screen
 
@@ -152,6 +152,19 @@ async def test_what_need_not_be_in_chunks_goes_by_asgi(hub: Hub) -> None:
         assert endpoint.messages == opened + 1
         screen.writer.close()
         await until(lambda: hub.open_streams == 0)
+
+
+async def test_who_asks_for_the_head_alone_gets_no_frame(hub: Hub) -> None:
+    async with served(hub, StreamProtocol) as (port, endpoint):
+        asked = await Screen.open(port, method="HEAD")
+        await idle(hub)
+        opened = endpoint.messages
+        hub.offer([state(1)])
+        await until(lambda: endpoint.messages == opened + 1)
+        asked.writer.write_eof()
+        hub.stop()
+        assert asked.got.partition(HEAD)[2] + await asked.reader.read() == b""
+        asked.writer.close()
 
 
 async def test_a_screen_that_takes_nothing_is_given_up_and_holds_up_no_other(
