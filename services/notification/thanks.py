@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
-from functools import cache
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
 
-import jinja2
-
 from services.notification.couriers import mime
+from services.notification.templated import parts_of
 from shared.money import format_yuan
 
 DONATION_HEADER: Final = "X-Shanliu-Donation-Id"
@@ -100,8 +98,7 @@ def compose(thanks: Thanks, envelope: Envelope) -> bytes:
     title = one_line(thanks.campaign.title, TITLE_MAX)
     subject = f"感谢您的捐赠：{title} / Thank you for your donation"
     values = {**_values(thanks, title), "unsubscribe": envelope.unsubscribe}
-    text = _templates().get_template("thanks.txt").render(values)
-    html = _templates().get_template("thanks.html").render(values)
+    text, html = parts_of("thanks", values)
     head = mail_head(envelope, subject, "zh-CN, en", message_id(thanks.donation_id))
     return mime.mail({**head, DONATION_HEADER: str(thanks.donation_id)}, text=text, html=html)
 
@@ -142,15 +139,3 @@ def _values(thanks: Thanks, title: str) -> dict[str, str | None]:
         "contact": one_line(campaign.contact, TITLE_MAX),
         "query_method": one_line(campaign.query_method, 2 * TITLE_MAX),
     }
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("services.notification"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -52,7 +52,7 @@ from shared.access import require
 from shared.broker import PublishFailed
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
-from shared.run_once import Answer, Runner
+from shared.run_once import Answer, Runner, Work
 from shared.strict_json import StrictJsonRoute
 
 READING: Final = [Depends(require("viewer", "desk", "finance"))]
@@ -163,10 +163,7 @@ async def reverse(
         asked = await commands.reverse(connection, sent.person, donation_id, body)
         return Answer.of(202, asked)
 
-    response = await sent.run(work)
-    with suppress(SQLAlchemyError, OSError, TimeoutError, PublishFailed):  # it is sent soon
-        await sent.parts.sender.send()
-    return response
+    return await _sent_on(sent, work)
 
 
 @router.post(
@@ -189,10 +186,7 @@ async def withdraw_consent(
         asked = await consent.withdraw(connection, sent.person, donation_id, body.reason)
         return Answer.of(202, asked)
 
-    response = await sent.run(work)
-    with suppress(SQLAlchemyError, OSError, TimeoutError, PublishFailed):  # it is sent soon
-        await sent.parts.sender.send()
-    return response
+    return await _sent_on(sent, work)
 
 
 # ---------------------------------------------------------------- held
@@ -276,6 +270,14 @@ async def resolve(
 
 
 # ---------------------------------------------------------------- lists
+
+
+async def _sent_on(sent: Sent, work: Work) -> Response:
+    """Do what was asked for and tell intake of it; when that can't be now, the worker does it soon."""
+    response = await sent.run(work)
+    with suppress(SQLAlchemyError, OSError, TimeoutError, PublishFailed):
+        await sent.parts.sender.send()
+    return response
 
 
 def _known(sought: Sought) -> dict[str, Any]:

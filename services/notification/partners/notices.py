@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
-from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import jinja2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +23,7 @@ from services.notification.live import add_notice
 from services.notification.partners.metrics import NOTICES
 from services.notification.partners.schedule import Notice
 from services.notification.quiet import SHANGHAI
+from services.notification.templated import parts_of
 from services.notification.thanks import one_line
 
 SENDER: Final = "webhooks"
@@ -120,18 +119,5 @@ def compose(due: Due, *, sender: Address, now: datetime) -> bytes:
         "waiting": due.waiting,
         "exhausted": due.exhausted,
     }
-    text_part = _templates().get_template("partner_notice.txt").render(values)
-    html = _templates().get_template("partner_notice.html").render(values)
+    text_part, html = parts_of("partner_notice", values)
     return mime.mail(head, text=text_part, html=html)
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("services.notification"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

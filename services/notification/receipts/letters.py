@@ -9,13 +9,11 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.utils import format_datetime
 from enum import StrEnum
-from functools import cache
 from typing import Final
 from uuid import UUID
 
-import jinja2
-
 from services.notification.couriers import mime
+from services.notification.templated import parts_of
 from services.notification.thanks import SHANGHAI, TITLE_MAX, greeted_as, one_line
 from shared.money import format_yuan
 
@@ -72,8 +70,7 @@ def compose(mail: ReceiptMail, sender: Address, recipient: str, now: datetime) -
         "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday note in return
         RECEIPT_HEADER: mail.number,
     }
-    text = _templates().get_template("receipt.txt").render(values)
-    html = _templates().get_template("receipt.html").render(values)
+    text, html = parts_of("receipt", values)
     return mime.mail(head, text=text, html=html)
 
 
@@ -90,15 +87,3 @@ def _values(mail: ReceiptMail) -> dict[str, str | None]:
         "at": mail.at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M"),
         "check_address": mail.check_address,
     }
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("services.notification"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
