@@ -82,6 +82,8 @@ bench: $(RUN_STAMP) ## the pipeline against a bare loop doing the same writes, s
 SHANLIU_IMAGE ?= shanliu:local
 SHANLIU_SECRETS ?= $(CURDIR)/deploy/secrets
 COMPOSE := docker compose -f deploy/compose.yaml
+WATCHING := -f deploy/compose.observability.yaml
+OBSERVED ?=
 export SHANLIU_IMAGE SHANLIU_SECRETS
 
 # Dated by the commit: the same commit, the same layer.
@@ -91,14 +93,14 @@ image: ## build the one image of all services (SHANLIU_IMAGE=name:tag, ARGS="--s
 	    --build-arg REVISION=$$commit --build-arg CREATED=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
 	    --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) $(ARGS) .
 
-compose-up: ## start everything in containers (after `make image`); returns when all are ready
+compose-up: ## start everything in containers (after `make image`); OBSERVED=1: with Prometheus and Grafana
 	@mkdir -p $(SHANLIU_SECRETS)
 	@docker run --rm --network none --read-only --user $$(id -u):$$(id -g) -v $(SHANLIU_SECRETS):/secrets \
 	    $(SHANLIU_IMAGE) shanliu secrets /secrets
-	@$(COMPOSE) up --detach --wait $(ARGS)
+	@$(COMPOSE) $(if $(filter-out 0,$(OBSERVED)),$(WATCHING)) up --detach --wait $(ARGS)
 
 compose-down: ## stop the containers; their data stay (ARGS=--volumes deletes them)
-	@$(COMPOSE) down $(ARGS)
+	@$(COMPOSE) $(WATCHING) down $(ARGS)
 
 # ---------------------------------------------------------------- work
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11

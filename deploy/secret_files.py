@@ -63,6 +63,7 @@ def _texts(credentials: Credentials, server: str) -> Mapping[str, str]:
         "channel_key": credentials.channel_key,
         "webhook_key": credentials.webhook_key,
         "address_key": address_key(credentials.channel_key),
+        "grafana_password": credentials.grafana_admin,
     }
 
 

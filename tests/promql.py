@@ -4,6 +4,7 @@ The parser judges the grammar and the types; here it is judged whether each name
 that is matched, grouped or printed is one of that metric's, and whether two sides can ever meet.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ FOREIGN: Final[dict[str, Labels]] = dict.fromkeys(
     SCRAPED,
 )
 """Prometheus' own, and the client library's."""
+
+
+def as_grafana_asks(expression: str) -> str:
+    """A panel's expression, with every choice open."""
+    return re.sub(r"\$(job|channel)\b", ".*", expression.replace("$__rate_interval", "1m"))
 
 
 class WrongQuery(Exception):

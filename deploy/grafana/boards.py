@@ -9,6 +9,7 @@ from deploy.grafana.panels import Board, Choice, Limits, Panel, Unit
 FOLDER: Final = Path(__file__).parent / "dashboards"
 OLDEST_UNREAD: Final = 'shanliu_consumer_oldest_unread_seconds{group="donation-worker"}'
 UNMATCHED_FEN: Final = "shanliu_reconciliation_unmatched_fen"
+CONFLICTED: Final = 'shanliu_intake_records_total{outcome="conflicted"}'
 OF_JOB: Final = '{job=~"$job"}'
 OF_CHANNEL: Final = '{channel=~"$channel"}'
 
@@ -140,8 +141,8 @@ GALA: Final = Board(
                     "Held now; conflicts and dead letters of the last 15 minutes",
                     {
                         "sum(max by (channel) (shanliu_reporting_held_donations))": "held",
-                        'sum(increase(shanliu_intake_records_total{outcome="conflicted"}[15m]))': "conflicts",
-                        "sum(increase(shanliu_dead_letters_total[15m]))": "dead letters",
+                        f"sum(increase({CONFLICTED}[15m])) or vector(0)": "conflicts",
+                        "sum(increase(shanliu_dead_letters_total[15m])) or vector(0)": "dead letters",
                     },
                     "short",
                 ),

@@ -55,6 +55,8 @@ class Credentials(BaseModel):
     databases: dict[str, str] = Field(default_factory=dict)
     channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     webhook_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+    grafana_admin: str = Field(default_factory=_token)
+    """Of containers alone: the local stack has no Grafana."""
     operators: dict[str, str] = Field(default_factory=dict)
     console_key: dict[str, Any] = Field(default_factory=_signing_key)
     """The console's private key, a JWK."""

@@ -10,18 +10,18 @@ import pytest
 
 ASK_S = 10
 IMAGES = (os.environ.get("SHANLIU_IMAGE") or "shanliu:local", "apache/kafka:4.3.0", "postgres:18")
+PROMETHEUS = "prom/prometheus"
+"""Any version of it: the pinned one is for those who run it (deploy/compose.observability.yaml)."""
+
+
+def _docker(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=ASK_S, check=False)
 
 
 def _lacking() -> str | None:
     """Why containers can't be started; None when they can."""
     try:
-        asked = subprocess.run(
-            ["docker", "image", "inspect", "--format", "there", *IMAGES],
-            capture_output=True,
-            text=True,
-            timeout=ASK_S,
-            check=False,
-        )
+        asked = _docker("image", "inspect", "--format", "there", *IMAGES)
     except (OSError, subprocess.TimeoutExpired):
         return "there is no Docker here"
     if "Cannot connect" in asked.stderr or "permission denied" in asked.stderr:
@@ -31,10 +31,23 @@ def _lacking() -> str | None:
     return None
 
 
+def prometheus_image() -> str | None:
+    """An image of Prometheus that is here; None when there is none."""
+    listed = _docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", PROMETHEUS).stdout.split()
+    named = os.environ.get("PROMETHEUS_IMAGE")
+    return named or next((image for image in listed if not image.endswith(":<none>")), None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests of containers out where none can be started, and say so loudly."""
     wanted = [item for item in items if item.get_closest_marker("containers")]
-    if not wanted or (reason := _lacking()) is None:
+    if not wanted:
+        return
+    reason = _lacking()
+    if reason is None and prometheus_image() is None:
+        wanted = [item for item in wanted if "prometheus" in getattr(item, "fixturenames", ())]
+        reason = f"no image {PROMETHEUS} is here"
+    if reason is None or not wanted:
         return
     warnings.warn(f"CONTAINERS NOT TRIED, {len(wanted)} tests left out: {reason}", stacklevel=1)
     config.hook.pytest_deselected(items=wanted)

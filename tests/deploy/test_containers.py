@@ -3,6 +3,8 @@ the images are there (tests/deploy/conftest.py tells when it was left out, and w
 """
 
 import asyncio
+import contextlib
+import itertools
 import json
 import logging
 import os
@@ -11,38 +13,45 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 import yaml
 
 from deploy.evening import signature_headers
+from deploy.grafana.boards import BOARDS
 from deploy.local.credentials import Credentials
 from deploy.local.layout import SERVICES as EVENT_SERVICES
 from deploy.local.layout import Home, unused_ports
 from deploy.local.services import SERVICES, Wiring
 from deploy.screen import Screen
 from deploy.secret_files import write_secrets
+from tests.deploy.conftest import prometheus_image
+from tests.promql import as_grafana_asks
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "deploy" / "compose.yaml"
+WATCHING = ROOT / "deploy" / "compose.observability.yaml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 UP_S = 300
 FIRST_DONATION_S = 180
 """A minute is the goal where nothing else runs (docs/containers.md says what was measured)."""
 
 
-def _declared() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text("utf-8"))
-    return loaded
+def _declared(part: str) -> dict[str, Any]:
+    """What the two files say together of services, secrets, …"""
+    loaded = [yaml.safe_load(path.read_text("utf-8"))[part] for path in (COMPOSE, WATCHING)]
+    return {name: said for each in loaded for name, said in each.items()}
 
 
-CONTAINERS: Mapping[str, dict[str, Any]] = _declared()["services"]
-PUBLISHED = ("donation", "notification", "reporting", "console", "mail")
+CONTAINERS: Mapping[str, dict[str, Any]] = _declared("services")
+WATCHERS = ("prometheus", "grafana")
+PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *WATCHERS)
 
 # ---------------------------------------------------------------- what the files say
 
@@ -72,7 +81,34 @@ def test_only_what_people_and_channels_reach_has_a_port_and_it_is_on_loopback(na
 
 def test_images_are_ours_or_official_ones_of_one_version() -> None:
     images = {container["image"] for container in CONTAINERS.values()}
-    assert images == {"${SHANLIU_IMAGE:-shanliu:local}", "apache/kafka:4.3.0", "postgres:18"}
+    assert images == {
+        "${SHANLIU_IMAGE:-shanliu:local}",
+        "apache/kafka:4.3.0",
+        "postgres:18",
+        "${PROMETHEUS_IMAGE:-prom/prometheus:v3.13.2}",
+        "${GRAFANA_IMAGE:-grafana/grafana:13.2.3}",
+    }
+
+
+def test_who_watches_is_given_its_files_alone_and_keeps_what_it_has_seen_within_bounds() -> None:
+    mounted = {
+        name: dict(volume.split(":", 1) for volume in CONTAINERS[name]["volumes"]) for name in WATCHERS
+    }
+    files = {name: {at: to for at, to in each.items() if at[0] == "."} for name, each in mounted.items()}
+    for each in files.values():
+        for at, to in each.items():
+            assert (COMPOSE.parent / at).is_dir()
+            assert to.endswith(":ro")
+    told = CONTAINERS["prometheus"]["command"]
+    assert any(option.startswith("--storage.tsdb.retention.size=") for option in told)
+    assert not any("enable-admin-api" in option or "enable-lifecycle" in option for option in told)
+    assert f"--config.file={files['prometheus']['./prometheus'][:-3]}/prometheus.yml" in told
+    grafana = CONTAINERS["grafana"]["environment"]
+    assert files["grafana"]["./grafana/dashboards"] == f"{grafana['SHANLIU_DASHBOARDS']}:ro"
+    assert grafana["PROMETHEUS_URL"] == "http://prometheus:9090"
+    assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
+    assert CONTAINERS["grafana"]["secrets"] == ["grafana_password"]
+    assert "secrets" not in CONTAINERS["prometheus"]
 
 
 def test_each_process_of_the_local_stack_is_a_container_with_the_same_settings(tmp_path: Path) -> None:
@@ -120,7 +156,7 @@ def test_every_secret_that_is_named_is_made_and_none_is_in_the_repository(tmp_pa
     again = {path.name: path.read_bytes() for path in folder.iterdir()}
     write_secrets(folder, "postgres:5432")
 
-    assert {Path(each["file"]).name for each in _declared()["secrets"].values()} == set(made)
+    assert {Path(each["file"]).name for each in _declared("secrets").values()} == set(made)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == again
@@ -152,10 +188,11 @@ class Containers:
     environment: Mapping[str, str]
     ports: Mapping[str, int]
     begun: float
+    ready_s: float = 0.0
 
     def compose(self, *arguments: str, told: str | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["docker", "compose", "-p", self.project, "-f", str(COMPOSE), *arguments],
+            ["docker", "compose", "-p", self.project, "-f", str(COMPOSE), "-f", str(WATCHING), *arguments],
             env={**os.environ, **self.environment},
             input=told,
             capture_output=True,
@@ -176,14 +213,16 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     environment = {
         "SHANLIU_SECRETS": str(folder),
         **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
+        "PROMETHEUS_IMAGE": prometheus_image() or "",
     }
     credentials = Credentials.load_or_make(Home(folder).secrets_file)
     project = f"shanliu-test-{secrets.token_hex(4)}"
     started = Containers(project, credentials, environment, ports, time.monotonic())
     try:
-        up = started.compose("up", "--detach", "--wait", "--quiet-pull")
+        ours = [name for name in CONTAINERS if name not in {*WATCHERS, "cli"}]
+        up = started.compose("up", "--detach", "--wait", "--quiet-pull", *ours)
         assert up.returncode == 0, f"{up.stderr[-2000:]}\n{started.compose('logs', '--tail', '20').stdout}"
-        yield started
+        yield replace(started, ready_s=time.monotonic() - started.begun)
     finally:
         started.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
@@ -197,24 +236,24 @@ shanliu channel add hall --title 示例渠道 --json
 """
 
 
-@pytest.mark.containers
-async def test_the_first_donation_is_on_the_screen_soon_after_the_start(
-    containers: Containers,
-) -> None:
-    ready_s = time.monotonic() - containers.begun
+@pytest.fixture(scope="module")
+def hall(containers: Containers) -> str:
+    """A campaign that is launched, and a channel: the secret that it signs with."""
     tokens = containers.credentials.operators
-    made = await asyncio.to_thread(
-        containers.compose,
+    made = containers.compose(
         *("run", "--rm", "-T", "-e", f"ADMINISTRATOR={tokens['administrator']}"),
         *("-e", f"DESK={tokens['desk.lin']}", "cli", "bash", "-c", SET_UP),
         told=(ROOT / "docs" / "campaigns" / "gala.json").read_text("utf-8"),
     )
     assert made.returncode == 0, made.stderr
-    screen = Screen(f"{containers.url('reporting')}/v1/campaigns/gala-2027/stream")
-    following = asyncio.create_task(screen.follow())
+    secret: str = json.loads(made.stdout)["secret"]
+    return secret
+
+
+async def give(containers: Containers, secret: str, transaction_id: str) -> None:
     body = json.dumps(
         {
-            "transaction_id": "first",
+            "transaction_id": transaction_id,
             "campaign_id": "gala-2027",
             "amount_fen": 12_345,
             "currency": "CNY",
@@ -222,17 +261,28 @@ async def test_the_first_donation_is_on_the_screen_soon_after_the_start(
             "donor": {"kind": "person", "display": "anonymous", "name": "某人"},
         }
     ).encode()
-    headers = signature_headers(json.loads(made.stdout)["secret"], body, "first", datetime.now(UTC))
+    headers = signature_headers(secret, body, transaction_id, datetime.now(UTC))
+    async with httpx.AsyncClient(base_url=containers.url("donation"), timeout=10) as http:
+        answer = await http.post("/v1/channels/hall/donations", content=body, headers=headers)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.containers
+async def test_the_first_donation_is_on_the_screen_soon_after_the_start(
+    containers: Containers, hall: str
+) -> None:
+    screen = Screen(f"{containers.url('reporting')}/v1/campaigns/gala-2027/stream")
+    following = asyncio.create_task(screen.follow())
     try:
-        async with httpx.AsyncClient(base_url=containers.url("donation"), timeout=10) as http:
-            answer = await http.post("/v1/channels/hall/donations", content=body, headers=headers)
-        assert answer.status_code == 202, answer.text
+        await give(containers, hall, "first")
         assert await screen.until(FIRST_DONATION_S, net_fen=12_345, donations=1)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
     shown_s = time.monotonic() - containers.begun
-    logging.getLogger(__name__).warning("all ready %.1f s, first donation %.1f s", ready_s, shown_s)
+    logging.getLogger(__name__).warning(
+        "all ready %.1f s, first donation %.1f s", containers.ready_s, shown_s
+    )
     proved = containers.compose("run", "--rm", "-T", "cli", "shanliu", "verify", "gala-2027", "--json")
     assert proved.returncode == 0, proved.stdout + proved.stderr
     assert shown_s <= FIRST_DONATION_S
@@ -261,3 +311,89 @@ def test_a_second_start_makes_nothing_anew(containers: Containers) -> None:
     again = containers.compose("run", "--rm", "-T", "init")
     assert again.returncode == 0, again.stderr
     assert "topics: 0 made, 8 there" in again.stdout + again.stderr
+
+
+# ---------------------------------------------------------------- Prometheus beside it
+
+QUIET: Final = {
+    "Payment companies' notices": "no payment company calls",
+    "Reconciled": "no bill has come",
+    "Open breaks": "no bill has come",
+    "Messages sent": "the donor left no address",
+    "Time of a message": "the donor left no address",
+    "Mail server's failures": "it did not fail",
+    "Partners called": "there is no partner",
+    "Time to a partner": "there is no partner",
+}
+"""Panels that have nothing to show of donations alone, and why. Every other one does."""
+
+
+@pytest.fixture(scope="module")
+def prometheus(containers: Containers) -> Iterator[httpx.Client]:
+    up = containers.compose("up", "--detach", "--wait", "--no-deps", "--quiet-pull", "prometheus")
+    assert up.returncode == 0, (
+        f"{up.stderr[-2000:]}\n{containers.compose('logs', 'prometheus').stdout[-2000:]}"
+    )
+    with httpx.Client(base_url=f"{containers.url('prometheus')}/api/v1", timeout=10) as http:
+        yield http
+
+
+def asked(prometheus: httpx.Client, path: str, **question: str) -> Any:
+    answer = prometheus.get(path, params=question).json()
+    assert answer["status"] == "success", f"{question}: {answer}"
+    return answer["data"]
+
+
+def empty_panels(prometheus: httpx.Client) -> dict[str, str]:
+    """Panels with a query that gives no number now, and that query."""
+    empty = {}
+    for board in BOARDS:
+        for panel in (panel for _, row in board.rows for panel in row):
+            for expression in panel.queries:
+                result = asked(prometheus, "query", query=as_grafana_asks(expression))["result"]
+                if not [sample for sample in result if sample["value"][1] != "NaN"]:
+                    empty[panel.title] = expression
+    return empty
+
+
+@pytest.mark.containers
+async def test_prometheus_reads_every_process_and_judges_every_rule(
+    containers: Containers, prometheus: httpx.Client
+) -> None:
+    async def all_read() -> bool:
+        targets = asked(prometheus, "targets")["activeTargets"]
+        judged = [rule for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
+        return (
+            {target["labels"]["job"] for target in targets} == {service.name for service in SERVICES}
+            and {target["health"] for target in targets} == {"up"}
+            and {rule["health"] for rule in judged} == {"ok"}
+        )
+
+    assert await until(all_read)
+    judged = [rule for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
+    written = [
+        rule
+        for name in ("recording.yaml", "alerts.yaml")
+        for group in yaml.safe_load((COMPOSE.parent / "prometheus" / name).read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+    names = [rule.get("record") or rule["alert"] for rule in written]
+    assert sorted(rule["name"] for rule in judged) == sorted(names)
+
+
+@pytest.mark.containers
+async def test_every_panel_has_something_to_show_of_an_evening(
+    containers: Containers, hall: str, prometheus: httpx.Client
+) -> None:
+    given = itertools.count()
+    empty: dict[str, str] = {}
+
+    async def all_shown() -> bool:
+        nonlocal empty
+        await give(containers, hall, f"evening-{next(given)}")
+        empty = empty_panels(prometheus)
+        return empty.keys() <= QUIET.keys()
+
+    with contextlib.suppress(TimeoutError):
+        await until(all_shown)
+    assert empty.keys() <= QUIET.keys(), empty

@@ -10,7 +10,7 @@ import yaml
 
 from deploy.grafana.boards import BOARDS, FOLDER, rendered
 from deploy.grafana.panels import COLUMNS, MAX_HEIGHT, Board, Panel
-from tests.promql import SCRAPED, Checker, series_of_the_code
+from tests.promql import SCRAPED, Checker, as_grafana_asks, series_of_the_code
 
 RULES: Final = Path(__file__).parents[3] / "deploy" / "prometheus" / "recording.yaml"
 ALERTS: Final = {"ALERTS": SCRAPED | {"alertname", "alertstate", "severity"}}
@@ -38,18 +38,13 @@ def checker() -> Checker:
     return checker
 
 
-def chosen(expression: str) -> str:
-    """The expression as Grafana sends it."""
-    return re.sub(r"\$(job|channel)\b", ".*", expression.replace("$__rate_interval", "1m"))
-
-
 @pytest.mark.parametrize(
     ("board", "panel"), PANELS, ids=[f"{board.uid}: {panel.title}" for board, panel in PANELS]
 )
 def test_a_panel_asks_for_what_there_is(board: Board, panel: Panel) -> None:
     names = {choice.name for choice in board.choices}
     for expression, legend in panel.queries.items():
-        labels = checker().labels(chosen(expression))
+        labels = checker().labels(as_grafana_asks(expression))
         assert set(re.findall(r"{{(\w+)}}", legend)) <= labels
         assert legend or not labels, "several lines without a name"
         assert set(re.findall(r"\$(\w+)", expression)) - {"__rate_interval"} <= names
