@@ -145,8 +145,9 @@ class Gatekeeper:
         silent.propagate = False
         self._admin = AdminClient(librdkafka(settings), logger=silent)
 
-    def give(self, role: Role) -> Access:
-        """Make the user, or renew its password, and grant exactly what its role says.
+    def give(self, role: Role, password: str | None = None) -> Access:
+        """Make the user, or renew its password, and grant exactly what its role says. Without `password` a
+        new one is made.
 
         The rights come first: a password that was shown works. Connections that are open stay open.
         """
@@ -154,7 +155,7 @@ class Gatekeeper:
         wanted = [binding for grant in role.grants for binding in grant.bindings(user, self._namespace)]
         self._answered(self._admin.create_acls(wanted, request_timeout=TIMEOUT_S))
         self._delete([held for held in self._held(user) if held not in wanted])
-        password = secrets.token_urlsafe(32)
+        password = password or secrets.token_urlsafe(32)
         kind = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
         self._alter(UserScramCredentialUpsertion(user, kind, password.encode()))
         return Access(user, password)
@@ -245,4 +246,6 @@ def librdkafka(settings: KafkaClientSettings) -> dict[str, Any]:
         found["sasl.password"] = settings.kafka_sasl_password.get_secret_value()
     if settings.kafka_ssl_cafile is not None:
         found["ssl.ca.location"] = str(settings.kafka_ssl_cafile)
+    if settings.kafka_ssl_certfile is not None:
+        found["ssl.certificate.location"] = found["ssl.key.location"] = str(settings.kafka_ssl_certfile)
     return found

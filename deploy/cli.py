@@ -288,6 +288,28 @@ def write_secret_files(
 
 
 @app.command()
+def certificates(
+    folder: Annotated[Path, typer.Argument(help="Where they lie, and the authority that signs them.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=HOST[,HOST]…",
+            help="A server and where it is reached; with +client it calls others too;"
+            " a name alone is a client's.",
+        ),
+    ],
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Make them anew, and not only in their last month.")
+    ] = False,
+) -> None:
+    """Make certificates for what talks to itself: one authority of our own, one PEM file a name."""
+    from deploy.certificates import wanted, write_certificates  # noqa: PLC0415 - needs cryptography
+
+    for name, ends in write_certificates(folder, [wanted(each) for each in names], renew=renew).items():
+        say(f"{name:<24} until {ends:%Y-%m-%d}")
+
+
+@app.command()
 def prepare(
     partitions: Annotated[int, typer.Option(envvar="PARTITIONS", min=1, max=1000)] = 4,
 ) -> None:

@@ -24,6 +24,10 @@ class KafkaClientSettings(BaseSettings):
         default=None, description="PEM: who may sign the broker's certificate; empty: the system's own list"
     )
 
+    kafka_ssl_certfile: Path | None = Field(
+        default=None, description="PEM, key and certificate: who comes in by one instead of a password"
+    )
+
     @model_validator(mode="after")
     def _proof_is_there(self) -> Self:
         """A service must not start as nobody because a name is missing."""
@@ -55,6 +59,8 @@ class KafkaClientSettings(BaseSettings):
         given: dict[str, Any] = {"security_protocol": self.kafka_security_protocol}
         if self.kafka_security_protocol.endswith("SSL"):
             given["ssl_context"] = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+            if self.kafka_ssl_certfile is not None:
+                given["ssl_context"].load_cert_chain(self.kafka_ssl_certfile)
         if self.uses_sasl:
             given["sasl_mechanism"] = self.kafka_sasl_mechanism
             given["sasl_plain_username"] = self.kafka_sasl_username
