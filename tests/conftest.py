@@ -39,6 +39,9 @@ settings.register_profile("shanliu", deadline=None)
 settings.load_profile("shanliu")
 """How long an example takes on a busy machine says nothing of what it shows."""
 
+os.environ.setdefault("SHANLIU_SHORT_LIVED", "1")
+"""Of the stacks that tests start, each as a process of its own."""
+
 
 def pytest_configure() -> None:
     """A shell has what it runs in the background ignore Ctrl-C, and so would every process of the tests."""

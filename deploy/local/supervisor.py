@@ -4,6 +4,8 @@
 `shanliu demo` makes sure that nothing outlives it.
 """
 
+from shared import loading  # isort: split
+
 import argparse
 import fcntl
 import os
@@ -111,6 +113,7 @@ def follow_input(supervisor: Supervisor) -> None:
 
 def main() -> int:
     """Run until a signal (or the end of the input with --tied)."""
+    loading.done()
     parser = argparse.ArgumentParser(prog="supervisor")
     parser.add_argument("--tied", action="store_true")
     tied: bool = parser.parse_args().tied

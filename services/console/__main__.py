@@ -1,5 +1,7 @@
 """`python -m services.console [serve | migrate]`."""
 
+from shared import loading  # isort: split
+
 import asyncio
 import sys
 
@@ -10,6 +12,7 @@ from shared import service
 
 def main() -> None:
     """Serve, or bring the database to the newest version."""
+    loading.done()
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":

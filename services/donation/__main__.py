@@ -1,5 +1,7 @@
 """`python -m services.donation [serve | migrate | republish]`."""
 
+from shared import loading  # isort: split
+
 import asyncio
 import sys
 
@@ -10,6 +12,7 @@ from shared import service
 
 def main() -> None:
     """Run one of the service's commands; `serve` when none is named."""
+    loading.done()
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":

@@ -1,5 +1,7 @@
 """`python -m services.reporting [serve | migrate | rebuild]`."""
 
+from shared import loading  # isort: split
+
 import asyncio
 import sys
 
@@ -12,6 +14,7 @@ from shared import service
 
 def main() -> None:
     """Run one of the service's commands; `serve` when none is named."""
+    loading.done()
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":
