@@ -319,6 +319,14 @@ def prepare(
     make_ready(partitions, say)
 
 
+@app.command("await-schema")
+def await_schema(service: Annotated[str, typer.Argument(help="Whose database DATABASE_URL names.")]) -> None:
+    """Return when `prepare` has brought a service's database to the version this release needs."""
+    from deploy.prepare import await_schema as wait  # noqa: PLC0415 - needs the services' libraries
+
+    wait(service, say)
+
+
 # ---------------------------------------------------------------- access to Kafka
 
 

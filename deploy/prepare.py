@@ -7,17 +7,22 @@ import socket
 import time
 from typing import Final
 
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
 from deploy.given import SECRETS_DIR, given
 from deploy.local import databases
 from deploy.local.external import namespace
 from deploy.local.layout import DATABASES
 from deploy.local.problems import Report, StackProblem
 from deploy.topics import apply_topics
-from shared.migrations import migrate
+from shared.migrations import is_migrated, migrate
 
 BROKER_S: Final = 90
 BROKER_AGAIN_S: Final = 0.3
 BROKER_CONNECT_S: Final = 2
+SCHEMA_S: Final = 600
+SCHEMA_AGAIN_S: Final = 1.0
 ADMIN_URL: Final = "ADMIN_DATABASE_URL"
 
 
@@ -47,6 +52,34 @@ def prepare(partitions: int, say: Report) -> None:
     say(f"topics: {len(applied.created)} made, {len(applied.present)} there ({took_s:.1f} s)")
     for change in (*applied.changed, *applied.differences):
         say(change)
+
+
+def await_schema(service: str, say: Report, timeout_s: float = SCHEMA_S) -> None:
+    """Return when the service's database is as new as this release needs it: what starts beside `prepare`
+    starts after it. Reads DATABASE_URL. Raises StackProblem for an unknown service, and after ten minutes.
+    """
+    if service not in DATABASES:
+        raise StackProblem(f"{service} has no database; those that have: {', '.join(DATABASES)}.")
+    url = databases.parse_url(_needed("DATABASE_URL")).render_as_string(hide_password=False)
+    deadline = time.monotonic() + timeout_s
+    told = ""
+    while (lacking := _lacking(url, service)) is not None:
+        if time.monotonic() > deadline:
+            raise StackProblem(f"Not ready within {timeout_s:.0f} s: {lacking}.")
+        if lacking != told:
+            say(told := lacking)
+        time.sleep(SCHEMA_AGAIN_S)
+    say(f"the database of {service} is ready")
+
+
+def _lacking(url: str, service: str) -> str | None:
+    """What is still to wait for; None: nothing."""
+    try:
+        if databases.run(is_migrated(url, f"services.{service}")):
+            return None
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
+        return f"the database of {service} doesn't let in ({type(error).__name__})"
+    return f"the database of {service} is not at its newest version"
 
 
 def _await_broker(servers: str) -> None:

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.told import ToldSettings
 
 
-class KafkaClientSettings(BaseSettings):
+class KafkaClientSettings(ToldSettings):
     """Where the broker is, and as whom. Plain on one machine; SASL_SSL with SCRAM on a cluster, where each
     service has a user of its own with the rights of deploy/acls.yaml.
     """
-
-    model_config = SettingsConfigDict(extra="ignore")
 
     kafka_bootstrap_servers: str = "127.0.0.1:8192"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"

@@ -7,6 +7,8 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -28,11 +30,36 @@ async def migrate(url: str, package: str, revision: str = "head") -> None:
         await engine.dispose()
 
 
+async def is_migrated(url: str, package: str) -> bool:
+    """Whether a service's database is at the newest version that `package` knows, or at one that it does not
+    know yet: a release that is taken back runs on the schema of the one after it. Raises when the database
+    doesn't answer.
+    """
+    engine = create_async_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_is_migrated, package)
+    finally:
+        await engine.dispose()
+
+
 def _upgrade(connection: Connection, package: str, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files(package) / "migrations").replace("%", "%%"))
+    config = _config(package)
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def _is_migrated(connection: Connection, package: str) -> bool:
+    at = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(_config(package))
+    older = {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head()}
+    return at is not None and at not in older
+
+
+def _config(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files(package) / "migrations").replace("%", "%%"))
+    return config
 
 
 def run_migrations(metadata: MetaData) -> None:

@@ -20,12 +20,6 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, disable_created_metrics, generate_latest
 from pydantic import BaseModel, Field
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-)
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -35,6 +29,7 @@ from shared import logs, problems
 from shared.contracts import reading
 from shared.contracts.asyncapi import Traffic
 from shared.contracts.openapi import CONTACT, LICENCE, Completer
+from shared.told import ToldSettings
 
 log = structlog.get_logger(__name__)
 
@@ -83,31 +78,13 @@ Check = Callable[[], Awaitable[None]]
 """Returns when the part answers, raises when it doesn't."""
 
 
-class ServiceSettings(BaseSettings):
-    """What every process is told by its environment, and by the files of SECRETS_DIR where one is named: each
-    has the name of a setting and its value, as containers are given secrets. The environment goes before.
-    """
-
-    model_config = SettingsConfigDict(extra="ignore")
+class ServiceSettings(ToldSettings):
+    """What every process is told."""
 
     database_url: str
     http_host: str = "127.0.0.1"
     http_port: int = 8100
     log_level: str = "info"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library passes all by name
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """In this order."""
-        folder = os.environ.get("SECRETS_DIR")
-        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
-        return (init_settings, env_settings, *files)
 
 
 class Application(FastAPI):

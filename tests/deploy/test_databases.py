@@ -11,6 +11,8 @@ from deploy.local.databases import create_service_databases, drop_database, pars
 from deploy.local.layout import DATABASES
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
+from deploy.prepare import await_schema
+from shared.migrations import is_migrated, migrate
 
 
 def _plain(url: str, database: str | None = None) -> str:
@@ -102,3 +104,28 @@ def test_an_unusable_database_url_is_told_in_one_line(text: str, says: str) -> N
 def test_a_server_that_does_not_answer_is_told_in_one_line() -> None:
     with pytest.raises(StackProblem, match=r"127\.0\.0\.1:1 doesn't let us in"):
         create_service_databases("postgresql://nobody:secret@127.0.0.1:1/postgres")
+
+
+async def test_a_process_waits_for_the_version_it_needs_and_takes_a_newer_one(
+    urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", urls["reporting"])
+    connection = await asyncpg.connect(_plain(urls["reporting"]))
+    try:
+        assert not await is_migrated(urls["reporting"], "services.reporting")
+        said: list[str] = []
+        with pytest.raises(StackProblem, match="reporting is not at its newest version"):
+            await_schema("reporting", said.append, timeout_s=0)
+        await migrate(urls["reporting"], "services.reporting", "head")
+        await_schema("reporting", said.append, timeout_s=0)
+        for version, enough in (("0001", False), ("of-tomorrow", True)):
+            await connection.execute("UPDATE alembic_version SET version_num = $1", version)
+            assert await is_migrated(urls["reporting"], "services.reporting") == enough
+    finally:
+        await connection.close()
+
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:nothing@127.0.0.1:1/nothing")
+    with pytest.raises(StackProblem, match="doesn't let in"):
+        await_schema("reporting", said.append, timeout_s=0)
+    with pytest.raises(StackProblem, match="no database"):
+        await_schema("screens", said.append, timeout_s=0)

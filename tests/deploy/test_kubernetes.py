@@ -1,0 +1,465 @@
+"""The manifests: each overlay built by kubectl's own kustomize, each object judged strictly by the API's
+schemas, and what they say held against compose.yaml, the services' bounds and the documents. No cluster is
+asked.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate
+import pytest
+import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
+from cloudcoil.resources import Resource
+from kubernetes_validate import utils
+
+from deploy.contracts import APPLICATIONS
+from deploy.local.services import SERVICES
+from deploy.secret_files import write_secrets
+from services.reporting.lag import GROUPS
+from shared.service import FORCE_S
+from tests.promql import Checker, series_of_the_code
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+KUBERNETES: Final = ROOT / "deploy" / "kubernetes"
+GUIDE: Final = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+COMPOSE: Final = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))
+CONTAINERS: Final[Mapping[str, dict[str, Any]]] = COMPOSE["services"]
+KUBECTL: Final = Path(sys.executable).with_name("kubectl")
+OVERLAYS: Final = ("one-node", "production")
+VERSIONS: Final = ("1.34", "1.37")
+"""The oldest that has all that is used (a wait before the stop that is the kubelet's own), and the newest."""
+PROCESSES: Final = tuple(service.name for service in SERVICES)
+ADDED: Final[Mapping[str, type[Resource]]] = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor}
+"""What KEDA and the Prometheus operator add to a cluster."""
+
+Object = dict[str, Any]
+
+
+@functools.cache
+def built(folder: Path) -> tuple[Object, ...]:
+    done = subprocess.run(
+        [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return tuple(yaml.safe_load_all(done.stdout))
+
+
+def of(overlay: str, *kinds: str) -> list[Object]:
+    return [each for each in built(KUBERNETES / overlay) if not kinds or each["kind"] in kinds]
+
+
+def named(overlay: str, kind: str, name: str) -> Object:
+    return next(each for each in of(overlay, kind) if each["metadata"]["name"] == name)
+
+
+def pods(overlay: str) -> Iterator[tuple[str, Object]]:
+    """Every template of a pod, with its owner's name."""
+    for each in of(overlay, "Deployment", "StatefulSet", "Job", "CronJob"):
+        spec = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"]
+        yield each["metadata"]["name"], spec["template"]
+
+
+def containers(template: Object) -> list[Object]:
+    return [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
+
+
+def process(overlay: str, name: str) -> Object:
+    found: Object = named(overlay, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def strictly(given: Object, model: type[Resource]) -> None:
+    """Raises when a field is missing, of another type, or unknown: what is unknown isn't given back."""
+    read = model.model_validate(given)
+    assert read.model_dump(mode="json", by_alias=True, exclude_unset=True) == given
+
+
+# ---------------------------------------------------------------- the API's word
+
+
+@pytest.fixture(autouse=True, scope="module")
+def schemas_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "schema_contents", functools.cache(utils.schema_contents))
+        yield
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_api_takes_every_object_as_it_is(overlay: str, version: str) -> None:
+    objects = of(overlay)
+    for each in objects:
+        if model := ADDED.get(each["kind"]):
+            strictly(each, model)
+        else:
+            kubernetes_validate.validate(each, version, strict=True)
+    assert len({(each["kind"], each["metadata"]["name"]) for each in objects}) == len(objects)
+    assert {each["metadata"].get("namespace", "shanliu") for each in objects} == {"shanliu"}
+
+
+def test_a_field_that_is_misspelt_is_found() -> None:
+    deployment = yaml.safe_load(yaml.safe_dump(named("production", "Deployment", "donation")))
+    deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
+        kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)
+    scaled = yaml.safe_load(yaml.safe_dump(of("production", "ScaledObject")[0]))
+    scaled["spec"]["maxReplicas"] = 3
+    with pytest.raises(AssertionError):
+        strictly(scaled, ScaledObject)
+
+
+# ---------------------------------------------------------------- the same as in compose.yaml
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Object]:
+    """The Secrets by name, as they are made of what `shanliu secrets` writes."""
+    folder = tmp_path_factory.mktemp("kubernetes") / "secrets"
+    shutil.copytree(KUBERNETES / "secrets", folder, ignore=lambda _, names: {*names} - {"kustomization.yaml"})
+    write_secrets(folder, "postgres:5432")
+    return {each["metadata"]["name"]: each for each in built(folder)}
+
+
+def settings(overlay: str, container: Object) -> dict[str, str]:
+    """All variables of a container. What comes from a Secret has no place among them."""
+    told: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        told |= named(overlay, "ConfigMap", source["configMapRef"]["name"])["data"]
+    for each in container.get("env", []):
+        reference = each.get("valueFrom", {}).get("configMapKeyRef")
+        source = named(overlay, "ConfigMap", reference["name"])["data"] if reference else {}
+        told[each["name"]] = source[reference["key"]] if reference else each["value"]
+    return told
+
+
+def projected(template: Object) -> Iterator[tuple[str, Object]]:
+    """Kind and reference of each Secret and ConfigMap that a pod is given as files."""
+    for volume in template["spec"].get("volumes", []):
+        for source in volume.get("projected", {}).get("sources", []):
+            ((kind, reference),) = source.items()
+            yield kind, reference
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_is_what_it_is_in_compose(name: str, overlay: str, made: Mapping[str, Object]) -> None:
+    container, wanted = process(overlay, name), CONTAINERS[name]
+    told = settings(overlay, container)
+    template = dict(pods(overlay))[name]
+    own = [source for kind, source in projected(template) if kind == "secret" and not source.get("optional")]
+
+    assert container["command"] == wanted["command"]
+    assert told.get("ROLES") == wanted["environment"].get("ROLES")
+    assert wanted["environment"].keys() - told.keys() == set()
+    assert {key for source in own for key in made[source["name"]]["data"]} == {
+        each if isinstance(each, str) else each["target"] for each in wanted["secrets"]
+    }
+    assert container["resources"]["limits"]["memory"] == wanted["mem_limit"].replace("m", "Mi")
+    assert [port["containerPort"] for port in container["ports"]] == [int(told["HTTP_PORT"])]
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {told["SECRETS_DIR"], "/tmp"}  # noqa: S108
+
+
+def test_on_one_node_images_servers_and_settings_are_those_of_compose() -> None:
+    images = {each["image"] for _, template in pods("one-node") for each in containers(template)}
+    assert COMPOSE["x-image"] == "${SHANLIU_IMAGE:-shanliu:local}"
+    assert images == {"shanliu:local", *(CONTAINERS[server]["image"] for server in ("kafka", "postgres"))}
+    for server in ("kafka", "postgres"):
+        (container,) = named("one-node", "StatefulSet", server)["spec"]["template"]["spec"]["containers"]
+        assert {each["name"]: each["value"] for each in container["env"]} == CONTAINERS[server]["environment"]
+        assert container["image"] == CONTAINERS[server]["image"]
+    assert process("one-node", "mail")["command"] == CONTAINERS["mail"]["command"]
+    for name in PROCESSES:
+        told, wanted = settings("one-node", process("one-node", name)), CONTAINERS[name]["environment"]
+        assert {key for key, value in wanted.items() if "${" not in value and told[key] != value} == set()
+
+
+# ---------------------------------------------------------------- what is referred to
+
+
+def test_every_secret_that_a_pod_is_given_is_made_or_told_of(made: Mapping[str, Object]) -> None:
+    for overlay in OVERLAYS:
+        wanted = [given for _, template in pods(overlay) for given in projected(template)]
+        by_name = {reference["name"] for kind, reference in wanted if kind == "secret"}
+        by_name |= {
+            each["secretName"] for ingress in of(overlay, "Ingress") for each in ingress["spec"]["tls"]
+        }
+        assert made.keys() <= by_name
+        for name in by_name - made.keys():
+            assert f"`{name}`" in GUIDE, name
+        for kind, reference in wanted:
+            if kind == "configMap":
+                assert f"`{reference['name']}`" in GUIDE
+                assert reference["optional"] is True
+            elif not reference.get("optional"):
+                keys = made[reference["name"]]["data"].keys()
+                assert {item["key"] for item in reference.get("items", [])} <= keys
+    assert not any(each["kind"] == "Secret" for overlay in OVERLAYS for each in of(overlay))
+    assert all(
+        "operators" not in each["data"] and "secrets.json" not in each["data"] for each in made.values()
+    )
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_an_object_names_is_there(overlay: str) -> None:
+    accounts = {each["metadata"]["name"]: each for each in of(overlay, "ServiceAccount")}
+    services = {each["metadata"]["name"]: each for each in of(overlay, "Service")}
+    deployments = {each["metadata"]["name"]: each for each in of(overlay, "Deployment")}
+    for name, template in pods(overlay):
+        assert template["spec"].get("automountServiceAccountToken") is False
+        if (account := template["spec"].get("serviceAccountName")) is not None:
+            assert account == name
+            assert accounts[account]["automountServiceAccountToken"] is False
+        mounted = {mount["name"] for each in containers(template) for mount in each["volumeMounts"]}
+        assert mounted - {"data"} == {volume["name"] for volume in template["spec"].get("volumes", [])}
+    for name, service in services.items():
+        if selector := service["spec"].get("selector"):
+            (template,) = [each for _, each in pods(overlay) if selects({"matchLabels": selector}, each)]
+            ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+            assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports, name
+    for each in of(overlay, "HorizontalPodAutoscaler", "ScaledObject"):
+        assert each["spec"]["scaleTargetRef"]["name"] in deployments
+        assert "replicas" not in deployments[each["metadata"]["name"]]["spec"]
+    for each in of(overlay, "PodDisruptionBudget"):
+        assert [name for name, template in pods(overlay) if selects(each["spec"]["selector"], template)] == [
+            each["metadata"]["name"]
+        ]
+    for ingress in of(overlay, "Ingress"):
+        for path in (path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]):
+            backend = path["backend"]["service"]
+            assert backend["port"]["name"] in {
+                port["name"] for port in services[backend["name"]]["spec"]["ports"]
+            }
+
+
+def selects(selector: Object, template: Object) -> bool:
+    """Whether a label selector takes a pod."""
+    labels = template["metadata"]["labels"]
+    for each in selector.get("matchExpressions", []):
+        if (labels.get(each["key"]) in each["values"]) != {"In": True, "NotIn": False}[each["operator"]]:
+            return False
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+# ---------------------------------------------------------------- what a pod may do
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_pod_can_do_no_more_than_it_must(overlay: str) -> None:
+    """All that the level `restricted` asks for, and a file system that can't be written."""
+    assert (
+        named(overlay, "Namespace", "shanliu")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        == "restricted"
+    )
+    for _, template in pods(overlay):
+        spec = template["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["enableServiceLinks"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        for volume in spec.get("volumes", []):
+            assert volume.keys() - {"name"} <= {"projected", "emptyDir"}
+            assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": ""})
+        for container in containers(template):
+            guarded = container["securityContext"]
+            assert guarded["allowPrivilegeEscalation"] is False
+            assert guarded["readOnlyRootFilesystem"] is True
+            assert guarded["capabilities"] == {"drop": ["ALL"]}
+            assert {"cpu", "memory"} == container["resources"]["requests"].keys()
+            assert "memory" in container["resources"]["limits"]
+
+
+CONNECTIONS: Final = {
+    *(
+        (name, server)
+        for name in PROCESSES
+        for server in ("kafka", "postgres")
+        if (name, server) != ("console", "kafka")
+    ),
+    *((name, server) for name in ("prepare", "verify") for server in ("kafka", "postgres")),
+    *(("console", name) for name in ("donation", "campaign", "notification", "reporting")),
+    ("verify", "reporting"),
+    ("notification", "mail"),
+    ("kafka", "kafka"),
+}
+
+
+def test_on_one_node_nothing_reaches_what_it_need_not() -> None:
+    policies = [each["spec"] for each in of("one-node", "NetworkPolicy")]
+    known = dict(pods("one-node"))
+    assert {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} in policies
+
+    def allowed(policy: Object, way: str) -> set[tuple[str, str]]:
+        subjects = {name for name, template in known.items() if selects(policy["podSelector"], template)}
+        assert subjects, policy
+        pairs = set()
+        for rule in policy.get(way, []):
+            for peer in rule["to" if way == "egress" else "from"]:
+                if "namespaceSelector" in peer:
+                    continue
+                others = {name for name, template in known.items() if selects(peer["podSelector"], template)}
+                assert others, peer
+                pairs |= {(a, b) if way == "egress" else (b, a) for a in subjects for b in others}
+                listened = {
+                    port["containerPort"]
+                    for name in (others if way == "egress" else subjects)
+                    for port in known[name]["spec"]["containers"][0]["ports"]
+                }
+                assert {port["port"] for port in rule["ports"]} <= listened
+        return pairs
+
+    out = set().union(*(allowed(policy, "egress") for policy in policies))
+    into = set().union(*(allowed(policy, "ingress") for policy in policies))
+    assert out == into == CONNECTIONS
+
+
+def test_in_production_every_policy_is_for_somebody_and_the_servers_are_reached() -> None:
+    reached: dict[int, set[str]] = {}
+    for policy in of("production", "NetworkPolicy"):
+        subjects = [
+            name for name, template in pods("production") if selects(policy["spec"]["podSelector"], template)
+        ]
+        assert subjects, policy["metadata"]["name"]
+        for rule in policy["spec"].get("egress", []):
+            if any("ipBlock" in peer for peer in rule["to"]):
+                for port in rule["ports"]:
+                    reached.setdefault(port["port"], set()).update(subjects)
+    told = settings("production", process("production", "donation"))
+    (broker_port,) = {int(server.rpartition(":")[2]) for server in told["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
+    assert reached.pop(broker_port) == {*PROCESSES, "prepare", "verify"} - {"console"}
+    assert reached.pop(5432) == {*PROCESSES, "prepare", "verify"}
+    assert int(settings("production", process("production", "notification"))["SMTP_PORT"]) in reached
+    assert set().union(*reached.values()) == {"notification"}
+
+
+# ---------------------------------------------------------------- a new release, a surge
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_is_asked_how_it_is_and_has_time_to_end(name: str, overlay: str) -> None:
+    deployment = named(overlay, "Deployment", name)
+    spec = deployment["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    asked = {
+        probe: container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")
+    }
+    waits_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    answers = bool(CONTAINERS[name].get("ports")) or name == "campaign"
+
+    assert asked == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+    assert spec["terminationGracePeriodSeconds"] >= waits_s + FORCE_S + 5
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == (
+        {"maxUnavailable": 0, "maxSurge": 1} if answers else {"maxUnavailable": 1, "maxSurge": 0}
+    )
+    assert (
+        bool(waits_s) == answers == any(name == each["metadata"]["name"] for each in of(overlay, "Service"))
+    )
+    assert [each["command"] for each in spec["initContainers"]] == [
+        ["shanliu", "await-schema", CONTAINERS[name]["command"][-1].removeprefix("services.")]
+    ]
+
+
+def test_in_production_each_process_is_there_twice_and_none_more_often_than_there_are_partitions() -> None:
+    least, most = {}, {}
+    for each in of("production", "HorizontalPodAutoscaler", "ScaledObject"):
+        name, spec = each["metadata"]["name"], each["spec"]
+        least[name] = spec.get("minReplicas", spec.get("minReplicaCount"))
+        most[name] = spec.get("maxReplicas", spec.get("maxReplicaCount"))
+    assert (
+        {*least}
+        == {*PROCESSES}
+        == {each["metadata"]["name"] for each in of("production", "PodDisruptionBudget")}
+    )
+    assert min(least.values()) >= 2
+    for each in of("production", "ScaledObject"):
+        name = each["metadata"]["name"]
+        assert most[name] <= int(settings("production", process("production", name))["PARTITIONS"])
+        assert each["spec"]["fallback"]["replicas"] <= most[name]
+
+
+@pytest.mark.parametrize(
+    "scaled", of("production", "ScaledObject"), ids=lambda each: each["metadata"]["name"]
+)
+def test_what_a_worker_is_scaled_by_is_told_by_the_services(scaled: Object) -> None:
+    (trigger,) = scaled["spec"]["triggers"]
+    query = trigger["metadata"]["query"]
+    series = {name: {*labels, "namespace"} for name, labels in series_of_the_code().items()}
+    assert Checker({name: frozenset(labels) for name, labels in series.items()}).labels(query) == frozenset()
+    assert any(f'group="{group}"' in query for group in GROUPS)
+
+
+def test_prometheus_finds_every_process_under_the_name_that_the_alerts_know() -> None:
+    (monitor,) = of("production", "PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    found = {
+        template["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+        for _, template in pods("production")
+        if selects(monitor["spec"]["selector"], template)
+    }
+    scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    assert found == {job["job_name"] for job in scraped["scrape_configs"]}
+    assert endpoint["path"] == "/metrics"
+    assert endpoint["interval"] == scraped["global"]["scrape_interval"]
+
+
+def test_the_guides_line_makes_rules_that_the_operator_takes() -> None:
+    line = next(line for line in GUIDE.splitlines() if "PrometheusRule" in line and line.startswith("for "))
+    made = subprocess.run(
+        ["sh", "-c", line.replace("| kubectl apply -f -", "")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    rules = list(yaml.safe_load_all(made.stdout))
+    assert [each["metadata"]["name"] for each in rules] == ["recording", "alerts"]
+    for each in rules:
+        strictly(each, PrometheusRule)
+
+
+# ---------------------------------------------------------------- the way in
+
+OURS: Final = ("/livez", "/readyz", "/metrics")
+
+
+def reached(host: str, path: str) -> str | None:
+    """The Service that the Ingress of a host sends a path to: the longest that fits, exact ones first."""
+    rules = [
+        rule for each in of("production", "Ingress") for rule in each["spec"]["rules"] if rule["host"] == host
+    ]
+    (paths,) = [rule["http"]["paths"] for rule in rules]
+    fitting = [each for each in paths if _fits(each, path)]
+    best = max(fitting, key=lambda each: (each["pathType"] == "Exact", len(each["path"])), default=None)
+    return best and str(best["backend"]["service"]["name"])
+
+
+def _fits(given: Object, path: str) -> bool:
+    prefix = given["path"].rstrip("/")
+    return path == given["path"] or (given["pathType"] == "Prefix" and path.startswith(prefix + "/"))
+
+
+def _routes(service: str) -> Iterable[str]:
+    return (path for path in APPLICATIONS[service]().openapi()["paths"] if path not in OURS)
+
+
+def test_whoever_comes_from_outside_reaches_what_is_for_him_and_not_what_is_for_us() -> None:
+    for host in ("screens", "console", "give", "messages"):
+        assert {reached(f"{host}.example.org", path) for path in OURS} <= {None, "nowhere"}
+    assert {reached("screens.example.org", path) for path in _routes("reporting")} == {"reporting"}
+    assert reached("console.example.org", "/") == "console"
+    outside = ("/v1/channels", "/v1/donations", "/v1/receipts/check/", "/v1/receipts/trace/")
+    for path in _routes("donation"):
+        assert (reached("give.example.org", path) == "donation") == path.startswith(outside), path
+    for path in ("/v1/messages", "/v1/templates", "/v1/receipt-mails", "/v1/notices"):
+        assert reached("messages.example.org", path) is None
+    assert reached("messages.example.org", "/unsubscribe/token") == "notification"
