@@ -12,7 +12,7 @@ ARGS ?=
 WORKERS ?= 2
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean image compose-up compose-down
+.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean image compose-up compose-down cluster-up cluster-down
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -101,6 +101,19 @@ compose-up: ## start everything in containers (after `make image`); OBSERVED=1: 
 
 compose-down: ## stop the containers; their data stay (ARGS=--volumes deletes them)
 	@$(COMPOSE) $(WATCHING) down $(ARGS)
+
+KAFKA_HOST ?= localhost
+CLUSTER := docker compose -f deploy/compose.yaml -f deploy/compose.cluster.yaml
+export KAFKA_HOST
+
+cluster-up: ## the same with three brokers, users, rights and TLS (KAFKA_HOST: where channels reach them)
+	@mkdir -p $(SHANLIU_SECRETS)
+	@docker run --rm --network none --read-only --user $$(id -u):$$(id -g) -v $(SHANLIU_SECRETS):/secrets \
+	    $(SHANLIU_IMAGE) shanliu secrets /secrets --cluster $(KAFKA_HOST)
+	@$(CLUSTER) up --detach --wait $(ARGS)
+
+cluster-down: ## stop them; their data stay (ARGS=--volumes deletes them)
+	@$(CLUSTER) down $(ARGS)
 
 # ---------------------------------------------------------------- work
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11

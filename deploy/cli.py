@@ -238,17 +238,31 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False
 # ---------------------------------------------------------------- topics
 
 
+Replication = Annotated[
+    int,
+    typer.Option(
+        envvar="REPLICATION",
+        min=-1,
+        max=15,
+        help="Replicas; -1: the broker's default. From 3 on: what topics.yaml says of a cluster.",
+    ),
+]
+Tiered = Annotated[
+    bool, typer.Option("--tiered", envvar="TIERED", help="Old segments elsewhere, where the brokers can.")
+]
+
+
 @topics_app.command("apply")
 def topics_apply(
+    *,
     bootstrap: Annotated[
         str | None,
         typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="host:port[,…]; the local one without it."),
     ] = None,
     namespace: Annotated[str, typer.Option(envvar="KAFKA_NAMESPACE", help="Put before each name.")] = "",
     partitions: Annotated[int, typer.Option(envvar="PARTITIONS", min=1, max=1000)] = 4,
-    replication: Annotated[
-        int, typer.Option(min=-1, max=15, help="Replicas; -1: the broker's default.")
-    ] = -1,
+    replication: Replication = -1,
+    tiered: Tiered = False,
     alter: Annotated[
         bool, typer.Option("--alter", help="Change the configuration of those that differ.")
     ] = False,
@@ -258,7 +272,7 @@ def topics_apply(
     from deploy.topics import apply_topics  # noqa: PLC0415
 
     servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
-    applied = run(apply_topics(servers, namespace, partitions, replication, alter=alter))
+    applied = run(apply_topics(servers, namespace, partitions, replication, alter=alter, tiered=tiered))
     for name in applied.created:
         say(f"made   {name}")
     for name in applied.present:
@@ -280,11 +294,17 @@ def write_secret_files(
     server: Annotated[
         str, typer.Option(help="PostgreSQL, host:port, as the containers see it.")
     ] = "postgres:5432",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Brokers' users and certificates too; the host at which channels reach the brokers."
+        ),
+    ] = None,
 ) -> None:
     """Make the secrets of a set of containers, one a file; those that are there stay."""
     from deploy.secret_files import write_secrets  # noqa: PLC0415 - needs the services' libraries
 
-    say(f"{len(write_secrets(folder, server))} files in {folder}")
+    say(f"{len(write_secrets(folder, server, cluster=cluster))} files in {folder}")
 
 
 @app.command()
@@ -312,11 +332,13 @@ def certificates(
 @app.command()
 def prepare(
     partitions: Annotated[int, typer.Option(envvar="PARTITIONS", min=1, max=1000)] = 4,
+    replication: Replication = -1,
+    tiered: Tiered = False,
 ) -> None:
     """Make databases and topics on servers of your own before the services start (deploy/compose.yaml)."""
     from deploy.prepare import prepare as make_ready  # noqa: PLC0415 - needs the services' libraries
 
-    make_ready(partitions, say)
+    make_ready(partitions, say, replication, tiered=tiered)
 
 
 @app.command("await-schema")

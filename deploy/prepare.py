@@ -12,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.given import SECRETS_DIR, given
 from deploy.local import databases
-from deploy.local.external import namespace
+from deploy.local.credentials import KAFKA_USERS
+from deploy.local.external import kafka_client, namespace
 from deploy.local.layout import DATABASES
 from deploy.local.problems import Report, StackProblem
-from deploy.topics import apply_topics
+from deploy.topics import BROKERS_CHOICE, apply_topics
 from shared.migrations import is_migrated, migrate
 
 BROKER_S: Final = 90
@@ -31,10 +32,16 @@ def url_name(service: str) -> str:
     return f"{service.upper()}_DATABASE_URL"
 
 
-def prepare(partitions: int, say: Report) -> None:
-    """Make roles and databases, bring them to the newest version, make the topics; a second time nothing
-    changes. Reads KAFKA_BOOTSTRAP_SERVERS, KAFKA_NAMESPACE, ADMIN_DATABASE_URL and each service's
-    DONATION_DATABASE_URL, …, whose password its role gets. Raises StackProblem.
+def password_name(user: str) -> str:
+    """The setting with the password that a service's user of the brokers gets."""
+    return f"{user.upper()}_KAFKA_PASSWORD"
+
+
+def prepare(partitions: int, say: Report, replication: int = BROKERS_CHOICE, *, tiered: bool = False) -> None:
+    """Make roles and databases, bring them to the newest version, make the brokers' users and the topics; a
+    second time nothing changes. Reads KAFKA_BOOTSTRAP_SERVERS, KAFKA_NAMESPACE, ADMIN_DATABASE_URL, each
+    service's DONATION_DATABASE_URL, …, whose password its role gets, and on brokers that ask who one is
+    DONATION_KAFKA_PASSWORD, …. Raises StackProblem.
     """
     servers = _needed("KAFKA_BOOTSTRAP_SERVERS")
     admin = _needed(ADMIN_URL)
@@ -47,7 +54,11 @@ def prepare(partitions: int, say: Report) -> None:
     say(f"{len(made)} databases at their newest version ({time.monotonic() - begun:.1f} s)")
     begun = time.monotonic()
     _await_broker(servers)
-    applied = databases.run(apply_topics(servers, namespace(), partitions, alter=True))
+    if users := _give_access(servers):
+        say(f"{users} users of Kafka with their rights")
+    applied = databases.run(
+        apply_topics(servers, namespace(), partitions, replication, alter=True, tiered=tiered)
+    )
     took_s = time.monotonic() - begun
     say(f"topics: {len(applied.created)} made, {len(applied.present)} there ({took_s:.1f} s)")
     for change in (*applied.changed, *applied.differences):
@@ -80,6 +91,18 @@ def _lacking(url: str, service: str) -> str | None:
     except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
         return f"the database of {service} doesn't let in ({type(error).__name__})"
     return f"the database of {service} is not at its newest version"
+
+
+def _give_access(servers: str) -> int:
+    """Users and rights of those whose password is given (deploy/acls.yaml); how many."""
+    passwords = {user: password for user in KAFKA_USERS if (password := given(password_name(user)))}
+    if passwords:
+        from deploy.access import Gatekeeper, service_role  # noqa: PLC0415 - needs librdkafka
+
+        keeper = Gatekeeper(kafka_client(servers), namespace())
+        for user, password in passwords.items():
+            keeper.give(service_role(user), password)
+    return len(passwords)
 
 
 def _await_broker(servers: str) -> None:

@@ -5,28 +5,40 @@ it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import URL
 
-from deploy.local.credentials import Credentials
+from deploy.certificates import Wanted, write_certificates
+from deploy.local.credentials import KAFKA_USERS, Credentials
 from deploy.local.databases import parse_url
 from deploy.local.layout import DATABASES, Home
 from deploy.local.postgres import ADMIN
 from deploy.local.problems import StackProblem
 from deploy.local.running import PREFIX
 from deploy.local.services import address_key
-from deploy.prepare import ADMIN_URL, url_name
+from deploy.prepare import ADMIN_URL, password_name, url_name
 
 OWNER_ONLY: Final = 0o700
 ANY_CONTAINER: Final = 0o444
 
 
-def write_secrets(folder: Path, server: str) -> list[str]:
+BROKERS: Final = {"kafka": "broker-1", "kafka-2": "broker-2", "kafka-3": "broker-3"}
+"""The brokers of deploy/compose.cluster.yaml: what services call each, and what the others do."""
+
+
+def cluster_certificates(kafka_host: str) -> list[Wanted]:
+    """The certificates of the containers of a cluster; channels reach its brokers at `kafka_host`."""
+    brokers = [Wanted(name, (name, inner, kafka_host), client=True) for name, inner in BROKERS.items()]
+    return [*brokers, Wanted("postgres", ("postgres",)), Wanted("mail", ("mail",)), Wanted("administrator")]
+
+
+def write_secrets(folder: Path, server: str, *, cluster: str | None = None) -> list[str]:
     """Make what is missing in `folder` and write every file anew; their names. `server` is PostgreSQL's
-    host:port as the containers see it. Raises StackProblem when the folder can't be written.
+    host:port as the containers see it. With `cluster`, the host at which channels reach its brokers, also the
+    brokers' users and everybody's certificates. Raises StackProblem when the folder can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,11 +49,15 @@ def write_secrets(folder: Path, server: str) -> list[str]:
         for path in (home.console_key_file, home.console_public_file):
             path.chmod(ANY_CONTAINER)
         texts = {home.operators_file.name: credentials.operators_json(), **_texts(credentials, server)}
+        certificates: Iterable[str] = ()
+        if cluster is not None:
+            texts |= {password_name(user).lower(): credentials.kafka[user] for user in KAFKA_USERS}
+            certificates = write_certificates(folder, cluster_certificates(cluster), mode=ANY_CONTAINER)
         for name, text in texts.items():
             _write(folder / name, text)
     except OSError as error:
         raise StackProblem(f"{folder} can't be written: {error.strerror}.") from error
-    return sorted([*texts, home.console_key_file.name, home.console_public_file.name])
+    return sorted([*texts, *certificates, home.console_key_file.name, home.console_public_file.name])
 
 
 def _texts(credentials: Credentials, server: str) -> Mapping[str, str]:

@@ -19,6 +19,10 @@ DECLARATION: Final = Path(__file__).with_name("topics.yaml")
 TIMEOUT_S: Final = 30
 BROKERS_CHOICE: Final = -1
 """As many replicas as the broker's default.replication.factor says."""
+CLUSTER_REPLICAS: Final = 3
+
+
+Config = dict[str, bool | int | float | str]
 
 
 class Topic(BaseModel):
@@ -27,11 +31,20 @@ class Topic(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     about: str
-    config: dict[str, str | int | float] = Field(default_factory=dict)
+    config: Config = Field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is kept for ever, record by record."""
+        return self.config.get("retention.ms") == -1
 
     def texts(self) -> dict[str, str]:
         """The configuration as Kafka takes it."""
-        return {name: str(value) for name, value in self.config.items()}
+        return {name: _text(value) for name, value in self.config.items()}
+
+
+def _text(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Declaration(BaseModel):
@@ -39,6 +52,8 @@ class Declaration(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    cluster: Config
+    tiered: Config
     topics: dict[str, Topic]
 
 
@@ -52,9 +67,16 @@ class Applied:
     differences: list[str] = field(default_factory=list)
 
 
-def declared(path: Path = DECLARATION) -> dict[str, Topic]:
-    """The topics by name (without a namespace)."""
-    return Declaration.model_validate(yaml.safe_load(path.read_text("utf-8"))).topics
+def declared(*, replicas: int = BROKERS_CHOICE, tiered: bool = False) -> dict[str, Topic]:
+    """The topics by name (without a namespace), with what is said of a cluster from three replicas on."""
+    declaration = Declaration.model_validate(yaml.safe_load(DECLARATION.read_text("utf-8")))
+
+    def on(topic: Topic) -> Topic:
+        more = declaration.cluster if replicas >= CLUSTER_REPLICAS else {}
+        far = declaration.tiered if tiered and topic.kept else {}
+        return topic.model_copy(update={"config": {**topic.config, **more, **far}})
+
+    return {name: on(topic) for name, topic in declaration.topics.items()}
 
 
 async def apply_topics(
@@ -64,20 +86,23 @@ async def apply_topics(
     replication: int = BROKERS_CHOICE,
     *,
     alter: bool = False,
+    tiered: bool = False,
 ) -> Applied:
     """Make what is missing and report what differs from the declaration.
 
     Nothing that exists is changed, but for the configuration with `alter`: then a topic that differs has
-    exactly the declared overrides, and none that somebody has added. Partitions are never changed.
-    Raises StackProblem when the broker doesn't answer within 30 s or refuses.
+    exactly the declared overrides, and none that somebody has added. Partitions and replicas are never
+    changed. Raises StackProblem when the broker doesn't answer within 30 s or refuses.
     """
     client = kafka_client(bootstrap)
     admin = AIOKafkaAdminClient(**client.client(), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await admin.start()
-            applied = await _apply(admin, namespace, partitions, replication)
-            await _configure(admin, namespace, applied, alter=alter)
+            topics = declared(replicas=replication, tiered=tiered)
+            wanted = {namespace + name: topic for name, topic in topics.items()}
+            applied = await _apply(admin, wanted, partitions, replication)
+            await _configure(admin, wanted, applied, alter=alter)
             return applied
     except (KafkaError, TimeoutError) as error:
         raise StackProblem(
@@ -87,8 +112,9 @@ async def apply_topics(
         await admin.close()
 
 
-async def _apply(admin: AIOKafkaAdminClient, namespace: str, partitions: int, replication: int) -> Applied:
-    wanted = {namespace + name: topic for name, topic in declared().items()}
+async def _apply(
+    admin: AIOKafkaAdminClient, wanted: dict[str, Topic], partitions: int, replication: int
+) -> Applied:
     # Not asked for first: a list may be a moment behind, and somebody else may be faster than we.
     created = await _create(
         admin,
@@ -106,19 +132,22 @@ async def _apply(admin: AIOKafkaAdminClient, namespace: str, partitions: int, re
     )
     found = await _visible(admin, wanted)
     applied = Applied(created, [name for name in wanted if name not in created])
-    applied.differences = [
-        f"{name}: {found[name]} partitions instead of {partitions}"
-        for name in applied.present
-        if found[name] != partitions
-    ]
+    for name in applied.present:
+        if len(found[name]) != partitions:
+            applied.differences.append(f"{name}: {len(found[name])} partitions instead of {partitions}")
+        copies = min(found[name])
+        if replication not in {BROKERS_CHOICE, copies}:
+            applied.differences.append(f"{name}: {copies} replicas instead of {replication}")
     return applied
 
 
-async def _configure(admin: AIOKafkaAdminClient, namespace: str, applied: Applied, *, alter: bool) -> None:
+async def _configure(
+    admin: AIOKafkaAdminClient, wanted: dict[str, Topic], applied: Applied, *, alter: bool
+) -> None:
     """Compare the configuration of the topics that were there before, and change it with `alter`."""
     if not applied.present:
         return
-    topics = {name: declared()[name.removeprefix(namespace)] for name in applied.present}
+    topics = {name: wanted[name] for name in applied.present}
     others = await _other_config(admin, topics)
     if not alter:
         applied.differences += [difference for found in others.values() for difference in found]
@@ -144,14 +173,18 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> list[st
     return [name for name, code, *_ in answer.topic_errors if code == 0]
 
 
-async def _visible(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
-    """Partitions by topic, as soon as the broker tells of all of them: it learns of a new one a moment after
-    the controller has made it, and until then a producer would be told that the topic doesn't exist.
+async def _visible(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, list[int]]:
+    """The replicas of each partition by topic, as soon as the broker tells of all of them: it learns of a new
+    one a moment after the controller has made it; until then a producer would be told that there is none.
     """
     wanted = list(names)
     while True:
         described: list[dict[str, Any]] = await admin.describe_topics(wanted)
-        found = {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+        found = {
+            topic["topic"]: [len(each["replicas"]) for each in topic["partitions"]]
+            for topic in described
+            if not topic["error_code"]
+        }
         if all(found.get(name) for name in wanted):
             return found
         await asyncio.sleep(0.05)

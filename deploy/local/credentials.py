@@ -23,6 +23,9 @@ PEOPLE: Final = {
 """Who works on the local stack, and in which roles; two people in finance and an approver, because what one
 asks for another has to approve."""
 
+KAFKA_USERS: Final = ("donation", "campaign", "notification", "reporting", "verify", "operations")
+"""Who has a user and a password on a cluster's brokers, as deploy/acls.yaml declares."""
+
 CITY: Final = "gusu"
 COUNTY: Final = "pingjiang"
 PEOPLE_OF: Final = {
@@ -53,6 +56,8 @@ class Credentials(BaseModel):
 
     postgres_admin: str = Field(default_factory=_token)
     databases: dict[str, str] = Field(default_factory=dict)
+    kafka: dict[str, str] = Field(default_factory=dict)
+    """The passwords of the brokers' users, by service."""
     channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     webhook_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     grafana_admin: str = Field(default_factory=_token)
@@ -74,6 +79,8 @@ class Credentials(BaseModel):
             ) from error
         for service in DATABASES:
             credentials.databases.setdefault(service, _token())
+        for user in KAFKA_USERS:
+            credentials.kafka.setdefault(user, _token())
         for person in (*PEOPLE, *PEOPLE_OF):
             credentials.operators.setdefault(person, _token())
         credentials.save(path)

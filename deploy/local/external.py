@@ -2,8 +2,9 @@
 
 import os
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from deploy.given import given
 from deploy.local.layout import Ports
 from deploy.local.problems import StackProblem
 from shared.kafka_client import KafkaClientSettings
@@ -16,8 +17,11 @@ def external_kafka() -> str | None:
 
 def kafka_client(servers: str) -> KafkaClientSettings:
     """These servers, asked as whom KAFKA_SASL_USERNAME names, if any. Raises StackProblem."""
+    password = given("KAFKA_SASL_PASSWORD")
     try:
-        return KafkaClientSettings(kafka_bootstrap_servers=servers)
+        if password is None:
+            return KafkaClientSettings(kafka_bootstrap_servers=servers)
+        return KafkaClientSettings(kafka_bootstrap_servers=servers, kafka_sasl_password=SecretStr(password))
     except ValidationError as error:
         told = error.errors(include_url=False)[0]
         raise StackProblem(f"{told['msg'].removeprefix('Value error, ')}.") from None

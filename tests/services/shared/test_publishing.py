@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiokafka.conn import create_conn
 from aiokafka.errors import InvalidConfigurationError, KafkaConnectionError
 
 from deploy.local.kafka import LocalKafka
 from deploy.topics import declared
+from shared import connections
 from shared.broker import (
     DEAD_LETTER,
     MAX_RECORD_BYTES,
@@ -239,3 +241,20 @@ async def test_an_error_that_is_not_the_brokers_is_not_tried_again() -> None:
     with pytest.raises(TypeError):
         await persistently(mistake)
     assert len(attempts) == 1
+
+
+async def test_a_host_that_says_nothing_is_given_up_long_before_a_request_is(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All connections of a client are opened one behind the other."""
+    monkeypatch.setattr(connections, "CONNECT_S", 0.3)
+    await ensure_topic(settings, TOPIC)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await create_conn(*silent.getsockname(), request_timeout_ms=60_000)
+        assert time.monotonic() - begun < BUSY_S
+        servers = {"kafka_bootstrap_servers": f"{where},{settings.kafka_bootstrap_servers}"}
+        async with Publisher(settings.model_copy(update=servers)) as publisher:
+            assert (await publisher.send(TOPIC, b"x", partition=0)).partition == 0

@@ -1,0 +1,223 @@
+"""Three brokers in containers, with users, rights and TLS: what the file says, always; the whole started,
+where a Docker daemon answers and the images are there (tests/deploy/conftest.py).
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
+from pydantic import SecretStr
+
+from deploy.access import declared as declared_access
+from deploy.certificates import AUTHORITY, AUTHORITY_KEY, write_certificates
+from deploy.local.credentials import KAFKA_USERS
+from deploy.local.services import SERVICES
+from deploy.secret_files import write_secrets
+from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_INTERNAL, KafkaSettings
+from tests.deploy.acting import Forbidden, read, write
+from tests.deploy.containers import (
+    BROKERS,
+    CLUSTER,
+    COMPOSE,
+    FIRST_DONATION_S,
+    WATCHING,
+    Containers,
+    declared,
+    first_donation,
+    hall_of,
+    started,
+)
+
+OVER: Mapping[str, dict[str, Any]] = declared("services", CLUSTER)
+PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *BROKERS)
+USERS = {service.name: service.database for service in SERVICES if service.name != "console"}
+log = logging.getLogger(__name__)
+
+# ---------------------------------------------------------------- what the file says
+
+
+@pytest.mark.parametrize("name", BROKERS)
+def test_a_broker_speaks_tls_alone_and_keeps_everything_thrice(name: str) -> None:
+    said = OVER[name]["environment"]
+    protocols = dict(pair.split(":") for pair in said["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    listeners = re.findall(r"(\w+)://", said["KAFKA_LISTENERS"])
+
+    assert protocols == {
+        "SERVICES": "SASL_SSL",
+        "CHANNELS": "SASL_SSL",
+        "BROKERS": "SSL",
+        "CONTROLLERS": "SSL",
+    }
+    assert set(listeners) == set(protocols)
+    for listener in ("BROKERS", "CONTROLLERS"):
+        assert said[f"KAFKA_LISTENER_NAME_{listener}_SSL_CLIENT_AUTH"] == "required"
+    assert said["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
+    assert said["KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE"] == "false"
+    for kind in ("DEFAULT", "OFFSETS_TOPIC", "TRANSACTION_STATE_LOG", "SHARE_COORDINATOR_STATE_TOPIC"):
+        assert said[f"KAFKA_{kind}_REPLICATION_FACTOR"] == "3"
+    for kind in ("MIN_INSYNC_REPLICAS", "TRANSACTION_STATE_LOG_MIN_ISR"):
+        assert said[f"KAFKA_{kind}"] == "2"
+    assert said["KAFKA_NODE_ID"] == str(BROKERS.index(name) + 1)
+    assert OVER[name]["secrets"] == ["ca.pem", {"source": f"{name}.pem", "target": "broker.pem"}]
+    assert all(port.startswith("127.0.0.1:") for port in OVER[name]["ports"])
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_service_has_a_user_of_its_own_and_believes_our_authority_alone(name: str) -> None:
+    said, given = OVER[name]["environment"], OVER[name]["secrets"]
+
+    assert said["KAFKA_SASL_USERNAME"] == USERS[name]
+    assert said["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+    assert said["KAFKA_SSL_CAFILE"] == said["PGSSLROOTCERT"] == "/run/secrets/ca.pem"
+    assert said["PGSSLMODE"] == "verify-full"
+    assert given == ["ca.pem", {"source": f"{USERS[name]}_kafka_password", "target": "kafka_sasl_password"}]
+
+
+def test_who_may_do_everything_is_given_to_nobody_but_the_first_step() -> None:
+    assert [name for name, each in OVER.items() if "administrator.pem" in each.get("secrets", [])] == ["init"]
+    assert AUTHORITY_KEY not in CLUSTER.read_text("utf-8")
+    assert set(KAFKA_USERS) == set(declared_access().services)
+    assert {f"{user}_kafka_password" for user in KAFKA_USERS} <= {
+        each for each in OVER["init"]["secrets"] if isinstance(each, str)
+    }
+
+
+def test_every_secret_that_is_named_is_made(tmp_path: Path) -> None:
+    made = write_secrets(tmp_path / "secrets", "postgres:5432", cluster="localhost")
+    named = declared("secrets", COMPOSE, WATCHING, CLUSTER)
+
+    assert {Path(each["file"]).name for each in named.values()} == set(made)
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "secrets" / AUTHORITY_KEY).stat().st_mode & 0o777 == 0o600
+
+
+# ---------------------------------------------------------------- the whole, started
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    with started(tmp_path_factory.mktemp("secrets"), CLUSTER, published=PUBLISHED) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hall(cluster: Containers) -> str:
+    """A campaign that is launched, and a channel: the secret that it signs with."""
+    return hall_of(cluster)
+
+
+@pytest.mark.containers
+async def test_the_first_donation_is_on_the_screen_and_proved(cluster: Containers, hall: str) -> None:
+    shown_s = await first_donation(cluster, hall)
+    log.warning("cluster: all ready %.1f s, first donation %.1f s", cluster.ready_s, shown_s)
+    assert shown_s <= FIRST_DONATION_S
+
+
+def client(cluster: Containers, user: str = "", **other: Any) -> KafkaSettings:
+    """A client on this machine, as a channel's would be."""
+    said = {
+        "kafka_bootstrap_servers": ",".join(f"localhost:{cluster.ports[name]}" for name in BROKERS),
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_sasl_username": user,
+        "kafka_sasl_password": SecretStr(cluster.credentials.kafka.get(user, "wrong")),
+        "kafka_ssl_cafile": cluster.secrets / "ca.pem",
+    }
+    return KafkaSettings(**{**said, **other})
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"kafka_security_protocol": "PLAINTEXT"}, id="plaintext"),
+        pytest.param({"kafka_security_protocol": "SASL_PLAINTEXT"}, id="a password in plaintext"),
+        pytest.param({"kafka_security_protocol": "SSL"}, id="no password"),
+        pytest.param({"kafka_sasl_password": SecretStr("wrong")}, id="a wrong password"),
+        pytest.param({"kafka_ssl_cafile": "another"}, id="another authority"),
+        pytest.param({"kafka_ssl_cafile": None}, id="the machine's authorities"),
+    ],
+)
+async def test_a_broker_lets_in_and_is_believed_by_nobody_else(
+    cluster: Containers, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    write_certificates(tmp_path, [])
+    if wrong.get("kafka_ssl_cafile"):
+        wrong = {"kafka_ssl_cafile": tmp_path / AUTHORITY}
+    await write(client(cluster, "donation"), INTAKE_INTERNAL, b"not a donation")
+    with pytest.raises((KafkaConnectionError, KafkaError)) as refused:
+        await write(client(cluster, "donation", **wrong), INTAKE_INTERNAL, b"not a donation")
+    assert not isinstance(refused.value, TopicAuthorizationFailedError)
+
+
+@pytest.mark.containers
+async def test_a_service_may_not_do_anothers_work(cluster: Containers) -> None:
+    await read(client(cluster, "notification"), CONTACTS)
+    for user in KAFKA_USERS:
+        settings = client(cluster, user)
+        if user != "notification":
+            with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
+                await read(settings, CONTACTS)
+        if user != "donation":
+            for topic in (INTAKE_INTERNAL, DONATION_EVENTS, CONTACTS):
+                with pytest.raises(TopicAuthorizationFailedError):
+                    await write(settings, topic)
+    with pytest.raises(Forbidden, match="GROUP_AUTHORIZATION_FAILED"):
+        await read(client(cluster, "reporting"), DONATION_EVENTS, "campaign")
+
+
+INSIDE = """
+import asyncio, json, os, smtplib, socket, ssl, sys
+import asyncpg
+URL = open("/run/secrets/database_url").read().strip().replace("+asyncpg", "")
+def said(act):
+    try:
+        act()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "let in"
+def database(**how):
+    async def connect():
+        await (await asyncpg.connect(URL, timeout=5, **how)).close()
+    asyncio.run(connect())
+def mail(context=None):
+    with smtplib.SMTP("mail", 8025, timeout=5) as server:
+        if context:
+            server.starttls(context=context)
+        server.sendmail("a@shanliu.example", ["b@shanliu.example"], "Subject: tried")
+def broker(port):
+    with socket.create_connection(("kafka", port), 5) as plain:
+        tls = ours.wrap_socket(plain, server_hostname="kafka")
+        tls.sendall(bytes.fromhex("0000000a00120000000000010000"))
+        if not tls.recv(8):
+            raise ConnectionError("closed")
+ours = ssl.create_default_context(cafile="/run/secrets/ca.pem")
+print(json.dumps({
+    "database": said(database),
+    "database, plaintext": said(lambda: database(ssl="disable")),
+    "database, the machine's authorities": said(lambda: database(ssl=ssl.create_default_context())),
+    "mail": said(lambda: mail(ours)),
+    "mail, plaintext": said(mail),
+    "mail, the machine's authorities": said(lambda: mail(ssl.create_default_context())),
+    "broker": said(lambda: broker(9092)),
+    "brokers' own door, no certificate": said(lambda: broker(9094)),
+    "controllers' door, no certificate": said(lambda: broker(9093)),
+}))
+"""
+
+
+@pytest.mark.containers
+def test_inside_too_plaintext_and_another_authority_are_refused(cluster: Containers) -> None:
+    tried = cluster.compose("exec", "-T", "notification", "python", "-c", INSIDE)
+    assert tried.returncode == 0, tried.stderr
+    said = json.loads(tried.stdout)
+
+    assert [what for what, answer in said.items() if answer == "let in"] == ["database", "mail", "broker"]
+    assert "no encryption" in said["database, plaintext"]
+    assert "STARTTLS" in said["mail, plaintext"]
+    for what in ("database", "mail"):
+        assert "certificate verify failed" in said[f"{what}, the machine's authorities"]
