@@ -1,6 +1,7 @@
-"""One system for all faults: a fault that leaves something broken is found by those after it."""
+"""One system for all faults of a kind: a fault that leaves something broken is found by those after it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from deploy.local.layout import Ports
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
 from deploy.local.services import BY_NAME, Services, Wiring
-from deploy.topics import apply_topics
+from deploy.topics import BROKERS_CHOICE, apply_topics
 from shared.migrations import migrate
+from tests.faults.brokers import Brokers
 from tests.faults.system import System
 
 NAMESPACE = "faults."
@@ -29,18 +31,55 @@ async def system(
     """All services as processes; broker and database are ours, for they will be killed."""
     if local_kafka is None or local_postgres is None:
         pytest.skip("FAULTS NOT TESTED: they kill broker and database, so they need the suite's own ones")
-    folder = workplace / "faults"
+    async with running(workplace / "faults", local_kafka.bootstrap, local_postgres, keeper) as started:
+        services, credentials = started
+        system = System(services, local_kafka, local_postgres, credentials)
+        await system.prepare()
+        yield system
+        await system.close()
+
+
+@pytest.fixture(scope="module")
+def brokers(workplace: Path, keeper: Keeper) -> Iterator[Brokers]:
+    """A cluster of three."""
+    cluster = Brokers(workplace / "cluster", keeper)
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clustered(
+    brokers: Brokers, local_postgres: LocalPostgres | None, workplace: Path, keeper: Keeper
+) -> AsyncIterator[System]:
+    """The same on three brokers."""
+    if local_postgres is None:
+        pytest.skip("CLUSTER FAULTS NOT TESTED: they need the suite's own database")
+    folder, kafka = workplace / "clustered", brokers.bootstrap
+    async with running(folder, kafka, local_postgres, keeper, replication=3) as started:
+        services, credentials = started
+        system = System(services, None, local_postgres, credentials)
+        await system.prepare()
+        yield system
+        await system.close()
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, kafka: str, postgres: LocalPostgres, keeper: Keeper, replication: int = BROKERS_CHOICE
+) -> AsyncIterator[tuple[Services, Credentials]]:
+    """All services of a namespace, on these brokers and databases of their own."""
     (folder / "logs").mkdir(parents=True)
     credentials = Credentials.load_or_make(folder / "secrets.json")
     operators = folder / "operators.json"
     operators.write_text(credentials.operators_json())
-    databases = local_postgres.create_service_databases("faults", credentials.databases)
+    databases = postgres.create_service_databases(folder.name, credentials.databases)
     for service, url in databases.items():
         await migrate(url, f"services.{service}")
-    await apply_topics(local_kafka.bootstrap, NAMESPACE, PARTITIONS)
+    await apply_topics(kafka, NAMESPACE, PARTITIONS, replication)
     ports = Ports.unused().named()
     wiring = Wiring(
-        local_kafka.bootstrap,
+        kafka,
         databases,
         ports,
         operators,
@@ -54,8 +93,5 @@ async def system(
     names = [name for name in BY_NAME if name != "console"]
     services.start(names)
     services.wait_ready(names)
-    system = System(services, local_kafka, local_postgres, credentials)
-    await system.prepare()
-    yield system
-    await system.close()
+    yield services, credentials
     assert services.stop() == [], "these had to be killed: they did not stop within 15 s"

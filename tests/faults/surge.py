@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from deploy.evening import signature_headers
+from deploy.screen import Frame, Screen
 
 AMOUNT_FEN = 101
 """Odd, so that a lost and a doubled donation can't make up for each other unseen: the count is held too."""
@@ -34,6 +36,8 @@ class Surge:
     campaign_id: str
     acknowledged: set[str] = field(default_factory=set)
     refused: int = 0
+    moments_s: list[float] = field(default_factory=list)
+    """When something was acknowledged, by the event loop's clock."""
     _numbers: int = 0
     _run: str = field(default_factory=lambda: uuid.uuid4().hex[:10])
 
@@ -61,10 +65,27 @@ class Surge:
         async def sender(http: httpx.AsyncClient) -> None:
             for body in bodies:
                 await _until_done(lambda body=body: self._post(http, body))  # type: ignore[misc]
-                self.acknowledged.add(body["transaction_id"])
+                self._note(body)
 
         async with httpx.AsyncClient(timeout=8) as http:
             await asyncio.gather(*(sender(http) for _ in range(at_once)))
+
+    async def steadily(self, done: asyncio.Event, at_once: int = 12, pause_s: float = 0.05) -> None:
+        """Send over HTTP until told to stop; each that was begun gets its 202."""
+
+        async def sender(http: httpx.AsyncClient) -> None:
+            while not done.is_set():
+                body = self.donation()
+                await _until_done(lambda body=body: self._post(http, body))  # type: ignore[misc]
+                self._note(body)
+                await asyncio.sleep(pause_s)
+
+        async with httpx.AsyncClient(timeout=8) as http:
+            await asyncio.gather(*(sender(http) for _ in range(at_once)))
+
+    def _note(self, *bodies: dict[str, Any]) -> None:
+        self.moments_s.append(asyncio.get_running_loop().time())
+        self.acknowledged.update(body["transaction_id"] for body in bodies)
 
     async def _post(self, http: httpx.AsyncClient, body: dict[str, Any]) -> bool:
         content = json.dumps(body).encode()
@@ -92,10 +113,37 @@ class Surge:
             for number in range(0, count, slice_size):
                 bodies = [self.donation() for _ in range(min(slice_size, count - number))]
                 await _until_done(lambda bodies=bodies: producer.send(topic, bodies))  # type: ignore[misc]
-                self.acknowledged.update(body["transaction_id"] for body in bodies)
+                self._note(*bodies)
                 await asyncio.sleep(max(0.0, started_s + (number + slice_size) / per_second - loop.time()))
         finally:
             await producer.close()
+
+
+class Watch(Screen):
+    """A screen that notes when each frame came."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.moments_s: list[float] = []
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind != "heartbeat":
+            self.moments_s.append(asyncio.get_running_loop().time())
+        super()._take(frame)
+
+
+def longest(moments_s: list[float]) -> float:
+    """The longest time between one and the next."""
+    return max((after - before for before, after in pairwise(moments_s)), default=0.0)
+
+
+def told(surge: Surge, screen: Watch) -> str:
+    """What a fault was like for those who give and those who look on."""
+    return (
+        f"{len(surge.acknowledged)} acknowledged, {surge.refused} refused,"
+        f" longest without an ack {longest(surge.moments_s):.1f} s,"
+        f" without a frame {longest(screen.moments_s):.1f} s"
+    )
 
 
 class _Producer:

@@ -39,10 +39,10 @@ class System:
     """All processes of one namespace. Blocking calls of the local stack run in threads."""
 
     def __init__(
-        self, services: Services, kafka: LocalKafka, postgres: LocalPostgres, credentials: Credentials
+        self, services: Services, kafka: LocalKafka | None, postgres: LocalPostgres, credentials: Credentials
     ) -> None:
         self.services = services
-        self.kafka = kafka
+        self._kafka = kafka
         self.postgres = postgres
         self._credentials = credentials
         self._secret = ""
@@ -106,7 +106,7 @@ class System:
         await until(lambda: self._has_members(GROUPS[name], count), f"{count} members of {name}")
 
     async def _has_members(self, group: str, count: int) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka.bootstrap, request_timeout_ms=5000)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.services.wiring.kafka, request_timeout_ms=5000)
         await admin.start()
         try:
             answers = await admin.describe_consumer_groups([self.services.wiring.namespace + group])
@@ -148,10 +148,11 @@ class System:
         await self.members("donation-worker", 1)
 
     async def kill_broker(self, for_s: float) -> None:
-        """Kill -9 the broker, and start it again after a while."""
-        await asyncio.to_thread(self.kafka.kill)
+        """Kill -9 the one broker, and start it again after a while."""
+        assert self._kafka is not None, "there are several"
+        await asyncio.to_thread(self._kafka.kill)
         await asyncio.sleep(for_s)
-        await asyncio.to_thread(self.kafka.start)
+        await asyncio.to_thread(self._kafka.start)
 
     async def restart_database(self) -> None:
         """Stop PostgreSQL in immediate mode (a crash: it recovers from its log) and start it."""
@@ -190,7 +191,7 @@ class System:
 
     async def throw_in(self, values: Sequence[bytes]) -> None:
         """Publish raw records to the channel's topic."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.kafka.bootstrap, acks="all")
+        producer = AIOKafkaProducer(bootstrap_servers=self.services.wiring.kafka, acks="all")
         await producer.start()
         try:
             for value in values:

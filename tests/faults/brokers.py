@@ -1,0 +1,78 @@
+"""Three brokers on this machine, each a process of its own: what a cluster is, without containers."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+
+from deploy.local.kafka import LocalKafka, Seat
+from deploy.local.processes import Keeper
+from tests.faults.system import until
+
+START_S: Final = 120
+T = TypeVar("T")
+
+
+class Brokers:
+    """A cluster of three. Blocking, as LocalKafka is; brokers by number, from 0."""
+
+    def __init__(self, folder: Path, keeper: Keeper) -> None:
+        self.each = [
+            LocalKafka(folder / f"kafka-{seat.node}", keeper=keeper, short_lived=True, seat=seat)
+            for seat in Seat.of_three()
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients connect to."""
+        return ",".join(broker.bootstrap for broker in self.each)
+
+    def start(self, which: Iterable[int] = (0, 1, 2)) -> None:
+        """Start them beside each other, and return when each takes requests."""
+        brokers = [self.each[number] for number in which]
+        _beside(lambda broker: broker.launch(), brokers)
+        for broker in brokers:
+            broker.wait_ready(START_S)
+
+    def stop(self) -> None:
+        """End all at once: with two away the third has nobody to hand over to."""
+        _beside(lambda broker: broker.stop(grace_s=3), self.each)
+
+    async def in_sync(self) -> None:
+        """Wait until every partition has all its copies again: then the next broker may go."""
+        await until(self._whole, "every copy in sync", START_S)
+
+    async def _whole(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
+        await admin.start()
+        try:
+            described = await admin.describe_topics(await admin.list_topics())
+        finally:
+            await admin.close()
+        return all(
+            len(partition["isr"]) == len(partition["replicas"])
+            for topic in described
+            for partition in topic["partitions"]
+        )
+
+    async def leader(self, topic: str, partition: int) -> int:
+        """Who leads a partition now."""
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
+        await client.bootstrap()
+        try:
+            client.add_topic(topic)
+            await client.force_metadata_update()
+            node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        finally:
+            await client.close()
+        return -1 if node is None else int(node) - 1
+
+
+def _beside(work: Callable[[LocalKafka], T], brokers: list[LocalKafka]) -> None:
+    with ThreadPoolExecutor(len(brokers)) as pool:
+        for future in [pool.submit(work, broker) for broker in brokers]:
+            future.result()

@@ -1,0 +1,161 @@
+"""What must hold on three brokers when one of them is away, and when two are: nothing lost, nothing double,
+and whoever may not acknowledge says so.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from deploy.local.problems import StackProblem
+from deploy.topics import apply_topics
+from tests.faults.brokers import Brokers
+from tests.faults.conftest import NAMESPACE
+from tests.faults.surge import Surge, Watch, longest, told
+from tests.faults.system import CHANNEL, System, until
+
+pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
+
+WRITES_AGAIN_S = 20
+"""So long at most nothing is acknowledged while another broker takes over (docs/containers.md: measured)."""
+PER_SECOND = 200
+INTAKE = f"{NAMESPACE}intake.{CHANNEL}"
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def load(system: System, what: str) -> AsyncIterator[Surge]:
+    """Donations on both ways and a screen, as long as the block lasts; then what came out is judged."""
+    surge = await system.surge()
+    screen = Watch(f"{system.services.wiring.url('reporting')}/v1/campaigns/{surge.campaign_id}/stream")
+    following = asyncio.create_task(screen.follow())
+    done = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(surge.steadily(done))
+            tasks.create_task(surge.by_kafka(10 * PER_SECOND, PER_SECOND))
+            await system.counted_at_least(surge, PER_SECOND)
+            try:
+                yield surge
+                await goes_on(surge)
+            finally:
+                done.set()
+        await system.judge(surge)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    log.warning("%s: %s", what, told(surge, screen))
+
+
+async def goes_on(surge: Surge) -> None:
+    """Wait until donations are acknowledged again."""
+    before = len(surge.acknowledged)
+
+    async def more() -> bool:
+        return len(surge.acknowledged) > before + PER_SECOND // 4
+
+    await until(more, "donations are acknowledged", WRITES_AGAIN_S)
+
+
+async def moved(brokers: Brokers, leader: int) -> None:
+    """Wait until another leads."""
+
+    async def another() -> bool:
+        return await brokers.leader(INTAKE, 0) not in {leader, -1}
+
+    await until(another, "another leader", WRITES_AGAIN_S)
+
+
+async def test_a_broker_that_dies_under_load_is_replaced_by_another(
+    clustered: System, brokers: Brokers
+) -> None:
+    async with load(clustered, "a leader dies") as surge:
+        leader = await brokers.leader(INTAKE, 0)
+        await asyncio.to_thread(brokers.each[leader].kill)
+        await goes_on(surge)
+        await moved(brokers, leader)
+        await asyncio.to_thread(brokers.start, [leader])
+    assert longest(surge.moments_s) < WRITES_AGAIN_S
+    await brokers.in_sync()
+
+
+async def test_a_leader_that_is_cut_off_and_comes_back_late_changes_nothing(
+    clustered: System, brokers: Brokers
+) -> None:
+    """Frozen, as by a partition of the network: its connections stay open and nobody answers."""
+    async with load(clustered, "a leader is cut off") as surge:
+        leader = await brokers.leader(INTAKE, 0)
+        child = brokers.each[leader].child
+        assert child is not None
+        child.freeze()
+        try:
+            await moved(brokers, leader)
+            await goes_on(surge)
+        finally:
+            child.thaw()
+        await brokers.in_sync()
+    assert longest(surge.moments_s) < WRITES_AGAIN_S
+
+
+async def test_brokers_are_restarted_one_after_the_other(clustered: System, brokers: Brokers) -> None:
+    async with load(clustered, "a rolling restart") as surge:
+        for number, broker in enumerate(brokers.each):
+            await asyncio.to_thread(broker.stop)
+            await asyncio.to_thread(brokers.start, [number])
+            await brokers.in_sync()
+    assert longest(surge.moments_s) < WRITES_AGAIN_S
+
+
+async def test_with_two_of_three_dead_nothing_is_acknowledged_and_it_goes_on_by_itself(
+    clustered: System, brokers: Brokers
+) -> None:
+    async with load(clustered, "two of three dead") as surge:
+        for number in (0, 1):
+            await asyncio.to_thread(brokers.each[number].kill)
+        refused, acknowledged = surge.refused, len(surge.acknowledged)
+
+        async def all_refused() -> bool:
+            return surge.refused > refused + 12
+
+        await until(all_refused, "503 for everybody")
+        assert len(surge.acknowledged) == acknowledged, "one copy alone was taken for enough"
+        await asyncio.to_thread(brokers.start, [0, 1])
+    await brokers.in_sync()
+
+
+async def test_what_topics_yaml_says_of_a_cluster_is_said_of_every_topic(clustered: System) -> None:
+    wiring = clustered.services.wiring
+    kafka, namespace, partitions = wiring.kafka, wiring.namespace, wiring.partitions
+
+    assert (await apply_topics(kafka, namespace, partitions, 3)).differences == []
+    fewer = (await apply_topics(kafka, namespace, partitions, 1)).differences
+    assert f"{namespace}totals: 3 replicas instead of 1" in fewer
+    with pytest.raises(StackProblem, match=r"[Rr]emote|[Tt]iered"):
+        await apply_topics(kafka, f"{namespace}far.", partitions, 3, tiered=True)
+
+
+async def test_at_the_end_every_number_is_proved(clustered: System) -> None:
+    wiring = clustered.services.wiring
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": wiring.kafka,
+        "KAFKA_NAMESPACE": wiring.namespace,
+        "REPORTING_URL": wiring.url("reporting"),
+        **{f"{name.upper()}_DATABASE_URL": url for name, url in wiring.databases.items()},
+    }
+    proved = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "deploy.verify", "--json"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    assert json.loads(proved.stdout)
