@@ -1,4 +1,4 @@
-"""`python -m services.reporting [serve | migrate | rebuild]`."""
+"""`python -m services.reporting [serve | migrate | rebuild [--anew]]`."""
 
 from shared import loading  # isort: split
 
@@ -7,7 +7,6 @@ import sys
 
 from services.reporting.app import create_app
 from services.reporting.connection import StreamProtocol
-from services.reporting.rebuild import WorkersRunning, rebuild
 from services.reporting.settings import Settings
 from shared import service
 
@@ -22,9 +21,12 @@ def main() -> None:
 
         asyncio.run(migrate(settings.database_url, "services.reporting"))
     elif command == "rebuild":
+        from services.reporting.rebuilding.beside import RebuildRefused  # noqa: PLC0415 - seldom asked for
+        from services.reporting.rebuilding.rebuild import rebuild  # noqa: PLC0415
+
         try:
-            asyncio.run(rebuild(settings))
-        except WorkersRunning as error:
+            asyncio.run(rebuild(settings, anew="--anew" in sys.argv[2:]))
+        except RebuildRefused as error:
             raise SystemExit(str(error)) from error
     elif command == "serve":
         service.run("reporting", lambda: create_app(settings), settings, StreamProtocol)

@@ -59,10 +59,16 @@ class Counting:
         return events
 
 
-async def count(connection: AsyncConnection, events: list[Event]) -> Tally:
-    """Count the events whose position is next, inside the caller's transaction; note gaps."""
+async def count(
+    connection: AsyncConnection, events: list[Event], arrived_after: datetime | None = None
+) -> Tally:
+    """Count the events whose position is next, inside the caller's transaction; note gaps. The pace of what
+    was received before `arrived_after` is left out: it would be pruned.
+    """
     fresh = await admit(connection, events)
     changes = tally(fresh)
+    if arrived_after is not None:
+        changes.forget_pace(arrived_after)
     await queries.write(connection, changes)
     if len(fresh) < len(events):
         counted = {id(event) for event in fresh}

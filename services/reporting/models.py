@@ -1,4 +1,4 @@
-"""Tables of the projection. Everything here can be emptied and counted again from the topics (rebuild.py).
+"""Tables of the projection. Everything here can be counted again from the topics (rebuilding/).
 
 No foreign key joins the totals to `campaigns`: both come from different topics, and a donation may be read
 before the launch of its campaign is. Every counting row carries the source it counts, so that two workers
@@ -331,4 +331,4 @@ report_files: Final = Table(
 """Files made of reports, each once; one that says it was corrected is another."""
 
 PROJECTION: Final = tuple(metadata.sorted_tables)
-"""Everything a rebuild empties."""
+"""Everything a rebuild makes anew."""

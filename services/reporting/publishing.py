@@ -19,6 +19,15 @@ PUBLISH_S: Final = 0.025
 FAILED_PAUSE_S: Final = 1.0
 
 
+async def publish_all(engine: AsyncEngine, publisher: Publisher) -> None:
+    """Publish every campaign once, as the database has it now. Raises PublishFailed, SQLAlchemyError."""
+    await asyncio.gather(*(_send(publisher, state) for state in await queries.read_states(engine)))
+
+
+async def _send(publisher: Publisher, state: CampaignState) -> None:
+    await publisher.send(TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode())
+
+
 class TotalsPublisher:
     """Publishes the states of campaigns that have changed, as the database has them then.
 
@@ -66,7 +75,7 @@ class TotalsPublisher:
     async def _publish(self, campaigns: set[str]) -> None:
         try:
             states = await queries.read_states(self._engine, campaigns)
-            await asyncio.gather(*(self._send(state) for state in states))
+            await asyncio.gather(*(_send(self._publisher, state) for state in states))
             # What a part has got, its parent shows with the tree.
             self.changed({state.plan.parent_id for state in states if state.plan.parent_id} - campaigns)
         except (SQLAlchemyError, OSError, PublishFailed) as error:
@@ -76,7 +85,3 @@ class TotalsPublisher:
         else:
             metrics.TOTALS_PUBLISHED.inc(len(states))
         metrics.TOTALS_WAITING.set(self._pacing.waiting)
-
-    async def _send(self, state: CampaignState) -> None:
-        value = state.model_dump_json().encode()
-        await self._publisher.send(TOTALS, value, key=state.campaign_id.encode())

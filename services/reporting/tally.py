@@ -119,6 +119,12 @@ class Tally:
     """Of the donations received here, except those that had been held and were released later; the first of
     each source and minute is asked, for they come in the order they were received."""
 
+    def forget_pace(self, before: datetime) -> None:
+        """Leave out the arrivals of the minutes before a moment (UTC)."""
+        first = _minute(before)
+        for key in [key for key in self.arrivals if key[1] < first]:
+            del self.arrivals[key]
+
     @property
     def touched(self) -> set[str]:
         """The campaigns whose screens have something new to show."""

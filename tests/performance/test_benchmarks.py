@@ -14,6 +14,7 @@ from deploy.bench import (
     latency,
     notices,
     pipeline,
+    rebuild,
     reconcile,
     streams,
     webhooks,
@@ -36,6 +37,7 @@ SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
     "streams": lambda base: streams.measure(base, seconds=2.0, streams=20),
     "webhooks": lambda base: webhooks.measure(base, webhooks=100, partners=5),
     "catchup": lambda base: catchup.measure(base, waiting=3_000),
+    "rebuild": lambda base: rebuild.measure(base, events=2_500),
     "notices": lambda base: notices.measure(base, notices=200),
     "reconcile": lambda base: reconcile.measure(base, lines=1_500),
 }

@@ -1,14 +1,11 @@
 """The worker on the real broker and database."""
 
 import asyncio
-from uuid import UUID
 
-import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import queries
-from services.reporting.rebuild import WorkersRunning, rebuild
 from services.reporting.settings import Settings
 from services.reporting.totals import CampaignState
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, TOTALS, Publisher
@@ -148,26 +145,3 @@ async def test_a_record_buried_twice_is_one_dead_letter(
         await until(all_read, within_s=20)
         counts, _ = await queries.read_dead_letters(engine, newest=1)
         assert [row["letters"] for row in counts] == [3]
-
-
-async def test_a_rebuild_counts_everything_again_from_the_first_event(
-    settings: Settings, engine: AsyncEngine, publisher: Publisher
-) -> None:
-    source = Source()
-    await publish(publisher, CAMPAIGN_EVENTS, 0, CampaignSource().launched())
-    await publish(
-        publisher, DONATION_EVENTS, 0, *(source.received(100) for _ in range(10)), source.reversed(30)
-    )
-    async with working(settings):
-        await counted_up_to(engine, 1_000)
-        (before,) = await queries.read_states(engine)
-        with pytest.raises(WorkersRunning, match="Stop every reporting worker"):
-            await rebuild(settings)
-        assert await received_fen(engine) == 1_000, "nothing was changed"
-    await rebuild(settings)
-    assert await queries.read_states(engine) == []
-    async with working(settings):
-        await counted_up_to(engine, 1_000)
-        (after,) = await queries.read_states(engine)
-    assert (after.digest, after.version) == (before.digest, before.version)
-    assert isinstance(after.recent[0].donation_id, UUID)
