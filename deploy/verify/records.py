@@ -18,7 +18,7 @@ REVERSAL: Final = "reversal"
 RELEASE: Final = "release"
 DUE: Final = "due"
 DECIDED: Final = "decided"
-"""A decision about a donor's message: it moves no money."""
+"""A decision about a donor's message, name or data: it moves no money."""
 HELD: Final = "held"
 CONFLICT: Final = "conflict"
 UNUSABLE: Final = "unusable"
@@ -129,6 +129,8 @@ def _internal_row(source: str, sequence: int, body: dict[str, Any]) -> IntakeRow
         return IntakeRow(source, sequence, DUE, uuid.UUID(body["reversal_id"]).bytes, None, None, 0)
     if body["type"] == "message_decided":
         return IntakeRow(source, sequence, DECIDED, uuid.UUID(body["message_id"]).bytes, None, None, 0)
+    if body["type"] in ("consent_withdrawn", "donor_erased"):
+        return IntakeRow(source, sequence, DECIDED, uuid.UUID(body["donation_id"]).bytes, None, None, 0)
     return _unusable(source, sequence)
 
 

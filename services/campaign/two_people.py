@@ -1,27 +1,11 @@
-"""What two people decide: one asks, another decides (制单, 审核). The rule, and the tables that hold it."""
+"""The tables of what two people decide: one asks, another decides (制单, 审核; shared/two_people.py)."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Column, DateTime, Text
 
-from shared.refusals import Refused
-
 _UTC_TIME: Final = DateTime(timezone=True)
-
-
-class SamePerson(Refused):
-    """One person who tries to take both steps."""
-
-    code = "same-person"
-    title = "Another person has to decide"
-    status = 403
-
-
-def require_another(person: str, first: str) -> None:
-    """Raise SamePerson unless the second step is taken by another person than the first."""
-    if person == first:
-        raise SamePerson("Whoever has taken the first step can't take the second; somebody else has to.")
 
 
 def asked_and_decided(table: str, *, waiting: str, done: str) -> Iterator[Any]:

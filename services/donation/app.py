@@ -23,6 +23,8 @@ from services.donation.models import idempotency_keys
 from services.donation.moderation import api as moderation_api
 from services.donation.moderation.screening import Screener
 from services.donation.moderation.sending import DecisionSender
+from services.donation.privacy import api as privacy_api
+from services.donation.privacy.sending import ErasureSender
 from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
 from services.donation.receipts.checking import admission, checking_router
@@ -74,6 +76,7 @@ TAGS: Final = {
     "messages": "What donors wrote (寄语): the queue, decisions about it, the word list and the rules.",
     "reconciliation": "The channels' bills of each day against our donations, and what differs.",
     "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
+    "personal data": "What is known of a donor, given out or erased at the donor's request.",
     "dead letters": "Records that could not be used: looked at, sent again, set aside.",
 }
 
@@ -141,9 +144,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.parts = api.Parts(engine, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
     app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
-    app.state.casework, app.state.dead_letters = (
+    app.state.casework, app.state.dead_letters, app.state.privacy = (
         casework_api.Parts(receipts_engine, runner, reversals),
         dead_letters_api.Parts(receipts_engine, runner, publisher),
+        privacy_api.Parts(receipts_engine, runner, ErasureSender(receipts_engine, publisher)),
     )
     undo_window = timedelta(minutes=settings.desk_undo_minutes)
     app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
@@ -166,6 +170,7 @@ def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
     return [
         channels_api.router,
         casework_api.router,
+        privacy_api.router,
         api.router,
         dead_letters_api.router,
         *_public(receipts_engine),
@@ -198,8 +203,9 @@ def _moderating(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsync
 
 
 def _telling(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsyncContextManager[Any]]:
-    """What is told of receipts: events, and the addresses of their mails."""
+    """What is told of receipts: events, and the addresses of their mails; and of donors who were erased."""
     return [
+        background("erasures", ErasureSender(engine, publisher).run),
         background("outbox-relay", Relay(engine, publisher, DONATION_EVENTS).run),
         background("receipts' contacts", ContactSender(engine, publisher).run),
     ]

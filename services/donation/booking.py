@@ -25,7 +25,9 @@ from services.donation.holding import Known, told
 from services.donation.intake import (
     ConsentWithdrawal,
     DonationRequest,
+    Donor,
     DonorContact,
+    DonorErased,
     Message,
     MessageDecided,
     Release,
@@ -37,6 +39,7 @@ from services.donation.intake import (
 from services.donation.metrics import OUTCOMES
 from services.donation.moderation import booking as moderation
 from services.donation.moderation.queries import MESSAGE_COLUMNS, NewMessage, add_messages
+from services.donation.privacy import erasing
 from services.donation.reversals import Decision, Reversible, decide
 from shared.broker import Record
 from shared.events import (
@@ -46,6 +49,7 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorDataErased,
     DonorMessageApproved,
     DonorMessageWithdrawn,
     Event,
@@ -57,6 +61,7 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorDataErasedData,
     DonorMessageApprovedData,
     DonorMessageWithdrawnData,
 )
@@ -67,6 +72,16 @@ _NO_CONTACT: Final = (None,) * len(DonorContact.model_fields)
 _MESSAGE: Final = list(queries.COLUMNS).index("message")
 _HELD_REASON: Final = list(queries.COLUMNS).index("held_reason")
 _QUEUED: Final = [list(queries.COLUMNS).index(name) for name in MESSAGE_COLUMNS]
+_OF_THE_DONOR: Final = frozenset(
+    {
+        "donor_name",
+        "donor_alias",
+        "donor_display",
+        *(f"contact_{field}" for field in DonorContact.model_fields),
+        "message",
+    }
+)
+"""What is not known any more of a donor who was erased."""
 _DONATION_FIELDS = (
     "campaign_id",
     "amount_fen",
@@ -151,12 +166,15 @@ async def book(
     asked, due = only(intakes, ReversalRequest), only(intakes, ReversalDue)
     releases = only(intakes, Release)
     reversals = await _claim_reversals(connection, asked, due)
+    erasures = only(intakes, DonorErased)
     touched = {intake.message.donation_id for intake in releases} | reversals.donation_ids
+    touched |= {intake.message.donation_id for intake in erasures}
     locked = await queries.lock_donations(connection, touched) if touched else {}
     entries += await _book_releases(connection, releases, locked)
     await reversals.judge(connection, asked, due)
     entries += await _book_decisions(connection, only(intakes, MessageDecided), reversals.emptied)
     entries += await _book_withdrawals(connection, only(intakes, ConsentWithdrawal))
+    entries += await _book_erasures(connection, erasures)
     return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
@@ -232,12 +250,25 @@ async def _book_donations(
             _count(intake, "repeated")
             continue
         _count(intake, "held" if reason else "received")
-        made = likely.get(intake.position) if reason is None else None
-        entries.append(made or _taken(donation_id, intake, reason))
+        entries.append(_made(donation_id, intake, reason, row, likely))
     if conflicts:
         await queries.insert_conflicts(connection, conflicts)
     await _queue_messages(connection, [rows[donation_id] for donation_id in new])
     return entries
+
+
+def _made(
+    donation_id: UUID,
+    intake: Intake[DonationRequest],
+    reason: Any,
+    row: Mapping[str, Any] | None,
+    likely: Mapping[tuple[str, int], Entry],
+) -> Entry:
+    """The event of a donation at its own position, as it was foreseen unless it turned out otherwise."""
+    if row is not None and row.get("erased_at"):
+        return _taken(donation_id, _without_donor(intake), reason)
+    foreseen = likely.get(intake.position) if reason is None else None
+    return foreseen or _taken(donation_id, intake, reason)
 
 
 async def _queue_messages(connection: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -332,7 +363,9 @@ def _contact_columns(contact: DonorContact | None) -> tuple[str | None, ...]:
 
 
 def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
-    """The fields in which a message is not the donation that is stored under its key."""
+    """The fields in which a message is not the donation that is stored under its key: of a donor who was
+    erased nothing is left to compare.
+    """
     donor = message.donor
     said = {
         "campaign_id": message.campaign_id,
@@ -347,7 +380,14 @@ def differences(row: Mapping[str, Any], message: DonationRequest) -> list[str]:
         "message": message.message,
         "pledge_id": message.pledge_id,
     }
-    return [field for field in _DONATION_FIELDS if row[field] != said[field]]
+    passed_over = _OF_THE_DONOR if row.get("erased_at") else frozenset()
+    return [field for field in _DONATION_FIELDS if row[field] != said[field] and field not in passed_over]
+
+
+def _without_donor(intake: Intake[DonationRequest]) -> Intake[DonationRequest]:
+    """The same money from nobody: what a record says of a donor who was erased is told nobody again."""
+    nobody = Donor.model_construct(kind=intake.message.donor.kind, display="anonymous")
+    return intake._replace(message=intake.message.model_copy(update={"donor": nobody, "message": None}))
 
 
 def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
@@ -707,7 +747,8 @@ def decided(row: Mapping[str, Any], partition: int) -> Entry:
     """The event of a stored decision about a message (moderation.queries.telling)."""
     about = {name: row[name] for name in ("message_id", "campaign_id", "channel")}
     data: EventData
-    if row["state"] == "approved":
+    shown = row["state"] == "approved" and row["text"] is not None
+    if shown:
         data = DonorMessageApprovedData(
             **about,
             donor_kind=row["donor_kind"],
@@ -716,12 +757,15 @@ def decided(row: Mapping[str, Any], partition: int) -> Entry:
             approved_at=row["decided_at"],
         )
     else:
-        data = DonorMessageWithdrawnData(
-            **about, cause=row["rule"] or "moderator", withdrawn_at=row["decided_at"]
-        )
-    event_class = DonorMessageApproved if row["state"] == "approved" else DonorMessageWithdrawn
+        data = DonorMessageWithdrawnData(**about, cause=_cause(row), withdrawn_at=row["decided_at"])
+    event_class = DonorMessageApproved if shown else DonorMessageWithdrawn
     subject = str(row["message_id"])
     return Entry(row["source"], row["sequence"], partition, event_class, subject, row["booked_at"], data)
+
+
+def _cause(row: Mapping[str, Any]) -> str:
+    """Why a message is not shown: an approval of words that were erased since is one too."""
+    return erasing.RULE if row["text"] is None else row["rule"] or "moderator"
 
 
 # ----------------------------------------------------------------------------- withdrawals of consent
@@ -751,6 +795,37 @@ def unnamed(row: Mapping[str, Any], partition: int) -> Entry:
     )
     subject = str(row["donation_id"])
     return Entry(row["source"], row["sequence"], partition, ConsentWithdrawn, subject, row["booked_at"], data)
+
+
+# ------------------------------------------------------------------------------------- erased donors
+
+
+async def _book_erasures(connection: AsyncConnection, intakes: list[Intake[DonorErased]]) -> list[Entry]:
+    """Of each erasure the event, at the position of its first record. The caller has locked the donations."""
+    if not intakes:
+        return []
+    asked = [
+        erasing.Asked(
+            intake.message.donation_id,
+            erasing.told_of(intake.message.model_dump()),
+            *intake.position,
+            intake.received_at,
+        )
+        for intake in intakes
+    ]
+    partitions = {intake.source: intake.partition for intake in intakes}
+    entries = [erased(row, partitions[row["source"]]) for row in await erasing.book(connection, asked)]
+    told = {(entry.source, entry.sequence) for entry in entries}
+    for intake in intakes:
+        _count(intake, "erased" if intake.position in told else "repeated")
+    return entries
+
+
+def erased(row: Mapping[str, Any], partition: int) -> Entry:
+    """The event of a stored erasure (privacy.queries.TOLD_AT)."""
+    data = DonorDataErasedData(**{name: row[name] for name in DonorDataErasedData.model_fields})
+    subject = str(row["donation_id"])
+    return Entry(row["source"], row["sequence"], partition, DonorDataErased, subject, row["booked_at"], data)
 
 
 # ----------------------------------------------------------------------------------------------- both

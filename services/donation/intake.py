@@ -246,8 +246,29 @@ class ConsentWithdrawal(_Strict):
     donation_id: uuid.UUID = Field(strict=False)
 
 
+class DonorErased(_Strict):
+    """On intake.internal only: nothing is known of a donor any more. It has all that its event says, so that
+    the event can be told where the donation itself was not read yet.
+    """
+
+    type: Literal["donor_erased"] = "donor_erased"
+    donation_id: uuid.UUID = Field(strict=False)
+    erasure_id: uuid.UUID = Field(strict=False)
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    campaign_id: CampaignId
+    event_ids: Annotated[list[Annotated[str, StringConstraints(max_length=320)]], Field(max_length=50)]
+    receipt_mail_ids: Annotated[list[Annotated[uuid.UUID, Field(strict=False)]], Field(max_length=50)]
+    erased_at: Annotated[datetime, BeforeValidator(_read_time)]
+
+
 Message: TypeAlias = (
-    DonationRequest | ReversalRequest | Release | ReversalDue | MessageDecided | ConsentWithdrawal
+    DonationRequest
+    | ReversalRequest
+    | Release
+    | ReversalDue
+    | MessageDecided
+    | ConsentWithdrawal
+    | DonorErased
 )
 
 FROM_CHANNELS: Final[dict[object, type[Message]]] = {"donation": DonationRequest, "reversal": ReversalRequest}
@@ -256,6 +277,7 @@ INTERNAL: Final[dict[object, type[Message]]] = {
     "reversal_due": ReversalDue,
     "message_decided": MessageDecided,
     "consent_withdrawn": ConsentWithdrawal,
+    "donor_erased": DonorErased,
 }
 
 

@@ -83,6 +83,13 @@ donations = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("held_reason", Text, comment="why it was held when it came in; stays after the release"),
     Column("status", Text, CheckConstraint("status IN ('received', 'held', 'refused')"), nullable=False),
+    Column("erased_at", DateTime(timezone=True), comment="since when nothing is known of its donor"),
+    CheckConstraint(
+        "erased_at IS NULL OR (donor_display = 'anonymous' AND num_nonnulls(donor_name, donor_alias,"
+        " contact_email, contact_phone, contact_wechat_openid, contact_wechat_app_id, contact_language,"
+        " message) = 0)",
+        name="donations_erased",
+    ),
     UniqueConstraint("source", "sequence", name="donations_position"),
     CheckConstraint("status = 'received' OR held_reason IS NOT NULL", name="donations_held"),
     CheckConstraint(

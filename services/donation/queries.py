@@ -103,6 +103,8 @@ _PREVIOUS: Final = text(
         (SELECT max(sequence) FROM message_decisions e
          WHERE e.source = asked.source AND e.sequence < asked.first),
         (SELECT max(sequence) FROM consent_withdrawals e
+         WHERE e.source = asked.source AND e.sequence < asked.first),
+        (SELECT max(sequence) FROM erased_donations e
          WHERE e.source = asked.source AND e.sequence < asked.first)
     ) AS previous
     FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[])) AS asked (source, first)

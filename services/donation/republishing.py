@@ -16,6 +16,7 @@ from services.donation.casework import consent
 from services.donation.handlers import Outcome, contacts_of, publish
 from services.donation.holding import told
 from services.donation.moderation.queries import TOLD_AT
+from services.donation.privacy import queries as privacy
 from shared.broker import Publisher, persistently
 from shared.events import DonationConflicted, DonationHeld, DonationReceived, DonationReversed
 from shared.events.donations import DonationConflictedData, DonationHeldData, DonationReversedData
@@ -27,7 +28,8 @@ _SOURCES: Final = text(
     " UNION SELECT source FROM reversals WHERE source IS NOT NULL"
     " UNION SELECT source FROM conflicts"
     " UNION SELECT source FROM message_decisions WHERE source IS NOT NULL"
-    " UNION SELECT source FROM consent_withdrawals WHERE source IS NOT NULL ORDER BY source"
+    " UNION SELECT source FROM consent_withdrawals WHERE source IS NOT NULL"
+    " UNION SELECT source FROM erased_donations WHERE source IS NOT NULL ORDER BY source"
 )
 _POSITIONS: Final = text(
     """
@@ -48,6 +50,9 @@ _POSITIONS: Final = text(
          ORDER BY sequence LIMIT :rows)
         UNION ALL
         (SELECT 'withdrawal', sequence FROM consent_withdrawals
+         WHERE source = :source AND sequence > :after ORDER BY sequence LIMIT :rows)
+        UNION ALL
+        (SELECT 'erasure', sequence FROM erased_donations
          WHERE source = :source AND sequence > :after ORDER BY sequence LIMIT :rows)
     ) AS positions ORDER BY sequence LIMIT :rows
     """
@@ -75,6 +80,7 @@ _ROWS: Final = {
     "conflict": text("SELECT * FROM conflicts WHERE source = :source AND sequence = ANY(:sequences)"),
     "decision": TOLD_AT,
     "withdrawal": consent.TOLD_AT,
+    "erasure": privacy.TOLD_AT,
 }
 
 
@@ -114,6 +120,8 @@ def _entry(kind: str, source: str, row: Any) -> Entry:
     partition = int(source.rpartition("/")[2])
     if kind == "withdrawal":
         return booking.unnamed(row._mapping, partition)  # noqa: SLF001 - public
+    if kind == "erasure":
+        return booking.erased(row._mapping, partition)  # noqa: SLF001 - public
     if kind == "decision":
         return booking.decided(row._mapping, partition)  # noqa: SLF001 - public
     return _donation_entry(kind, source, partition, row)

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.donation.cloud_events import JSON_EVENT, MAX_ATTRIBUTE
 from services.donation.intake import (
+    ConsentWithdrawal,
     DonationRequest,
+    DonorErased,
     MessageDecided,
     Release,
     ReversalDue,
@@ -149,12 +151,14 @@ TRAFFIC: Final = Traffic(
             INTAKE_INTERNAL,
             "What the donation service says to itself",
             "Releases of held donations, reversals that came too early, decisions about donors' messages"
-            " (never their text): each has a position of its own.",
+            " (never their text), consents withdrawn, donors erased: each has a position of its own.",
             _MADE_BY_BROKER,
             (
                 Message("release", Release, "The donation's id"),
                 Message("reversal-due", ReversalDue, "The reversal's id"),
                 Message("message-decided", MessageDecided, "The donation's id"),
+                Message("consent-withdrawn", ConsentWithdrawal, "The donation's id"),
+                Message("donor-erased", DonorErased, "The donation's id"),
             ),
             restricted=True,
         ),

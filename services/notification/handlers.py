@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.notification import queries
+from services.notification import erasing, queries
 from services.notification.contacts import UnusableContact, read_contact
 from services.notification.couriers.ways import way_of
 from services.notification.partners.telling import tell_partners
@@ -17,7 +17,14 @@ from services.notification.settings import Settings
 from shared import dead_letters
 from shared.broker import Publisher, Records
 from shared.dead_letters import DeadLetter, bury
-from shared.events import DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
+from shared.events import (
+    DonationReceived,
+    DonationReversed,
+    DonorDataErased,
+    Event,
+    UnusableEvent,
+    decode_event,
+)
 from shared.positions import admit
 
 log = structlog.get_logger(__name__)
@@ -54,6 +61,9 @@ class Handlers:
             fresh = await admit(connection, events)
             await self._write(connection, fresh)
             told = await tell_partners(connection, fresh)
+            # Last, so that nothing of this batch is left behind.
+            if erased := [each for each in fresh if isinstance(each, DonorDataErased)]:
+                await erasing.erase(connection, erased)
         if told:
             self._wake_partners()
         # Of repeats too: whoever brought this batch the last time may have died before this line.

@@ -273,6 +273,13 @@ notices: Final = Table(
 )
 """Operational messages, which wait behind no thanks. `letter` has an address: it is gone when it is ended."""
 
+erased: Final = Table(
+    "erased",
+    metadata,
+    Column("subject", Uuid, primary_key=True, comment="of a donation, or of the mail about a receipt"),
+)
+"""Of whom no address is kept any more (erasing.py)."""
+
 idempotency_keys: Final = idempotency_keys_table(metadata)
 outbox: Final = outbox_table(metadata)
 marks: Final = marks_table(metadata)

@@ -113,7 +113,8 @@ FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:emails AS text[]), CAST(:phones
     CAST(:wechat_openids AS text[]), CAST(:wechat_app_ids AS text[]), CAST(:languages AS text[]),
     CAST(:ways AS text[]), CAST(:names AS text[]), CAST(:received_at AS timestamptz[]))
     AS sent (donation_id, email, phone, wechat_openid, wechat_app_id, language, way, name, received_at)
-WHERE received_at + CAST(:kept AS interval) > now() AND NOT EXISTS (
+WHERE received_at + CAST(:kept AS interval) > now() AND donation_id NOT IN (SELECT subject FROM erased)
+AND NOT EXISTS (
     SELECT FROM messages
     WHERE messages.donation_id = sent.donation_id
         AND messages.state IN ('delivered', 'withdrawn', 'dropped')

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.notification import claims, queries
+from services.notification import claims, erasing, queries
 from services.notification.delivery import State
 from services.notification.live import expire_notices
 from services.notification.metrics import CONTACTS, MESSAGES, OLDEST_SECONDS
@@ -69,6 +69,7 @@ class Upkeep:
             forgotten = await claims.forget_contacts(connection)
         async with self._engine.begin() as connection:
             await claims.forget_counts(connection)
+            await erasing.forget(connection)
             await expire_notices(connection)
         async with self._engine.begin() as connection:
             await receipts.forget_contacts(connection)

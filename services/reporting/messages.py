@@ -18,7 +18,8 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('shanliu.messages'))"
 _PUT: Final = text(
     "INSERT INTO messages (message_id, campaign_id, shown_name, text, approved_at)"
     " SELECT * FROM unnest(CAST(:message_id AS uuid[]), CAST(:campaign_id AS text[]),"
-    " CAST(:shown_name AS text[]), CAST(:text AS text[]), CAST(:approved_at AS timestamptz[]))"
+    " CAST(:shown_name AS text[]), CAST(:text AS text[]), CAST(:approved_at AS timestamptz[])) AS told (id)"
+    " WHERE NOT EXISTS (SELECT FROM erased_donors e WHERE e.donation_id = told.id)"
     " ON CONFLICT (message_id) DO UPDATE SET approved_at = excluded.approved_at"
 )
 _WITHDRAW: Final = text("DELETE FROM messages WHERE message_id = ANY(:ids)")

@@ -198,6 +198,13 @@ dropped_donors: Final = Table(
 names. A table of its own: either may be read before the donation is, and by another worker. Kept for as long
 as a donation can be among the newest."""
 
+erased_donors: Final = Table(
+    "erased_donors",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True),
+)
+"""Donations of whose donors nothing is to be known any more (erasing.py)."""
+
 company_gifts: Final = Table(
     "company_gifts",
     metadata,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.reporting import companies, messages
+from services.reporting import companies, erasing, messages
 from services.reporting.disclosure import queries as reports
 from services.reporting.proof import digest_of, version_of
 from services.reporting.ranking import COMPANIES_SHOWN
@@ -182,6 +182,8 @@ async def _write_names(connection: AsyncConnection, changes: Tally) -> None:
         await companies.write(connection, changes.gifts)
     if changes.messages:
         await messages.write(connection, changes.messages)
+    if changes.erased:
+        await erasing.write(connection, changes.erased)
 
 
 async def _write_facts(connection: AsyncConnection, changes: Tally) -> None:
@@ -649,10 +651,11 @@ _PRUNE_DROPPED = text(
 
 
 async def prune_arrivals(engine: AsyncEngine, now: datetime) -> int:
-    """Drop the pace of days gone by, and who was dropped from lists that have moved on; gives the number of
-    rows dropped of the pace.
+    """Drop the pace of days gone by, who was dropped from lists that have moved on, and what came of donors
+    after they were erased; gives the number of rows dropped of the pace.
     """
     before = {"before": now - ARRIVALS_KEPT}
     async with engine.begin() as connection:
         await connection.execute(_PRUNE_DROPPED, before)
+        await erasing.sweep(connection)
         return (await connection.execute(_PRUNE_ARRIVALS, before)).rowcount

@@ -24,6 +24,7 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorDataErased,
     DonorMessageApproved,
     DonorMessageWithdrawn,
     Event,
@@ -100,6 +101,8 @@ class Tally:
     donors: defaultdict[tuple[str, str], Donors] = field(default_factory=lambda: defaultdict(_newest))
     dropped: dict[UUID, str] = field(default_factory=dict)
     """Donations whose names are not shown any more, with their campaigns."""
+    erased: set[UUID] = field(default_factory=set)
+    """Donations of whose donors nothing is to be known any more; they are dropped too."""
     gifts: dict[UUID, Gift] = field(default_factory=dict)
     """What the ranking of companies asks of donations."""
     campaigns: dict[str, tuple[CampaignEvent, CampaignStatus]] = field(default_factory=dict)
@@ -221,7 +224,9 @@ def _others(result: Tally, event: Event) -> None:
     match event:
         case DonationReversed():
             _reversed(result, event)
-        case ConsentWithdrawn(data=nameless):
+        case ConsentWithdrawn(data=nameless) | DonorDataErased(data=nameless):
+            if isinstance(event, DonorDataErased):
+                result.erased.add(nameless.donation_id)
             result.dropped[nameless.donation_id] = nameless.campaign_id
             _gift(result, nameless.donation_id, nameless.campaign_id, event.source).withdrawals += 1
         case DonationHeld(data=held):

@@ -37,6 +37,7 @@ from shared.events.donations import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorDataErased,
     DonorMessageApproved,
     DonorMessageWithdrawn,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "DonationHeld",
     "DonationReceived",
     "DonationReversed",
+    "DonorDataErased",
     "DonorMessageApproved",
     "DonorMessageWithdrawn",
     "Event",
@@ -124,6 +126,7 @@ EVENT_CLASSES: Final[tuple[type[Event], ...]] = (
     ReceiptIssued,
     ReceiptVoided,
     ConsentWithdrawn,
+    DonorDataErased,
     CampaignFiled,
     CampaignLaunched,
     CampaignPaused,
@@ -172,6 +175,7 @@ _known: Final[TypeAdapter[Event]] = TypeAdapter(
         | ReceiptIssued
         | ReceiptVoided
         | ConsentWithdrawn
+        | DonorDataErased
         | CampaignFiled
         | CampaignLaunched
         | CampaignPaused

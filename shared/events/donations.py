@@ -116,6 +116,22 @@ class ConsentWithdrawnData(EventData):
     withdrawn_at: Moment
 
 
+class DonorDataErasedData(EventData):
+    """Nothing is to be known of a donor any more (Personal Information Protection Law art. 47): whoever holds
+    the name, the message or an address of this donation erases it. The money stays. It may be read before the
+    donation itself.
+
+    `event_ids`: of the events that named the donor. `receipt_mail_ids`: of the mails that told of receipts.
+    """
+
+    donation_id: UUID
+    channel: str
+    campaign_id: str
+    event_ids: tuple[str, ...] = ()
+    receipt_mail_ids: tuple[UUID, ...] = ()
+    erased_at: Moment
+
+
 class DonationReceived(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.received.v1"
     type: Literal["org.shanliu.donation.received.v1"]
@@ -156,3 +172,9 @@ class ConsentWithdrawn(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.consent-withdrawn.v1"
     type: Literal["org.shanliu.donation.consent-withdrawn.v1"]
     data: ConsentWithdrawnData
+
+
+class DonorDataErased(Event):
+    TYPE: ClassVar[str] = "org.shanliu.donation.donor-data-erased.v1"
+    type: Literal["org.shanliu.donation.donor-data-erased.v1"]
+    data: DonorDataErasedData

@@ -18,6 +18,7 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorDataErased,
     DonorMessageApproved,
     DonorMessageWithdrawn,
     Event,
@@ -79,6 +80,7 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorDataErasedData,
     DonorMessageApprovedData,
     DonorMessageWithdrawnData,
 )
@@ -208,6 +210,14 @@ _DATA: dict[type[Event], EventData] = {
     ReceiptVoided: ReceiptVoidedData(**_RECEIPT, voided_at=AT, replaced_by="SZCS-2024-0000124"),
     ConsentWithdrawn: ConsentWithdrawnData(
         donation_id=DONATION, channel="wechat", campaign_id=GALA, withdrawn_at=AT
+    ),
+    DonorDataErased: DonorDataErasedData(
+        donation_id=DONATION,
+        channel="wechat",
+        campaign_id=GALA,
+        event_ids=("intake.wechat/2:1041",),
+        receipt_mail_ids=(),
+        erased_at=AT,
     ),
     CampaignFiled: campaign(),
     CampaignLaunched: campaign(

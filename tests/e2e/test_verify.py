@@ -155,6 +155,43 @@ async def test_a_number_that_was_shown_says_which_donations_it_counted(played: P
     assert len(set(found.donations)) == shown["donations"] == sum(each.donations for each in found.counted)
 
 
+async def test_erased_donors_leave_every_number_and_chain_as_it_was(played: Played) -> None:
+    ground = played.ground
+    connection = await asyncpg.connect(ground.dsn("donation"))
+    rows = await connection.fetch(
+        "SELECT donation_id, contact_email FROM donations WHERE contact_email IS NOT NULL"
+        " AND donor_display <> 'anonymous' ORDER BY received_at DESC LIMIT 3"
+    )
+    before = (await played.verify(wait_s=SETTLED_S)).campaigns[played.campaign_id]
+    async with httpx.AsyncClient(base_url=ground.wiring.url("donation")) as client:
+
+        async def post(person: str, path: str, body: object = None) -> Any:
+            headers = {"authorization": f"Bearer {ground.credentials.operators[person]}"}
+            answer = await client.post(path, json=body, headers=headers | {"idempotency-key": uuid4().hex})
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        ids = [str(row["donation_id"]) for row in rows]
+        asked = await post("finance.chen", "/v1/erasures", {"donation_ids": ids, "reference": "PIPL-1"})
+        await post("approver.wang", f"/v1/erasures/{asked['erasure_id']}/carry-out")
+
+    async def counted() -> bool:
+        erased = "SELECT count(*) = 3 FROM erased_donors"
+        return bool(await ground.value("reporting", erased))
+
+    await until(counted)
+    verdict = await played.verify(wait_s=SETTLED_S)
+    assert named(verdict) == []
+    assert [line.sums for line in verdict.campaigns[played.campaign_id]] == [line.sums for line in before]
+    still = "SELECT count(*) FROM recent_donors JOIN erased_donors USING (donation_id) WHERE shown_name <> ''"
+    assert await ground.value("reporting", still) == 0
+    for table in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        for row in rows:
+            said = f"SELECT count(*) FROM {table['tablename']} t WHERE t::text LIKE '%' || $1 || '%'"
+            assert await connection.fetchval(said, row["contact_email"]) == 0, table["tablename"]
+    await connection.close()
+
+
 async def test_it_is_exact_while_donations_go_on_coming(played: Played) -> None:
     surge = asyncio.create_task(played.evening.donate_by_kafka(3_000))
     verdicts = [await played.verify()]

@@ -28,7 +28,7 @@ from services.campaign.funds import transfers
 from services.campaign.identifiers import new_id
 from services.campaign.organisations import rights
 from services.campaign.schemas import Campaign
-from services.campaign.two_people import require_another
+from shared.two_people import require_another
 
 # ---------------------------------------------------------------- asked for
 

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.campaign import queries as campaigns
-from services.campaign import two_people
 from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.days import today_of
@@ -40,6 +39,7 @@ from services.campaign.disclosure.tables import Member, Named
 from services.campaign.identifiers import new_id
 from services.campaign.organisations import queries as register
 from services.campaign.organisations import rights
+from shared import two_people
 from shared.access import Reach
 from shared.events.documents import Corrects, Document, decode, digest_of, encode
 

@@ -36,8 +36,8 @@ from services.campaign.identifiers import new_id
 from services.campaign.ledger import bookkeeping
 from services.campaign.ledger.entries import of_transfer
 from services.campaign.organisations import rights
-from services.campaign.two_people import require_another
 from shared.refusals import NotFound
+from shared.two_people import require_another
 
 # ---------------------------------------------------------------- asked for
 

@@ -36,7 +36,7 @@ from services.campaign.ledger.entries import of_goods
 from services.campaign.plan import require_planned
 from services.campaign.pledges.rules import name_to_show
 from services.campaign.schemas import Campaign
-from services.campaign.two_people import require_another
+from shared.two_people import require_another
 
 # ---------------------------------------------------------------- gifts
 

@@ -29,8 +29,8 @@ from services.campaign.insurance.schemas import (
 )
 from services.campaign.spending import queries as spending
 from services.campaign.spending.rules import require_launched_once
-from services.campaign.two_people import require_another
 from shared.refusals import Refused
+from shared.two_people import require_another
 
 R = TypeVar("R", bound=Record)
 

@@ -25,9 +25,9 @@ from services.campaign.ledger.entries import (
 from services.campaign.ledger.periods import PeriodState
 from services.campaign.ledger.schemas import Draft, Line, Period, ReversalBody, VoucherBody
 from services.campaign.organisations import rights
-from services.campaign.two_people import require_another
 from shared import versions
 from shared.refusals import NotFound
+from shared.two_people import require_another
 
 # ---------------------------------------------------------------- drafts
 

@@ -22,7 +22,7 @@ from services.campaign.organisations import rights
 from services.campaign.pledges import announcements as pledge_announcements
 from services.campaign.pledges import queries as pledges
 from services.campaign.pledges.rules import Action, PledgeState, name_to_show, require_due_date
-from services.campaign.two_people import require_another
+from shared.two_people import require_another
 
 
 async def enter_match(connection: AsyncConnection, actor: Actor, campaign_id: str, body: MatchBody) -> Match:

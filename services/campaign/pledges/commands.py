@@ -35,8 +35,8 @@ from services.campaign.pledges.schemas import (
     ReleaseBody,
     Step,
 )
-from services.campaign.two_people import require_another
 from shared import versions
+from shared.two_people import require_another
 
 S = TypeVar("S", bound=Step)
 

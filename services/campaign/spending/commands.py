@@ -37,7 +37,7 @@ from services.campaign.spending.schemas import (
     StatedYearBody,
 )
 from services.campaign.spending.stated_years import StatementState
-from services.campaign.two_people import require_another
+from shared.two_people import require_another
 
 # ---------------------------------------------------------------- asked for, approved, paid
 

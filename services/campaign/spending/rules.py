@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from services.campaign.days import require_not_ahead, require_not_before
 from services.campaign.lifecycle import State
-from services.campaign.two_people import require_another
 from shared.events.campaigns import SpendingCategory
 from shared.refusals import Refused
+from shared.two_people import require_another
 
 MAX_ITEMS: Final = 100
 MAX_COUNTS: Final = 10

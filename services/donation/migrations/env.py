@@ -3,6 +3,7 @@
 import services.donation.casework.models
 import services.donation.desk.models
 import services.donation.moderation.models
+import services.donation.privacy.models
 import services.donation.receipts.models
 import services.donation.reconciliation.models
 import services.donation.schemes.models  # noqa: F401 - the tables of all are of the same metadata

@@ -46,7 +46,8 @@ async def add_messages(connection: AsyncConnection, messages: Sequence[NewMessag
 
 _SHOWN: Final = (
     "SELECT m.message_id, m.campaign_id, m.amount_fen, m.received_at, m.state, m.version, m.rank, m.rule,"
-    " m.word, m.personal, m.reversed, d.channel, d.occurred_at, d.donor_kind, d.message AS text,"
+    " m.word, m.personal, m.reversed, d.channel, d.occurred_at, d.donor_kind,"
+    " coalesce(d.message, '') AS text,"
     " CASE WHEN EXISTS (SELECT FROM consent_withdrawals w WHERE w.donation_id = d.donation_id) THEN NULL"
     " WHEN d.donor_display = 'name' THEN d.donor_name WHEN d.donor_display = 'alias' THEN d.donor_alias"
     " END AS name,"

@@ -16,7 +16,7 @@ State = Literal["new", "waiting", "refused_by_rule", "approved", "refused", "wit
 """`new`: no rule has looked yet, and nobody is shown it. `withdrawn`: it was shown, and is no longer."""
 Verdict = Literal["approve", "refuse", "reopen"]
 """`reopen` takes the last decision back."""
-Rule = Literal["word_list", "too_long", "donation_reversed", "consent_withdrawn", "automatic"]
+Rule = Literal["word_list", "too_long", "donation_reversed", "consent_withdrawn", "donor_erased", "automatic"]
 Match = Literal["exact", "normalised"]
 Personal = Literal["id_number", "phone", "digits", "url", "email", "wechat"]
 

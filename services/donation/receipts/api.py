@@ -53,6 +53,14 @@ LISTED: Final = (
 )
 READERS: Final[tuple[Role, ...]] = ("desk", "finance")
 
+
+class Restricted(Refused):
+    """The paper of a donor who was erased."""
+
+    code = "restricted"
+    title = "The receipt is kept, and given out no more"
+
+
 NumberPath = Annotated[str, Path(pattern=NUMBER, description="Such as SZCS-2027-0000123")]
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most")]
 router = APIRouter(prefix="/v1", route_class=StrictJsonRoute, tags=["receipts"])
@@ -325,6 +333,8 @@ async def _file(parts: Parts, number: str) -> bytes:
     async with parts.engine.connect() as connection:
         shown = await _read(connection, number)
         kept = await queries.file_of(connection, number)
+    if shown.restricted_until is not None:
+        raise Restricted(f"Its donor was erased. The law has it kept until {shown.restricted_until}.")
     if kept is not None:
         return kept
     async with parts.drawing:

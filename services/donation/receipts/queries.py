@@ -137,13 +137,14 @@ async def add_receipts(
 
 # `overstated_fen`: what went back after the issue, so that the paper states more than was kept.
 _VIEW: Final = """
-    SELECT r.*, successor.number AS replaced_by, CASE WHEN r.valid THEN (
+    SELECT r.*, successor.number AS replaced_by, k.kept_until AS restricted_until, CASE WHEN r.valid THEN (
         SELECT CAST(coalesce(sum(i.amount_fen - d.amount_fen + coalesce((
             SELECT sum(v.amount_fen) FROM reversals v
             WHERE v.donation_id = i.donation_id AND v.status = 'applied'), 0)), 0) AS bigint)
         FROM receipt_items i JOIN donations d USING (donation_id) WHERE i.number = r.number
     ) ELSE 0 END AS overstated_fen
     FROM receipts r LEFT JOIN receipts successor ON successor.replaces = r.number
+    LEFT JOIN restricted_receipts k ON k.number = r.number
 """
 _ONE: Final = text(f"{_VIEW} WHERE r.number = :number")
 _ITEMS: Final = text(

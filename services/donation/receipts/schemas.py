@@ -126,7 +126,8 @@ class Item(BaseModel):
 
 class Receipt(BaseModel):
     """A receipt as finance and desk see it. `overstated_fen`: what went back since it was issued; it needs to
-    be reissued, or voided. `donor_name` null: an anonymous gift.
+    be reissued, or voided. `donor_name` null: an anonymous gift. `restricted_until`: the donor was erased;
+    the receipt is kept for the law until that day, and the name on it is shown to nobody.
     """
 
     number: str
@@ -152,6 +153,7 @@ class Receipt(BaseModel):
     void_reason: str | None
     voided_by: str | None
     voided_at: datetime | None
+    restricted_until: date | None = None
     donations: list[Item]
 
     @classmethod
@@ -159,6 +161,7 @@ class Receipt(BaseModel):
         """The receipt of a row of queries.receipt, with the rows of its donations."""
         values = {
             **row._mapping,  # noqa: SLF001 - public
+            "donor_name": row.donor_name if row.restricted_until is None else None,
             "state": state_of(row),
             "amount_in_capitals": in_capitals(row.amount_fen),
             "donations": [Item.model_validate(item, from_attributes=True) for item in items],

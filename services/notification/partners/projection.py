@@ -84,6 +84,7 @@ PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
         "donation_occurred_at",
         "pledge_id",
     ),
+    "org.shanliu.donation.donor-data-erased.v1": ("donation_id", "channel", "campaign_id", "erased_at"),
     "org.shanliu.campaign.filed.v1": _CAMPAIGN,
     "org.shanliu.campaign.launched.v1": _CAMPAIGN,
     "org.shanliu.campaign.paused.v1": _CAMPAIGN,

@@ -56,7 +56,7 @@ INSERT INTO receipt_contacts (mail_id, email, name, expires_at)
 SELECT :mail_id, :email, :name, CAST(:written_at AS timestamptz) + CAST(:kept AS interval)
 WHERE CAST(:written_at AS timestamptz) + CAST(:kept AS interval) > now() AND NOT EXISTS (
     SELECT FROM receipt_mails WHERE mail_id = :mail_id AND written_at IS NOT NULL
-)
+) AND NOT EXISTS (SELECT FROM erased WHERE subject = :mail_id)
 ON CONFLICT DO NOTHING
 """)
 

@@ -12,8 +12,8 @@ from services.campaign.announcements import Announcer
 from services.campaign.commands import Actor
 from services.campaign.funds import commands
 from services.campaign.guardrail import PastBalance
-from services.campaign.two_people import SamePerson
 from shared.events import FundsTransferred
+from shared.two_people import SamePerson
 from tests.services.campaign.books import balances, read, require_exact
 from tests.services.campaign.builders import (
     ADMINISTRATOR,

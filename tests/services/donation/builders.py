@@ -64,6 +64,7 @@ PEOPLE = {
     "viewer": ["viewer"],
     "finance": ["finance"],
     "moderator": ["moderator"],
+    "approver": ["approver"],
 }
 
 

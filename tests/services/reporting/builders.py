@@ -22,6 +22,7 @@ from shared.events import (
     DonationHeld,
     DonationReceived,
     DonationReversed,
+    DonorDataErased,
     DonorMessageApproved,
     DonorMessageWithdrawn,
     Event,
@@ -54,6 +55,7 @@ from shared.events.donations import (
     DonationHeldData,
     DonationReceivedData,
     DonationReversedData,
+    DonorDataErasedData,
     DonorMessageApprovedData,
     DonorMessageWithdrawnData,
 )
@@ -209,6 +211,16 @@ class Source:
             withdrawn_at=EVENING,
         )
         event: ConsentWithdrawn = self.place(ConsentWithdrawn, data, data.donation_id, EVENING)
+        return event
+
+    def erased(self, number: int, *, campaign_id: str = GALA) -> DonorDataErased:
+        data = DonorDataErasedData(
+            donation_id=self.donation_id(number),
+            campaign_id=campaign_id,
+            channel=self.channel,
+            erased_at=EVENING,
+        )
+        event: DonorDataErased = self.place(DonorDataErased, data, data.donation_id, EVENING)
         return event
 
     def withdrawn(self, number: int, *, campaign_id: str = GALA) -> DonorMessageWithdrawn:

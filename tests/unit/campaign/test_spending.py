@@ -22,8 +22,8 @@ from services.campaign.spending.rules import (
     require_returnable,
     require_withdrawable,
 )
-from services.campaign.two_people import SamePerson
 from shared.money import MAX_AMOUNT_FEN
+from shared.two_people import SamePerson
 
 REQUESTED, APPROVED, PAID, REJECTED, WITHDRAWN = DisbursementState
 

@@ -160,6 +160,15 @@ def test_a_decision_about_a_message_is_usable_and_moves_no_money(story: Story) -
     assert (row.kind, row.key) == ("decided", WECHAT.bytes)
 
 
+@pytest.mark.parametrize("kind", ["consent_withdrawn", "donor_erased"])
+def test_what_takes_a_donor_s_name_away_is_usable_and_moves_no_money(story: Story, kind: str) -> None:
+    story.donates("intake.wechat/0:1")
+    story.sends("intake.internal/2:4", {"type": kind, "donation_id": str(WECHAT)})
+    assert story.sums() == Sums(received_fen=100, donations=1)
+    assert story.workbook.breaches(9) == []
+    assert intake_row("internal", "intake.internal/2", 4, b'{"type": "another"}').kind == UNUSABLE
+
+
 def test_a_number_says_which_donations_it_counted(story: Story) -> None:
     story.donates("intake.wechat/0:1", "a")
     story.donates("intake.wechat/0:3", "b")
