@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
-WORKERS ?= 2
+# Two cores have a third of their time left when two workers wait for what they test.
+WORKERS ?= 3
 ONCE ?=
 
 .PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean image compose-up compose-down cluster-up cluster-down

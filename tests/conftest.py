@@ -2,7 +2,8 @@
 test.
 
 KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name servers of your own; what is missing is started on free ports
-in a temporary folder and stopped at the end, also when pytest is killed.
+in a temporary folder and ended with the run, also when pytest is killed. Nobody wants its data after that, so
+it is not stopped in order: a broker with a thousand partitions takes seconds to close them.
 """
 
 import gc
@@ -50,10 +51,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick ones first: who waits for a red result waits less. Of two workers neither may be alone with
-    much at the end, so there the quick ones are last. One begins with the file that takes longest, and the
-    other with the benchmarks, which take what processor there is: what is killed has to come back beside
-    them, a browser need not.
+    """The quick ones first: who waits for a red result waits less. Of several workers none may be alone with
+    much at the end, so there the quick ones are last. One begins with what is killed and has to come back,
+    one with the benchmarks, which take what processor there is, and one with the console's pages, which take
+    longest.
     """
     order = {"unit": 0, "contracts": 1, "services": 2}
     if hasattr(config, "workerinput"):
@@ -79,7 +80,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Of two workers one starts the console and the services behind it, and one the screens' service."""
+    """One worker starts the console and the services behind it, and one the screens' service."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -152,7 +153,7 @@ def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka | None]:
     broker = LocalKafka(workplace / "kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
-    broker.stop()
+    broker.kill()
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +171,7 @@ def secured_kafka(local_kafka: LocalKafka | None, workplace: Path, keeper: Keepe
     broker = LocalKafka(workplace / "secured-kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
-    broker.stop()
+    broker.kill()
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +183,7 @@ def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | 
     server = LocalPostgres(workplace / "postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
-    server.stop()
+    server.stop("immediate")
 
 
 @pytest.fixture(scope="session")
@@ -205,11 +206,12 @@ def topics(kafka: str, namespace: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: str) -> Iterator[Databases]:
-    """The maker of databases."""
+def databases(postgres: str, local_postgres: LocalPostgres | None) -> Iterator[Databases]:
+    """The maker of databases. On the run's own server they stay: they go with it."""
     made = Databases(postgres)
     yield made
-    made.close()
+    if local_postgres is None:
+        made.close()
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""Fresh, migrated databases: a service is migrated once a run, each test gets a copy (0.1 s)."""
+"""Fresh, migrated databases: a service is migrated once a run, each test gets a copy.
+
+The copy is of files: on a server that flushes nothing that takes a fourth of the 0.1 s of a core that a copy
+through the write-ahead log takes.
+"""
 
 import itertools
 import secrets
@@ -35,6 +39,7 @@ class Databases:
         try:
             await connection.execute(
                 f'CREATE DATABASE "{name}" OWNER "{template.username}" TEMPLATE "{template.database}"'
+                " STRATEGY FILE_COPY"
             )
             await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
         finally:

@@ -6,6 +6,7 @@ SHANLIU_MAVEN_REPOSITORY names.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -88,27 +89,36 @@ def missing(folder: Path) -> list[Jar]:
 
 
 def fetch(progress: Progress = lambda _: None) -> Path:
-    """Fetch what is missing, eight at a time; the folder with the jars.
+    """Fetch what is missing, eight at a time; the folder with the jars. Of several processes one fetches and
+    the others wait for it.
 
     Raises StackProblem when the registry can't be reached, a jar is not what the lock says, or the disk is
     full. What had come by then is kept.
     """
     folder = library()
-    wanted = missing(folder)
-    if not wanted:
+    if not missing(folder):
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
+            _alone(folder.parent / "fetching.lock"),
             tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as scratch,
             ThreadPoolExecutor(PARALLEL) as pool,
         ):
             context = _context(Path(scratch), progress)
-            list(pool.map(lambda jar: _fetch_one(context, jar, folder), wanted))
+            list(pool.map(lambda jar: _fetch_one(context, jar, folder), missing(folder)))
     except OSError as error:
         # requests' errors are OSErrors too, but _fetch_one has translated those.
         raise StackProblem(f"{folder} can't be written: {error.strerror or error}.") from error
     return folder
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """While one process is in here, no other is. The system lets the lock go when its holder dies."""
+    with lock.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def fetch_one(jar: Jar) -> Path:

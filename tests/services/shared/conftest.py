@@ -44,7 +44,7 @@ def database_url(postgres: str) -> Iterator[str]:
         finally:
             await connection.close()
 
-    run(execute(f'CREATE DATABASE "{name}"'))
+    run(execute(f'CREATE DATABASE "{name}" STRATEGY FILE_COPY'))
     yield admin.set(database=name).render_as_string(hide_password=False)
     run(execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
@@ -72,7 +72,7 @@ def own_broker(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
     broker = LocalKafka(workplace / "own-kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
-    broker.stop()
+    broker.kill()
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def own_server(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
     server = LocalPostgres(workplace / "own-postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
-    server.stop()
+    server.stop("immediate")
 
 
 @pytest.fixture
