@@ -103,17 +103,19 @@ class System:
 
     async def members(self, name: str, count: int) -> None:
         """Wait until the consumer group of a worker is stable with so many members."""
-        await until(lambda: self._has_members(GROUPS[name], count), f"{count} members of {name}")
-
-    async def _has_members(self, group: str, count: int) -> bool:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.services.wiring.kafka, request_timeout_ms=5000)
         await admin.start()
+        group = self.services.wiring.namespace + GROUPS[name]
+
+        async def stable() -> bool:
+            answers = await admin.describe_consumer_groups([group])
+            _, _, state, _, _, members, *_ = answers[0].groups[0]
+            return state == "Stable" and len(members) == count
+
         try:
-            answers = await admin.describe_consumer_groups([self.services.wiring.namespace + group])
+            await until(stable, f"{count} members of {name}")
         finally:
             await admin.close()
-        _, _, state, _, _, members, *_ = answers[0].groups[0]
-        return state == "Stable" and len(members) == count
 
     @asynccontextmanager
     async def halting_worker(self, line: str, by: str, file: Path) -> AsyncIterator["HaltingWorker"]:
