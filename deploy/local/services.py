@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
-from deploy.local.environment import own_environment
+from deploy.local.environment import own_environment, short_lived
 from deploy.local.layout import LOOPBACK
 from deploy.local.layout import SERVICES as SERVICE_NAMES
 from deploy.local.problems import StackProblem
@@ -166,7 +166,7 @@ class Services:
             environment=self.wiring.environment(service),
             stop_s=STOP_S,
             stage=STAGE,
-            nice=0 if service.urgent else STEP_BACK,
+            nice=0 if service.urgent or short_lived() else STEP_BACK,
         )
 
     def wait_ready(

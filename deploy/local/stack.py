@@ -1,6 +1,5 @@
 """The whole system on one machine: what is started in which order, watched, and stopped."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Final
 from deploy.local import databases, state
 from deploy.local.backoff import Backoff
 from deploy.local.credentials import Credentials, write_private
-from deploy.local.environment import own_environment
+from deploy.local.environment import own_environment, short_lived
 from deploy.local.external import external_kafka, external_postgres, namespace
 from deploy.local.kafka import LocalKafka, answers
 from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, require_disk
@@ -26,13 +25,6 @@ from shared.migrations import migrate
 PARTITIONS: Final = 4
 ROTATE_EVERY_S: Final = 5.0
 DISK_WARNING_BYTES: Final = 500_000_000
-
-
-def short_lived() -> bool:
-    """SHANLIU_SHORT_LIVED=1: a stack for minutes. Its broker starts with less work and is slower for it, and
-    its database outlives a kill -9 and not a crash of the machine.
-    """
-    return os.environ.get("SHANLIU_SHORT_LIVED") == "1"
 
 
 @dataclass(slots=True)
