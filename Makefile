@@ -16,7 +16,7 @@ ARGS ?=
 WORKERS ?= 3
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test bench format contracts schemas lock clean image compose-up compose-down cluster-up cluster-down
+.PHONY: help venv demo year up down status logs reset check test audit bench format contracts schemas lock clean image compose-up compose-down cluster-up cluster-down
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -130,6 +130,9 @@ check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while worki
 
 test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+audit: $(DEV_STAMP) ## look the locked packages up in the known vulnerabilities (needs the internet)
+	$(BIN)/python .ci/audit $(ARGS)
 
 format: $(DEV_STAMP) ## write the format, repair what the linter can
 	$(BIN)/ruff format .

@@ -16,8 +16,9 @@ from deploy.local.credentials import KAFKA_USERS
 from deploy.local.external import kafka_client, namespace
 from deploy.local.layout import DATABASES
 from deploy.local.problems import Report, StackProblem
+from deploy.local.roles import migrate_apart
 from deploy.topics import BROKERS_CHOICE, apply_topics
-from shared.migrations import is_migrated, migrate
+from shared.migrations import is_migrated
 
 BROKER_S: Final = 90
 BROKER_AGAIN_S: Final = 0.3
@@ -50,7 +51,7 @@ def prepare(partitions: int, say: Report, replication: int = BROKERS_CHOICE, *, 
     made = databases.create_service_databases(admin, passwords=passwords)
     databases.run(databases.close_to_others(admin))
     for service in DATABASES:
-        databases.run(migrate(made[service], f"services.{service}"))
+        databases.run(migrate_apart(admin, made[service], f"services.{service}"))
     say(f"{len(made)} databases at their newest version ({time.monotonic() - begun:.1f} s)")
     begun = time.monotonic()
     _await_broker(servers)

@@ -6,7 +6,11 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.given import given
 from deploy.local.problems import StackProblem
+from deploy.local.roles import as_owner
+from deploy.local.running import Running
+from deploy.prepare import ADMIN_URL
 from deploy.verify.command import Meter
 from deploy.verify.places import Places
 from services.reporting.partitions import TopicsMissing
@@ -19,9 +23,16 @@ from services.reporting.settings import Settings
 def rebuild_reporting(*, anew: bool, console: Console) -> Rebuilt:
     """Count reporting's projection again and put it in place. Raises StackProblem: nothing has changed."""
     meter = Meter(console)
-    settings = settings_of(Places.find())
+    places = Places.find()
+    admin = given(ADMIN_URL) or Running.find().admin_url
+    url, owner = as_owner(admin, places.databases["reporting"])
+    settings = settings_of(places, url)
+
+    def progress(read: int, total: int) -> None:
+        meter("events", read, total)
+
     try:
-        return asyncio.run(rebuild(settings, lambda read, total: meter("events", read, total), anew=anew))
+        return asyncio.run(rebuild(settings, progress, anew=anew, as_role=owner))
     except (RebuildRefused, TopicsMissing, TopicsSilent) as error:
         raise StackProblem(str(error)) from error
     except (KafkaError, SQLAlchemyError, OSError) as error:
@@ -32,10 +43,10 @@ def rebuild_reporting(*, anew: bool, console: Console) -> Rebuilt:
         meter.clear()
 
 
-def settings_of(places: Places) -> Settings:
+def settings_of(places: Places, database_url: str) -> Settings:
     """What reporting has to know for it."""
     return Settings(
-        database_url=places.databases["reporting"],
+        database_url=database_url,
         kafka_bootstrap_servers=places.kafka,
         kafka_namespace=places.namespace,
     )

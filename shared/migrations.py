@@ -15,15 +15,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.database import CONNECT_TIMEOUT_S
 
 
-async def migrate(url: str, package: str, revision: str = "head") -> None:
+async def migrate(url: str, package: str, revision: str = "head", role: str | None = None) -> None:
     """Bring a service's database to the newest version, or to the one named; `package` is e.g.
-    "services.campaign".
+    "services.campaign". `role`: as whom, where it is not who `url` names; that one owns what is made.
 
     Safe when several processes do it at once: they queue on an advisory lock.
     """
     engine = create_async_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
     try:
         async with engine.begin() as connection:
+            if role is not None:
+                await connection.execute(text(f'SET LOCAL ROLE "{role}"'))
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('shanliu.migrate'))"))
             await connection.run_sync(_upgrade, package, revision)
     finally:

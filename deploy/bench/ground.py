@@ -32,11 +32,11 @@ from deploy.local.layout import Ports
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper
+from deploy.local.roles import migrate_apart
 from deploy.local.services import BY_NAME, Services, Wiring
 from deploy.topics import apply_topics
 from deploy.verify.places import Places
 from shared.broker import KafkaSettings
-from shared.migrations import migrate
 
 ANSWER_S = 15.0
 
@@ -185,8 +185,12 @@ class Ground:
         return answer.json()  # type: ignore[no-any-return]
 
     def dsn(self, service: str) -> str:
-        """The database of a service as asyncpg reads it."""
-        return self.wiring.databases[service].replace("postgresql+asyncpg://", "postgresql://", 1)
+        """The database of a service as asyncpg reads it, as the administrator: a service's own role may not
+        do what a benchmark prepares, nor what a test spoils.
+        """
+        database = databases.parse_url(self.wiring.databases[service]).database
+        admin = databases.parse_url(self.base.admin_url).set(drivername="postgresql", database=database)
+        return admin.render_as_string(hide_password=False)
 
     async def value(self, service: str, statement: str, *arguments: object) -> Any:
         """One value from the database of a service."""
@@ -241,7 +245,7 @@ async def _ground(  # noqa: PLR0917 - what a ground is made of
     credentials.write_console_keys(console_key, console_public)
     urls = databases.create_service_databases(base.admin_url, name, credentials.databases)
     for service, url in urls.items():
-        await migrate(url, f"services.{service}")
+        await migrate_apart(base.admin_url, url, f"services.{service}")
     await apply_topics(base.servers, f"{name}.", partitions)
     ports = Ports.unused().named()
     wiring = Wiring(

@@ -17,6 +17,7 @@ from deploy.bench.donations import Series
 from deploy.bench.ground import Base, Ground, prepared
 from deploy.bench.report import Figure, Result
 from deploy.local.processes import wait_until
+from deploy.local.roles import as_owner
 from services.donation.booking import Published
 from services.donation.handlers import Outcome, publish
 from services.donation.intake import donation_id_of
@@ -51,8 +52,13 @@ async def measure(base: Base, events: int = EVENTS) -> Result:
         meter = meters.CpuMeter({**ground.pids, **base.pids})
         meter.begin()
         begun_s = time.monotonic()
+        url, owner = as_owner(base.admin_url, ground.wiring.databases["reporting"])
         child = ground.spawn(
-            "rebuild", "services.reporting", "rebuild", environment=ground.environment("reporting")
+            "rebuild",
+            "services.reporting",
+            "rebuild",
+            f"--as-role={owner}",
+            environment={**ground.environment("reporting"), "DATABASE_URL": url},
         )
         await asyncio.to_thread(wait_until, lambda: not child.running, PATIENCE_S)
         seconds = time.monotonic() - begun_s

@@ -1,4 +1,6 @@
-"""A role and a database for each service, and nothing else that it may read."""
+"""A role and a database for each service, and nothing else that it may read. What the role may do in its
+database when that is migrated: roles.py.
+"""
 
 import asyncio
 import secrets
@@ -42,7 +44,8 @@ def create_service_databases(
 ) -> dict[str, str]:
     """Make role and database `<prefix>_<service>` for each service unless they are there.
 
-    Returns the database URL by service name. Only the role itself (and the administrator) can connect to its
+    Returns the database URL by service name. A database that is made belongs to its role until roles.py
+    migrates it. Only the role itself (and the administrator) can connect to its
     database. Passwords are set anew each time, so that the URLs hold. Raises StackProblem.
     """
     known = passwords or {}
@@ -103,9 +106,7 @@ async def _one(connection: "asyncpg.Connection[asyncpg.Record]", admin: URL, nam
         f"PASSWORD '{password}'"
     )
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-        if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", name):
-            # PostgreSQL 16+: only a member may give a database to a role.
-            await connection.execute(f'GRANT "{name}" TO CURRENT_USER')
+        await join(connection, name)
         await connection.execute(
             f'CREATE DATABASE "{name}" OWNER "{name}" ENCODING \'UTF8\' TEMPLATE template0'
         )
@@ -113,11 +114,20 @@ async def _one(connection: "asyncpg.Connection[asyncpg.Record]", admin: URL, nam
     return admin.set(username=name, password=password, database=name).render_as_string(hide_password=False)
 
 
+async def join(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> None:
+    """Have the administrator be a member of a role, if it is no superuser: only a member may give it
+    something or take its place, and who has made a role is none in that sense since PostgreSQL 16.
+    """
+    if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        await connection.execute(f'GRANT "{role}" TO CURRENT_USER')
+
+
 async def drop_database(admin_url: str, name: str) -> None:
-    """Remove a database and its role, open connections included (tests)."""
+    """Remove a database and its roles, open connections included (tests)."""
     connection = await connect(parse_url(admin_url))
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'DROP ROLE IF EXISTS "{name}"')
+        for role in (name, f"{name}_owner"):
+            await connection.execute(f'DROP ROLE IF EXISTS "{role}"')
     finally:
         await connection.close()

@@ -18,9 +18,9 @@ from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, requi
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
+from deploy.local.roles import migrate_apart
 from deploy.local.services import SERVICES, Services, Wiring
 from deploy.topics import apply_topics
-from shared.migrations import migrate
 
 PARTITIONS: Final = 4
 ROTATE_EVERY_S: Final = 5.0
@@ -109,17 +109,17 @@ class Stack:
         if (server := self._postgres) is not None:
             server.start(stop=self._stop_asked)
             self._watch("postgres", lambda: server.child, server.launch)
+            admin = server.admin_url
             urls = server.create_service_databases(passwords=self._credentials.databases)
             self._say(f"PostgreSQL {server.version} on port {server.port}", begun)
         else:
-            urls = databases.create_service_databases(
-                external_postgres() or "", passwords=self._credentials.databases
-            )
+            admin = external_postgres() or ""
+            urls = databases.create_service_databases(admin, passwords=self._credentials.databases)
             self._say("PostgreSQL as DATABASE_URL says", begun)
         begun = time.monotonic()
         for service in DATABASES:
             self._check_stop()
-            databases.run(migrate(urls[service], f"services.{service}"))
+            databases.run(migrate_apart(admin, urls[service], f"services.{service}"))
         self._say("databases migrated", begun)
         return urls
 

@@ -1,4 +1,4 @@
-"""`python -m services.reporting [serve | migrate | rebuild [--anew]]`."""
+"""`python -m services.reporting [serve | migrate | rebuild [--anew] [--as-role=OWNER]]`."""
 
 from shared import loading  # isort: split
 
@@ -25,7 +25,9 @@ def main() -> None:
         from services.reporting.rebuilding.rebuild import rebuild  # noqa: PLC0415
 
         try:
-            asyncio.run(rebuild(settings, anew="--anew" in sys.argv[2:]))
+            given = sys.argv[2:]
+            roles = [each.removeprefix("--as-role=") for each in given if each.startswith("--as-role=")]
+            asyncio.run(rebuild(settings, anew="--anew" in given, as_role=next(iter(roles), None)))
         except RebuildRefused as error:
             raise SystemExit(str(error)) from error
     elif command == "serve":

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
+from sqlalchemy import text
 
 from deploy.local.databases import create_service_databases, drop_database, parse_url, run
 from deploy.local.layout import DATABASES
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
+from deploy.local.roles import as_owner, migrate_apart
 from deploy.prepare import await_schema
+from services.reporting.rebuilding import beside
+from services.reporting.rebuilding.beside import RebuildRefused
+from shared.database import create_engine
 from shared.migrations import is_migrated, migrate
 
 
@@ -88,6 +94,171 @@ async def test_making_them_again_keeps_what_is_in_them(
 
     connection = await asyncpg.connect(_plain(again["donation"]))
     assert await connection.fetchval("SELECT one FROM kept") == 1
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def apart(urls: dict[str, str], postgres: str) -> dict[str, str]:
+    """The databases of two services, migrated as `shanliu up` and `shanliu prepare` do it."""
+    for service in ("donation", "campaign", "console"):
+        await migrate_apart(postgres, urls[service], f"services.{service}")
+    return urls
+
+
+FORBIDDEN: list[tuple[str, str]] = [
+    ("donation", "CREATE TABLE own (amount_fen bigint)"),
+    ("donation", "CREATE TEMPORARY TABLE own (amount_fen bigint)"),
+    ("donation", "CREATE SCHEMA own"),
+    ("donation", "CREATE FUNCTION own() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+    ("donation", "ALTER TABLE donations ADD COLUMN own text"),
+    ("donation", "DROP TABLE donations"),
+    ("donation", "CREATE INDEX own ON donations (amount_fen)"),
+    ("donation", "TRUNCATE donations CASCADE"),
+    ("donation", "DELETE FROM receipts"),
+    ("donation", "UPDATE personal_data_looks SET person = 'nobody'"),
+    ("donation", "DELETE FROM channel_changes"),
+    ("donation", "UPDATE break_history SET who = 'nobody'"),
+    ("donation", "ALTER TABLE receipts DISABLE TRIGGER ALL"),
+    ("donation", "DROP TRIGGER channel_changes_append_only ON channel_changes"),
+    ("donation", "DELETE FROM alembic_version"),
+    ("campaign", "UPDATE ledger_entries SET hash = ''"),
+    ("campaign", "DELETE FROM ledger_postings"),
+    ("campaign", "TRUNCATE ledger_postings"),
+    ("campaign", "DELETE FROM ledger_periods"),
+    ("campaign", "DELETE FROM reports"),
+    ("console", "UPDATE audit SET person = 'nobody'"),
+    ("console", "DELETE FROM audit"),
+    ("console", "ALTER TABLE audit DISABLE TRIGGER audit_append_only"),
+    ("console", "DELETE FROM audit_head"),
+    ("donation", "COPY donations TO PROGRAM 'cat'"),
+    ("donation", "COPY donations FROM '/etc/passwd'"),
+    ("donation", "SELECT pg_read_file('/etc/passwd')"),
+    ("donation", "SELECT pg_ls_dir('.')"),
+    ("donation", "SELECT lo_import('/etc/passwd')"),
+    ("donation", "SELECT rolpassword FROM pg_authid"),
+    ("donation", "SET session_replication_role = replica"),
+    ("donation", "ALTER SYSTEM SET fsync = off"),
+    ("donation", "SELECT pg_reload_conf()"),
+    ("donation", "SET ROLE {role}_owner"),
+    ("donation", "ALTER ROLE {role} SUPERUSER"),
+    ("donation", "GRANT {role}_owner TO {role}"),
+]
+"""What who has taken over a service would like to do."""
+
+
+async def test_a_service_may_do_nothing_but_read_and_write_its_rows(apart: dict[str, str]) -> None:
+    for service in ("donation", "campaign", "console"):
+        connection = await asyncpg.connect(_plain(apart[service]))
+        role = await connection.fetchval("SELECT current_user")
+        done = []
+        for of, statement in FORBIDDEN:
+            if of == service:
+                try:
+                    await connection.execute(statement.format(role=role))
+                    done.append(statement)
+                except asyncpg.InsufficientPrivilegeError:
+                    pass
+        await connection.close()
+        assert done == [], service
+
+
+async def test_what_the_triggers_refuse_is_not_granted_and_all_else_is(
+    apart: dict[str, str], postgres: str
+) -> None:
+    found: dict[str, set[str]] = {}
+    for service in ("donation", "campaign", "console"):
+        connection = await asyncpg.connect(_plain(apart[service]))
+        for row in await connection.fetch(
+            "SELECT c.relname AS name, has_table_privilege(c.oid, 'INSERT') AS ins,"
+            " has_table_privilege(c.oid, 'UPDATE') AS upd, has_table_privilege(c.oid, 'DELETE') AS del"
+            " FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+        ):
+            rights = "".join(
+                letter for letter, name in zip("IUD", ("ins", "upd", "del"), strict=True) if row[name]
+            )
+            found.setdefault(rights, set()).add(f"{service}.{row['name']}")
+        await connection.close()
+    assert found[""] == {f"{service}.alembic_version" for service in ("donation", "campaign", "console")}
+    assert found["I"] == {
+        "campaign.ledger_entries",
+        "campaign.ledger_postings",
+        "console.audit",
+        "donation.break_history",
+        "donation.channel_changes",
+        "donation.personal_data_looks",
+    }
+    assert found["IU"] == {
+        "campaign.ledger_periods",
+        "campaign.reports",
+        "console.audit_head",
+        "donation.receipt_files",
+        "donation.receipt_items",
+        "donation.receipts",
+    }
+    assert set(found) == {"", "I", "IU", "IUD"}
+
+
+async def test_a_rebuild_is_its_owner_s_and_its_tables_have_the_same_rights(
+    urls: dict[str, str], postgres: str
+) -> None:
+    await migrate_apart(postgres, urls["reporting"], "services.reporting")
+    url, owner = as_owner(postgres, urls["reporting"])
+    rights = (
+        "SELECT relname, relacl::text, relowner::regrole::text FROM pg_class"
+        " WHERE relnamespace = to_regnamespace('public') AND relkind = 'r' ORDER BY 1"
+    )
+    engine = create_engine(urls["reporting"], "test")
+    async with engine.connect() as connection:
+        before = (await connection.execute(text(rights))).all()
+        await connection.rollback()
+        with pytest.raises(RebuildRefused, match="shanliu rebuild reporting"):
+            await beside.open_beside(connection, anew=True)
+    await engine.dispose()
+    engine = create_engine(url, "test")
+    async with engine.connect() as connection:
+        await beside.open_beside(connection, anew=True, as_role=owner)
+        async with connection.begin():
+            await beside.take_place(connection)
+        assert (await connection.execute(text(rights))).all() == before
+    await engine.dispose()
+
+
+async def test_an_administrator_that_is_no_superuser_does_as_well(postgres: str, namespace: str) -> None:
+    """As a server of somebody else gives one."""
+    name = namespace.rstrip(".") + "m"
+    connection = await asyncpg.connect(_plain(postgres))
+    await connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB CREATEROLE PASSWORD 'manager'")
+    manager = parse_url(postgres).set(username=name, password="manager").render_as_string(hide_password=False)
+    try:
+        urls = create_service_databases(manager, name)
+        for _ in range(2):
+            await migrate_apart(manager, urls["console"], "services.console")
+        service = await asyncpg.connect(_plain(urls["console"]))
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await service.execute("DELETE FROM audit")
+        await service.close()
+    finally:
+        for each in DATABASES:
+            await drop_database(postgres, f"{name}_{each}")
+        await connection.execute(f"DROP ROLE {name}")
+        await connection.close()
+
+
+async def test_a_database_that_its_service_has_owned_goes_over_with_all_that_is_in_it(
+    urls: dict[str, str], postgres: str
+) -> None:
+    """As of an older release; and a second time nothing changes."""
+    await migrate(urls["reporting"], "services.reporting")
+    connection = await asyncpg.connect(_plain(urls["reporting"]))
+    await connection.execute("INSERT INTO erased_donors VALUES (gen_random_uuid())")
+    await connection.close()
+    for _ in range(2):
+        await migrate_apart(postgres, urls["reporting"], "services.reporting")
+        assert await is_migrated(urls["reporting"], "services.reporting"), "as the service's own role sees it"
+    connection = await asyncpg.connect(_plain(urls["reporting"]))
+    assert await connection.fetchval("DELETE FROM erased_donors RETURNING true")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("DROP TABLE erased_donors")
     await connection.close()
 
 

@@ -38,6 +38,7 @@ _read: Final = Table(
 )
 
 _ALONE: Final = text("SELECT pg_try_advisory_lock(hashtext('shanliu.reporting.rebuild'))")
+_MAY_MAKE: Final = text("SELECT has_database_privilege(current_database(), 'CREATE')")
 _REVISION: Final = text("SELECT version_num FROM public.alembic_version")
 _THERE: Final = text("SELECT to_regclass(:table) IS NOT NULL")
 _BEGUN_WITH: Final = text(f"SELECT revision FROM {SCHEMA}.rebuild")  # noqa: S608 - this file's own name
@@ -62,6 +63,11 @@ _WHAT_LIKE_LEAVES_OUT: Final = text(
                   pg_get_constraintdef(oid))
     FROM pg_constraint WHERE conrelid = to_regclass('public.' || :table) AND contype IN ('p', 'u')
     UNION ALL
+    SELECT format('GRANT %s ON %I TO %I', held.privilege_type, relname, grantee.rolname)
+    FROM pg_class CROSS JOIN LATERAL aclexplode(relacl) AS held
+    JOIN pg_roles grantee ON grantee.oid = held.grantee
+    WHERE pg_class.oid = to_regclass('public.' || :table) AND held.grantee <> relowner
+    UNION ALL
     SELECT replace(pg_get_indexdef(indexrelid), ' ON public.', ' ON ')
     FROM pg_index WHERE indrelid = to_regclass('public.' || :table)
         AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
@@ -73,14 +79,22 @@ class RebuildRefused(Exception):
     """Nothing was put in place; the message says why, and what to do."""
 
 
-async def open_beside(connection: AsyncConnection, *, anew: bool) -> bool:
+async def open_beside(connection: AsyncConnection, *, anew: bool, as_role: str | None = None) -> bool:
     """Make the tables of the second projection, or take those of a rebuild that did not end; True: of such.
 
     `connection` is for this alone: it holds the lock that lets one rebuild run at a time, and its search_path
     leads to the second projection from here on. One that was begun by another version of the tables, or
-    `anew`, begins at the first event. Raises RebuildRefused when another runs.
+    `anew`, begins at the first event. `as_role`: whose the tables are. Raises RebuildRefused when another
+    runs, and for who may not make tables.
     """
     async with connection.begin():
+        if as_role is not None:
+            await connection.execute(text(f'SET ROLE "{as_role}"'))
+        if not (await connection.execute(_MAY_MAKE)).scalar_one():
+            raise RebuildRefused(
+                "A service's own role may not make tables. Run `shanliu rebuild reporting`, which does it as"
+                " their owner (docs/decisions/0039-roles-in-the-database.md)."
+            )
         if not (await connection.execute(_ALONE)).scalar_one():
             raise RebuildRefused("Another rebuild of reporting is running.")
         revision = (await connection.execute(_REVISION)).scalar_one()

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.reporting import queries
+from services.reporting import erasing, queries
 from services.reporting.handlers import count
 from services.reporting.publishing import publish_all
 from services.reporting.rebuilding import beside
@@ -52,14 +52,21 @@ class Rebuilt:
     resumed: bool
 
 
-async def rebuild(settings: Settings, progress: Progress = lambda *_: None, *, anew: bool = False) -> Rebuilt:
-    """Count the projection again and put it in place. Raises RebuildRefused, TopicsMissing, TopicsSilent,
-    KafkaError, SQLAlchemyError: nothing has changed then, and what was read so far is kept for the next run.
+async def rebuild(
+    settings: Settings,
+    progress: Progress = lambda *_: None,
+    *,
+    anew: bool = False,
+    as_role: str | None = None,
+) -> Rebuilt:
+    """Count the projection again and put it in place. `as_role`: the owner of the tables, where that is not
+    who `settings.database_url` names. Raises RebuildRefused, TopicsMissing, TopicsSilent, KafkaError,
+    SQLAlchemyError: nothing has changed then, and what was read so far is kept for the next run.
     """
     begun_s = time.monotonic()
     engine = create_engine(settings.database_url, "reporting-rebuild", pool_size=1, plan_once=True)
     async with disposing(engine), Topics.open(settings) as topics, engine.connect() as connection:
-        resumed = await beside.open_beside(connection, anew=anew)
+        resumed = await beside.open_beside(connection, anew=anew, as_role=as_role)
         try:
             records = await _catch_up(connection, topics, progress)
             await _take_place(connection, topics)
@@ -117,6 +124,7 @@ async def _take_place_within(connection: AsyncConnection, topics: Topics, deadli
         if time.monotonic() > deadline_s:
             raise _Yielded
     await beside.check_complete(connection)
+    await erasing.sweep(connection)
     while True:
         try:
             with _yielding():
