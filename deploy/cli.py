@@ -522,6 +522,20 @@ def rebuild_reporting(
 
 
 @app.command()
+def verifier(
+    every: Annotated[
+        float, typer.Option(min=10, max=86_400, help="Seconds from one proof to the next.")
+    ] = 3600,
+    wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds for the services to catch up.")] = 30,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of /metrics.")] = 8115,
+) -> None:
+    """Prove every number again and again, and tell Prometheus whether all places agree. Ends with Ctrl-C."""
+    from deploy.verify.watching import watch  # noqa: PLC0415 - needs the services' libraries
+
+    watch(every, port, wait, say)
+
+
+@app.command()
 def bench(
     names: Annotated[
         list[str] | None,

@@ -23,6 +23,7 @@ DOCUMENT: Final = ROOT / "docs" / "metrics.md"
 MADE: Final = re.compile(r'\b(?:Counter|Gauge|Histogram|Measured)\(\s*"(shanliu_\w+)"')
 """How the making of a metric looks in a source."""
 
+VERIFIER: Final = "shanliu verifier"
 MAX_CHANNELS: Final = 200
 MAX_TOPICS: Final = MAX_CHANNELS + 8
 """One for each channel, and those of deploy/topics.yaml."""
@@ -100,6 +101,7 @@ def metrics() -> Iterator[Metric]:
     yield from _metrics_of("Every process", ROOT / "shared")
     for service in DATABASES:
         yield from _metrics_of(service, ROOT / "services" / service)
+    yield from _metrics_of(VERIFIER, ROOT / "deploy" / "verify")
 
 
 def _metrics_of(owner: str, folder: Path) -> Iterator[Metric]:

@@ -22,7 +22,7 @@ from faststream.kafka import KafkaBroker
 from prometheus_client import Counter, Histogram
 from pydantic import Field
 
-from shared import connections
+from shared import connections, tracing
 from shared.consumer import CarefulConsumer
 from shared.kafka_client import KafkaClientSettings
 
@@ -64,6 +64,8 @@ full of empty headers grows to five times its bytes."""
 Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 Records: TypeAlias = tuple[Record, ...]
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
+Outgoing: TypeAlias = tuple[bytes | None, bytes] | tuple[bytes | None, bytes, Headers]
+"""(key, value) of a record, and headers of its own."""
 
 PUBLISH_SECONDS = Histogram(
     "shanliu_publish_seconds",
@@ -248,9 +250,9 @@ class Publisher:
         return Placed(metadata.partition, metadata.offset, metadata.timestamp)
 
     async def send_in_order(
-        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]], headers: Headers = ()
+        self, topic: str, partition: int, records: Sequence[Outgoing], headers: Headers = ()
     ) -> None:
-        """Publish (key, value) pairs to one partition so that they lie there in this order.
+        """Publish records to one partition so that they lie there in this order; `headers` are every one's.
 
         They go as one record batch, or as several one after the other when they don't fit into one.
         Raises PublishFailed; a part may have arrived by then, so the caller sends the whole again.
@@ -272,14 +274,15 @@ class Publisher:
         producer: AIOKafkaProducer,
         topic: str,
         partition: int,
-        records: list[tuple[bytes | None, bytes]],
+        records: list[Outgoing],
         headers: Headers,
-    ) -> list[tuple[bytes | None, bytes]]:
+    ) -> list[Outgoing]:
         """Send what fits into one record batch, and give back what didn't (append answers None when full)."""
         batch = producer.create_batch()
         taken = 0
-        for key, value in records:
-            if batch.append(key=key, value=value, timestamp=None, headers=list(headers)) is None:
+        for record in records:
+            carried = [*headers, *record[2]] if len(record) == 3 else list(headers)
+            if batch.append(key=record[0], value=record[1], timestamp=None, headers=carried) is None:
                 break
             taken += 1
         if not taken:
@@ -393,7 +396,8 @@ def subscribe_batches(
         begun_s = time.monotonic()
         BATCH_RECORDS.labels(group).observe(len(records))
         try:
-            await handler(records)
+            with tracing.processing(records, group, settings.plain):
+                await handler(records)
         except Exception:
             failures += 1
             BATCH_FAILURES.labels(group).inc()

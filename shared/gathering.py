@@ -8,27 +8,25 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import structlog
 from aiokafka.partitioner import murmur2
 
-from shared.broker import Publisher, PublishFailed
+from shared.broker import Headers, Outgoing, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
-
-_Record: TypeAlias = tuple[bytes | None, bytes]
 
 
 @dataclass(slots=True)
 class _Lane:
     """What waits for one partition; one batch of it at a time is on its way."""
 
-    records: list[_Record] = field(default_factory=list)
+    records: list[Outgoing] = field(default_factory=list)
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
     sending: asyncio.Task[None] | None = None
 
-    def take(self) -> tuple[list[_Record], list[asyncio.Future[None]]]:
+    def take(self) -> tuple[list[Outgoing], list[asyncio.Future[None]]]:
         """All that waits now."""
         taken = self.records, self.waiters
         self.records, self.waiters = [], []
@@ -63,14 +61,14 @@ class Gatherer:
     def _sending(self) -> list[asyncio.Task[None]]:
         return [lane.sending for lane in self._lanes.values() if lane.sending]
 
-    async def send(self, topic: str, value: bytes, key: bytes) -> None:
+    async def send(self, topic: str, value: bytes, key: bytes, headers: Headers = ()) -> None:
         """Publish one record and wait for all replicas. Raises PublishFailed when they don't answer in time;
         it may have arrived all the same.
         """
         partition = (murmur2(key) & 0x7FFFFFFF) % self._partitions
         lane = self._lanes[topic, partition]
         waiter = asyncio.get_running_loop().create_future()
-        lane.records.append((key, value))
+        lane.records.append((key, value, headers) if headers else (key, value))
         lane.waiters.append(waiter)
         self._leave_soon()
         await waiter
@@ -100,7 +98,7 @@ class Gatherer:
         if lane.records:
             self._leave_soon()
 
-    async def _failure(self, topic: str, partition: int, records: list[_Record]) -> PublishFailed | None:
+    async def _failure(self, topic: str, partition: int, records: list[Outgoing]) -> PublishFailed | None:
         """Why a batch was not acknowledged; None: it was."""
         try:
             await self._publisher.send_in_order(topic, partition, records)

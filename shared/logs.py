@@ -16,6 +16,8 @@ from typing import Any, Final
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from shared import tracing
+
 PERSONAL: Final = frozenset(
     {
         "name",
@@ -71,6 +73,13 @@ def _blank_personal(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mutable
     return entry
 
 
+def _with_traces(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The traces that the line belongs to."""
+    if tracing.is_active():
+        entry.update(tracing.identifiers())
+    return entry
+
+
 _describe: Final = ExceptionDictTransformer(show_locals=False)
 
 
@@ -91,6 +100,7 @@ def configure(service: str, level: str) -> None:
     """Set up structlog and the standard library's logging for one process."""
     before: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _with_traces,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from shared import logs, problems
+from shared import logs, problems, tracing
 from shared.contracts import reading
 from shared.contracts.asyncapi import Traffic
 from shared.contracts.openapi import CONTACT, LICENCE, Completer
@@ -136,6 +136,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(collecting_seldom())
+            await stack.enter_async_context(tracing.exporting(name))
             for part in parts:
                 await stack.enter_async_context(part)
             app.state.started = True

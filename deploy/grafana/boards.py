@@ -57,9 +57,9 @@ GALA: Final = Board(
                     Limits(5, 10),
                 ),
                 stat(
-                    "Counted after (p99)",
-                    "From reaching us to being counted, the slowest hundredth",
-                    "max(job:shanliu_reporting_counted_lag_seconds:p99_1m)",
+                    "On the screen after (p99)",
+                    "From the broker's acknowledgement to the frame that has it, the slowest hundredth",
+                    "max(job:shanliu_reporting_shown_lag_seconds:p99_1m)",
                     "s",
                     Limits(1, 3),
                 ),
@@ -92,8 +92,17 @@ GALA: Final = Board(
                     "Received, a second",
                     {"channel:shanliu_intake_received:rate1m": "{{channel}}"},
                     "cps",
-                    width=12,
                     stacked=True,
+                ),
+                Panel(
+                    "Promised, received, disbursed",
+                    "Of the campaigns that take donations now; never added together",
+                    {
+                        "max(shanliu_reporting_received_fen) / 100": "received",
+                        "max(shanliu_reporting_promised_fen) / 100": "promised",
+                        "max(shanliu_reporting_disbursed_fen) / 100": "disbursed",
+                    },
+                    "currencyCNY",
                 ),
                 Panel(
                     "Unread by group",
@@ -101,7 +110,6 @@ GALA: Final = Board(
                     {"group:shanliu_consumer_oldest_unread_seconds:max": "{{group}}"},
                     "s",
                     Limits(10, 60),
-                    width=12,
                 ),
             ],
         ),
@@ -115,6 +123,7 @@ GALA: Final = Board(
                         "job:shanliu_intake_request_seconds:p99_2m": "accepted ({{job}})",
                         "job:shanliu_reporting_counted_lag_seconds:p99_1m": "counted ({{job}})",
                         "job:shanliu_reporting_frame_lag_seconds:p99_1m": "frame ({{job}})",
+                        "job:shanliu_reporting_shown_lag_seconds:p99_1m": "all, to the screen ({{job}})",
                     },
                     "s",
                     Limits(0.3, 3),
@@ -138,11 +147,12 @@ GALA: Final = Board(
             [
                 Panel(
                     "Needs a hand",
-                    "Held now; conflicts and dead letters of the last 15 minutes",
+                    "Held, and differences of the last proof; conflicts and dead letters of 15 minutes",
                     {
                         "sum(max by (channel) (shanliu_reporting_held_donations))": "held",
                         f"sum(increase({CONFLICTED}[15m])) or vector(0)": "conflicts",
                         "sum(increase(shanliu_dead_letters_total[15m])) or vector(0)": "dead letters",
+                        "max(shanliu_verify_differences)": "proof differs",
                     },
                     "short",
                 ),

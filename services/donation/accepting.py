@@ -10,6 +10,7 @@ from services.donation.channels.directory import Channel
 from services.donation.channels.sandbox import Sandbox
 from services.donation.intake import DonationRequest, ReversalRequest, donation_id_of, reversal_id_of
 from services.donation.metrics import IN_FLIGHT
+from shared import tracing
 from shared.broker import INTAKE_PREFIX, PublishFailed
 from shared.gathering import Gatherer
 from shared.problems import Problem
@@ -139,7 +140,12 @@ class Acceptance:
             raise Problem(503, "busy", "Too many donations wait for the broker.", headers=retry_after(1))
         self._in_flight += 1
         try:
-            await self._gatherer.send(INTAKE_PREFIX + channel.name, value, message.transaction_id.encode())
+            topic, key = INTAKE_PREFIX + channel.name, message.transaction_id.encode()
+            if not tracing.is_active():
+                await self._gatherer.send(topic, value, key)
+            else:
+                with tracing.publishing(topic):
+                    await self._gatherer.send(topic, value, key, tracing.headers())
         except PublishFailed:
             detail = "The broker did not confirm. It may have arrived: send the same transaction_id again."
             raise Problem(503, "not-confirmed", detail, headers=retry_after(2)) from None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -128,11 +129,12 @@ class Entry(NamedTuple):
 
 
 class Published(NamedTuple):
-    """An event as it goes to its partition of donation.events."""
+    """An event as it goes to its partition of donation.events. `traceparent`: as the event has it."""
 
     partition: int
     key: bytes
     value: bytes
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,14 @@ async def book(
     return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
-async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[Published]:
-    """Give each entry its `previous` and write its event, in the order of positions."""
+async def chain(
+    connection: AsyncConnection,
+    entries: Iterable[Entry],
+    traced: Mapping[tuple[str, int], str] = MappingProxyType({}),
+) -> list[Published]:
+    """Give each entry its `previous` and write its event, in the order of positions. `traced`: the trace
+    that a position's record came with.
+    """
     ordered = sorted(entries, key=lambda entry: (entry.source, entry.sequence))
     firsts: dict[str, int] = {}
     for entry in ordered:
@@ -187,6 +195,7 @@ async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[P
     previous = await queries.previous_positions(connection, firsts) if firsts else {}
     events = []
     for entry in ordered:
+        traceparent = traced.get((entry.source, entry.sequence)) if traced else None
         value = entry.event_class.bytes_at(
             entry.source,
             entry.sequence,
@@ -194,9 +203,10 @@ async def chain(connection: AsyncConnection, entries: Iterable[Entry]) -> list[P
             subject=entry.subject,
             time=entry.time,
             data=entry.data,
+            traceparent=traceparent,
         )
         previous[entry.source] = entry.sequence
-        events.append(Published(entry.partition, entry.subject.encode(), value))
+        events.append(Published(entry.partition, entry.subject.encode(), value, traceparent))
     return events
 
 

@@ -16,13 +16,15 @@ from services.donation.cloud_events import read_message
 from services.donation.holding import CampaignState
 from services.donation.intake import FROM_CHANNELS, INTERNAL, LOG_SKEW, Unusable
 from services.donation.metrics import BATCH_SECONDS, OUTCOMES, RECORD_AGE
-from shared import dead_letters
+from shared import dead_letters, tracing
 from shared.broker import (
     CONTACTS,
     DONATION_EVENTS,
     INTAKE_INTERNAL,
     INTAKE_PREFIX,
+    Headers,
     KafkaSettings,
+    Outgoing,
     Publisher,
     Record,
     Records,
@@ -63,7 +65,7 @@ class IntakeHandler:
     async def __call__(self, records: Records) -> None:
         """Take one batch. When this returns, all of it is booked and acknowledged by the broker."""
         intakes, letters = sort_out(self._settings, records)
-        with BATCH_SECONDS.labels("book").time():
+        with BATCH_SECONDS.labels("book").time(), tracing.step("book"):
             outcome = await self._book(records, intakes, letters)
         with BATCH_SECONDS.labels("publish").time():
             await persistently(lambda: publish(self._publisher, outcome))
@@ -77,9 +79,8 @@ class IntakeHandler:
             found = letters + [_buried(self._settings, refusal) for refusal in refusals]
             if new := [letter for letter in found if _position(letter) not in buried]:
                 await queries.insert_dead_letters(connection, new)
-            return Outcome(
-                await booking.chain(connection, entries), contacts_of(entries), [*buried.values(), *new]
-            )
+            events = await booking.chain(connection, entries, traced(self._settings, records))
+            return Outcome(events, contacts_of(entries), [*buried.values(), *new])
 
 
 def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any]], list[DeadLetter]]:
@@ -104,6 +105,18 @@ def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any
     return intakes, letters
 
 
+def traced(settings: KafkaSettings, records: Sequence[Record]) -> dict[tuple[str, int], str]:
+    """The positions of records that came with a trace, and that. A function of the records alone: an event
+    that is made again is the same bytes.
+    """
+    return {
+        (source_of(settings.plain(record.topic), record.partition), record.offset): place
+        for record in records
+        if record.headers
+        for place in tracing.traces_of(record.headers)[:1]
+    }
+
+
 def contacts_of(entries: Sequence[Entry]) -> list[tuple[int, bytes, bytes]]:
     """(partition, key, value) for the restricted topic."""
     return [
@@ -119,17 +132,24 @@ async def publish(publisher: Publisher, outcome: Outcome) -> None:
     Raises PublishFailed when the broker did not take all of it; then the whole is sent again.
     """
     await _all([dead_letters.publish(publisher, letter) for letter in outcome.letters])
-    contacts: dict[int, list[tuple[bytes | None, bytes]]] = {}
+    contacts: dict[int, list[Outgoing]] = {}
     for partition, key, value in outcome.contacts:
         contacts.setdefault(partition, []).append((key, value))
-    events: dict[int, list[tuple[bytes | None, bytes]]] = {}
-    for partition, key, value in outcome.events:
-        events.setdefault(partition, []).append((key, value))
     await _all([publisher.send_in_order(CONTACTS, each, values) for each, values in contacts.items()])
-    headers = [CONTENT_TYPE_HEADER]
-    await _all(
-        [publisher.send_in_order(DONATION_EVENTS, each, values, headers) for each, values in events.items()]
-    )
+    with tracing.publishing(DONATION_EVENTS):
+        events: dict[int, list[Outgoing]] = {}
+        for partition, key, value, traceparent in outcome.events:
+            events.setdefault(partition, []).append(
+                (key, value) if traceparent is None else (key, value, _goes_on(traceparent))
+            )
+        headers = [CONTENT_TYPE_HEADER]
+        await _all(
+            [publisher.send_in_order(DONATION_EVENTS, each, made, headers) for each, made in events.items()]
+        )
+
+
+def _goes_on(traceparent: str) -> Headers:
+    return [(tracing.HEADER, tracing.onward(traceparent).encode())]
 
 
 async def _all(sends: Sequence[Any]) -> None:

@@ -24,6 +24,7 @@ from services.donation.channels.signed import signed_by
 from services.donation.cloud_events import JSON_EVENT, http_headers, read_message
 from services.donation.intake import MAX_BODY_BYTES, DonationRequest, ReversalRequest, Unusable
 from services.donation.metrics import REQUEST_SECONDS, REQUESTS
+from shared import tracing
 from shared.bodies import bounded_body
 from shared.broker import Headers
 from shared.problems import Problem
@@ -43,12 +44,20 @@ _STATUS_OF: Final = {"too-large": 413, "malformed-json": 400}
 class _Endpoint:
     """A route's application. Starlette wraps a function once more, and looks for its exceptions twice."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, path: str, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._path = path
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(Request(scope, receive, send))
+        request = Request(scope, receive, send)
+        response = await (self._traced(request) if tracing.is_on() else self._answer(request))
         await response(scope, receive, send)
+
+    async def _traced(self, request: Request) -> Response:
+        with tracing.request("POST", self._path, request.scope["headers"]):
+            response = await self._answer(request)
+            tracing.note("http.response.status_code", response.status_code)
+        return response
 
 
 class IntakeApi:
@@ -69,8 +78,8 @@ class IntakeApi:
         ]
 
     def _route(self, path: str, take: Take) -> Route:
-        answering = _Endpoint(partial(self._answer, take))
-        return Route(f"/v1/channels/{{channel}}/{path}", answering, methods=["POST"])
+        whole = f"/v1/channels/{{channel}}/{path}"
+        return Route(whole, _Endpoint(whole, partial(self._answer, take)), methods=["POST"])
 
     async def _answer(self, take: Take, request: Request) -> Response:
         started_s = time.perf_counter()
@@ -103,6 +112,7 @@ class IntakeApi:
         # A reversal is written with its type, which HTTP may leave out; a CloudEvent without its envelope.
         value = body if kind is DonationRequest and not event and b"specversion" not in body else None
         accepted = await self._acceptance.take(channel, message, value=value, message_id=webhook_id)
+        tracing.note(f"shanliu.{accepted.id_name}", accepted.subject)
         said = f'{{"{accepted.id_name}":"{accepted.subject}","status":"accepted"}}'
         return Response(said.encode(), 202, media_type="application/json")
 

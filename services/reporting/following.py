@@ -6,6 +6,7 @@ died between its commit and its publish, and a broker that is away.
 """
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import structlog
@@ -17,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import metrics, queries
 from services.reporting.hub import Hub
+from services.reporting.news import News
 from services.reporting.partitions import TopicsMissing, partitions_of
 from services.reporting.totals import CampaignState
-from shared.broker import TOTALS, KafkaSettings
+from shared.broker import TOTALS, KafkaSettings, Record
 
 log = structlog.get_logger(__name__)
 
@@ -99,15 +101,17 @@ class TotalsFollower:
             metrics.TOTALS_HEARD.set(1)
             while True:
                 found = await consumer.getmany(timeout_ms=1000)
-                self._hub.offer(
-                    state
-                    for records in found.values()
-                    for record in records
-                    if (state := _decoded(record.value)) is not None
-                )
+                self._hub.offer(self._heard(record for records in found.values() for record in records))
         finally:
             async with asyncio.timeout(3):
                 await consumer.stop()
+
+    def _heard(self, records: Iterable[Record]) -> Iterator[CampaignState]:
+        for record in records:
+            state = _decoded(record.value)
+            if state is not None:
+                self._hub.awaited.expect(state.campaign_id, News.of(record.headers))
+                yield state
 
     async def _go_to_end(self, consumer: AIOKafkaConsumer) -> None:
         """From the end of every partition: what lies before it is in the database."""

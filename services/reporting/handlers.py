@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.reporting import metrics, queries
+from services.reporting.news import News
 from services.reporting.publishing import TotalsPublisher
 from services.reporting.tally import Tally, tally
+from shared import tracing
 from shared.broker import DEAD_LETTER, KafkaSettings, Publisher, Record, Records
 from shared.dead_letters import DeadLetter, bury, publish
 from shared.events import Event, UnusableEvent, decode_event
@@ -41,7 +43,7 @@ class Counting:
                 changes = await count(connection, events)
                 if letters:
                     await queries.write_dead_letters(connection, letters)
-        self._totals.changed(changes.touched)
+        self._totals.changed(changes.touched, news_of(events, changes))
         if changes.oldest_received_at is not None:
             lag = datetime.now(UTC) - changes.oldest_received_at
             metrics.COUNTED_LAG_SECONDS.observe(max(0.0, lag.total_seconds()))
@@ -74,6 +76,17 @@ async def count(
         counted = {id(event) for event in fresh}
         await queries.write_gaps(connection, (event for event in events if id(event) not in counted))
     return changes
+
+
+def news_of(events: Iterable[Event], changes: Tally) -> dict[str, News]:
+    """What goes along with each campaign's totals."""
+    news = {campaign: News(received_at) for campaign, received_at in changes.received_at.items()}
+    if tracing.is_active():
+        for event in events:
+            if event.traceparent is not None and (campaign := getattr(event.data, "campaign_id", None)):
+                followed = News(None, (tracing.onward(event.traceparent),))
+                news[campaign] = news.get(campaign, News()).and_then(followed)
+    return news
 
 
 def _readable(records: Iterable[Record]) -> Iterator[DeadLetter]:

@@ -16,6 +16,7 @@ from services.reporting import metrics
 from services.reporting.connection import AtOnce
 from services.reporting.feed import Feed, Frames
 from services.reporting.frames import ended_frame, heartbeat_frame
+from services.reporting.news import Awaited
 from services.reporting.screens.air import OnAir
 from services.reporting.screens.feed import ScreenFeed
 from services.reporting.totals import CampaignState
@@ -143,6 +144,7 @@ class Hub:
         self._counted = 0
         self.open_streams = 0
         self.stopping = False
+        self.awaited = Awaited()
 
     def states(self) -> list[CampaignState]:
         """The newest state of every campaign."""
@@ -167,6 +169,8 @@ class Hub:
             else:
                 outcome = "stale" if state.version < feed.newest.version else "known"
                 metrics.TOTALS_TAKEN.labels(outcome).inc()
+            if self.awaited and state.campaign_id not in self._timers:
+                self.awaited.shown(state.campaign_id, self.open_streams)
 
     def _schedule(self, campaign_id: str, feed: Feed) -> None:
         """Send at once after a pause, else when the next frame is due."""
@@ -185,6 +189,8 @@ class Hub:
         for stream in self._streams.get(campaign_id, ()):
             stream.wake()
         self._pass_on(feed.newest, frame)
+        if self.awaited:
+            self.awaited.shown(campaign_id, self.open_streams)
         lag = datetime.now(UTC) - feed.newest.as_of
         metrics.FRAME_LAG_SECONDS.observe(max(0.0, lag.total_seconds()))
 
@@ -301,6 +307,7 @@ class Hub:
                 frame = heartbeat_frame(datetime.now(UTC))
                 for stream in self._all():
                     stream.beat(frame)
+                self._tell_money()
             self._count()
 
     async def stop_at(self, stopping: asyncio.Event) -> None:
@@ -317,6 +324,13 @@ class Hub:
 
     def _all(self) -> list[Stream]:
         return [stream for streams in self._streams.values() for stream in streams]
+
+    def _tell_money(self) -> None:
+        """Received, promised and disbursed, each by itself."""
+        amounts = [state.amounts for state in self.states() if state.plan.status == "launched"]
+        metrics.RECEIVED_FEN.set(sum(each.net_fen for each in amounts))
+        metrics.PROMISED_FEN.set(sum(each.promised_fen for each in amounts))
+        metrics.DISBURSED_FEN.set(sum(each.disbursed_fen for each in amounts))
 
     def _count(self) -> None:
         written = self._written_by_ended + sum(stream.written for stream in self._all())

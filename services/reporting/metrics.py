@@ -60,6 +60,23 @@ FRAME_LAG_SECONDS: Final = Histogram(
     "From reading a state in the database to its frame being handed to all streams, in seconds",
     buckets=_LAG_BUCKETS,
 )
+SHOWN_LAG_SECONDS: Final = Histogram(
+    "shanliu_reporting_shown_lag_seconds",
+    "From a donation's received_at to the frame that first has it being handed to all streams, for the oldest"
+    " donation of each frame, in seconds; donations released from hold are left out",
+    buckets=_LAG_BUCKETS,
+)
+RECEIVED_FEN: Final = Gauge(
+    "shanliu_reporting_received_fen",
+    "Received by campaigns that take donations now, less what went back, in fen",
+)
+PROMISED_FEN: Final = Gauge(
+    "shanliu_reporting_promised_fen",
+    "Promised to campaigns that take donations now, never part of received, in fen",
+)
+DISBURSED_FEN: Final = Gauge(
+    "shanliu_reporting_disbursed_fen", "Disbursed by campaigns that take donations now, in fen"
+)
 PROOFS_LOST: Final = Counter(
     "shanliu_reporting_proofs_lost_total",
     "Shown numbers that could not be kept for later proof, because the database was away for too long",

@@ -1,31 +1,39 @@
 """From committed totals to the topic `totals`: each campaign at most 40 times a second, nothing forgotten."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting import metrics, queries
+from services.reporting.news import News
 from services.reporting.pacing import Pacing
 from services.reporting.totals import CampaignState
+from shared import tracing
 from shared.broker import TOTALS, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_S: Final = 0.025
 FAILED_PAUSE_S: Final = 1.0
+NOTHING_NEW: Final[Mapping[str, News]] = MappingProxyType({})
 
 
 async def publish_all(engine: AsyncEngine, publisher: Publisher) -> None:
     """Publish every campaign once, as the database has it now. Raises PublishFailed, SQLAlchemyError."""
-    await asyncio.gather(*(_send(publisher, state) for state in await queries.read_states(engine)))
+    states = await queries.read_states(engine)
+    await asyncio.gather(*(_send(publisher, state, News()) for state in states))
 
 
-async def _send(publisher: Publisher, state: CampaignState) -> None:
-    await publisher.send(TOTALS, state.model_dump_json().encode(), key=state.campaign_id.encode())
+async def _send(publisher: Publisher, state: CampaignState, news: News) -> None:
+    value, key = state.model_dump_json().encode(), state.campaign_id.encode()
+    with tracing.going_on(news.places, f"publish {TOTALS}", SpanKind.PRODUCER):
+        await publisher.send(TOTALS, value, key=key, headers=news.headers())
 
 
 class TotalsPublisher:
@@ -41,9 +49,12 @@ class TotalsPublisher:
         self._publisher = publisher
         self._pacing = Pacing(PUBLISH_S)
         self._changed = asyncio.Event()
+        self._news: dict[str, News] = {}
 
-    def changed(self, campaigns: Iterable[str]) -> None:
-        """These campaigns have new committed totals."""
+    def changed(self, campaigns: Iterable[str], news: Mapping[str, News] = NOTHING_NEW) -> None:
+        """These campaigns have new committed totals; `news`: what goes along with theirs."""
+        for campaign, new in news.items():
+            self._news[campaign] = self._news.get(campaign, News()).and_then(new)
         for campaign in campaigns:
             self._pacing.mark(campaign)
         self._changed.set()
@@ -73,14 +84,17 @@ class TotalsPublisher:
             await asyncio.sleep(FAILED_PAUSE_S)
 
     async def _publish(self, campaigns: set[str]) -> None:
+        news = {each: self._news.pop(each) for each in campaigns & self._news.keys()}
         try:
             states = await queries.read_states(self._engine, campaigns)
-            await asyncio.gather(*(_send(self._publisher, state) for state in states))
+            await asyncio.gather(
+                *(_send(self._publisher, state, news.get(state.campaign_id, News())) for state in states)
+            )
             # What a part has got, its parent shows with the tree.
             self.changed({state.plan.parent_id for state in states if state.plan.parent_id} - campaigns)
         except (SQLAlchemyError, OSError, PublishFailed) as error:
             log.warning("totals_not_published", error=repr(error)[:300], campaigns=len(campaigns))
-            self.changed(campaigns)
+            self.changed(campaigns, news)
             await asyncio.sleep(FAILED_PAUSE_S)
         else:
             metrics.TOTALS_PUBLISHED.inc(len(states))

@@ -118,9 +118,15 @@ class Tally:
     """The newest of each: all of one have the same source."""
     reports: list[ReportEvent] = field(default_factory=list)
     """In their order, as pledges are."""
-    oldest_received_at: datetime | None = None
-    """Of the donations received here, except those that had been held and were released later; the first of
-    each source and minute is asked, for they come in the order they were received."""
+    received_at: dict[str, datetime] = field(default_factory=dict)
+    """Of the oldest donation that each campaign received here, except those that had been held and were
+    released later; the first of each source and minute is asked, for they come in their order.
+    """
+
+    @property
+    def oldest_received_at(self) -> datetime | None:
+        """Of all campaigns."""
+        return min(self.received_at.values(), default=None)
 
     def forget_pace(self, before: datetime) -> None:
         """Leave out the arrivals of the minutes before a moment (UTC)."""
@@ -216,8 +222,9 @@ def _add_gifts(result: Tally, gifts: Mapping[_GiftKey, _Gifts]) -> None:
         if released:
             total.released += gift.donations
             total.released_fen += gift.fen
-    arrived_at = [gift.first_received_at for key, gift in gifts.items() if not key[-1]]
-    result.oldest_received_at = min(arrived_at, default=None)
+        else:
+            first = result.received_at.get(campaign, gift.first_received_at)
+            result.received_at[campaign] = min(first, gift.first_received_at)
 
 
 def _others(result: Tally, event: Event) -> None:

@@ -96,11 +96,14 @@ class Event(BaseModel):
         subject: str,
         time: datetime,
         data: EventData,
+        traceparent: str | None = None,
     ) -> bytes:
         """What `at(…).to_bytes()` gives, without making the event (7.7 → 4.9 µs): `data` is checked already,
         and the rest is a position. `time` in UTC.
         """
         follows = {} if previous is None else {"previous": f"{previous:019d}"}
+        if traceparent is not None:
+            follows["traceparent"] = traceparent
         return to_json(
             {
                 "specversion": "1.0",

@@ -37,8 +37,8 @@ from tests.waiting import until
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 CONTAINERS: Mapping[str, dict[str, Any]] = declared("services", COMPOSE, WATCHING)
-WATCHERS = ("prometheus", "grafana")
-PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *WATCHERS)
+WATCHERS = ("prometheus", "grafana", "verifier")
+PUBLISHED = ("donation", "notification", "reporting", "console", "mail", "prometheus", "grafana")
 
 # ---------------------------------------------------------------- what the files say
 
@@ -79,7 +79,8 @@ def test_images_are_ours_or_official_ones_of_one_version() -> None:
 
 def test_who_watches_is_given_its_files_alone_and_keeps_what_it_has_seen_within_bounds() -> None:
     mounted = {
-        name: dict(volume.split(":", 1) for volume in CONTAINERS[name]["volumes"]) for name in WATCHERS
+        name: dict(volume.split(":", 1) for volume in CONTAINERS[name]["volumes"])
+        for name in ("prometheus", "grafana")
     }
     files = {name: {at: to for at, to in each.items() if at[0] == "."} for name, each in mounted.items()}
     for each in files.values():
@@ -234,7 +235,8 @@ QUIET: Final = {
 
 @pytest.fixture(scope="module")
 def prometheus(containers: Containers) -> Iterator[httpx.Client]:
-    up = containers.compose("up", "--detach", "--wait", "--no-deps", "--quiet-pull", "prometheus")
+    watching = ("prometheus", "verifier")
+    up = containers.compose("up", "--detach", "--wait", "--no-deps", "--quiet-pull", *watching)
     assert up.returncode == 0, (
         f"{up.stderr[-2000:]}\n{containers.compose('logs', 'prometheus').stdout[-2000:]}"
     )
@@ -268,12 +270,18 @@ async def test_prometheus_reads_every_process_and_judges_every_rule(
         targets = asked(prometheus, "targets")["activeTargets"]
         judged = [rule for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
         return (
-            {target["labels"]["job"] for target in targets} == {service.name for service in SERVICES}
+            {target["labels"]["job"] for target in targets}
+            == {service.name for service in SERVICES} | {"verifier"}
             and {target["health"] for target in targets} == {"up"}
             and {rule["health"] for rule in judged} == {"ok"}
         )
 
+    async def proved() -> Any:
+        return asked(prometheus, "query", query="shanliu_verify_timestamp_seconds > 0")["result"]
+
     assert await until(all_read)
+    assert await until(proved)
+    assert asked(prometheus, "query", query="shanliu_verify_differences == 0")["result"]
     judged = [rule for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
     written = [
         rule

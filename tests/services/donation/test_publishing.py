@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.donation.republishing import republish
 from services.donation.settings import Settings
-from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, Headers, Publisher, PublishFailed
+from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, Headers, Outgoing, Publisher, PublishFailed
 from shared.events import DonationReceived, DonationReversed, Event, decode_event
 from shared.positions import admit
 from tests.services.donation.builders import a_donation, a_donor, a_reversal, new_id
@@ -44,7 +44,7 @@ class Faulty(Publisher):
         return placed
 
     async def send_in_order(
-        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]], headers: Headers = ()
+        self, topic: str, partition: int, records: Sequence[Outgoing], headers: Headers = ()
     ) -> None:
         if not self._strikes(topic, partition):
             return await super().send_in_order(topic, partition, records, headers)

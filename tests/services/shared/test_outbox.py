@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres
 from shared import outbox
-from shared.broker import CAMPAIGN_EVENTS, Headers, KafkaSettings, Publisher, PublishFailed, ensure_topic
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    Headers,
+    KafkaSettings,
+    Outgoing,
+    Publisher,
+    PublishFailed,
+    ensure_topic,
+)
 from shared.database import IDLE_IN_TRANSACTION_MS, create_engine
 from shared.events import CONTENT_TYPE_HEADER, CampaignLaunched, Event, decode_event
 from shared.events import examples as samples
@@ -294,7 +302,7 @@ class Freezes(Publisher):
     thaw: asyncio.Event
 
     async def send_in_order(
-        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes]], headers: Headers = ()
+        self, topic: str, partition: int, records: Sequence[Outgoing], headers: Headers = ()
     ) -> None:
         await self.thaw.wait()
         await super().send_in_order(topic, partition, records, headers)

@@ -1,0 +1,47 @@
+"""Proof again and again: `shanliu verifier` tells Prometheus what it finds."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import Gauge, start_http_server
+
+from deploy.local.problems import StackProblem
+from deploy.verify.judging import Verdict, verify
+from deploy.verify.places import Places
+
+DIFFERENCES: Final = Gauge(
+    "shanliu_verify_differences", "Differences that the last proof found; 0: all places agree"
+)
+ENDED_AT: Final = Gauge(
+    "shanliu_verify_timestamp_seconds",
+    "When the last proof ended, in seconds since 1970; 0: none has ended yet",
+)
+TOOK: Final = Gauge("shanliu_verify_seconds", "Time that the last proof took, in seconds")
+
+Say = Callable[[str], None]
+
+
+def watch(every_s: float, port: int, wait_s: float, say: Say) -> None:
+    """Prove every campaign's number at once and then every `every_s`, and show the result on /metrics of this
+    port. Never returns. A place that can't be read is no difference: the proof before stands, and grows old.
+    """
+    start_http_server(port)
+    while True:
+        begun_s = time.monotonic()
+        try:
+            tell(asyncio.run(verify(Places.find(), wait_s=wait_s)), say)
+        except StackProblem as problem:
+            say(f"not proved: {problem}")
+        time.sleep(max(0.0, begun_s + every_s - time.monotonic()))
+
+
+def tell(verdict: Verdict, say: Say) -> None:
+    """Set the metrics, and say every difference."""
+    DIFFERENCES.set(len(verdict.differences))
+    TOOK.set(verdict.seconds)
+    ENDED_AT.set_to_current_time()
+    for difference in verdict.differences:
+        say(str(difference))
+    say("exact to the fen" if verdict.exact else f"{len(verdict.differences)} differences")
