@@ -1,9 +1,10 @@
 """The real parts: one Kafka and one PostgreSQL for each worker of a run, a namespace and databases for each
 test.
 
-KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name servers of your own; what is missing is started on free ports
-in a temporary folder and ended with the run, also when pytest is killed. Nobody wants its data after that, so
-it is not stopped in order: a broker with a thousand partitions takes seconds to close them.
+KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name servers of your own; what is missing is started, in containers
+or on free ports in a temporary folder (tests/parts.py), and ended with the run, also when pytest is killed.
+Nobody wants its data after that, so it is not stopped in order: a broker with a thousand partitions takes
+seconds to close them.
 """
 
 import gc
@@ -27,6 +28,7 @@ from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
 from deploy.topics import apply_topics
+from tests import parts
 from tests.databases import Databases
 
 ServiceDatabase = Callable[[str], str]
@@ -44,10 +46,17 @@ os.environ.setdefault("SHANLIU_SHORT_LIVED", "1")
 """Of the stacks that tests start, each as a process of its own."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A shell has what it runs in the background ignore Ctrl-C, and so would every process of the tests."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        parts.settle()
+
+
+def pytest_report_header() -> str:
+    """Which servers this run stands on."""
+    return parts.told()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -145,11 +154,8 @@ def keeper(workplace: Path) -> Iterator[Keeper]:
 
 
 @pytest.fixture(scope="session")
-def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka | None]:
-    """The run's own broker; None when KAFKA_BOOTSTRAP_SERVERS names another."""
-    if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield None
-        return
+def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
+    """A broker of the run's own that may be killed."""
     broker = LocalKafka(workplace / "kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
@@ -157,29 +163,39 @@ def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka | None]:
 
 
 @pytest.fixture(scope="session")
-def kafka(local_kafka: LocalKafka | None) -> str:
-    """Bootstrap servers of a real Kafka, shared by the whole run: use a `namespace`."""
-    return local_kafka.bootstrap if local_kafka else os.environ["KAFKA_BOOTSTRAP_SERVERS"]
-
-
-@pytest.fixture(scope="session")
-def secured_kafka(local_kafka: LocalKafka | None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
-    """A broker with a door that asks who one is (`.secured`): the run's own, else one more."""
-    if local_kafka is not None:
-        yield local_kafka
-        return
-    broker = LocalKafka(workplace / "secured-kafka", keeper=keeper, short_lived=True)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="session")
-def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | None]:
-    """The run's own server; None when DATABASE_URL names another."""
-    if os.environ.get("DATABASE_URL"):
+def contained_kafka() -> Iterator[parts.Doors | None]:
+    """The run's broker in a container; None when it has none."""
+    if not parts.in_containers():
         yield None
         return
+    with parts.contained("kafka", parts.kafka_container) as doors:
+        yield doors
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(request: pytest.FixtureRequest) -> parts.Doors:
+    """A broker with a door that asks who one is: the run's own, one more when it is somebody else's."""
+    doors: parts.Doors | None = None
+    if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        doors = request.getfixturevalue("contained_kafka")
+    if doors is None:
+        broker: LocalKafka = request.getfixturevalue("local_kafka")
+        doors = parts.Doors(broker.bootstrap, broker.secured)
+    return doors
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers of a real Kafka, shared by the whole run: use a `namespace`."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return given
+    doors: parts.Doors = request.getfixturevalue("secured_kafka")
+    return doors.bootstrap
+
+
+@pytest.fixture(scope="session")
+def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
+    """A server of the run's own that may be killed."""
     server = LocalPostgres(workplace / "postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
@@ -187,9 +203,23 @@ def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres | 
 
 
 @pytest.fixture(scope="session")
-def postgres(local_postgres: LocalPostgres | None) -> str:
+def contained_postgres() -> Iterator[str | None]:
+    """The URL of the run's server in a container; None when it has none."""
+    if not parts.in_containers():
+        yield None
+        return
+    with parts.contained("postgres", parts.postgres_container) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
     """The administrator's URL of a real PostgreSQL, shared by the whole run: use `service_database`."""
-    return local_postgres.admin_url if local_postgres else os.environ["DATABASE_URL"]
+    url: str | None = os.environ.get("DATABASE_URL") or request.getfixturevalue("contained_postgres")
+    if url is None:
+        server: LocalPostgres = request.getfixturevalue("local_postgres")
+        url = server.admin_url
+    return url
 
 
 @pytest.fixture
@@ -206,11 +236,11 @@ def topics(kafka: str, namespace: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: str, local_postgres: LocalPostgres | None) -> Iterator[Databases]:
+def databases(postgres: str) -> Iterator[Databases]:
     """The maker of databases. On the run's own server they stay: they go with it."""
     made = Databases(postgres)
     yield made
-    if local_postgres is None:
+    if os.environ.get("DATABASE_URL"):
         made.close()
 
 

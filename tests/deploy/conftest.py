@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-ASK_S = 10
+from tests.parts import ASK_S, lacking
+
 IMAGES = (os.environ.get("SHANLIU_IMAGE") or "shanliu:local", "apache/kafka:4.3.0", "postgres:18")
 CLUSTERED = os.environ.get("POSTGRES_IMAGE") or "postgres:18"
 PROMETHEUS = "prom/prometheus"
@@ -17,19 +18,6 @@ PROMETHEUS = "prom/prometheus"
 
 def _docker(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=ASK_S, check=False)
-
-
-def _lacking() -> str | None:
-    """Why containers can't be started; None when they can."""
-    try:
-        asked = _docker("image", "inspect", "--format", "there", *IMAGES)
-    except (OSError, subprocess.TimeoutExpired):
-        return "there is no Docker here"
-    if "Cannot connect" in asked.stderr or "permission denied" in asked.stderr:
-        return "no Docker daemon answers"
-    if asked.returncode:
-        return f"not all images are here ({', '.join(IMAGES)}); `make image` builds ours"
-    return None
 
 
 def prometheus_image() -> str | None:
@@ -55,11 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [item for item in items if item.get_closest_marker("containers")]
     if not wanted:
         return None
-    if (reason := _lacking()) is not None:
+    if (reason := lacking(*IMAGES)) is not None:
         return _leave_out(config, items, wanted, reason)
-    for fixture, lacking in (("prometheus", _without_prometheus), ("cluster", _without_tls)):
+    for fixture, without in (("prometheus", _without_prometheus), ("cluster", _without_tls)):
         users = [item for item in wanted if fixture in getattr(item, "fixturenames", ())]
-        if users and (reason := lacking()) is not None:
+        if users and (reason := without()) is not None:
             _leave_out(config, items, users, reason)
     return None
 

@@ -28,7 +28,6 @@ from typer.testing import CliRunner, Result
 
 from deploy.access import Access, Gatekeeper, channel_role, declared, librdkafka, service_role
 from deploy.cli import app
-from deploy.local.kafka import LocalKafka
 from deploy.local.problems import StackProblem
 from deploy.topics import apply_topics
 from deploy.verify.logs import LogReader
@@ -49,6 +48,7 @@ from shared.kafka_client import KafkaClientSettings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.deploy.acting import SILENT, Forbidden, make, read, topics_seen, write
+from tests.parts import Doors
 from tests.services.donation.builders import a_donation, as_json, bearer, new_id, write_operators
 from tests.services.donation.topics import Follower
 from tests.waiting import until
@@ -65,7 +65,7 @@ NOT_LET_IN = KafkaConnectionError
 class Grounds:
     """A namespace on the broker, its gatekeeper, and the means to come in by the secured door."""
 
-    broker: LocalKafka
+    broker: Doors
     namespace: str
     keeper: Gatekeeper
 
@@ -91,7 +91,7 @@ class Grounds:
 
 
 @in_module
-async def grounds(secured_kafka: LocalKafka) -> Grounds:
+async def grounds(secured_kafka: Doors) -> Grounds:
     namespace = f"t{token_hex(4)}."
     await apply_topics(secured_kafka.bootstrap, namespace, PARTITIONS)
     plain = KafkaClientSettings(kafka_bootstrap_servers=secured_kafka.bootstrap)

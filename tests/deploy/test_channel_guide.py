@@ -26,7 +26,6 @@ from pydantic import SecretStr
 
 from deploy.access import Gatekeeper, channel_role
 from deploy.local import jars
-from deploy.local.kafka import LocalKafka
 from deploy.topics import apply_topics
 from services.donation.cloud_events import read_message
 from services.donation.intake import FROM_CHANNELS, donation_id_of
@@ -34,6 +33,7 @@ from services.donation.settings import Settings
 from shared.kafka_client import KafkaClientSettings
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
+from tests.parts import Doors
 from tests.services.donation.builders import bearer, new_id, write_operators
 from tests.services.donation.conftest import serving
 from tests.waiting import until
@@ -130,7 +130,7 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str]) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def channel(
-    secured_kafka: LocalKafka, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    secured_kafka: Doors, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Channel]:
     namespace = f"{new_id('t')}."
     await apply_topics(secured_kafka.bootstrap, namespace, PARTITIONS)

@@ -26,11 +26,9 @@ SESSION_TIMEOUT_MS = 3_000
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(
-    local_kafka: LocalKafka | None, local_postgres: LocalPostgres | None, workplace: Path, keeper: Keeper
+    local_kafka: LocalKafka, local_postgres: LocalPostgres, workplace: Path, keeper: Keeper
 ) -> AsyncIterator[System]:
     """All services as processes; broker and database are ours, for they will be killed."""
-    if local_kafka is None or local_postgres is None:
-        pytest.skip("FAULTS NOT TESTED: they kill broker and database, so they need the suite's own ones")
     async with running(workplace / "faults", local_kafka.bootstrap, local_postgres, keeper) as started:
         services, credentials = started
         system = System(services, local_kafka, local_postgres, credentials)
@@ -50,11 +48,9 @@ def brokers(workplace: Path, keeper: Keeper) -> Iterator[Brokers]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clustered(
-    brokers: Brokers, local_postgres: LocalPostgres | None, workplace: Path, keeper: Keeper
+    brokers: Brokers, local_postgres: LocalPostgres, workplace: Path, keeper: Keeper
 ) -> AsyncIterator[System]:
     """The same on three brokers."""
-    if local_postgres is None:
-        pytest.skip("CLUSTER FAULTS NOT TESTED: they need the suite's own database")
     folder, kafka = workplace / "clustered", brokers.bootstrap
     async with running(folder, kafka, local_postgres, keeper, replication=3) as started:
         services, credentials = started
