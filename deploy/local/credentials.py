@@ -18,6 +18,7 @@ PEOPLE: Final = {
     "finance.chen": ("finance", "viewer"),
     "finance.zhao": ("finance", "viewer"),
     "approver.wang": ("approver", "viewer"),
+    "moderator.xu": ("moderator", "viewer"),
     "administrator": ("administrator",),
 }
 """Who works on the local stack, and in which roles; two people in finance and an approver, because what one

@@ -147,7 +147,8 @@ def _shown(
         seen = [each for each in pages if may_see(session.person, each)]
         shell = shell_context(session, page, seen, screens_url)
         if page not in seen:
-            return render(request, "refused.html", shell, status=403)
+            needed = " ".join(page.roles)
+            return render(request, "refused.html", {**shell, "needed": needed}, status=403)
         return render(request, f"{page.name}.html", shell)
 
     show.__name__ = f"page_{page.name}"

@@ -58,3 +58,21 @@ async def test_the_colours_are_the_machines_unless_a_person_has_chosen(
     other = DARK if colour == LIGHT else LIGHT
     await expect(page.locator("body")).to_have_css("background-color", other)
     await context.close()
+
+
+async def test_a_telephone_shows_which_page_it_is_on(console: Console, complaints: Complaints) -> None:
+    context = await console.context("administrator", width=390, height=844, lang="en")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/accounts")
+    await expect(page.locator("#ways [aria-current]")).to_be_in_viewport(ratio=0.95)
+    await context.close()
+
+
+async def test_who_may_not_see_a_page_is_told_who_may(console: Console, complaints: Complaints) -> None:
+    context = await console.context("desk")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/messages")
+    await expect(page.locator("main")).to_contain_text("此页需要角色：审核")
+    await context.close()

@@ -14,8 +14,13 @@ import { stampOf } from "./time.js";
 const shell = new Shell(ACCOUNTS_TEXTS, () => table.render());
 const { say } = shell;
 
+const ROLES = ["viewer", "desk", "moderator", "finance", "approver", "administrator"];
+const word = (role) => say("roles")[role] ?? role;
 const placed = (row) => Object.entries(row.grants).flatMap(([place, roles]) => roles.map((role) => `${place}:${role}`));
-const rights = (row) => [...row.roles.map((role) => say("roles")[role] ?? role), ...placed(row)].join("、");
+const rights = (row) => {
+  const at = Object.entries(row.grants).map(([place, roles]) => say("at", shell.list(roles.map(word)), place));
+  return [shell.list(row.roles.map(word)), ...at].filter(Boolean).join(" · ");
+};
 const state = (row) => say("states")[row.disabled ? "disabled" : "active"];
 
 const table = new Table(at("table"), shell, {
@@ -37,16 +42,26 @@ const live = new Live(shell, 5_000, () => table.read());
 
 const splitWords = (text) => (text ?? "").split(/[\s,，、]+/).filter(Boolean);
 const rightsFields = (row = { roles: ["viewer"], grants: {} }) => [
-  { name: "roles", title: "rolesEverywhere", hint: "rolesHint", value: row.roles.join(", ") },
+  ...ROLES.map((role) => ({ name: `everywhere.${role}`, title: () => word(role), kind: "check", value: row.roles.includes(role) })),
   { name: "grants", title: "rolesAt", hint: "rolesAtHint", kind: "area", value: placed(row).join("\n") },
 ];
 const rightsOf = (values) => ({
-  roles: splitWords(values.roles),
+  roles: ROLES.filter((role) => values.everywhere[role]),
   grants: splitWords(values.grants).map((each) => {
     const [organisation, role] = each.split(/[:：]/);
     return { organisation, roles: [role ?? ""] };
   }),
 });
+/** The boxes of what a person may do everywhere stand together. */
+function rightsForm(options) {
+  const form = new Form(shell, options);
+  const boxes = ROLES.map((role) => form.inputs.get(`everywhere.${role}`).input.closest(".field"));
+  const group = element("fieldset", { class: "choices" }, element("legend", {}, say("rolesEverywhere")));
+  boxes[0].before(group);
+  group.append(...boxes);
+  return form;
+}
+
 const of = (row) => `/accounts/${encodeURIComponent(row.person)}`;
 
 function showPassword(made) {
@@ -59,7 +74,7 @@ at("add").addEventListener("click", addAccount);
 shell.keys.on("c", "add", addAccount);
 
 function addAccount() {
-  const form = new Form(shell, {
+  const form = rightsForm({
     fields: [{ name: "person", title: "name", hint: "nameHint", required: true, attributes: { maxlength: "64" } }, ...rightsFields()],
     submit: "makeIt",
     send: (values, key) => post("console", "/accounts", { person: values.person, ...rightsOf(values) }, { key }),
@@ -70,7 +85,7 @@ function addAccount() {
 
 function openAccount(row) {
   const sheet = new Sheet(shell, row.person);
-  const form = new Form(shell, {
+  const form = rightsForm({
     fields: rightsFields(row),
     submit: "grantIt",
     send: (values, key) => send("PUT", "console", `${of(row)}/rights`, rightsOf(values), { key, ifMatch: `"${row.version}"` }),

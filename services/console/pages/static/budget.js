@@ -44,7 +44,7 @@ export async function openBudget(shell, campaign, { title, may, took }) {
         [say("fundLeft"), yuan(balance.balance_fen)],
         [say("window"), budget.spend_until],
       ]),
-      budgetTable(shell, budget) ?? element("p", { class: "dim" }, say("noBudget", campaign.uses.join("、"))),
+      budgetTable(shell, budget) ?? element("p", { class: "dim" }, say("noBudget", shell.list(campaign.uses))),
       waiting ? waitingOf(shell, waiting) : "",
       steps.node(hint),
     );

@@ -113,7 +113,7 @@ function sheetOf(row, etag, balance) {
       [say("window"), windowOf(row)],
       [say("launchedOn"), row.launched_on],
       [say("closedOn"), row.closed_on],
-      [say("uses"), row.uses.join("、")],
+      [say("uses"), shell.list(row.uses)],
       [say("responsible"), row.responsible_person],
     ]),
     launchable ? checklist(row) : wayOf(row, balance),

@@ -114,7 +114,7 @@ function contentOf({ key, value, headers, looks }) {
     facts([
       [say("key"), key ? element("span", { class: "mono" }, text(key)) : null],
       [say("headers"), headers.map((each) => `${each.name}: ${text(each.value)}`).join("; ")],
-      [say("looks"), looks.map((each) => `${each.person} ${stampOf(each.at)}`).join("、")],
+      [say("looks"), shell.list(looks.map((each) => `${each.person} ${stampOf(each.at)}`))],
     ]),
   ];
 }

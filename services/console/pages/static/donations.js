@@ -1,6 +1,7 @@
 // The donations page: find one by what its donor can say, see all that is known of it, take it back.
 
 import { Trouble } from "./api.js";
+import { CampaignNames } from "./campaign-names.js";
 import { receiptCell, statusCell } from "./cases.js";
 import { at } from "./dom.js";
 import { Live } from "./live.js";
@@ -20,6 +21,10 @@ const shell = new Shell(DONATIONS_TEXTS, () => {
   shown?.write();
 });
 const { say } = shell;
+const names = new CampaignNames(shell, () => {
+  table.render();
+  shown?.write();
+});
 let shown = null;
 
 /** What was typed, as what it can be. A whole transaction id ends with itself. */
@@ -46,7 +51,7 @@ const table = new Table(at("table"), shell, {
     { key: "amount_fen", title: "amount", kind: "money" },
     { key: "status", title: "status", cell: (row) => statusCell(shell, row) },
     { key: "shown_name", title: "donor", cell: (row) => row.shown_name ?? say("anonymous") },
-    { key: "campaign_id", title: "campaign" },
+    { key: "campaign_id", title: "campaign", cell: (row) => names.titleOf(row.campaign_id), value: (row) => row.campaign_id, wide: true },
     { key: "channel", title: "channel" },
     { key: "transaction_id", title: "transaction" },
     { key: "receipt", title: "receipt", cell: receiptCell },
@@ -62,7 +67,7 @@ const table = new Table(at("table"), shell, {
 });
 
 async function open(row) {
-  const view = new RecordView(shell, row.donation_id, () => live.round());
+  const view = new RecordView(shell, row.donation_id, { names, changed: () => live.round() });
   const sheet = new Sheet(shell, `${say("record")} · ${formatPlain(row.amount_fen)}`, view.node);
   sheet.node.classList.add("large");
   sheet.node.addEventListener("ended", () => (shown = null));
@@ -72,5 +77,6 @@ async function open(row) {
 }
 
 const live = new Live(shell, 4_000, async () => {
+  names.read();
   await Promise.all([table.read(), shown?.read()]);
 });

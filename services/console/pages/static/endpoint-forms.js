@@ -47,7 +47,7 @@ export async function endpointForm(shell, told, again) {
     },
   });
   const labels = boxes.map((box) => element("label", { class: "check" }, box, ` ${typeOf(shell, box.value)}`));
-  const field = element("fieldset", { class: "types" }, element("legend", {}, say("eventTypes")), ...labels);
+  const field = element("fieldset", { class: "choices" }, element("legend", {}, say("eventTypes")), ...labels);
   form.node.insertBefore(field, form.node.lastElementChild);
   const sheet = new Sheet(shell, row ? say("changeTitle", row.description) : say("register"), form.node).open();
 }

@@ -9,7 +9,7 @@ const FIGURES = ["amount_fen", "remaining_fen", "held_fen", "planned_fen", "bala
 export function answered(shell, trouble) {
   const known = shell.say("refusals")[trouble.code];
   const figures = FIGURES.filter((name) => name in trouble.facts && shell.say("figures")[name]);
-  const uses = trouble.facts.uses?.length ? [shell.say("figures").uses, trouble.facts.uses.join("、")] : null;
+  const uses = trouble.facts.uses?.length ? [shell.say("figures").uses, shell.list(trouble.facts.uses)] : null;
   const use = trouble.facts.use && shell.say("figures").use ? [[shell.say("figures").use, trouble.facts.use]] : [];
   const days = ["opens_on", "spend_until"].filter((name) => trouble.facts[name]).map((name) => [shell.say("figures")[name], trouble.facts[name]]);
   const pairs = [...use, ...figures.map((name) => [shell.say("figures")[name], `¥${formatYuan(BigInt(trouble.facts[name]))}`]), ...(uses ? [uses] : []), ...days];

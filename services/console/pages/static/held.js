@@ -1,6 +1,7 @@
 // The page of what waits for a person: held donations to release or refuse, and conflicts to resolve.
 
 import { get, post } from "./api.js";
+import { CampaignNames } from "./campaign-names.js";
 import { decide } from "./cases.js";
 import { at, element, fill, put } from "./dom.js";
 import { Live } from "./live.js";
@@ -23,6 +24,7 @@ const shell = new Shell(HELD_TEXTS, () => {
 });
 const { say } = shell;
 const finance = shell.has("finance");
+const names = new CampaignNames(shell, () => table.render());
 
 const table = new Table(at("table"), shell, { pageSize: BULK, exportPage: BULK, ...(view === "held" ? held() : conflicts()) });
 
@@ -48,13 +50,13 @@ function held() {
       { key: "received_at", title: "waiting", cell: (row) => shell.duration(Date.now() - Date.parse(row.received_at)), value: (row) => row.received_at },
       { key: "amount_fen", title: "amount", kind: "money" },
       { key: "shown_name", title: "donor", cell: (row) => row.shown_name ?? say("anonymous") },
-      { key: "campaign_id", title: "campaign" },
+      { key: "campaign_id", title: "campaign", cell: (row) => names.titleOf(row.campaign_id), value: (row) => row.campaign_id, wide: true },
       { key: "channel", title: "channel" },
       { key: "held_reason", title: "why", cell: (row) => say("heldReasons")[row.held_reason] ?? row.held_reason },
       { key: "way", title: "way", cell: wayOut, wide: true },
     ],
     filters: [
-      { name: "campaign_id", title: "campaignSought", kind: "text" },
+      { name: "campaign_id", title: "campaignSought", kind: "text", attributes: names.attributes },
       { name: "reason", title: "reasonSought", kind: "select", options: () => Object.entries(say("heldReasons")) },
     ],
     actions: finance
@@ -90,7 +92,7 @@ function openHeld(row) {
   const list = facts([
     [say("amount"), formatYuan(row.amount_fen)],
     [say("donor"), `${row.shown_name ?? say("anonymous")} · ${say("donorKinds")[row.donor_kind] ?? row.donor_kind}`],
-    [say("campaign"), row.campaign_id],
+    [say("campaign"), names.titleOf(row.campaign_id)],
     [say("why"), say("heldReasons")[row.held_reason] ?? row.held_reason],
     [say("way"), wayOut(row)],
     [say("occurredAt"), stampOf(row.occurred_at)],
@@ -140,7 +142,7 @@ function resolve(rows) {
 }
 
 function differs(row) {
-  return row.differs.map((field) => say("fields")[field.split(".")[0]] ?? field).join("、");
+  return shell.list(row.differs.map((field) => say("fields")[field.split(".")[0]] ?? field));
 }
 
 function resolution(row) {
@@ -184,4 +186,7 @@ async function count() {
   writeTabs();
 }
 
-new Live(shell, 4_000, () => Promise.all([table.read(), count()]));
+new Live(shell, 4_000, () => {
+  names.read();
+  return Promise.all([table.read(), count()]);
+});

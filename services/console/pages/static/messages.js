@@ -2,6 +2,7 @@
 // and a campaign's rules. A message is shown as it was written or not at all.
 
 import { get, getWithEtag, post, send, Trouble } from "./api.js";
+import { CampaignNames } from "./campaign-names.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
@@ -19,6 +20,7 @@ const STATES = ["waiting", "refused_by_rule", "approved", "refused", "withdrawn"
 
 const shell = new Shell(MESSAGES_TEXTS, () => write());
 const { say } = shell;
+const names = new CampaignNames(shell, () => table.render());
 let campaigns = [];
 let rules = null; // {body, etag} of the campaign that is shown
 let last = null; // {items, away}: what was decided last, to take it back, and the line that says so
@@ -67,7 +69,7 @@ const table = new Table(at("table"), shell, {
     { key: "state", title: "decision", cell: decision },
   ],
   filters: [
-    { name: "campaign_id", title: "campaign", kind: "select", required: true, options: () => campaigns.map((each) => [each.campaign_id, say("counted", each.campaign_id, each.waiting)]) },
+    { name: "campaign_id", title: "campaign", kind: "select", required: true, options: () => campaigns.map((each) => [each.campaign_id, say("counted", names.titleOf(each.campaign_id), each.waiting)]) },
     { name: "state", title: "state", kind: "select", required: true, options: () => STATES.map((each) => [each, say("states")[each]]) },
     { name: "order", title: "order", kind: "select", required: true, options: () => Object.entries(say("orders")) },
     { name: "minimum", title: "minimum", kind: "text", asks: minimum },
@@ -225,7 +227,7 @@ async function open(row) {
       [say("amount"), formatPlain(row.amount_fen)],
       [say("name"), name(row)],
       [say("received"), stampOf(row.received_at)],
-      [say("campaign"), row.campaign_id],
+      [say("campaign"), names.titleOf(row.campaign_id)],
       [say("channel"), row.channel],
     ]),
     steps,
@@ -331,6 +333,7 @@ function write() {
 }
 
 const live = new Live(shell, 3_000, async () => {
+  names.read();
   campaigns = (await get("donation", "/messages/campaigns", {}, { tries: 0 })).items;
   at("none").hidden = campaigns.length > 0;
   at("table").hidden = campaigns.length === 0;

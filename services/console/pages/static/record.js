@@ -13,10 +13,11 @@ import { stampOf } from "./time.js";
 const LEVELS = { DonationReceived: "good", DonationHeld: "warn", DonationConflicted: "alarm", DonationReversed: "alarm", release: "good", refuse: "alarm" };
 
 export class RecordView {
-  /** `changed()` is called after a person has changed something. */
-  constructor(shell, donationId, changed) {
+  /** `names`: CampaignNames. `changed()` is called after a person has changed something. */
+  constructor(shell, donationId, { names, changed }) {
     this.shell = shell;
     this.donationId = donationId;
+    this.names = names;
     this.changed = changed;
     this.told = "";
     this.beside = { thanks: null, trace: null };
@@ -72,7 +73,7 @@ export class RecordView {
   /** Show it; nothing is touched that has not changed, so that what a person marks stays marked. */
   write() {
     if (!this.record) return;
-    const told = JSON.stringify([this.record, this.beside, this.shell.code], (_, item) => (typeof item === "bigint" ? String(item) : item));
+    const told = JSON.stringify([this.record, this.beside, this.names.titleOf(this.record.donation.campaign_id), this.shell.code], (_, item) => (typeof item === "bigint" ? String(item) : item));
     if (told === this.told) return;
     this.told = told;
     this.known.replaceChildren(this.sum(), this.about(), this.steps(), ...this.parts());
@@ -104,7 +105,7 @@ export class RecordView {
       { class: "pair" },
       facts([
         [say("donor"), donor],
-        [say("campaign"), donation.campaign_id],
+        [say("campaign"), this.names.titleOf(donation.campaign_id)],
         [say("occurredAt"), stampOf(donation.occurred_at)],
         [say("receivedAt"), stampOf(donation.received_at)],
         [say("fee"), donation.fee_fen === null ? null : formatYuan(donation.fee_fen)],

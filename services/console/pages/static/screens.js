@@ -2,6 +2,7 @@
 // air (always with a reason), links shown once, and the record.
 
 import { get, newKey, post, send, Trouble } from "./api.js";
+import { CampaignNames } from "./campaign-names.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
@@ -22,6 +23,7 @@ const LAYOUTS = ["hall", "wide", "lower", "phone"];
 const shell = new Shell(SCREENS_TEXTS, () => write());
 const { say } = shell;
 const operates = shell.has("desk");
+const names = new CampaignNames(shell, () => table.render());
 
 const whole = (row) => `/screens/${row.screen_id}`;
 const versionOf = (row) => `"${row.version}"`;
@@ -67,7 +69,7 @@ const table = new Table(at("table"), shell, {
   level: (row) => (row.pending ? "warn" : ""),
   columns: [
     { key: "title", title: "screen", cell: named, value: (row) => `${row.title} (${row.screen_id})` },
-    { key: "campaign_id", title: "campaign" },
+    { key: "campaign_id", title: "campaign", cell: (row) => names.titleOf(row.campaign_id), value: (row) => row.campaign_id, wide: true },
     { key: "control", title: "onAir", cell: onAir },
     { key: "shown", title: "shown", kind: "money", cell: shownCell, value: (row) => row.shown?.net_fen },
     { key: "actual", title: "actual", kind: "money", cell: actualCell, value: (row) => (row.rehearsal ? null : row.actual?.net_fen) },
@@ -76,7 +78,7 @@ const table = new Table(at("table"), shell, {
     { key: "seen_at", title: "seen", cell: (row) => (row.seen_at ? stampOf(row.seen_at) : say("never")) },
   ],
   filters: [
-    { name: "campaign_id", title: "campaign", kind: "text" },
+    { name: "campaign_id", title: "campaign", kind: "text", attributes: names.attributes },
     { name: "control", title: "state", kind: "select", options: () => options(say("controls"), CONTROLS) },
   ],
   actions: operates ? acts.map(({ key, act, when, main }) => ({ key, title: `act-${act}`, when, main, run: (rows) => askWhy(act, rows) })) : [],
@@ -108,7 +110,7 @@ function askWhy(act, rows) {
 
 function whyNodes(act, decide) {
   const fields = [{ name: "reason", title: "ownReason", required: true, attributes: { maxlength: "200" } }];
-  if (act === "rehearse") fields.unshift({ name: "rehearsal_campaign_id", title: "rehearseWith", hint: "rehearseHint" });
+  if (act === "rehearse") fields.unshift({ name: "rehearsal_campaign_id", title: "rehearseWith", hint: "rehearseHint", attributes: names.attributes });
   const more = () => (act === "rehearse" ? { rehearsal_campaign_id: form.inputs.get("rehearsal_campaign_id").input.value.trim() || null } : {});
   const form = new Form(shell, { fields, submit: `act-${act}`, send: async ({ reason }) => decide(reason, more()) });
   const buttons = QUICK.map((quick, i) => element("button", { type: "button", onclick: () => decide(say("quick")[quick], more()) }, element("kbd", {}, String(i + 1)), say("quick")[quick]));
@@ -168,7 +170,7 @@ function register() {
   const form = new Form(shell, {
     fields: [
       { name: "screen_id", title: "screenId", required: true, hint: "screenIdHint" },
-      { name: "campaign_id", title: "campaign", required: true, hint: "campaignHint", value: table.query().campaign_id ?? table.rows[0]?.campaign_id },
+      { name: "campaign_id", title: "campaign", required: true, hint: "campaignHint", attributes: names.attributes, value: table.query().campaign_id ?? table.rows[0]?.campaign_id },
       ...looks(),
     ],
     submit: "register",
@@ -214,7 +216,8 @@ async function open(row) {
       [say("shown"), row.control === "hidden" ? "—" : proof(row.shown)],
       [say("actual"), row.rehearsal ? "—" : proof(row.actual)],
       [say("reversed"), row.actual === null || row.rehearsal ? null : formatPlain(row.actual.reversed_fen)],
-      [say("campaign"), row.campaign_id],
+      [say("campaign"), names.titleOf(row.campaign_id)],
+      ["", names.titleOf(row.campaign_id) === row.campaign_id ? null : row.campaign_id],
       [say("link"), row.linked ? say("linked", stampOf(row.link_issued_at)) : say("noLink")],
       [say("layout"), element("a", { href: preview.href, target: "_blank", rel: "noopener" }, say("preview"))],
     ]),
@@ -248,4 +251,7 @@ function write() {
   table.render();
 }
 
-const live = new Live(shell, 2_000, () => table.read());
+const live = new Live(shell, 2_000, () => {
+  names.read();
+  return table.read();
+});

@@ -30,6 +30,8 @@ export class Shell {
       this.keys.on(`g ${page.key}`, () => this.say("keyGo", page[this.code]), () => location.assign(page.path));
     }
     this.writeWords();
+    // On a telephone the ways lie in one line: the page that is shown is in sight.
+    at("ways")?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     queueMicrotask(() => this.render());
   }
 
@@ -37,6 +39,11 @@ export class Shell {
   say(key, ...data) {
     const text = this.texts[this.code][key];
     return typeof text === "function" ? text(...data) : text;
+  }
+
+  /** Words one after the other, as this language does it. */
+  list(words) {
+    return words.join(this.code === "zh" ? "、" : ", ");
   }
 
   /** Has the person this role, anywhere? Only for hiding: the service decides. */
@@ -87,7 +94,7 @@ export class Shell {
   }
 
   rolesInWords() {
-    const words = (roles) => roles.map((role) => this.say("roles")[role] ?? role).join("、");
+    const words = (roles) => this.list(roles.map((role) => this.say("roles")[role] ?? role));
     const parts = told.roles.length > 0 ? [`${words(told.roles)} (${this.say("everywhere")})`] : [];
     for (const [place, roles] of Object.entries(told.grants)) parts.push(`${words(roles)} (${place})`);
     return parts.join(" · ");

@@ -141,13 +141,13 @@ function sheetOf(known, refused) {
     refused ? answered(shell, refused) : null,
     facts([
       [say("state"), badge(row)],
-      [say("amount"), `${yuan(row.amount_fen)}（${spoken(row.amount_fen)}）`],
+      [say("amount"), spoken(row.amount_fen) === `¥${formatPlain(BigInt(row.amount_fen))}` ? yuan(row.amount_fen) : `${yuan(row.amount_fen)} · ${spoken(row.amount_fen)}`],
       [say("campaign"), titleOf(row.campaign_id)],
       [say("use"), row.use],
       [say("particular"), row.title],
       [say("category"), words("categories", row.category)],
       [say("payee"), row.payee],
-      [say("helped"), helped.join("，")],
+      [say("helped"), shell.list(helped)],
       [say("requestedBy"), who(row.requested_by, row.requested_at)],
       [say("approvedBy"), who(row.approved_by, row.approved_at)],
       [say("paidBy"), row.paid_by ? `${row.paid_by} · ${row.paid_on}` : null],
@@ -302,7 +302,7 @@ async function tellLeft(id, node, uses) {
   uses.replaceChildren(...campaign.uses.map((use) => element("option", { value: use })));
   try {
     const [balance, budget] = await Promise.all([get("campaign", `/campaigns/${id}/balance`), get("campaign", `/campaigns/${id}/budget`)]);
-    const lines = budget.in_force ? budget.lines.map((line) => `${line.use} ${yuan(line.remaining_fen)}`).join("，") : say("noBudget", campaign.uses.join("、"));
+    const lines = budget.in_force ? budget.lines.map((line) => `${line.use} ${yuan(line.remaining_fen)}`).join(shell.code === "zh" ? "，" : ", ") : say("noBudget", shell.list(campaign.uses));
     put(node, `${say("fundLeft")} ${yuan(balance.balance_fen)} · ${lines}`);
   } catch (trouble) {
     if (!(trouble instanceof Trouble)) throw trouble;
@@ -359,7 +359,7 @@ function renderRatios() {
   const meets = (bp) => (bp === null ? null : bp >= 7_000 ? true : shares.spends_enough ? null : false);
   at("meters").replaceChildren(
     meterOf(say("ofLast"), shares.spent_of_last_bp, 7_000, meets(shares.spent_of_last_bp), `${spent} / ${say("lastIncome")} ${spoken(shares.last_income_fen)} · ${say("atLeast")}`),
-    meterOf(say("ofMean"), shares.spent_of_mean_bp, 7_000, meets(shares.spent_of_mean_bp), `${spent} / ${say("meanIncome")} ${spoken(shares.mean_income_fen)} · ${byMean ? say("eitherMean") : say("either")}${unknown.length > 0 ? ` · ${say("unknownYears", unknown.join("、"))}` : ""}`),
+    meterOf(say("ofMean"), shares.spent_of_mean_bp, 7_000, meets(shares.spent_of_mean_bp), `${spent} / ${say("meanIncome")} ${spoken(shares.mean_income_fen)} · ${byMean ? say("eitherMean") : say("either")}${unknown.length > 0 ? ` · ${say("unknownYears", shell.list(unknown))}` : ""}`),
     meterOf(say("management"), shares.management_bp, 1_000, shares.management_within, `${say("managementSpent")} ${spoken(shares.management_fen)} / ${say("allSpent")} ${spoken(shares.spending_fen)} · ${say("atMost")}`),
   );
 }

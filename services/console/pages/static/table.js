@@ -20,7 +20,7 @@ export class Table {
    *             of a plain list that goes on, each row has its `cursor`
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
-   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, asks(value)}]
+   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, attributes, asks(value)}]
    *             `any`: the text's key of a select's empty choice, where that is not everything;
    *             `required`: a select without "any", its first option unless another is chosen;
    *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
@@ -98,7 +98,7 @@ export class Table {
     const made =
       filter.kind === "select"
         ? element("select", { id, name: filter.name })
-        : element("input", { id, name: filter.name, type: filter.kind === "day" ? "date" : "search", autocomplete: "off", placeholder: filter.placeholder });
+        : element("input", { id, name: filter.name, type: filter.kind === "day" ? "date" : "search", autocomplete: "off", placeholder: filter.placeholder, ...filter.attributes });
     const label = element("label", { for: id });
     this.inputs.set(filter.name, { filter, input: made, label });
     return element("div", { class: "filter" }, label, made);
@@ -285,6 +285,7 @@ export class Table {
     const { say } = this.shell;
     if (this.selected.size > 0) put(this.count, say("chosen", this.selected.size));
     const rows = this.chosen();
+    this.actionBar.hidden = this.rows.length === 0;
     for (const [action, button] of this.actionButtons) {
       put(button, `${say(action.title)} (${action.key})`);
       button.setAttribute("aria-keyshortcuts", action.key);

@@ -1,5 +1,10 @@
 // Words of the shell and of the library. Those with data in them are functions.
 
+const ROLES = {
+  zh: { viewer: "查看", desk: "值班", moderator: "审核", finance: "财务", approver: "审批", administrator: "管理" },
+  en: { viewer: "viewer", desk: "desk", moderator: "moderator", finance: "finance", approver: "approver", administrator: "administrator" },
+};
+
 export const SHELL_TEXTS = {
   zh: {
     console: "运营台",
@@ -10,9 +15,9 @@ export const SHELL_TEXTS = {
     signOut: "退出",
     signOutEverywhere: "退出所有设备",
     everywhere: "全部组织",
-    roles: { viewer: "查看", desk: "值班", moderator: "审核", finance: "财务", approver: "审批", administrator: "管理" },
+    roles: ROLES.zh,
     refusedTitle: "您的账号不能查看此页",
-    refusedHint: "此页需要其他角色。请联系管理员，或选择可用的页面。",
+    refusedHint: (roles) => `此页需要角色：${roles.split(" ").map((role) => ROLES.zh[role]).join("、")}。请联系管理员，或选择可用的页面。`,
     // sign-in
     signInTitle: "登录运营台",
     person: "用户名",
@@ -101,9 +106,9 @@ export const SHELL_TEXTS = {
     signOut: "Sign out",
     signOutEverywhere: "Sign out everywhere",
     everywhere: "all organisations",
-    roles: { viewer: "viewer", desk: "desk", moderator: "moderator", finance: "finance", approver: "approver", administrator: "administrator" },
+    roles: ROLES.en,
     refusedTitle: "Your account can't see this page",
-    refusedHint: "It needs another role. Ask an administrator, or choose one of the pages listed.",
+    refusedHint: (roles) => `It needs the role ${roles.split(" ").map((role) => ROLES.en[role]).join(" or ")}. Ask an administrator, or choose one of the pages listed.`,
     signInTitle: "Sign in to operations",
     person: "User name",
     password: "Password",
