@@ -96,7 +96,7 @@ async def check(engine: AsyncEngine, number: str, code: str) -> Check:
         purpose=row.purpose,
         amount_fen=row.amount_fen,
         issued_on=row.issued_at.astimezone(ACCOUNTING_TIME).date(),
-        donor=row.shown_name if row.restricted_until is None else None,
+        donor=None if row.nameless or row.restricted_until is not None else row.shown_name,
         replaced_by=row.replaced_by,
     )
 

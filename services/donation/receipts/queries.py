@@ -135,14 +135,17 @@ async def add_receipts(
     await connection.execute(insert(receipt_items), list(items))
 
 
-# `overstated_fen`: what went back after the issue, so that the paper states more than was kept.
+# `overstated_fen`: what went back after the issue, so that the paper states more than was kept. `nameless`: a
+# donor of it is not to be named any more; the paper itself is theirs and says what it said.
 _VIEW: Final = """
     SELECT r.*, successor.number AS replaced_by, k.kept_until AS restricted_until, CASE WHEN r.valid THEN (
         SELECT CAST(coalesce(sum(i.amount_fen - d.amount_fen + coalesce((
             SELECT sum(v.amount_fen) FROM reversals v
             WHERE v.donation_id = i.donation_id AND v.status = 'applied'), 0)), 0) AS bigint)
         FROM receipt_items i JOIN donations d USING (donation_id) WHERE i.number = r.number
-    ) ELSE 0 END AS overstated_fen
+    ) ELSE 0 END AS overstated_fen,
+    EXISTS (SELECT FROM receipt_items i JOIN consent_withdrawals w USING (donation_id)
+            WHERE i.number = r.number) AS nameless
     FROM receipts r LEFT JOIN receipts successor ON successor.replaces = r.number
     LEFT JOIN restricted_receipts k ON k.number = r.number
 """

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notification.partners.client import Result
 from services.notification.partners.notices import tell
+from services.notification.partners.projection import without_name
 from services.notification.partners.schedule import (
     EXPIRES_AFTER,
     Change,
@@ -85,7 +86,11 @@ _TAKE: Final = """
     RETURNING delivery.delivery_id, delivery.event_id, delivery.attempts, delivery.attempts_before,
         CAST(extract(epoch FROM now() - delivery.created_at) AS float8) AS waited_s
 )
-SELECT taken.*, webhook_events.body FROM taken JOIN webhook_events USING (event_id) ORDER BY delivery_id
+SELECT taken.*, event.body, CASE WHEN event.type = 'org.shanliu.donation.received.v1' THEN EXISTS (
+    SELECT FROM webhook_unnamed WHERE donation_id =
+        CAST(CAST(convert_from(event.body, 'UTF8') AS json) -> 'data' ->> 'donation_id' AS uuid)
+) ELSE false END AS unnamed
+FROM taken JOIN webhook_events AS event USING (event_id) ORDER BY delivery_id
 """
 _CLAIM: Final = text(
     """
@@ -163,7 +168,7 @@ async def claim(
                 each.attempts,
                 each.attempts - each.attempts_before,
                 each.waited_s,
-                bytes(each.body),
+                without_name(bytes(each.body)) if each.unnamed else bytes(each.body),
             )
             for each in taken
         ],

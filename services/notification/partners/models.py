@@ -92,6 +92,16 @@ webhook_events: Final = Table(
     Index("webhook_events_age", "stored_at"),
 )
 
+webhook_unnamed: Final = Table(
+    "webhook_unnamed",
+    metadata,
+    Column("donation_id", Uuid, primary_key=True),
+    Column("withdrawn_at", UTC_TIME, nullable=False),
+)
+"""Donations whose donors have withdrawn the consent to be named: whatever of them goes out from then on, late
+or replayed, is without the name. Kept for good, as the topics are.
+"""
+
 webhook_deliveries: Final = Table(
     "webhook_deliveries",
     metadata,

@@ -2,10 +2,11 @@
 
 Nothing goes out that is not written here: an event of another type, or a field that is added to one of
 these, stays inside until somebody decides here that the public may have it. A donor is in it by
-`shown_name` alone, which the event has only with the donor's consent (Charity Law art. 82); companies and
-organisations stand with what they have agreed to, or have to, show. Not here on purpose: what a channel
-keeps (`fee_fen`), whether a contact was left, held and conflicted donations, what a pledge's reminder says,
-approvals that are not paid yet, and the text of a report, which is read where it is published.
+`shown_name` alone, which the event has only with the donor's consent (Charity Law art. 82); it is taken out
+(`without_name`) of what is sent after that consent was withdrawn. Companies and organisations stand with
+what they have agreed to, or have to, show. Not here on purpose: what a channel keeps (`fee_fen`), whether a
+contact was left, held and conflicted donations, what a pledge's reminder says, approvals that are not paid
+yet, and the text of a report, which is read where it is published.
 """
 
 import json
@@ -83,6 +84,12 @@ PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {
         "occurred_at",
         "donation_occurred_at",
         "pledge_id",
+    ),
+    "org.shanliu.donation.consent-withdrawn.v1": (
+        "donation_id",
+        "channel",
+        "campaign_id",
+        "withdrawn_at",
     ),
     "org.shanliu.donation.donor-data-erased.v1": ("donation_id", "channel", "campaign_id", "erased_at"),
     "org.shanliu.campaign.filed.v1": _CAMPAIGN,
@@ -290,6 +297,13 @@ def outgoing(event: Event) -> Outgoing | None:
         campaigns=frozenset(each for each in about if each),
         body=_encoded({name: whole[name] for name in _ENVELOPE} | {"data": shown}),
     )
+
+
+def without_name(body: bytes) -> bytes:
+    """The body of a donation whose donor is not to be named any more, as if it had come anonymously."""
+    whole = json.loads(body)
+    whole["data"].pop("shown_name", None)
+    return _encoded(whole)
 
 
 def ping(event_id: str, endpoint_id: str, at: str) -> Outgoing:

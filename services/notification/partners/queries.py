@@ -15,6 +15,7 @@ from services.notification.partners.models import NO_REPLAY
 from services.notification.partners.projection import Outgoing, Wish
 from services.notification.partners.schedule import EndpointState, State
 from services.notification.partners.schemas import Asked, Backlog
+from shared.events import ConsentWithdrawn
 
 # ---------------------------------------------------------------- what comes in
 
@@ -79,6 +80,23 @@ async def add_deliveries(
         "replay_id": replay_id,
     }
     return (await connection.execute(_ADD_DELIVERIES, written)).rowcount
+
+
+_ADD_UNNAMED: Final = text("""
+INSERT INTO webhook_unnamed (donation_id, withdrawn_at)
+SELECT * FROM unnest(CAST(:donation_ids AS uuid[]), CAST(:withdrawn_at AS timestamptz[]))
+ON CONFLICT DO NOTHING
+""")
+
+
+async def add_unnamed(connection: AsyncConnection, events: Sequence[ConsentWithdrawn]) -> None:
+    """Keep whose donors are not to be named any more; theirs may be sent later, or again."""
+    if events:
+        values = {
+            "donation_ids": [each.data.donation_id for each in events],
+            "withdrawn_at": [each.data.withdrawn_at for each in events],
+        }
+        await connection.execute(_ADD_UNNAMED, values)
 
 
 # ---------------------------------------------------------------- what is sent

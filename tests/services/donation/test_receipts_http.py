@@ -356,6 +356,19 @@ async def test_the_check_says_what_became_of_a_receipt_and_never_who_gave_withou
     ]
 
 
+async def test_the_check_names_nobody_who_has_withdrawn_the_consent(
+    service: Service, finance: Finance, books: ReceiptBooks
+) -> None:
+    donations = [await books.donation(), await books.donation()]
+    receipt = await finance.issue(*donations)
+    address = f"/v1/receipts/check/{receipt['number']}?code={receipt['check_code']}"
+    told = (await until_let_in(lambda: service.http.get(address))).json()
+    asked = await finance.post(f"/donations/{donations[1]}/consent/withdraw", {"reason": "来电要求"})
+    assert asked.status_code == 202, asked.text
+    now = (await until_let_in(lambda: service.http.get(address))).json()
+    assert (told["donor"], now) == ("王小明", {**told, "donor": None})
+
+
 async def test_the_address_on_the_paper_opens_the_page(
     service: Service, finance: Finance, books: ReceiptBooks
 ) -> None:

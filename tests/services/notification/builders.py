@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from shared.events import (
     CampaignLaunched,
+    ConsentWithdrawn,
     Contact,
     DonationConflicted,
     DonationHeld,
@@ -18,6 +19,7 @@ from shared.events import (
 )
 from shared.events.campaigns import CampaignData
 from shared.events.donations import (
+    ConsentWithdrawnData,
     DonationConflictedData,
     DonationHeldData,
     DonationReceivedData,
@@ -77,6 +79,11 @@ class Source:
             donation_id=donation_id, channel="wechat", campaign_id=GALA, amount_fen=1, received_at=AT
         )
         return self.event(DonationConflicted, data)
+
+    def unnamed(self, donation_id: UUID, **fields: Any) -> Event:
+        """The donor takes the consent to be named back."""
+        values = {"channel": "wechat", "campaign_id": GALA, "withdrawn_at": AT, **fields}
+        return self.event(ConsentWithdrawn, ConsentWithdrawnData(donation_id=donation_id, **values))
 
     def reversed(self, donation_id: UUID, amount_fen: int) -> Event:
         """A refund of a part of the donation, or all of it."""

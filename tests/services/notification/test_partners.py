@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -44,9 +44,9 @@ async def partner(api: AsyncClient) -> AsyncIterator[Partner]:
         await order(api, f"/v1/webhook-endpoints/{found.endpoint_id}/pause")
 
 
-async def donated(world: World, **fields: Any) -> Event:
+async def donated(world: World, donation_id: UUID | None = None, **fields: Any) -> Event:
     """A donation without a contact."""
-    event = world.intake.received(uuid4(), has_contact=False, **fields)
+    event = world.intake.received(donation_id or uuid4(), has_contact=False, **fields)
     await world.tell(event)
     return event
 
@@ -288,6 +288,27 @@ async def test_a_replay_tells_again_from_a_date_with_the_same_ids(
     await until(ended, deadline_s=30)
     assert partner.ids() == [event.id for event in late]
     assert len(partner.verified()) == 3
+
+
+async def test_who_was_told_a_name_learns_that_it_is_withdrawn_and_is_never_sent_it_again(
+    world: World, api: AsyncClient, partner: Partner
+) -> None:
+    campaign, donation_id = f"c{uuid4().hex[:8]}", uuid4()
+    types = [RECEIVED, "org.shanliu.donation.consent-withdrawn.v1"]
+    endpoint_id = await register(api, partner, campaigns=[campaign], event_types=types)
+    named = await donated(world, donation_id, campaign_id=campaign, shown_name="爱心人士")
+    await partner.called(1)
+    withdrawn = world.intake.unnamed(donation_id, campaign_id=campaign)
+    await world.tell(withdrawn)
+    await partner.called(2)
+    first, told = partner.verified()
+    assert first["data"]["shown_name"] == "爱心人士"
+    assert (told["id"], told["type"]) == (withdrawn.id, types[1])
+    assert told["data"]["donation_id"] == str(donation_id)
+    await order(api, f"/v1/webhook-endpoints/{endpoint_id}/replays", {"since": AT.isoformat()}, 202)
+    await partner.called(4)
+    del first["data"]["shown_name"]
+    assert [each for each in partner.verified()[2:] if each["id"] == named.id] == [first]
 
 
 async def test_order_is_kept_for_each_campaign_and_a_stuck_one_holds_only_itself(

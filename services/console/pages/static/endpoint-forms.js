@@ -9,7 +9,8 @@ import { showSecret } from "./secret.js";
 import { Sheet } from "./sheet.js";
 import { dayOf, dayStart, stampOf } from "./time.js";
 
-const USUAL = ["org.shanliu.donation.received.v1"];
+// Whoever is told a name is told when it is not to be shown any more.
+const USUAL = ["org.shanliu.donation.received.v1", "org.shanliu.donation.consent-withdrawn.v1"];
 
 /** `told` null: a new one. The owner's address is shown masked, so that it is asked for anew. */
 export async function endpointForm(shell, told, again) {

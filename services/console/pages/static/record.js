@@ -1,5 +1,5 @@
 // All that is known of one donation, read again while it is in sight: its events, what went back, receipts, bill,
-// conflicts, thanks and where the money stands; and the form that takes it back.
+// conflicts, thanks and where the money stands; and the forms that take its donor's name off, or take it back.
 
 import { get, post, Trouble } from "./api.js";
 import { element } from "./dom.js";
@@ -22,8 +22,9 @@ export class RecordView {
     this.told = "";
     this.beside = { thanks: null, trace: null };
     this.known = element("div", { class: "record" }, element("p", {}, shell.say("loading")));
+    this.unname = element("div");
     this.reverse = element("div");
-    this.node = element("div", { class: "record" }, this.known, this.reverse);
+    this.node = element("div", { class: "record" }, this.known, this.unname, this.reverse);
   }
 
   /** Read it and what stands beside it. Throws Trouble when the donation itself can't be read. */
@@ -77,12 +78,13 @@ export class RecordView {
     if (told === this.told) return;
     this.told = told;
     this.known.replaceChildren(this.sum(), this.about(), this.steps(), ...this.parts());
+    this.writeUnname();
     this.writeReverse();
   }
 
   sum() {
     const { say, code } = this.shell;
-    const { donation } = this.record;
+    const { donation, consent_withdrawal: unnamed } = this.record;
     const short = formatShort(donation.amount_fen, code);
     const level = donation.conflicted || donation.status === "refused" ? "alarm" : donation.status === "held" ? "warn" : "good";
     return element(
@@ -91,6 +93,7 @@ export class RecordView {
       element("b", {}, `¥ ${formatYuan(donation.amount_fen)}`),
       short === formatPlain(donation.amount_fen) ? null : element("span", { class: "dim" }, short),
       element("span", { class: "badge", data: { level } }, statusCell(this.shell, donation)),
+      unnamed ? element("span", { class: "badge", data: { level: "warn" } }, say("unnamed")) : null,
       donation.status === "held" || donation.conflicted ? element("a", { href: donation.status === "held" ? "/held" : "/held?view=conflicts" }, say("openHeld")) : null,
     );
   }
@@ -121,10 +124,10 @@ export class RecordView {
     );
   }
 
-  /** Events and a person's decision, in the order of their times. */
+  /** Events and what persons decided, in the order of their times. */
   steps() {
     const { say } = this.shell;
-    const { events, decision, reversals } = this.record;
+    const { events, decision, reversals, consent_withdrawal: unnamed } = this.record;
     const amounts = new Map(reversals.map((each) => [each.reversal_id, each]));
     const lines = events.map((event) => {
       const back = event.type === "DonationReversed" ? amounts.get(event.subject) : null;
@@ -134,6 +137,10 @@ export class RecordView {
     if (decision) {
       const what = `${say("decisions")[decision.decision]} · ${say("by", decision.decided_by)} · ${decision.reason}`;
       lines.push({ at: decision.decided_at, level: LEVELS[decision.decision], what, place: null });
+    }
+    if (unnamed) {
+      const what = `${say("unnamedStep")} · ${say("by", unnamed.withdrawn_by)} · ${unnamed.reason}`;
+      lines.push({ at: unnamed.withdrawn_at, level: "warn", what, place: null });
     }
     lines.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
     const items = lines.map(({ at, level, what, place }) =>
@@ -248,6 +255,38 @@ export class RecordView {
     );
   }
 
+  // ---------------------------------------------------------------- naming no more
+
+  /** While the donor is named: the form that ends it. It can't be undone, so it asks twice. */
+  writeUnname() {
+    const { say } = this.shell;
+    const { shown_name: name } = this.record.donation;
+    const may = this.shell.has("desk", "finance") && name !== null;
+    const told = may ? `${name} ${this.shell.code}` : "";
+    if (this.unname.dataset.told === told) return;
+    this.unname.dataset.told = told;
+    this.unname.replaceChildren();
+    if (!may) return;
+    const form = new Form(this.shell, {
+      name: "unname",
+      fields: [
+        { name: "reason", title: "unnameReason", required: true, hint: "unnameReasonHint", attributes: { maxlength: "200" } },
+        { name: "sure", title: () => say("unnameSure", name), kind: "check" },
+      ],
+      submit: "unnameDo",
+      send: ({ sure, ...values }, key) => {
+        if (!sure) throw new Trouble(422, { errors: [{ field: "sure", message: say("unnameSureFirst") }] });
+        return this.send("consent/withdraw", values, key);
+      },
+      done: () => {
+        notice(this.shell, say("unnamedNow"));
+        this.changed();
+      },
+    });
+    form.button.className = "danger";
+    this.unname.append(element("details", { class: "act" }, element("summary", {}, say("unname")), element("p", { class: "dim" }, say("unnameNote", name)), form.node));
+  }
+
   // ---------------------------------------------------------------- taking back
 
   /** What is not on its way back yet. */
@@ -256,9 +295,9 @@ export class RecordView {
     return this.record.donation.amount_fen - gone;
   }
 
-  async send(values, key) {
+  async send(what, values, key) {
     try {
-      return await post("donation", `/donations/${this.donationId}/reversals`, values, { key });
+      return await post("donation", `/donations/${this.donationId}/${what}`, values, { key });
     } catch (trouble) {
       if (trouble instanceof Trouble) inWords(this.shell, trouble);
       throw trouble;
@@ -283,13 +322,13 @@ export class RecordView {
         { name: "reason", title: "reason", required: true, hint: "reasonHint", attributes: { maxlength: "200" } },
       ],
       submit: "reverseDo",
-      send: (values, key) => this.send(values, key),
+      send: (values, key) => this.send("reversals", values, key),
       done: ({ body }) => {
         notice(this.shell, say("reversedNow", formatYuan(body.amount_fen)));
         this.changed();
       },
     });
-    this.reverse.append(element("details", { class: "reverse" }, element("summary", {}, say("reverse")), element("p", { class: "dim" }, say("reverseNote")), form.node));
+    this.reverse.append(element("details", { class: "act" }, element("summary", {}, say("reverse")), element("p", { class: "dim" }, say("reverseNote")), form.node));
   }
 }
 
@@ -302,6 +341,8 @@ function inWords(shell, trouble) {
     trouble.fields = [{ field: "reversal_id", message: shell.say("reversalKnown") }];
   } else if (trouble.code === "undo-at-the-desk") {
     trouble.fields = [{ field: "kind", message: shell.say("undoAtDesk") }];
+  } else if (trouble.code === "already-withdrawn") {
+    trouble.fields = [{ field: "reason", message: shell.say("unnamedBefore") }];
   }
 }
 

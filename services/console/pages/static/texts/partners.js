@@ -78,6 +78,8 @@ export const PARTNERS_TEXTS = {
     types: {
       "donation.received": "收到捐赠",
       "donation.reversed": "捐赠退回",
+      "donation.consent-withdrawn": "撤回署名",
+      "donation.donor-data-erased": "捐赠人信息已删除",
       "campaign.filed": "活动备案",
       "campaign.launched": "活动启动",
       "campaign.paused": "活动暂停",
@@ -230,6 +232,8 @@ export const PARTNERS_TEXTS = {
     types: {
       "donation.received": "donation received",
       "donation.reversed": "donation reversed",
+      "donation.consent-withdrawn": "consent to a name withdrawn",
+      "donation.donor-data-erased": "donor's data erased",
       "campaign.filed": "campaign filed",
       "campaign.launched": "campaign launched",
       "campaign.paused": "campaign paused",
