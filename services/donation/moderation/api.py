@@ -157,7 +157,8 @@ deciding: Final = Commands(_parts, _Decisions).sent("decide_messages", "moderato
     response_model=DecisionsAnswer,
 )
 async def decide(body: DecisionsBody, sent: Annotated[_Decisions, Depends(deciding)]) -> Response:
-    """Each is judged by itself; the answer has an item for each, in their order. A mistake is undone by a
+    """Each is judged by itself; the answer has an item for each, in their order. A message with
+    `personal_data` is approved in a call of its own only, by who has looked at it. A mistake is undone by a
     later decision: what is refused after it was approved, or reopened, leaves the screens within a second.
     `reopen` puts a message back to what it was before the last decision, when a person made that. A text is
     shown as it was given or not at all.

@@ -36,7 +36,7 @@ async def decide_all(
     answers: list[Decided] = []
     new: list[NewDecision] = []
     for each in decisions:
-        answer, decision = _decided(each, messages.get(each.message_id), before)
+        answer, decision = _decided(each, messages.get(each.message_id), before, alone=len(decisions) == 1)
         answers.append(answer)
         if decision is not None:
             new.append(decision)
@@ -77,13 +77,13 @@ async def _before(connection: AsyncConnection, ids: Sequence[UUID]) -> _Before:
     return _Before(steps, screened, revision)
 
 
-def _decided(said: DecisionBody, row: Row[Any] | None, before: _Before) -> tuple[Decided, NewDecision | None]:
+def _decided(
+    said: DecisionBody, row: Row[Any] | None, before: _Before, *, alone: bool
+) -> tuple[Decided, NewDecision | None]:
     if row is None or row.state == "new":
         return _refused(said, None, "not-found"), None
-    if row.version != said.version:
-        return _refused(said, row, "version-changed"), None
-    if row.reversed and said.decision != "refuse":
-        return _refused(said, row, "donation-reversed"), None
+    if problem := _obstacle(said, row, alone=alone):
+        return _refused(said, row, problem), None
     if said.decision == "reopen":
         made = before.state(row.message_id, row.version)
         if made is None:
@@ -98,6 +98,17 @@ def _decided(said: DecisionBody, row: Row[Any] | None, before: _Before) -> tuple
     decision = NewDecision(said.message_id, number, said.decision, made, None, said.reason, said.note, told)
     done = Decided(message_id=said.message_id, outcome="done", state=made, version=number)
     return done, decision
+
+
+def _obstacle(said: DecisionBody, row: Row[Any], *, alone: bool) -> str | None:
+    """What stands in the way of a decision; `alone`: it is the only one of its call."""
+    if row.version != said.version:
+        return "version-changed"
+    if row.reversed and said.decision != "refuse":
+        return "donation-reversed"
+    if said.decision == "approve" and row.personal and row.state != "approved" and not alone:
+        return "personal-data"
+    return None
 
 
 def _refused(said: DecisionBody, row: Row[Any] | None, problem: str) -> Decided:

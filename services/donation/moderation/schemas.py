@@ -35,7 +35,8 @@ class _Strict(BaseModel):
 class DecisionBody(_Strict):
     """One decision. `version` is the message's when it was looked at: when somebody else has decided since,
     nothing is changed. A refusal needs its reason; of a message that is shown, it takes it off the screens.
-    `reopen` takes the last decision back: the message is again what it was before it.
+    `reopen` takes the last decision back: the message is again what it was before it. What could have
+    personal data in it (`personal_data`) is approved in a call of its own.
     """
 
     message_id: UUID

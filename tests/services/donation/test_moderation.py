@@ -336,6 +336,26 @@ async def test_the_queue_is_read_part_by_part_in_either_order(service: Service, 
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "after")
 
 
+async def test_what_may_be_personal_data_is_approved_in_a_call_of_its_own_only(
+    service: Service, one_channel: Channel
+) -> None:
+    campaign_id = await service.place.campaign()
+    plain = await given(one_channel, campaign_id, "愿平安")
+    delicate = await given(one_channel, campaign_id, "找我 138 0000 0000")
+    await waiting(service, campaign_id, 2)
+    answer = (await decide(service, approval(plain), approval(delicate))).json()
+    assert [(each["outcome"], each["problem"]) for each in answer["items"]] == [
+        ("done", None),
+        ("refused", "personal-data"),
+    ]
+    assert (await one(service, delicate))["state"] == "waiting"
+    assert (await decide(service, approval(delicate))).json()["done"] == 1
+    both = (await decide(service, approval(delicate, 1), refusal(plain, 1))).json()
+    assert [each["outcome"] for each in both["items"]] == ["unchanged", "done"], "it is approved already"
+    gone = await decide(service, refusal(delicate, 1), approval(plain, 2))
+    assert gone.json()["done"] == 2, "what is delicate may be refused with others"
+
+
 async def test_the_rules_refuse_and_a_person_may_still_approve(
     service: Service, one_channel: Channel
 ) -> None:
