@@ -13,6 +13,7 @@ from services.campaign.days import DONOR_TIME
 from tests.browser import funds
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
+from tests.services.campaign.store import a_gift
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -43,6 +44,13 @@ async def pledged(console: Console, campaign_id: str, amount_fen: int, **changes
     read = {"amount_fen": amount_fen}
     await funds.step(console, "desk-two", f"pledges/{pledge_id}", "confirm", read)
     return pledge_id
+
+
+async def pledge_of(console: Console, company: str) -> str:
+    """The id of the company's pledge to the gala."""
+    viewer = await console.person("viewer")
+    found = await funds.done(viewer.get(f"campaign/v1/campaigns/{GALA}/pledges", limit=200))
+    return next(str(each["pledge_id"]) for each in found["items"] if each["company"] == company)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
@@ -166,9 +174,16 @@ async def test_a_correction_is_decided_by_another_and_leaves_its_trace(
     await expect(row_of(finance, "多写零集团")).to_contain_text("更改待决定")
     await row_of(finance, "多写零集团").click()
     deciding = finance.get_by_role("dialog")
-    for told in ("¥30,000,000.00", "¥3,000,000.00", "多写了一个零"):
-        await expect(deciding.locator(".waits")).to_contain_text(told)
+    await expect(deciding.locator(".waits")).to_contain_text("多写了一个零")
+    await expect(deciding).not_to_contain_text(
+        "¥3,000,000.00"
+    )  # it is read off the placard, not off the page
     await deciding.get_by_role("button", name="确认更正").click()
+    for typed in ("3000万", "300万"):
+        await deciding.get_by_label("牌上的金额").fill(typed)
+        await finance.keyboard.press("Enter")
+        if typed == "3000万":
+            await expect(deciding).to_contain_text("与录入的金额不同")
     await expect(finance.locator("#notices")).to_contain_text("更正已确认")
     await sheet_gone(finance)
     await expect(row_of(finance, "多写零集团")).to_have_count(0)
@@ -204,6 +219,83 @@ async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(
     await row.click()
     await expect(sheet.locator(".trace")).to_contain_text("看错了牌")
     await context.close()
+
+
+async def test_who_is_to_read_a_placard_back_does_not_see_its_amount_by_correcting_it(
+    console: Console, complaints: Complaints
+) -> None:
+    await entered(console, GALA, 66_600_000, company="照牌实业", placard="66")
+    context, page = await opened(console, "desk-two", f"campaign_id={GALA}", complaints)
+    await row_of(page, "照牌实业").get_by_role("checkbox").check()
+    await page.keyboard.press("r")
+    sheet = page.get_by_role("dialog")
+    await expect(sheet.get_by_label("企业或个人")).to_have_value("照牌实业")
+    await expect(sheet.get_by_label("金额")).to_have_value("")
+    await sheet.get_by_role("button", name="更正").click()
+    await expect(sheet.locator(".said.bad")).to_have_count(1)  # nothing is sent without an amount
+    await sheet.get_by_label("金额").fill("66.7万")
+    await sheet.get_by_role("button", name="更正").click()
+    await expect(page.locator("#notices")).to_contain_text("已更正，等另一人复核")
+    await sheet_gone(page)
+    await expect(row_of(page, "照牌实业")).to_contain_text("667,000")  # now it is theirs
+    await context.close()
+
+
+async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
+    console: Console, complaints: Complaints
+) -> None:
+    desk = await console.person("desk")
+    gift = await funds.done(
+        desk.post(f"campaign/v1/campaigns/{GALA}/goods-gifts", a_gift(donor="同心制药", display="name")), 201
+    )
+    await funds.step(
+        console, "finance", f"goods-gifts/{gift['gift_id']}", "confirm", {"value_fen": gift["value_fen"]}
+    )
+    goods = {"description": "药品", "quantity": 10, "unit": "箱", "basis": "agreed"}
+    await pledged(console, GALA, 50_000_000, company="同心制药", placard="71", goods=goods)
+    context, page = await opened(console, "desk", f"campaign_id={GALA}&view=confirmed", complaints)
+    sheet = page.get_by_role("dialog")
+    await row_of(page, "同心制药").click()
+    await sheet.get_by_role("button", name="登记到货").click()
+    for label, text in (("数量", "6"), ("价值（元）", "30万"), ("送货单号或接收人", "送货单 9")):
+        await sheet.get_by_label(label).fill(text)
+    await sheet.get_by_label("对应的入库物资").select_option(gift["gift_id"])
+    await sheet.get_by_role("button", name="登记到货").last.click()
+    await expect(page.locator("#notices")).to_contain_text("到货已登记，等另一人确认")
+
+    other, finance = await opened(console, "finance", f"campaign_id={GALA}", complaints)
+    deciding = finance.get_by_role("dialog")
+    await row_of(finance, "同心制药").click()
+    await expect(deciding.locator(".waits")).to_contain_text("6 箱 · ¥300,000.00")
+    await deciding.get_by_role("button", name="确认到货").click()
+    await expect(finance.locator("#notices")).to_contain_text("到货已确认")
+    await finance.keyboard.press("2")
+    await row_of(finance, "同心制药").click()
+    await deciding.get_by_role("button", name="申请免除").click()
+    for label, text in (
+        ("报告文号", "苏民〔2026〕8 号"),
+        ("报告的民政部门", "苏州市民政局"),
+        ("经济状况如何显著恶化", "停产"),
+        ("公开说明", "企业停产，依法不再履行"),
+    ):
+        await deciding.get_by_label(label).fill(text)
+    await deciding.get_by_role("button", name="提出申请").click()
+    await expect(finance.locator("#notices")).to_contain_text("免除已申请，等审批人批准")
+
+    third, approver = await opened(console, "approver", f"campaign_id={GALA}", complaints)
+    approving = approver.get_by_role("dialog")
+    await row_of(approver, "同心制药").click()
+    for told in ("苏州市民政局", "企业停产，依法不再履行", "停产"):
+        await expect(approving.locator(".waits")).to_contain_text(told)
+    await approving.get_by_role("button", name="批准免除").click()
+    await expect(approver.locator("#notices")).to_contain_text("免除已批准")
+    await approver.keyboard.press("5")
+    await row_of(approver, "同心制药").click()
+    await expect(approving.locator(".sum")).to_contain_text("¥200,000.00")
+    steps = await funds.done(desk.get(f"campaign/v1/pledges/{await pledge_of(console, '同心制药')}/steps"))
+    assert steps["deliveries"][0]["gift_id"] == gift["gift_id"]
+    for each in (context, other, third):
+        await each.close()
 
 
 async def test_late_and_kept_promises_are_told_apart(console: Console, complaints: Complaints) -> None:

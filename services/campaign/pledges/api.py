@@ -153,12 +153,16 @@ async def ask_correction(
     summary="Confirm the correction, second person",
 )
 async def confirm_correction(
-    pledge_id: UUID, sent: Annotated[Sent, Depends(sent("confirm_correction", "desk", "finance"))]
+    pledge_id: UUID,
+    sent: Annotated[Sent, Depends(sent("confirm_correction", "desk", "finance"))],
+    body: ConfirmBody | None = None,
 ) -> Response:
-    """The promised total moves by the difference. → PledgeCorrected"""
+    """With the amount read off the placard; without it, or with another than was asked for, it is refused
+    (409). The promised total moves by the difference. → PledgeCorrected
+    """
     return await sent.run(
         lambda connection: commands.confirm_correction(
-            connection, sent.books.announcer, sent.actor, pledge_id
+            connection, sent.books.announcer, sent.actor, pledge_id, body
         )
     )
 

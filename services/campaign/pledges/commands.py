@@ -132,12 +132,19 @@ async def ask_correction(
 
 
 async def confirm_correction(
-    connection: AsyncConnection, announcer: Announcer, actor: Actor, pledge_id: UUID
+    connection: AsyncConnection,
+    announcer: Announcer,
+    actor: Actor,
+    pledge_id: UUID,
+    body: ConfirmBody | None,
 ) -> Pledge:
-    """By another person. The promised total moves by the difference. → PledgeCorrected"""
+    """By another person, who has read the placard. The promised total moves by the difference.
+    → PledgeCorrected
+    """
     known = await _read_and_locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.CONFIRMED)
     step = await _decide(connection, actor, known, Correction)
+    rules.require_read_back(step.amount_fen, body and body.amount_fen)
     terms = await queries.correction_terms(connection, step)
     corrected = await _change(connection, known, actor, Action.CORRECT, terms=terms, reason=step.reason)
     await announcements.pledge_corrected(connection, announcer, corrected, known.amount_fen)

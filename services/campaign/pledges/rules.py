@@ -107,6 +107,13 @@ class ReadBackDiffers(Refused):
     title = "What was read back is not what was entered"
 
 
+class ReadBackMissing(Refused):
+    """A second person who decides about an amount without having read it."""
+
+    code = "read-back-missing"
+    title = "The amount has to be read back"
+
+
 class StepWaits(Refused):
     """A second request of a kind before the first was decided."""
 
@@ -246,8 +253,12 @@ def require_state(state: PledgeState, *allowed: PledgeState) -> None:
         )
 
 
-def require_read_back(entered_fen: int, read_fen: int) -> None:
-    """Raise ReadBackDiffers unless the second person has read the same amount off the placard."""
+def require_read_back(entered_fen: int, read_fen: int | None) -> None:
+    """Raise ReadBackMissing or ReadBackDiffers unless the second person has read the same amount off the
+    placard.
+    """
+    if read_fen is None:
+        raise ReadBackMissing("Send what the placard says as amount_fen.", fields=["amount_fen"])
     if entered_fen != read_fen:
         raise ReadBackDiffers(
             "Look at the placard together. Is the entry wrong, rewrite it, and confirm it then.",

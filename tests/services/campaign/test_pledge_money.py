@@ -173,7 +173,7 @@ async def test_a_correction_down_to_what_came_in_fulfils(service: Service) -> No
     await service.book([Source().received(campaign_id, 100, pledge_id=pledge_id)])
     path = f"/pledges/{pledge_id}/correction"
     await desk.post(path, {**a_pledge(100), "reason": "多写一个零"})
-    await service.operator(FINANCE).post(f"{path}/confirm", if_match='"3"')
+    await service.operator(FINANCE).post(f"{path}/confirm", {"amount_fen": 100}, if_match='"3"')
     assert (await service.announced(campaign_id))[-2:] == ["pledge.corrected", "pledge.fulfilled"]
 
 
@@ -245,14 +245,17 @@ async def test_of_a_correction_and_a_release_at_once_both_are_true_or_one_is_ref
     id_ = UUID(pledge_id)
     async with service.engine.connect() as one, service.engine.connect() as two:
         await commands.approve_release(one, ANNOUNCER, Actor(APPROVER, 4), id_)
-        correcting = asyncio.create_task(commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 4), id_))
+        read = ConfirmBody(amount_fen=100)
+        correcting = asyncio.create_task(
+            commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 4), id_, read)
+        )
         await until(service.somebody_waits_for_a_lock)
         await one.commit()
         with pytest.raises(Refused):
             await correcting
         await two.rollback()
         with pytest.raises(PledgeStepNotAllowed):
-            await commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 5), id_)
+            await commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 5), id_, read)
         await two.rollback()
     pledge = await read(service, pledge_id)
     assert (pledge["state"], pledge["amount_fen"], pledge["released_fen"]) == ("released", 1_000, 1_000)

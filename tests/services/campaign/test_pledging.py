@@ -116,7 +116,9 @@ async def test_a_promise_of_a_past_day_is_recorded_late(service: Service) -> Non
     asked = await service.operator(DESK).post(f"/pledges/{pledge_id}/correction", correction)
     assert asked.status_code == 201
     confirm = f"/pledges/{pledge_id}/correction/confirm"
-    done = await service.operator(SECOND_DESK).post(confirm, {}, if_match=asked.headers["etag"])
+    done = await service.operator(SECOND_DESK).post(
+        confirm, {"amount_fen": 200}, if_match=asked.headers["etag"]
+    )
     assert (done.json()["promised_on"], done.json()["due_on"]) == ("2023-01-08", "2024-12-31")
 
 
@@ -235,7 +237,11 @@ async def test_a_correction_moves_the_total_by_the_difference_and_leaves_a_trace
     assert (await service.balance(campaign_id))["promised_fen"] == 10_000
     own = await desk.post(f"{path}/confirm", if_match='"3"')
     assert own.json()["type"] == f"{PROBLEM}same-person"
-    done = await second.post(f"{path}/confirm", if_match='"3"')
+    for body, code in ((None, "read-back-missing"), ({"amount_fen": 10_000}, "read-back-differs")):
+        refused = await second.post(f"{path}/confirm", body, if_match='"3"')
+        assert (refused.status_code, refused.json()["type"]) == (409, PROBLEM + code)
+        assert refused.json()["errors"][0]["field"] == "amount_fen"
+    done = await second.post(f"{path}/confirm", {"amount_fen": 1_000}, if_match='"3"')
     assert (done.status_code, done.json()["amount_fen"]) == (200, 1_000)
     assert (await service.balance(campaign_id))["promised_fen"] == 1_000
     event = (await service.outbox(campaign_id))[-1]
@@ -275,7 +281,8 @@ async def test_one_correction_waits_at_a_time_and_can_be_withdrawn(service: Serv
     assert refused.json()["type"] == f"{PROBLEM}pledge-step-waits"
     assert (await desk.post(f"{path}/withdraw", {"reason": "看错了"})).status_code == 200
     assert (await desk.post(path, {**a_pledge(60), "reason": "错"})).status_code == 201
-    assert (await second.post(f"{path}/confirm", if_match='"5"')).json()["amount_fen"] == 60
+    done = await second.post(f"{path}/confirm", {"amount_fen": 60}, if_match='"5"')
+    assert done.json()["amount_fen"] == 60
 
 
 # ---------------------------------------------------------------- goods
@@ -372,7 +379,7 @@ async def test_each_step_needs_its_role(service: Service) -> None:
         (APPROVER, f"{path}/confirm", {"amount_fen": 100}),
         (FINANCE, f"{path}/cancel", {"reason": "?"}),
         (FINANCE, f"{path}/correction", {**a_pledge(), "reason": "?"}),
-        (APPROVER, f"{path}/correction/confirm", None),
+        (APPROVER, f"{path}/correction/confirm", {"amount_fen": 100}),
         (VIEWER, f"{path}/delivery", a_delivery(1, 1)),
         (APPROVER, f"{path}/release", a_release()),
         (DESK, f"{path}/release/approve", None),

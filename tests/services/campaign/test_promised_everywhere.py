@@ -147,7 +147,9 @@ class Story:
             pledge.correction_fen = fen
 
     async def _correct(self, pledge_id: str, pledge: Believed, _: int) -> None:
-        if await self._post(FINANCE, pledge_id, "correction/confirm"):
+        if await self._post(
+            FINANCE, pledge_id, "correction/confirm", {"amount_fen": pledge.correction_fen or 1}
+        ):
             assert pledge.correction_fen is not None
             assert not pledge.released_fen
             pledge.amount_fen, pledge.correction_fen = pledge.correction_fen, None

@@ -215,7 +215,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("finance", "/pledges/{pledge}/confirm", {"amount_fen": 700}),
     ("desk", "/pledges/{pledge}/cancel", {"reason": "x"}),
     ("desk", "/pledges/{pledge}/correction", a_pledge(800) | {"reason": "x"}),
-    ("finance", "/pledges/{pledge}/correction/confirm", PLAIN),
+    ("finance", "/pledges/{pledge}/correction/confirm", {"amount_fen": 800}),
     ("finance", "/pledges/{pledge}/correction/withdraw", {"reason": "x"}),
     ("desk", "/pledges/{pledge}/delivery", a_delivery(1, 100)),
     ("finance", "/pledges/{pledge}/delivery/confirm", PLAIN),

@@ -9,14 +9,14 @@ const DISPLAYS = ["name", "alias", "anonymous"];
 const LINE = { maxlength: "200" };
 const SHORT = { maxlength: "20" };
 
-/** The fields of a placard; of `known` with what it says now. */
+/** The fields of a placard; of `known` with what it says now, but for an amount that this person is to read back. */
 export function fieldsOf(shell, known = null, due = known?.due_on) {
   const goods = known?.goods ?? {};
   const choices = (key, names) => names.map((each) => [each, shell.say(key)[each]]);
   return [
     { name: "placard", title: "placard", value: known?.placard, attributes: SHORT },
     { name: "company", title: "company", required: true, value: known?.company, attributes: LINE },
-    { name: "amount_fen", title: "amount", kind: "money", required: true, value: known ? BigInt(known.amount_fen) : undefined, hint: "amountHint" },
+    { name: "amount_fen", title: "amount", kind: "money", required: true, value: known && !unread(shell, known) ? BigInt(known.amount_fen) : undefined, hint: "amountHint" },
     { name: "due_on", title: "due", kind: "day", required: true, value: due },
     { name: "goods.description", title: "goodsWhat", value: goods.description, attributes: LINE },
     { name: "goods.quantity", title: "quantity", kind: "number", value: goods.quantity },

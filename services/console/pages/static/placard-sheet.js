@@ -3,13 +3,15 @@
 import { get, getWithEtag, post, Trouble } from "./api.js";
 import { element } from "./dom.js";
 import { notice } from "./notice.js";
-import { differences, goodsOf, nameOf, unread, yuan } from "./placard-forms.js";
+import { differences, goodsOf, nameOf, spell, unread, yuan } from "./placard-forms.js";
 import { Sheet, facts } from "./sheet.js";
 import { Steps } from "./steps.js";
 import { dayOf, stampOf } from "./time.js";
 
 const LISTS = { correction: "corrections", delivery: "deliveries", release: "releases" };
 const VERSIONS = 200;
+const GIFTS = 200;
+const GIFT_PARTS = 5;
 
 /** Show a pledge. `page`: {may: {enter, confirm, release}, confirm(row), correct(row), refresh()}. */
 export async function openPledge(shell, row, page) {
@@ -23,7 +25,8 @@ export async function openPledge(shell, row, page) {
     const waiting = Object.entries(LISTS)
       .map(([kind, list]) => [kind, steps[list].find((each) => each.state === "asked")])
       .filter(([, step]) => step);
-    const sheet = new Sheet(shell, nameOf(shell, body), ...contentOf(shell, body, etag, waiting, versions.items, page));
+    const gifts = body.goods && page.may.enter ? await giftsOf(body.campaign_id) : [];
+    const sheet = new Sheet(shell, nameOf(shell, body), ...contentOf(shell, body, etag, waiting, versions.items, { ...page, gifts }));
     sheet.node.classList.add("large");
     sheet.open();
     shell.alarm(null);
@@ -31,6 +34,19 @@ export async function openPledge(shell, row, page) {
     if (!(trouble instanceof Trouble)) throw trouble;
     shell.alarm(trouble);
   }
+}
+
+/** The confirmed gifts in kind of a campaign, the first thousand. */
+async function giftsOf(campaignId) {
+  const found = [];
+  let after = null;
+  for (let part = 0; part < GIFT_PARTS; part += 1) {
+    const answer = await get("campaign", `/campaigns/${campaignId}/goods-gifts`, { state: "confirmed", after, limit: GIFTS });
+    found.push(...answer.items);
+    after = answer.next;
+    if (after === null) break;
+  }
+  return found;
 }
 
 function contentOf(shell, row, etag, waiting, versions, page) {
@@ -65,11 +81,14 @@ function contentOf(shell, row, etag, waiting, versions, page) {
   ];
 }
 
+/** Whoever is to read a correction back off the placard is not shown what was asked for. */
+const readsBack = (shell, step) => step.asked_by !== shell.me.person && shell.has("desk", "finance");
+
 /** What one person has asked for and another has to decide. */
 function waitingNode(shell, row, kind, step) {
   const { say } = shell;
   const about = {
-    correction: () => differences(shell, row, step),
+    correction: () => differences(shell, row, step, { blind: readsBack(shell, step) }),
     delivery: () => element("p", {}, `${step.quantity} ${row.goods?.unit ?? ""} · ${yuan(step.value_fen)} · ${step.delivered_on}`),
     release: () => facts([[say("reportedTo"), step.reported_to], [say("reportReference"), step.report_reference], [say("reportedOn"), step.reported_on], [say("statement"), step.public_statement]]),
   }[kind]();
@@ -83,7 +102,7 @@ function waitingNode(shell, row, kind, step) {
   );
 }
 
-function stepsOf(shell, row, etag, waiting, { may, confirm, correct, refresh }) {
+function stepsOf(shell, row, etag, waiting, { may, gifts, confirm, correct, refresh }) {
   const { say } = shell;
   const own = { confirm: () => confirm(row), correct: () => correct(row) };
   const steps = new Steps(shell, (name) => {
@@ -98,7 +117,11 @@ function stepsOf(shell, row, etag, waiting, { may, confirm, correct, refresh }) 
   const decides = { correction: may.confirm, delivery: may.confirm, release: may.release };
   for (const [kind, step] of waiting) {
     const last = kind === "release" ? "approve" : "confirm";
-    if (decides[kind] && step.asked_by !== shell.me.person) steps.step(`${kind}Done`, `${kind}Done`, () => call(`${kind}/${last}`, null), { main: true });
+    const another = decides[kind] && step.asked_by !== shell.me.person;
+    if (another && kind === "correction") {
+      const read = [{ name: "amount_fen", title: "readAmount", kind: "money", required: true, hint: "readCorrectionHint" }];
+      form("correctionDone", "correctionDone", read, { path: "correction/confirm", main: true, opened: (made) => spell(shell, made) });
+    } else if (another) steps.step(`${kind}Done`, `${kind}Done`, () => call(`${kind}/${last}`, null), { main: true });
     if (may.confirm || decides[kind]) form(`${kind}Withdrawn`, `${kind}Withdraw`, reason("withdrawReason"), { path: `${kind}/withdraw` });
   }
   const waits = (kind) => waiting.some(([each]) => each === kind);
@@ -111,6 +134,7 @@ function stepsOf(shell, row, etag, waiting, { may, confirm, correct, refresh }) 
       { name: "value_fen", title: "valueYuan", kind: "money", required: true },
       { name: "delivered_on", title: "deliveredOn", kind: "day", required: true, value: today },
       { name: "reason", title: "deliveryNote", required: true },
+      { name: "gift_id", title: "gift", kind: "select", hint: "giftHint", options: () => [["", say("noGift")], ...gifts.map((each) => [each.gift_id, giftText(each)])] },
     ]);
   }
   if (row.state === "confirmed" && row.open_fen > 0n && may.confirm && !waits("release")) {
@@ -124,6 +148,8 @@ function stepsOf(shell, row, etag, waiting, { may, confirm, correct, refresh }) 
   }
   return steps.node();
 }
+
+const giftText = (gift) => [gift.received_on, gift.donor, ...gift.items.slice(0, 2).map((item) => item.description), yuan(gift.value_fen)].join(" · ");
 
 /** Every version: who, when, what changed, why. The first with what was entered. */
 function traceOf(shell, versions, hidden) {

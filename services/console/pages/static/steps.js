@@ -33,8 +33,8 @@ export class Steps {
   }
 
   /** A step that asks for `fields` (form.js): `send(values, key)`; `opened(form)` when it is asked for. */
-  form(name, title, fields, send, { danger = false, submit = title, opened = null } = {}) {
-    const button = element("button", { type: "button", class: danger ? "danger" : null }, this.shell.say(title));
+  form(name, title, fields, send, { main = false, danger = false, submit = title, opened = null } = {}) {
+    const button = element("button", { type: "button", class: main ? "main" : danger ? "danger" : null }, this.shell.say(title));
     button.addEventListener("click", () => {
       const form = new Form(this.shell, {
         fields,
