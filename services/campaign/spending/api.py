@@ -41,7 +41,7 @@ from services.campaign.organisations import queries as register
 from services.campaign.organisations import rights
 from services.campaign.schemas import Line
 from services.campaign.spending import commands, queries
-from services.campaign.spending.invoices import MAX_INVOICES, SIGNATURES
+from services.campaign.spending.invoices import INVOICE_NUMBER, MAX_INVOICES, SIGNATURES
 from services.campaign.spending.ratios import ratios_of
 from services.campaign.spending.rules import DisbursementState
 from services.campaign.spending.schemas import (
@@ -64,6 +64,7 @@ from services.campaign.spending.schemas import (
 from services.campaign.spending.stated_years import years_used
 from shared.access import Reach
 from shared.events.fields import CAMPAIGN_ID, ORGANISATION_ID
+from shared.money import MAX_AMOUNT_FEN
 from shared.strict_json import FileRoute, StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["disbursements"])
@@ -353,6 +354,13 @@ async def add_invoice(
     request: Request,
     name: Annotated[Line, Query(description="What the file is called, such as 发票1.pdf")],
     sent: Annotated[Sent, Depends(sent("add_invoice", "desk", "finance"))],
+    *,
+    invoice_number: Annotated[
+        str | None, Query(pattern=INVOICE_NUMBER, description="As it stands on the invoice (发票号码)")
+    ] = None,
+    amount_fen: Annotated[
+        int | None, Query(ge=1, le=MAX_AMOUNT_FEN, description="What the invoice comes to, in fen")
+    ] = None,
 ) -> Response:
     """The body is the file: PDF, PNG or JPEG by its content, at most 5 MB, at most 20 of a disbursement. It
     is kept with its SHA-256 and is never changed or removed.
@@ -360,7 +368,14 @@ async def add_invoice(
     content, media_type = await request.body(), request.headers.get("content-type", "")
     return await sent.run(
         lambda connection: commands.add_invoice(
-            connection, sent.actor, disbursement_id, name=name, media_type=media_type, content=content
+            connection,
+            sent.actor,
+            disbursement_id,
+            name=name,
+            media_type=media_type,
+            content=content,
+            invoice_number=invoice_number,
+            amount_fen=amount_fen,
         ),
         201,
     )
@@ -380,7 +395,7 @@ router.add_api_route(
 
 @router.get("/v1/disbursements/{disbursement_id}/invoices", summary="List its invoices", dependencies=READING)
 async def list_invoices(disbursement_id: UUID, books: BooksHere) -> Invoices:
-    """With their hashes, and where else the same file was sent in."""
+    """With their numbers, amounts and hashes, and where else the same file or the same number was sent in."""
     async with books.engine.connect() as connection:
         await queries.disbursement(connection, disbursement_id)
         return Invoices(items=await queries.list_invoices(connection, disbursement_id))

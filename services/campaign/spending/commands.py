@@ -185,6 +185,8 @@ async def add_invoice(
     name: str,
     media_type: str,
     content: bytes,
+    invoice_number: str | None = None,
+    amount_fen: int | None = None,
 ) -> Disbursement:
     """Keep an invoice with what is asked for, approved or paid: its next version, which whoever decides has
     to read. Raises FileUnusable, TooManyInvoices, InvoiceTwice, …
@@ -203,6 +205,8 @@ async def add_invoice(
         "content": content,
         "added_by": actor.person,
         "added_at": datetime.now(UTC),
+        "invoice_number": invoice_number,
+        "amount_fen": amount_fen,
     }
     if not await queries.add_invoice(connection, values):
         raise invoices.InvoiceTwice("It is kept already; each file once.")

@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from shared.forms import form
 from shared.refusals import Refused
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_INVOICES: Final = 20
+INVOICE_NUMBER: Final = form(
+    "^[0-9A-Za-z][0-9A-Za-z-]{0,39}$",
+    "an invoice's number, up to 40 digits, letters and hyphens, such as 24412000000012345678",
+)
+"""发票号码: 20 digits of a digital invoice; code and number of a paper one, with a hyphen between."""
 
 SIGNATURES: Final[Mapping[str, bytes]] = MappingProxyType(
     {"application/pdf": b"%PDF-", "image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from services.campaign.models import UTC_TIME, amount, metadata, one_of
 from services.campaign.spending.budget import BudgetState
-from services.campaign.spending.invoices import MAX_BYTES, MAX_INVOICES, SIGNATURES
+from services.campaign.spending.invoices import INVOICE_NUMBER, MAX_BYTES, MAX_INVOICES, SIGNATURES
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.stated_years import FIRST_YEAR, LAST_YEAR, StatementState
 from services.campaign.two_people import asked_and_decided
@@ -148,11 +148,20 @@ disbursement_invoices: Final = Table(
     Column("content", LargeBinary, nullable=False),
     Column("added_by", Text, nullable=False),
     Column("added_at", UTC_TIME, nullable=False),
+    Column("invoice_number", Text),
+    Column("amount_fen", BigInteger),
     CheckConstraint(f"number BETWEEN 1 AND {MAX_INVOICES}", name="disbursement_invoices_number"),
     CheckConstraint(one_of("media_type", SIGNATURES), name="disbursement_invoices_type"),
     CheckConstraint("sha256 = sha256(content)", name="disbursement_invoices_hash"),
     CheckConstraint(f"octet_length(content) BETWEEN 1 AND {MAX_BYTES}", name="disbursement_invoices_size"),
+    CheckConstraint(f"invoice_number ~ '{INVOICE_NUMBER}'", name="disbursement_invoices_invoice_number"),
+    CheckConstraint(amount("amount_fen"), name="disbursement_invoices_amount"),
     Index("disbursement_invoices_once", "sha256", "disbursement_id", unique=True),
+    Index(
+        "disbursement_invoices_by_invoice_number",
+        "invoice_number",
+        postgresql_where=text("invoice_number IS NOT NULL"),
+    ),
 )
 """The files themselves: never changed, never removed. The hash proves that they are what was approved."""
 

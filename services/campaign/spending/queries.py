@@ -305,7 +305,11 @@ _INVOICES: Final = text(
     "SELECT i.number, i.name, i.media_type, octet_length(i.content) AS size_bytes,"
     " encode(i.sha256, 'hex') AS sha256, i.added_by, i.added_at,"
     " ARRAY(SELECT other.disbursement_id FROM disbursement_invoices other WHERE other.sha256 = i.sha256"
-    "  AND other.disbursement_id <> i.disbursement_id ORDER BY 1 LIMIT 20) AS also_at"
+    "  AND other.disbursement_id <> i.disbursement_id ORDER BY 1 LIMIT 20) AS also_at,"
+    " i.invoice_number, i.amount_fen,"
+    " ARRAY(SELECT DISTINCT other.disbursement_id FROM disbursement_invoices other"
+    "  WHERE other.invoice_number = i.invoice_number AND other.disbursement_id <> i.disbursement_id"
+    "  ORDER BY 1 LIMIT 20) AS number_also_at"
     " FROM disbursement_invoices i WHERE i.disbursement_id = :disbursement_id ORDER BY i.number"
 )
 

@@ -240,7 +240,7 @@ class Invoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    number: int
+    number: int = Field(description="Its place among the files of the disbursement")
     name: str
     media_type: str
     size_bytes: int
@@ -248,6 +248,11 @@ class Invoice(BaseModel):
     added_by: str
     added_at: datetime
     also_at: list[UUID] = Field(description="Other disbursements that have the same file: look twice")
+    invoice_number: str | None = Field(None, description="As it stands on the invoice (发票号码)")
+    amount_fen: int | None = Field(None, description="What the invoice comes to, in fen")
+    number_also_at: list[UUID] = Field(
+        default_factory=list, description="Other disbursements with this invoice_number: look twice"
+    )
 
 
 class Invoices(BaseModel):

@@ -24,10 +24,12 @@ async def a_request(service: Service) -> str:
     return f"/disbursements/{asked.json()['disbursement_id']}"
 
 
-async def added(service: Service, path: str, content: bytes, media_type: str = "application/pdf") -> Response:
+async def added(
+    service: Service, path: str, content: bytes, media_type: str = "application/pdf", said: str = ""
+) -> Response:
     finance = service.operator(FINANCE)
-    said = {"Content-Type": media_type, "If-Match": (await finance.get(path)).headers["ETag"]}
-    return await finance.send(f"{path}/invoices?name=发票1", content, **said)
+    headers = {"Content-Type": media_type, "If-Match": (await finance.get(path)).headers["ETag"]}
+    return await finance.send(f"{path}/invoices?name=发票1{said}", content, **headers)
 
 
 def problem(answer: Response) -> tuple[int, str]:
@@ -79,6 +81,23 @@ async def test_the_same_file_is_kept_once_and_shown_where_it_was_sent_in_again(s
     assert [f"/disbursements/{each}" for each in listed["also_at"]] == [one]
 
 
+async def test_an_invoice_says_its_number_and_amount_and_a_number_used_twice_is_seen(
+    service: Service,
+) -> None:
+    one, two = await a_request(service), await a_request(service)
+    said = "&invoice_number=24412000000012345678&amount_fen=30001"
+    assert (await added(service, one, PDF)).status_code == 201
+    for path in (one, two):
+        assert (await added(service, path, PDF + path.encode(), said=said)).status_code == 201
+    plain, numbered = (await service.operator(VIEWER).get(f"{one}/invoices")).json()["items"]
+    assert (plain["invoice_number"], plain["amount_fen"], plain["number_also_at"]) == (None, None, [])
+    assert (numbered["invoice_number"], numbered["amount_fen"]) == ("24412000000012345678", 30_001)
+    assert [f"/disbursements/{each}" for each in numbered["number_also_at"]] == [two]
+    assert (numbered["name"], numbered["also_at"]) == ("发票1", [])
+    for wrong in ("&invoice_number=12 34", "&amount_fen=0", "&amount_fen=1.5"):
+        assert (await added(service, two, PNG, "image/png", wrong)).status_code == 422, wrong
+
+
 async def test_an_approver_has_seen_the_files(service: Service) -> None:
     path = await a_request(service)
     seen = (await service.operator(APPROVER).get(path)).headers["ETag"]
@@ -96,6 +115,8 @@ async def test_twenty_files_at_most_and_the_database_holds_them(service: Service
         "content = 'x'": "disbursement_invoices_hash",
         "number = 21": "disbursement_invoices_number",
         "media_type = 'text/html'": "disbursement_invoices_type",
+        "invoice_number = '12 34'": "disbursement_invoices_invoice_number",
+        "amount_fen = 0": "disbursement_invoices_amount",
     }
     for change, constraint in wrong.items():
         with pytest.raises(IntegrityError, match=constraint):
