@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -16,7 +15,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.broker import PublishFailed
 from shared.database import is_temporary
 from shared.refusals import Refused
 from shared.wrong_fields import field_errors
@@ -161,7 +159,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     ).to_response()
 
 
-async def _on_unavailable(_: Request, error: Exception) -> Response:
+async def on_unavailable(_: Request, error: Exception) -> Response:
+    """The answer to a failure that passes: 503, try again."""
     log.warning("unavailable", error=repr(error)[:300])
     detail = "A part this needs does not answer at the moment. Send the same request again."
     return Problem(503, "unavailable", detail, headers={"Retry-After": "2"}).to_response()
@@ -170,14 +169,7 @@ async def _on_unavailable(_: Request, error: Exception) -> Response:
 async def _on_database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     if is_temporary(error):
-        return await _on_unavailable(request, error)
-    raise error
-
-
-async def _on_kafka(request: Request, error: Exception) -> Response:
-    assert isinstance(error, KafkaError)
-    if error.retriable:
-        return await _on_unavailable(request, error)
+        return await on_unavailable(request, error)
     raise error
 
 
@@ -191,13 +183,12 @@ async def _on_mistake(_: Request, __: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of this application with a problem document."""
+    """Answer every error of this application with a problem document; the broker's: kafka_problems.py."""
     app.add_exception_handler(Exception, _on_mistake)
     app.add_exception_handler(DBAPIError, _on_database)
-    app.add_exception_handler(KafkaError, _on_kafka)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    for kind in (PoolTimeoutError, PublishFailed, ConnectionError, TimeoutError):
-        app.add_exception_handler(kind, _on_unavailable)
+    for kind in (PoolTimeoutError, ConnectionError, TimeoutError):
+        app.add_exception_handler(kind, on_unavailable)

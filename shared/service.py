@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 import uvicorn
@@ -27,9 +27,11 @@ from starlette.types import Receive, Scope, Send
 
 from shared import logs, problems, tracing
 from shared.contracts import reading
-from shared.contracts.asyncapi import Traffic
 from shared.contracts.openapi import CONTACT, LICENCE, Completer
 from shared.told import ToldSettings
+
+if TYPE_CHECKING:
+    from shared.contracts.asyncapi import Traffic
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ class Published:
 
     tags: Mapping[str, str] = field(default_factory=dict)
     ahead: Callable[[dict[str, Any]], None] | None = None
-    traffic: Traffic | None = None
+    traffic: "Traffic | None" = None
 
 
 class Readiness(BaseModel):
@@ -162,6 +164,10 @@ def create_app(
             "default": {"model": problems.ProblemDetails, "description": "Problem details (RFC 9457)"}
         },
     )
+    if told.traffic is not None:
+        from shared import kafka_problems  # noqa: PLC0415 - a process without traffic needs no Kafka
+
+        kafka_problems.install(app)
     app.state.started = False
     app.state.stopping = asyncio.Event()
     app.include_router(_health(app, dict(checks or {})))

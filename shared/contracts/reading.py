@@ -10,16 +10,18 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 from starlette.responses import JSONResponse, Response
 
-from shared.contracts import asyncapi
 from shared.contracts.openapi import operations
 from shared.contracts.outline import rows_of
+
+if TYPE_CHECKING:
+    from shared.contracts.asyncapi import Traffic
 
 PAGES: Final = Path(__file__).parent / "pages"
 HEADERS: Final = {
@@ -33,7 +35,7 @@ HEADERS: Final = {
 Document = dict[str, Any]
 
 
-def router(service: str, openapi: Callable[[], Document], traffic: asyncapi.Traffic | None) -> APIRouter:
+def router(service: str, openapi: Callable[[], Document], traffic: "Traffic | None") -> APIRouter:
     """The routes. Each document is made when it is asked for first."""
     made = APIRouter(include_in_schema=False)
     pages: dict[str, str] = {}
@@ -59,7 +61,9 @@ def router(service: str, openapi: Callable[[], Document], traffic: asyncapi.Traf
     return made
 
 
-def _events(service: str, traffic: asyncapi.Traffic | None) -> Document:
+def _events(service: str, traffic: "Traffic | None") -> Document:
+    from shared.contracts import asyncapi  # noqa: PLC0415 - it loads Kafka's client: not before it is asked for
+
     return asyncapi.document(service, "1", [traffic] if traffic else [])
 
 

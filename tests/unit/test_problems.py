@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from shared import problems
+from shared import kafka_problems, problems
 from shared.broker import PublishFailed
 from shared.forms import form
 from shared.problems import Problem
@@ -52,6 +52,7 @@ def database_error(sqlstate: str | None, kind: type[DBAPIError] = DBAPIError) ->
 def app() -> FastAPI:
     app = FastAPI()
     problems.install(app)
+    kafka_problems.install(app)
 
     @app.post("/donations")
     async def donations(body: Body) -> Body:
