@@ -419,10 +419,9 @@ CROSS JOIN LATERAL (
 ) AS recent
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(company), '[]')::text AS companies
-    FROM (SELECT t.company AS name, sum(t.net_fen)::bigint AS net_fen
-          FROM company_totals AS t WHERE t.campaign_id = c.campaign_id
-          GROUP BY t.company HAVING sum(t.net_fen) > 0
-          ORDER BY net_fen DESC, t.company LIMIT :companies) AS company
+    FROM (SELECT s.company AS name, s.net_fen
+          FROM company_sums AS s WHERE s.campaign_id = c.campaign_id AND s.net_fen > 0
+          ORDER BY s.net_fen DESC, s.company LIMIT :companies) AS company
 ) AS ranked
 CROSS JOIN LATERAL (
     SELECT coalesce(json_agg(shown), '[]')::text AS messages

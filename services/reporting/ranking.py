@@ -24,7 +24,6 @@ class Gift:
     """
 
     campaign_id: str
-    source: str
     company: str | None = None
     received_fen: int = 0
     reversed_fen: int = 0

@@ -206,7 +206,7 @@ def _received(result: Tally, gifts: dict[_GiftKey, _Gifts], event: DonationRecei
     sums.donations += 1
     result.donors[campaign, source].append(event)
     if data.shown_name is not None and data.donor_kind == "company":
-        gift = _gift(result, data.donation_id, campaign, source)
+        gift = _gift(result, data.donation_id, campaign)
         gift.company = company_name(data.shown_name)
         gift.received_fen += data.amount_fen
 
@@ -235,7 +235,7 @@ def _others(result: Tally, event: Event) -> None:
             if isinstance(event, DonorDataErased):
                 result.erased.add(nameless.donation_id)
             result.dropped[nameless.donation_id] = nameless.campaign_id
-            _gift(result, nameless.donation_id, nameless.campaign_id, event.source).withdrawals += 1
+            _gift(result, nameless.donation_id, nameless.campaign_id).withdrawals += 1
         case DonationHeld(data=held):
             sums = result.totals[held.campaign_id, held.channel, event.source]
             sums.held += 1
@@ -280,8 +280,8 @@ def _reversed(result: Tally, event: DonationReversed) -> None:
         sums.reversed_fen += data.amount_fen
         sums.reversals += 1
     result.dropped[data.donation_id] = data.campaign_id
-    _gift(result, data.donation_id, data.campaign_id, event.source).reversed_fen += data.amount_fen
+    _gift(result, data.donation_id, data.campaign_id).reversed_fen += data.amount_fen
 
 
-def _gift(result: Tally, donation_id: UUID, campaign_id: str, source: str) -> Gift:
-    return result.gifts.setdefault(donation_id, Gift(campaign_id, source))
+def _gift(result: Tally, donation_id: UUID, campaign_id: str) -> Gift:
+    return result.gifts.setdefault(donation_id, Gift(campaign_id))

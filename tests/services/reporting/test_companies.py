@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.reporting import queries
 from services.reporting.models import PROJECTION
 from services.reporting.ranking import COMPANIES_SHOWN
 from services.reporting.tally import tally
@@ -122,6 +124,45 @@ async def test_whoever_takes_the_name_back_leaves_the_ranking_and_the_list_and_t
     assert after.amounts.donations == before.amounts.donations == 4
     assert after.version > before.version
     assert tally([other.unnamed(2)]).touched == {GALA}, "its screens are told"
+
+
+async def test_the_first_ten_are_read_alone_however_many_companies_give(engine: AsyncEngine) -> None:
+    await launched(engine)
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO company_sums SELECT :campaign, '第' || n || '公司', n * 7919 % 5003"
+                " FROM generate_series(1, 5000) AS n"
+            ),
+            {"campaign": GALA},
+        )
+        await connection.execute(text("ANALYZE company_sums"))
+        asked = {"campaigns": [GALA], "recent": 1, "messages": 1, "companies": COMPANIES_SHOWN}
+        explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {queries._SOME_STATES.text}")
+        plan = await connection.execute(explained, asked)
+        (read,) = [each for each in nodes(plan.scalar_one()[0]["Plan"]) if each.get("Alias") == "s"]
+    assert (read["Index Name"], read["Actual Rows"]) == ("company_sums_first", COMPANIES_SHOWN)
+    assert [fen for _, fen in await ranked(engine)] == [5002 - n for n in range(COMPANIES_SHOWN)]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's node with all below it."""
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
+
+
+async def test_what_a_worker_of_the_version_before_adds_is_in_the_ranking(engine: AsyncEngine) -> None:
+    await launched(engine)
+    added = text(
+        "INSERT INTO company_totals AS total VALUES (:campaign, '甲公司', :source, :fen)"
+        " ON CONFLICT (campaign_id, company, source) DO UPDATE SET net_fen = total.net_fen + excluded.net_fen"
+    )
+    async with engine.begin() as connection:
+        for source, fen in (("intake.a/0", 500), ("intake.a/1", 300), ("intake.a/0", -200)):
+            await connection.execute(added, {"campaign": GALA, "source": source, "fen": fen})
+    await counted(engine, [Source().received(50, name="甲公司", kind="company", number=1)])
+    assert await ranked(engine) == [("甲公司", 650)]
 
 
 async def test_counted_again_from_the_first_event_it_is_the_same(engine: AsyncEngine) -> None:

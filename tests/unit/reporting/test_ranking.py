@@ -28,5 +28,5 @@ def test_no_person_and_nobody_without_a_name_is_ranked() -> None:
     ranked = source.received(700, name="甲公司", kind="company", number=1)
     events = [ranked, source.received(5, name="张三"), source.received(9, kind="company")]
     assert tally([*events, source.reversed(200, number=1)]).gifts == {
-        source.donation_id(1): Gift(GALA, source.name, "甲公司", received_fen=700, reversed_fen=200)
+        source.donation_id(1): Gift(GALA, "甲公司", received_fen=700, reversed_fen=200)
     }

@@ -16,10 +16,11 @@ const { say } = shell;
 
 const ROLES = ["viewer", "desk", "moderator", "finance", "approver", "administrator"];
 const word = (role) => say("roles")[role] ?? role;
+const inWords = (roles) => shell.list(ROLES.filter((role) => roles.includes(role)).map(word));
 const placed = (row) => Object.entries(row.grants).flatMap(([place, roles]) => roles.map((role) => `${place}:${role}`));
 const rights = (row) => {
-  const at = Object.entries(row.grants).map(([place, roles]) => say("at", shell.list(roles.map(word)), place));
-  return [shell.list(row.roles.map(word)), ...at].filter(Boolean).join(" · ");
+  const at = Object.entries(row.grants).map(([place, roles]) => say("at", inWords(roles), place));
+  return [inWords(row.roles), ...at].filter(Boolean).join(" · ");
 };
 const state = (row) => say("states")[row.disabled ? "disabled" : "active"];
 
