@@ -16,7 +16,7 @@ ARGS ?=
 WORKERS ?= 3
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test audit bench format contracts schemas lock clean image compose-up compose-down cluster-up cluster-down
+.PHONY: help venv demo year up down status logs reset check test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -145,6 +145,9 @@ contracts: schemas ## write docs/api/ anew: what the services publish of themsel
 
 schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
 	$(BIN)/python -m shared.events.export
+
+pictures: $(DEV_STAMP) ## take the pictures of docs/console and docs/screens anew (then look at them)
+	$(BIN)/pytest -q tests/browser/pictures.py $(ARGS)
 
 lock: | $(BIN)/python ## renew requirements/*.txt from requirements/*.in (ARGS=--upgrade)
 	$(COMPILE) requirements/base.in -o requirements/base.txt $(ARGS)

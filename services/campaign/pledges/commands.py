@@ -144,7 +144,7 @@ async def confirm_correction(
     known = await _read_and_locked(connection, actor, pledge_id)
     rules.require_state(known.state, PledgeState.CONFIRMED)
     step = await _decide(connection, actor, known, Correction)
-    rules.require_read_back(step.amount_fen, body and body.amount_fen)
+    rules.require_read_back(step.amount_fen, None if body is None else body.amount_fen)
     terms = await queries.correction_terms(connection, step)
     corrected = await _change(connection, known, actor, Action.CORRECT, terms=terms, reason=step.reason)
     await announcements.pledge_corrected(connection, announcer, corrected, known.amount_fen)

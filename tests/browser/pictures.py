@@ -1,0 +1,412 @@
+"""The pictures in docs/console and docs/screens, taken of the real pages before real services: run it by name
+(`make pictures`), look at what it has written, and commit what you would show. No test: nothing collects it.
+"""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from PIL import Image
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from services.campaign.days import today_of
+from tests.browser import funds
+from tests.browser.consoles import Console
+from tests.browser.evening import until
+from tests.browser.gifts import Gifts, gifts_of
+from tests.browser.test_console_partners import a_partner
+from tests.services.donation.builders import a_donor
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+COLOURS: Final = 128
+"""Enough for pages of few colours, and a quarter of the size."""
+GALA, DRIVE, QUAKE, FLOOD = "gala-2027", "one-day-drive", "quake-2026", "flood-2026"
+CITY: Final = "苏州市慈善总会"
+NOW: Final = datetime.now(UTC)
+TODAY: Final = today_of(NOW)
+THEME: Final = {
+    "ground": "#04213a",
+    "glow": "#0b4a78",
+    "text": "#f2f9ff",
+    "accent": "#8fd3ff",
+    "number": "#ffffff",
+    "title_font": "hei",
+}
+GIVEN: Final = (
+    ("王小明", 10_000, "愿山里的孩子们都有一间亮堂的教室"),
+    ("李芳", 66_600, "致敬所有医护人员"),
+    ("陈建国", 2_000_000, "祝奶奶的眼睛早日看见"),
+    ("周敏", 8_800, "平安喜乐，一生顺遂"),
+    ("吴霞", 50_000, "找我 138 0000 0000，一起做好事"),
+    ("马秀英", 20_000, None),
+    ("徐强", 100_000, "祝2027年更好"),
+    ("朱丽", 520, "一点心意"),
+)
+COMPANIES: Final = (
+    ("太湖实业有限公司", 500_000_000),
+    ("金鸡湖科技有限公司", 300_000_000),
+    ("姑苏纺织有限公司", 80_000_000),
+)
+
+
+def day(days: int) -> str:
+    return (TODAY + timedelta(days=days)).isoformat()
+
+
+def kept(png: bytes, path: Path, width: int | None = None) -> None:
+    """Write a picture, small: of few colours, and no wider than `width`."""
+    picture: Image.Image = Image.open(io.BytesIO(png))
+    if width is not None and picture.width > width:
+        picture = picture.resize(
+            (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
+        )
+    flat = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    flat.save(path, optimize=True)
+
+
+@dataclass
+class Camera:
+    """Takes pages of the console as somebody sees them, 1280 × 800 and light."""
+
+    console: Console
+    folder: Path = DOCS / "console"
+
+    async def take(
+        self,
+        name: str,
+        person: str,
+        path: str,
+        ready: str,
+        act: Callable[[Page], Awaitable[None]] | None = None,
+    ) -> None:
+        """The page, as soon as it says `ready`, after `act`."""
+        context: BrowserContext = await self.console.context(person)
+        page = await context.new_page()
+        await page.goto(path)
+        await expect(page.locator("main")).to_contain_text(ready)
+        if act is not None:
+            await act(page)
+        await page.evaluate("document.activeElement?.blur()")
+        kept(await page.screenshot(), self.folder / f"{name}.png")
+        await context.close()
+
+
+async def campaigns(console: Console) -> None:
+    """A gala, a drive, two appeals whose days to file run out, and a draft."""
+    await funds.register(console)
+    await funds.launched(console, GALA, title="2027 新年慈善晚会", title_en="New Year Charity Gala 2027")
+    await funds.launched(
+        console,
+        DRIVE,
+        kind="annual_drive",
+        title="第二十五届慈善一日捐",
+        title_en="The 25th One-Day Drive",
+        goal_fen=3_228_700_000,
+    )
+    desk = await console.person("desk")
+    for campaign_id, title, ago in ((QUAKE, "甘肃抗震救灾", 8), (FLOOD, "京津冀抗洪救灾", 12)):
+        await funds.draft(console, campaign_id, kind="emergency_appeal", title=title, title_en=None)
+        await funds.done(desk.post(f"campaign/v1/campaigns/{campaign_id}/launch", {"on": day(-ago)}))
+    await funds.draft(
+        console, "books-2027", kind="programme", title="爱心图书进校园", contact=..., remainder=...
+    )
+
+
+async def donations(console: Console, gifts: Gifts) -> dict[str, Any]:
+    """What people and companies give, what is held, in conflict, unusable; one that was partly taken back."""
+
+    async def known() -> bool:
+        administrator = await console.person("administrator")
+        found = (await administrator.get("donation/v1/messages/campaigns")).json()["items"]
+        return {GALA, DRIVE} <= {each["campaign_id"] for each in found}
+
+    await until("the donation service knows the campaigns", known)
+    now = NOW.isoformat()
+    for i, (name, fen, message) in enumerate(GIVEN):
+        said = {} if message is None else {"message": message}
+        await gifts.given(
+            channel=("wechat", "alipay", "ecny")[i % 3],
+            campaign_id=GALA,
+            amount_fen=fen,
+            occurred_at=now,
+            donor=a_donor(name=name),
+            **said,
+        )
+    found: dict[str, Any] = {}
+    for name, fen in COMPANIES:
+        body, found[name] = await gifts.given(
+            campaign_id=GALA, amount_fen=fen, occurred_at=now, donor=a_donor(kind="company", name=name)
+        )
+    await gifts.put({**body, "amount_fen": body["amount_fen"] + 100})
+    for bad in (b"{", {**body, "transaction_id": "x-1", "amount_fen": 0}, {"transaction_id": "x-2"}):
+        await gifts.put(bad, "alipay")
+    for fen, campaign_id in ((66_600, "gala-2026"), (500_000, "study-aid-2027"), (888_800, "gala-2026")):
+        await gifts.given("held", campaign_id=campaign_id, amount_fen=fen, occurred_at=now)
+    finance, administrator = await console.person("finance"), await console.person("administrator")
+    await administrator.post("donation/v1/receipt-organisations", {"organisation": CITY, "code": "SZCS"})
+    receipt = {"donation_ids": [found["太湖实业有限公司"]], "handler": "陈会计"}
+    await funds.done(finance.post("donation/v1/receipts", receipt), 201)
+    back = {"kind": "refund", "amount_fen": 100_000_000, "reason": "重复转账，原路退回"}
+    await funds.done(finance.post(f"donation/v1/donations/{found['太湖实业有限公司']}/reversals", back), 202)
+    unnamed = {"reason": "来电，核对了交易号"}
+    desk = await console.person("desk")
+    await funds.done(
+        desk.post(f"donation/v1/donations/{found['姑苏纺织有限公司']}/consent/withdraw", unnamed), 202
+    )
+    return found
+
+
+async def placards(console: Console) -> None:
+    """Promises of each sort."""
+    desk = await console.person("desk")
+    goods = {"description": "羽绒服", "quantity": 5_000, "unit": "件", "basis": "agreed"}
+    for number, company, fen, more in (
+        ("1", "逾期纺织有限公司", 200_000_000, {"promised_on": day(-40), "due_on": day(-10)}),
+        ("5", "阳澄湖农业科技有限公司", 600_000_000, {"goods": goods}),
+        ("6", "虎丘建设集团", 300_000_000, {}),
+        ("8", "胥门医药", 88_880_000, {}),
+        ("9", "寒山文旅集团", 302_469_000, {}),
+        ("12", "平江路商会", 50_000_000, {}),
+    ):
+        body = {"company": company, "amount_fen": fen, "placard": number, "due_on": day(30), **more}
+        made = await funds.done(desk.post(f"campaign/v1/campaigns/{GALA}/pledges", body), 201)
+        if number not in {"9", "12"}:
+            await funds.step(
+                console, "desk-two", f"pledges/{made['pledge_id']}", "confirm", {"amount_fen": fen}
+            )
+
+
+async def spending(console: Console) -> str:
+    """Requests in each state, invoices, a budget, a stated year; gives back the one with invoices."""
+    finance = await console.person("finance")
+    year = TODAY.year
+    stated = {
+        "year": year - 1,
+        "income_fen": 1_410_000_000,
+        "programme_fen": 1_300_000_000,
+        "management_fen": 20_000_000,
+        "spending_fen": 1_320_000_000,
+        "reference": f"苏审〔{year}〕12号",
+    }
+    made = await funds.done(finance.post(f"campaign/v1/organisations/{funds.CITY}/stated-years", stated), 201)
+    await funds.step(console, "approver", f"stated-years/{made['statement_id']}", "confirm")
+    lines = [
+        {"use": use, "amount_fen": fen} for use, fen in (("助医恤病", 400_000_000), ("助学圆梦", 250_000_000))
+    ]
+    budget = {"lines": lines, "reason": "理事会议定"}
+    await funds.done(finance.post(f"campaign/v1/campaigns/{GALA}/budget", budget), 201)
+    await funds.step(console, "approver", f"campaigns/{GALA}/budget", "confirm")
+    ids = {}
+    for title, use, payee, fen in (
+        ("大病救助第三批", "助医恤病", "苏州大学附属第一医院", 310_400_000),
+        ("2026 年秋季助学金", "助学圆梦", "苏州市教育局助学专户", 167_000_000),
+        ("光明行动", "助医恤病", "苏州市眼科医院", 41_290_000),
+        ("冬季助学", "助学圆梦", "苏州市某某中学", 32_000_000),
+    ):
+        ids[title] = await funds.requested(console, GALA, fen, title=title, use=use, payee=payee)
+    for title, steps in (("大病救助第三批", ("approve", "pay")), ("2026 年秋季助学金", ("approve",))):
+        for step in steps:
+            person = "approver" if step == "approve" else "finance"
+            await funds.step(console, person, f"disbursements/{ids[title]}", step)
+    path = f"campaign/v1/disbursements/{ids['冬季助学']}"
+    for i, (number, fen) in enumerate(
+        (("24412000000012345678", 30_000_000), ("24412000000012345679", 2_000_000))
+    ):
+        answer = await finance.client.post(
+            f"/api/{path}/invoices",
+            params={"name": f"发票{i + 1}.pdf", "invoice_number": number, "amount_fen": fen},
+            content=b"%PDF-1.4\n" + bytes([i]) * 40_000,
+            headers={
+                "X-Shanliu-CSRF": finance.csrf,
+                "Idempotency-Key": f"picture-{i}",
+                "If-Match": (await finance.get(path)).headers["ETag"],
+                "Content-Type": "application/pdf",
+            },
+        )
+        assert answer.status_code == 201, answer.text
+    return str(ids["冬季助学"])
+
+
+async def reconciled(console: Console, gifts: Gifts) -> None:
+    """Two days with their bills, one of which does not agree, and a channel that owes its bill."""
+    finance = await console.person("finance")
+    await funds.done(
+        finance.send(
+            "PUT",
+            "donation/v1/reconciliation/terms/ecny",
+            {"format": "plain", "due_from": day(-2)},
+        )
+    )
+    for ago in (1, 2):
+        lines = []
+        for fen in (10_000, 66_600, 25_000):
+            body, _ = await gifts.given(
+                channel="wechat", campaign_id=GALA, amount_fen=fen, occurred_at=f"{day(-ago)}T20:15:00+08:00"
+            )
+            lines.append(f"{body['transaction_id']},payment,{fen},60,{day(-ago)}T20:15:00+08:00,,")
+        if ago == 1:
+            lines.append(f"4200002026112{ago},payment,8800,60,{day(-ago)}T20:16:00+08:00,,")
+        head = "transaction_id,kind,amount_fen,fee_fen,occurred_at,reversal_id,campaign_id"
+        answer = await finance.client.post(
+            "/api/donation/v1/reconciliation/bills",
+            params={"channel": "wechat", "day": day(-ago), "format": "plain", "confirmed": "true"},
+            content="\n".join([head, *lines, ""]).encode(),
+            headers={
+                "X-Shanliu-CSRF": finance.csrf,
+                "Idempotency-Key": f"bill-{ago}",
+                "Content-Type": "text/csv",
+            },
+        )
+        assert answer.status_code in {200, 201, 202}, answer.text
+
+    async def judged() -> bool:
+        shares = (await finance.get("donation/v1/reconciliation/shares")).json()
+        return sum(each["matched_fen"] for each in shares if each["channel"] == "wechat") > 0
+
+    await until("the bills are judged", judged)
+
+
+async def screens(console: Console) -> None:
+    """A register of screens, some of them not live."""
+    desk = await console.person("desk")
+    for screen_id, title, layout, action in (
+        ("main-hall", "主会场大屏", "hall", None),
+        ("wall", "舞台通屏", "wide", "freeze"),
+        ("tv-lower", "电视直播字幕条", "lower", None),
+        ("lobby", "大堂手机页", "phone", "hide"),
+        ("english-hall", "英文分会场", "hall", "rehearse"),
+    ):
+        new = {"screen_id": screen_id, "title": title, "campaign_id": GALA, "layout": layout}
+        await funds.done(desk.post("reporting/v1/screens", new), 201)
+        if action is not None:
+            await funds.done(
+                desk.post(f"reporting/v1/screens/{screen_id}/air", {"action": action, "reason": "按流程"})
+            )
+
+
+async def partners(console: Console, urls: dict[str, str]) -> None:
+    """Endpoints; one fails, one is paused."""
+    administrator = await console.person("administrator")
+    types = ["org.shanliu.donation.received.v1", "org.shanliu.donation.consent-withdrawn.v1"]
+    for name, url in urls.items():
+        body = {"url": url, "description": name, "owner_email": "it@partner.example", "event_types": types}
+        made = await funds.done(administrator.post("notification/v1/webhook-endpoints", body), 201)
+        path = f"notification/v1/webhook-endpoints/{made['endpoint_id']}"
+        if name == "姑苏区民政局":
+            await funds.done(administrator.post(f"{path}/pause", {"reason": "对方系统升级，至 20:00"}))
+        else:
+            await administrator.post(f"{path}/ping")
+
+
+async def test_pictures_of_the_console(console: Console) -> None:
+    await console.needs("campaign", "donation", "notification", "reporting")
+    camera = Camera(console)
+    await campaigns(console)
+    async with gifts_of(console) as gifts, a_partner() as well, a_partner() as ill:
+        ill.status = 500
+        found = await donations(console, gifts)
+        await placards(console)
+        await partners(
+            console, {"湖南日报 · 捐赠墙": well.url, "芙蓉科技公益平台": ill.url, "姑苏区民政局": well.url}
+        )
+        await reconciled(console, gifts)
+        await screens(console)
+
+        async def in_the_fund() -> bool:
+            viewer = await console.person("viewer")
+            balance = (await viewer.get(f"campaign/v1/campaigns/{GALA}/balance")).json()
+            return bool(balance["received_fen"] > 880_000_000)
+
+        await until("the fund has the money", in_the_fund)
+        asked = await spending(console)
+        for channel, title, more in (
+            ("icbc", "工商银行对公账户", {"scheme": "statement"}),
+            ("partner-test", "合作伙伴联调", {"sandbox": True, "limit_per_second": 100}),
+        ):
+            await (await console.person("administrator")).post(
+                "donation/v1/channels", {"channel": channel, "title": title, **more}
+            )
+        paused = {"reason": "门店对账不符，等财务核实后恢复"}
+        await (await console.person("administrator")).post("donation/v1/channels/ecny/pause", paused)
+        await taken(camera, found, asked)
+
+
+async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
+    """All pictures of the console."""
+
+    async def opened(page: Page) -> None:
+        await page.locator("tbody tr").first.click()
+        await expect(page.get_by_role("dialog")).to_contain_text("善款去向")
+        await expect(page.get_by_role("dialog")).to_contain_text("已扣减")
+
+    async def chosen(page: Page) -> None:
+        await page.locator("h1").click()
+        await page.keyboard.press("X")
+
+    async def approved(page: Page) -> None:
+        await chosen(page)
+        await page.keyboard.press("a")
+        await expect(page.locator("#notices")).to_contain_text("可能含个人信息")
+
+    async def with_invoices(page: Page) -> None:
+        await page.locator(f'tr[data-id="{asked}"]').click()
+        await expect(page.get_by_role("dialog")).to_contain_text("发票合计")
+
+    await camera.take("tonight", "desk", "/", "2027 新年慈善晚会")
+    await camera.take("campaigns", "desk", "/campaigns", "甘肃抗震救灾")
+    await camera.take("disclosure", "finance", "/disclosure", "应急公开")
+    await camera.take("placards", "desk", f"/placards?campaign_id={GALA}&view=every", "平江路商会")
+    await camera.take(
+        "donations", "finance", f"/donations?find={found['太湖实业有限公司']}", "太湖实业", opened
+    )
+    await camera.take("held", "finance", "/held", "study-aid-2027", chosen)
+    await camera.take("dead-letters", "desk", "/dead-letters", "JSON")
+    await camera.take("messages", "moderator", f"/messages?campaign_id={GALA}", "致敬所有医护人员", approved)
+    await camera.take("spending", "approver", f"/spending?campaign_id={GALA}", "光明行动")
+    await camera.take("invoices", "approver", f"/spending?campaign_id={GALA}", "冬季助学", with_invoices)
+    await camera.take("reconciliation", "finance", "/reconciliation", "wechat")
+    await camera.take("screens", "desk", f"/screens?campaign_id={GALA}", "电视直播字幕条")
+    await camera.take("channels", "administrator", "/channels", "工商银行")
+    await camera.take("partners", "administrator", "/partners", "湖南日报")
+
+
+SHOTS: Final = (
+    ("hall", "layout=hall", (1920, 1080), 1120),
+    ("themed", "layout=hall&themed", (1920, 1080), 1120),
+    ("wide", "layout=wide", (3840, 1080), 1600),
+    ("lower", "layout=lower", (1920, 1080), 1280),
+    ("phone", "layout=phone", (390, 844), None),
+    ("laptop-en", "layout=hall&lang=en", (1440, 900), 960),
+)
+
+
+async def test_pictures_of_the_screens(console: Console, browser: Browser) -> None:
+    """Previews, so that what is on them says of itself that it is a sample."""
+    await console.needs("reporting", "donation")
+    async with console.evening() as evening:
+        source = evening.channel()
+        await evening.happens(
+            evening.campaigns.launched("pictures", title="2027 新年慈善晚会"),
+            source.received(1_000, campaign_id="pictures", at=NOW, received_at=NOW),
+        )
+        await evening.counted("pictures", 1_000)
+        url = evening.reporting.url
+    desk = await console.person("administrator")
+    for name, query, (width, height), shown in SHOTS:
+        if query.endswith("&themed"):
+            theme = "reporting/v1/campaigns/pictures/theme"
+            await funds.done(desk.send("PUT", theme, THEME, if_match='"0"'))
+        context = await browser.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
+        page = await context.new_page()
+        await page.goto(f"{url}/screens/pictures/preview?{query.removesuffix('&themed')}")
+        await expect(page.locator("body")).to_contain_text("示例" if "lang=en" not in query else "ample")
+        await asyncio.sleep(3)  # what moves in has come to rest
+        kept(await page.screenshot(), DOCS / "screens" / f"{name}.png", shown)
+        await context.close()
