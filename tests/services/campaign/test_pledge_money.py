@@ -245,9 +245,9 @@ async def test_of_a_correction_and_a_release_at_once_both_are_true_or_one_is_ref
     id_ = UUID(pledge_id)
     async with service.engine.connect() as one, service.engine.connect() as two:
         await commands.approve_release(one, ANNOUNCER, Actor(APPROVER, 4), id_)
-        read = ConfirmBody(amount_fen=100)
+        confirming = ConfirmBody(amount_fen=100)
         correcting = asyncio.create_task(
-            commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 4), id_, read)
+            commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 4), id_, confirming)
         )
         await until(service.somebody_waits_for_a_lock)
         await one.commit()
@@ -255,7 +255,7 @@ async def test_of_a_correction_and_a_release_at_once_both_are_true_or_one_is_ref
             await correcting
         await two.rollback()
         with pytest.raises(PledgeStepNotAllowed):
-            await commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 5), id_, read)
+            await commands.confirm_correction(two, ANNOUNCER, Actor(FINANCE, 5), id_, confirming)
         await two.rollback()
     pledge = await read(service, pledge_id)
     assert (pledge["state"], pledge["amount_fen"], pledge["released_fen"]) == ("released", 1_000, 1_000)
