@@ -2,7 +2,7 @@
 
 import { get, post, send } from "./api.js";
 import { element } from "./dom.js";
-import { typeOf } from "./endpoint-words.js";
+import { RECEIVED, typeOf, WITHDRAWN } from "./endpoint-words.js";
 import { Form } from "./form.js";
 import { notice } from "./notice.js";
 import { showSecret } from "./secret.js";
@@ -10,7 +10,7 @@ import { Sheet } from "./sheet.js";
 import { dayOf, dayStart, stampOf } from "./time.js";
 
 // Whoever is told a name is told when it is not to be shown any more.
-const USUAL = ["org.shanliu.donation.received.v1", "org.shanliu.donation.consent-withdrawn.v1"];
+const USUAL = [RECEIVED, WITHDRAWN];
 
 /** `told` null: a new one. The owner's address is shown masked, so that it is asked for anew. */
 export async function endpointForm(shell, told, again) {

@@ -3,7 +3,7 @@
 import { get, getWithEtag, post, send, Trouble } from "./api.js";
 import { element } from "./dom.js";
 import { endpointForm, replaySheet, secretSheet } from "./endpoint-forms.js";
-import { healthOf, stateOf, typeOf } from "./endpoint-words.js";
+import { healthOf, RECEIVED, stateOf, typeOf, WITHDRAWN } from "./endpoint-words.js";
 import { notice } from "./notice.js";
 import { Sheet, facts, openSheet } from "./sheet.js";
 import { stampOf } from "./time.js";
@@ -53,9 +53,13 @@ function body(shell, told, replays) {
       [say("createdAt"), `${stampOf(row.created_at)} · ${row.created_by}`],
       [say("deletedAt"), row.deleted_at && stampOf(row.deleted_at)],
     ]),
+    untold(row) ? element("p", { class: "warn-text" }, say("untold")) : null,
     ...replaysOf(say, replays),
   ].filter(Boolean);
 }
+
+/** Whether a partner is told names and never that one is not to be shown any more. */
+const untold = (row) => row.state !== "deleted" && row.event_types.includes(RECEIVED) && !row.event_types.includes(WITHDRAWN);
 
 function replaysOf(say, replays) {
   if (replays.length === 0) return [];

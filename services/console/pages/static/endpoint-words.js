@@ -2,6 +2,9 @@
 
 import { element } from "./dom.js";
 
+export const RECEIVED = "org.shanliu.donation.received.v1";
+export const WITHDRAWN = "org.shanliu.donation.consent-withdrawn.v1";
+
 const LEVELS = { active: "good", paused: "warn", disabled: "alarm", deleted: "" };
 
 export const stateOf = ({ say }, row) => element("span", { class: "badge", data: { level: LEVELS[row.state] } }, say("states")[row.state]);
