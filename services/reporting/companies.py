@@ -44,7 +44,7 @@ _ADD_UP: Final = text(
     )
     INSERT INTO company_sums AS known (campaign_id, company, net_fen)
     SELECT campaign_id, company, sum(fen) FROM moved GROUP BY 1, 2 HAVING sum(fen) <> 0
-    ORDER BY 1, 2 COLLATE "C"
+    ORDER BY campaign_id, company COLLATE "C"
     ON CONFLICT (campaign_id, company) DO UPDATE SET net_fen = known.net_fen + excluded.net_fen
     """
 )

@@ -308,6 +308,7 @@ async def partners(console: Console, urls: dict[str, str]) -> None:
 async def test_pictures_of_the_console(console: Console) -> None:
     await console.needs("campaign", "donation", "notification", "reporting")
     camera = Camera(console)
+    viewer, administrator = await console.person("viewer"), await console.person("administrator")
     await campaigns(console)
     async with gifts_of(console) as gifts, a_partner() as well, a_partner() as ill:
         ill.status = 500
@@ -320,21 +321,25 @@ async def test_pictures_of_the_console(console: Console) -> None:
         await screens(console)
 
         async def in_the_fund() -> bool:
-            viewer = await console.person("viewer")
             balance = (await viewer.get(f"campaign/v1/campaigns/{GALA}/balance")).json()
             return bool(balance["received_fen"] > 880_000_000)
 
         await until("the fund has the money", in_the_fund)
         asked = await spending(console)
         for channel, title, more in (
-            ("icbc", "工商银行对公账户", {"scheme": "statement"}),
+            ("icbc", "工商银行对公账户", {"scheme": "files", "settings": {"profile": "bank-csv"}}),
             ("partner-test", "合作伙伴联调", {"sandbox": True, "limit_per_second": 100}),
         ):
-            await (await console.person("administrator")).post(
-                "donation/v1/channels", {"channel": channel, "title": title, **more}
-            )
+            new = {"channel": channel, "title": title, **more}
+            await funds.done(administrator.post("donation/v1/channels", new), 201)
         paused = {"reason": "门店对账不符，等财务核实后恢复"}
-        await (await console.person("administrator")).post("donation/v1/channels/ecny/pause", paused)
+        await funds.done(administrator.post("donation/v1/channels/ecny/pause", paused))
+
+        async def counted() -> bool:
+            totals = await viewer.client.get(f"/api/reporting/v1/campaigns/{GALA}/totals")
+            return bool(totals.json().get("net_fen", 0) > 780_000_000)
+
+        await until("the screens have the number", counted)
         await taken(camera, found, asked)
 
 
