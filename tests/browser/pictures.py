@@ -140,6 +140,7 @@ async def donations(console: Console, gifts: Gifts) -> dict[str, Any]:
             **said,
         )
     found: dict[str, Any] = {}
+    body: dict[str, Any] = {}
     for name, fen in COMPANIES:
         body, found[name] = await gifts.given(
             campaign_id=GALA, amount_fen=fen, occurred_at=now, donor=a_donor(kind="company", name=name)
@@ -268,7 +269,7 @@ async def reconciled(console: Console, gifts: Gifts) -> None:
 
     async def judged() -> bool:
         shares = (await finance.get("donation/v1/reconciliation/shares")).json()
-        return sum(each["matched_fen"] for each in shares if each["channel"] == "wechat") > 0
+        return any(each["matched_fen"] > 0 for each in shares if each["channel"] == "wechat")
 
     await until("the bills are judged", judged)
 
