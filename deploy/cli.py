@@ -536,6 +536,20 @@ def verifier(
 
 
 @app.command()
+def restore(
+    service: Annotated[str, typer.Argument(help="donation, campaign, notification or reporting.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """After a service's database came back from a backup, before its processes start (docs/backup.md)."""
+    from deploy.restoring import restore as bring_back  # noqa: PLC0415 - needs the services' libraries
+
+    for line in bring_back(service, dry_run=dry_run):
+        answer(line)
+
+
+@app.command()
 def bench(
     names: Annotated[
         list[str] | None,

@@ -1,4 +1,4 @@
-"""`python -m services.donation [serve | migrate | republish]`."""
+"""`python -m services.donation [serve | migrate | republish | restore [--dry-run]]`."""
 
 from shared import loading  # isort: split
 
@@ -21,10 +21,15 @@ def main() -> None:
         asyncio.run(migrate(settings.database_url, "services.donation"))
     elif command == "republish":
         asyncio.run(republish(settings, *sys.argv[2:]))
+    elif command == "restore":
+        from services.donation.restoring import restore  # noqa: PLC0415 - seldom asked for
+        from shared import restoring  # noqa: PLC0415
+
+        restoring.command(restore, settings, settings.database_url, sys.argv[2:])
     elif command == "serve":
         service.run("donation", lambda: create_app(settings), settings)
     else:
-        raise SystemExit(f"unknown command {command!r}: serve, migrate or republish")
+        raise SystemExit(f"unknown command {command!r}: serve, migrate, republish or restore")
 
 
 if __name__ == "__main__":

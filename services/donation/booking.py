@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.donation import queries
 from services.donation.casework import consent
-from services.donation.holding import Known, told
+from services.donation.holding import Known, Reason, told
 from services.donation.intake import (
     ConsentWithdrawal,
     DonationRequest,
@@ -172,7 +172,7 @@ async def book(
     touched = {intake.message.donation_id for intake in releases} | reversals.donation_ids
     touched |= {intake.message.donation_id for intake in erasures}
     locked = await queries.lock_donations(connection, touched) if touched else {}
-    entries += await _book_releases(connection, releases, locked)
+    entries += await book_releases(connection, releases, locked)
     await reversals.judge(connection, asked, due)
     entries += await _book_decisions(connection, only(intakes, MessageDecided), reversals.emptied)
     entries += await _book_withdrawals(connection, only(intakes, ConsentWithdrawal))
@@ -235,7 +235,9 @@ async def _book_donations(
     rows: dict[UUID, tuple[Any, ...]] = {}
     for donation_id, intake in keyed:
         if donation_id not in rows:
-            rows[donation_id] = _row(donation_id, intake, known_now)
+            message = intake.message
+            reason = known_now.held_reason(intake.channel, message.campaign_id, message.occurred_at)
+            rows[donation_id] = row_of(donation_id, intake, reason)
     inserting = asyncio.create_task(queries.insert_donations(connection, list(rows.values())))
     try:
         likely = await _likely(keyed, rows)
@@ -253,7 +255,7 @@ async def _book_donations(
             if donation_id not in new:
                 _count(intake, "replayed")
         elif differs := differences(row, intake.message):
-            conflicts.append(_conflict(donation_id, intake, differs))
+            conflicts.append(conflict_of(donation_id, intake, differs))
             entries.append(_conflicted(donation_id, intake))
             continue
         else:
@@ -263,7 +265,7 @@ async def _book_donations(
         entries.append(_made(donation_id, intake, reason, row, likely))
     if conflicts:
         await queries.insert_conflicts(connection, conflicts)
-    await _queue_messages(connection, [rows[donation_id] for donation_id in new])
+    await queue_messages(connection, [rows[donation_id] for donation_id in new])
     return entries
 
 
@@ -281,7 +283,7 @@ def _made(
     return foreseen or _taken(donation_id, intake, reason)
 
 
-async def _queue_messages(connection: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
+async def queue_messages(connection: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Put the messages of new donations that count into the queue; a held one's comes with its release."""
     messages = [
         NewMessage(*(row[place] for place in _QUEUED))
@@ -332,10 +334,10 @@ def _repeated(keyed: Iterable[tuple[UUID, Intake[Any]]]) -> dict[UUID, bool]:
     return seen
 
 
-def _row(donation_id: UUID, intake: Intake[DonationRequest], known: Known) -> tuple[Any, ...]:
+def row_of(donation_id: UUID, intake: Intake[DonationRequest], reason: Reason | None) -> tuple[Any, ...]:
+    """A donation as it is stored, held for a reason or counting; in the order of queries.COLUMNS."""
     message = intake.message
     donor = message.donor
-    reason = known.held_reason(intake.channel, message.campaign_id, message.occurred_at)
     return (
         donation_id,
         intake.channel,
@@ -466,7 +468,8 @@ def _conflicted(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
     return _entry(intake, DonationConflicted, donation_id, data)
 
 
-def _conflict(donation_id: UUID, intake: Intake[DonationRequest], differs: list[str]) -> dict[str, Any]:
+def conflict_of(donation_id: UUID, intake: Intake[DonationRequest], differs: list[str]) -> dict[str, Any]:
+    """A conflict as it is stored."""
     return {
         "source": intake.source,
         "sequence": intake.sequence,
@@ -481,7 +484,7 @@ def _conflict(donation_id: UUID, intake: Intake[DonationRequest], differs: list[
 # -------------------------------------------------------------------------------------------- releases
 
 
-async def _book_releases(
+async def book_releases(
     connection: AsyncConnection, intakes: list[Intake[Release]], locked: Mapping[UUID, Row[Any]]
 ) -> list[Entry]:
     """A release that is on the log is obeyed: whether the campaign takes the donation was decided by who
@@ -593,7 +596,7 @@ async def _claim_reversals(
     """
     first: dict[UUID, dict[str, Any]] = {}
     for intake in asked:
-        row = _asked(intake)
+        row = asked_of(intake)
         first.setdefault(row["reversal_id"], row)
     new = await queries.insert_reversals(connection, list(first.values())) if first else set()
     ids = {*first, *(intake.message.reversal_id for intake in due)}
@@ -601,7 +604,8 @@ async def _claim_reversals(
     return _ReversalBooks(new, known)
 
 
-def _asked(intake: Intake[ReversalRequest]) -> dict[str, Any]:
+def asked_of(intake: Intake[ReversalRequest]) -> dict[str, Any]:
+    """A reversal as its record asks for it."""
     message = intake.message
     return {
         "reversal_id": reversal_id_of(intake.channel, message.reversal_id),
@@ -651,7 +655,7 @@ class _ReversalBooks:
 
     def _ask(self, intake: Intake[ReversalRequest]) -> dict[str, Any] | None:
         """A channel's own record of a reversal; gives back the row when this decided it."""
-        said = _asked(intake)
+        said = asked_of(intake)
         row = self._rows[said["reversal_id"]]
         if (row["asked_source"], row["asked_sequence"]) != intake.position:
             if any(

@@ -1,4 +1,4 @@
-"""`python -m services.notification [serve | migrate]`."""
+"""`python -m services.notification [serve | migrate | restore [--dry-run]]`."""
 
 from shared import loading  # isort: split
 
@@ -11,7 +11,7 @@ from shared import service
 
 
 def main() -> None:
-    """Serve, or bring the database to the newest version."""
+    """Run one of the service's commands; `serve` when none is named."""
     loading.done()
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
@@ -19,10 +19,15 @@ def main() -> None:
         from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
 
         asyncio.run(migrate(settings.database_url, "services.notification"))
+    elif command == "restore":
+        from services.notification.restoring import restore  # noqa: PLC0415 - seldom asked for
+        from shared import restoring  # noqa: PLC0415
+
+        restoring.command(restore, settings, settings.database_url, sys.argv[2:])
     elif command == "serve":
         service.run("notification", lambda: create_app(settings), settings)
     else:
-        raise SystemExit(f"unknown command {command!r}: serve or migrate")
+        raise SystemExit(f"unknown command {command!r}: serve, migrate or restore")
 
 
 if __name__ == "__main__":

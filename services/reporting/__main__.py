@@ -1,4 +1,4 @@
-"""`python -m services.reporting [serve | migrate | rebuild [--anew] [--as-role=OWNER]]`."""
+"""`python -m services.reporting [serve | migrate | rebuild [--anew] [--as-role=OWNER] | restore]`."""
 
 from shared import loading  # isort: split
 
@@ -30,10 +30,15 @@ def main() -> None:
             asyncio.run(rebuild(settings, anew="--anew" in given, as_role=next(iter(roles), None)))
         except RebuildRefused as error:
             raise SystemExit(str(error)) from error
+    elif command == "restore":
+        from services.reporting.restoring import restore  # noqa: PLC0415 - seldom asked for
+        from shared import restoring  # noqa: PLC0415
+
+        restoring.command(restore, settings, settings.database_url, sys.argv[2:])
     elif command == "serve":
         service.run("reporting", lambda: create_app(settings), settings, StreamProtocol)
     else:
-        raise SystemExit(f"unknown command {command!r}: serve, migrate or rebuild")
+        raise SystemExit(f"unknown command {command!r}: serve, migrate, rebuild or restore")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ A run that ended in the middle is taken up where it was; one with `anew` begins 
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ async def rebuild(
     async with disposing(engine), Topics.open(settings) as topics, engine.connect() as connection:
         resumed = await beside.open_beside(connection, anew=anew, as_role=as_role)
         try:
-            records = await _catch_up(connection, topics, progress)
+            with _no_search_for_garbage():
+                records = await _catch_up(connection, topics, progress)
             await _take_place(connection, topics)
         finally:
             await connection.rollback()
@@ -76,6 +78,20 @@ async def rebuild(
     await _tell(settings)
     log.info("projection_rebuilt", records=records, resumed=resumed)
     return Rebuilt(records, time.monotonic() - begun_s, resumed)
+
+
+@contextlib.contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Events are freed when their batch is; the search for those that hold each other finds none, and takes
+    three quarters of the time (29 against 7 µs to decode an event).
+    """
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()
 
 
 async def _catch_up(connection: AsyncConnection, topics: Topics, progress: Progress) -> int:

@@ -1,0 +1,250 @@
+"""After a service's database came back from a backup: its groups, and its outbox, are brought back to it.
+
+The broker was not set back with it. So two things are wrong until this is done, and nothing would show it:
+a group's offsets lie behind what the tables have not seen, and the outbox would give numbers that were given
+before, which every consumer takes for repeats. docs/backup.md has the steps.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.broker import KafkaSettings, Record
+from shared.database import create_engine, disposing
+from shared.events import Event, UnusableEvent, decode_event
+
+CONNECT_S: Final = 15.0
+SILENCE_S: Final = 20.0
+PAGE: Final = 5_000
+
+
+class RestoreRefused(Exception):
+    """Nothing was changed; the message says why, and what to do."""
+
+
+# ---------------------------------------------------------------- the topics
+
+
+class Topics:
+    """Reads topics to their present ends, without a group."""
+
+    def __init__(
+        self, settings: KafkaSettings, consumer: AIOKafkaConsumer, known: set[TopicPartition]
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._known = known
+
+    def partitions(self, *names: str, prefix: str | None = None) -> list[TopicPartition]:
+        """The partitions of topics by their plain names, or of all whose plain name begins with `prefix`."""
+        return sorted(
+            each
+            for each in self._known
+            if (plain := self._settings.plain(each.topic)) in names or (prefix and plain.startswith(prefix))
+        )
+
+    async def records(self, begin: Mapping[TopicPartition, int]) -> AsyncIterator[Sequence[Record]]:
+        """All records from these offsets on (or from the first that is there), each partition's in order.
+        Raises RestoreRefused when the broker gives no more.
+        """
+        if not begin:
+            return
+        partitions = list(begin)
+        self._consumer.assign(partitions)
+        firsts = await self._consumer.beginning_offsets(partitions)
+        ends = await self._consumer.end_offsets(partitions)
+        for partition, offset in begin.items():
+            self._consumer.seek(partition, min(max(offset, firsts[partition]), ends[partition]))
+        left = set(partitions)
+        heard_s = time.monotonic()
+        while left := {each for each in left if await self._consumer.position(each) < ends[each]}:
+            found = await self._consumer.getmany(*left, timeout_ms=500, max_records=PAGE)
+            if found:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > SILENCE_S:
+                raise RestoreRefused(f"The broker gives no more of {min(left).topic}.")
+            for partition, records in found.items():
+                yield [record for record in records if record.offset < ends[partition]]
+
+    async def events(self, topic: str) -> AsyncIterator[tuple[Record, Event]]:
+        """All events of a topic; what is none is passed over, as its dead letter says."""
+        begin = dict.fromkeys(self.partitions(topic), 0)
+        async for records in self.records(begin):
+            for record in records:
+                try:
+                    yield record, decode_event(record.value)
+                except UnusableEvent:
+                    continue
+
+
+@asynccontextmanager
+async def reading(settings: KafkaSettings) -> AsyncIterator[Topics]:
+    """A reader, and the partitions of this namespace's topics."""
+    consumer = AIOKafkaConsumer(
+        **settings.client(),
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=4 << 20,
+        request_timeout_ms=20_000,
+    )
+    async with _admin(settings) as admin:
+        names = [name for name in await admin.list_topics() if name.startswith(settings.kafka_namespace)]
+        known = {
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(names)
+            for partition in topic["partitions"]
+        }
+    async with asyncio.timeout(CONNECT_S):
+        await consumer.start()
+    try:
+        yield Topics(settings, consumer, known)
+    finally:
+        async with asyncio.timeout(5):
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**settings.client(), request_timeout_ms=10_000)
+    async with asyncio.timeout(CONNECT_S):
+        await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+# ---------------------------------------------------------------- the groups
+
+
+async def check_stopped(settings: KafkaSettings, groups: Iterable[str]) -> None:
+    """Raises RestoreRefused while a group has members: they would go on from where they are."""
+    async with _admin(settings) as admin:
+        for group in groups:
+            (answer,) = await admin.describe_consumer_groups([settings.topic(group)])
+            for _, name, state, *_ in answer.groups:
+                if state not in {"Empty", "Dead", ""}:
+                    raise RestoreRefused(
+                        f"The group {name} is {state}: stop every process of the service, wait 10 s, and run"
+                        " it again. Nothing has been changed."
+                    )
+
+
+async def go_back(settings: KafkaSettings, group: str, offsets: Mapping[TopicPartition, int]) -> int:
+    """Have a group go on from these offsets where it is behind them now; gives back over how many records.
+    A group never goes forward by it.
+    """
+    if not offsets:
+        return 0
+    consumer = AIOKafkaConsumer(**settings.client(), group_id=settings.topic(group), enable_auto_commit=False)
+    async with asyncio.timeout(CONNECT_S):
+        await consumer.start()
+    try:
+        consumer.assign(list(offsets))
+        firsts = await consumer.beginning_offsets(list(offsets))
+        back: dict[TopicPartition, int] = {}
+        over = 0
+        for partition, offset in offsets.items():
+            stands = await consumer.committed(partition)
+            wanted = max(offset, firsts[partition])
+            if stands is not None and stands > wanted:
+                back[partition] = wanted
+                over += stands - wanted
+        if back:
+            await consumer.commit(back)
+        return over
+    finally:
+        await consumer.stop()
+
+
+# ---------------------------------------------------------------- the outbox
+
+_HIGHEST: Final = text("SELECT coalesce(max(id), 0) FROM outbox")
+_SAME: Final = text("SELECT id, value FROM outbox WHERE id = ANY(:ids)")
+_ADOPT: Final = text(
+    "INSERT INTO outbox (id, source, key, value, published_at) OVERRIDING SYSTEM VALUE"
+    " VALUES (:id, :source, :key, :value, now())"
+)
+# Number by number: a service's role may take the next of a sequence, and not set it.
+_GO_ON: Final = text(
+    """
+    SELECT max(nextval(numbers)) FROM CAST(pg_get_serial_sequence('outbox', 'id') AS regclass) AS numbers
+    CROSS JOIN LATERAL generate_series(
+        1, (SELECT max(id) FROM outbox) - coalesce(pg_sequence_last_value(numbers), 0)
+    )
+    """
+)
+
+
+async def adopt_outbox(connection: AsyncConnection, topics: Topics, topic: str, area: str) -> list[Event]:
+    """Take the events that were published after the backup into the outbox, and have it go on behind them:
+    none is made again under a number that was given. Gives them back, in their order.
+
+    Raises RestoreRefused when the table has another event under a number that is on the topic: then the
+    service was started before this was done.
+    """
+    highest: int = (await connection.execute(_HIGHEST)).scalar_one()
+    lost: dict[int, tuple[Record, Event]] = {}
+    known: dict[int, bytes | None] = {}
+    async for record, event in topics.events(topic):
+        if event.source.startswith(f"{area}/"):
+            if event.sequence > highest:
+                lost.setdefault(event.sequence, (record, event))
+            else:
+                known[event.sequence] = record.value
+    for row in await connection.execute(_SAME, {"ids": list(known)}):
+        if bytes(row.value) != known[row.id]:
+            raise RestoreRefused(
+                f"The event {row.id} of the outbox is another than the one on {topic}: the service has made"
+                " events since the backup was restored. Restore it again, and run this before it is started."
+            )
+    rows = [_adopted(record, event) for _, (record, event) in sorted(lost.items())]
+    if rows:
+        await connection.execute(_ADOPT, rows)
+        await connection.execute(_GO_ON)
+    return [event for _, (_, event) in sorted(lost.items())]
+
+
+def _adopted(record: Record, event: Event) -> dict[str, Any]:
+    key = record.key.decode() if record.key else event.subject
+    return {"id": event.sequence, "source": event.source, "key": key, "value": record.value}
+
+
+# ---------------------------------------------------------------- the command
+
+Restore = Callable[..., Awaitable[list[str]]]
+"""`restore(settings, engine, dry_run=…)` of a service: what was done, in lines for people."""
+
+
+def run(restore: Restore, settings: KafkaSettings, database_url: str, *, dry_run: bool) -> list[str]:
+    """Run a service's restore. Raises RestoreRefused: nothing was changed."""
+    try:
+        return asyncio.run(_run(restore, settings, database_url, dry_run))
+    except (KafkaError, SQLAlchemyError, OSError, TimeoutError) as error:
+        raise RestoreRefused(f"It ended: {error!r:.300}. Run it again.") from error
+
+
+async def _run(restore: Restore, settings: KafkaSettings, database_url: str, dry_run: bool) -> list[str]:  # noqa: FBT001 - behind `run`
+    async with disposing(create_engine(database_url, "restore", pool_size=1)) as engine:
+        return await restore(settings, engine, dry_run=dry_run)
+
+
+def command(restore: Restore, settings: KafkaSettings, database_url: str, arguments: Sequence[str]) -> None:
+    """`python -m services.… restore [--dry-run]`: what was done, on stdout."""
+    try:
+        said = run(restore, settings, database_url, dry_run="--dry-run" in arguments)
+    except RestoreRefused as error:
+        raise SystemExit(str(error)) from error
+    sys.stdout.write("".join(f"{line}\n" for line in said))
