@@ -52,6 +52,9 @@ MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
 SMALL_BATCH: Final = 500
 """Fewer records are no backlog: the consumer keeps up, and may wait for more to come together."""
+HEARTBEAT_MS: Final = 500
+"""By a heartbeat's answer a consumer learns that another has left or joined: so long at most the partitions
+of one that was stopped lie still (1.5 s at a quarter of the session's time)."""
 MAX_WAIT_MS: Final = 50
 """How long the broker keeps a fetch when there is nothing."""
 PACED_BYTES: Final = 64 << 10
@@ -224,6 +227,15 @@ class Publisher:
             ending = asyncio.create_task(_stop_quietly(producer))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
+
+    def partitions_of(self, topic: str) -> int | None:
+        """How many partitions a topic has, as the broker last told (kafka_metadata_max_age_ms); None: it has
+        not told yet.
+        """
+        if self._producer is None:
+            return None
+        known = self._producer.client.cluster.partitions_for_topic(self._settings.topic(topic))
+        return len(known) if known else None
 
     async def send(
         self,
@@ -428,7 +440,7 @@ def subscribe_batches(
         fetch_min_bytes=PACED_BYTES if pace_s else 1,
         max_partition_fetch_bytes=1 << 20,
         session_timeout_ms=settings.kafka_session_timeout_ms,
-        heartbeat_interval_ms=settings.kafka_session_timeout_ms // 4,
+        heartbeat_interval_ms=min(settings.kafka_session_timeout_ms // 4, HEARTBEAT_MS),
         max_poll_interval_ms=300_000,
         partition_assignment_strategy=(RangePartitionAssignor,),
     )(handle)
@@ -450,7 +462,8 @@ async def consuming(broker: KafkaBroker) -> AsyncIterator[KafkaBroker]:
 
 
 async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str, str] | None = None) -> bool:
-    """Make a topic with the common number of partitions unless it is there; True when it was made.
+    """Make a topic with as many partitions as donation.events has, where that is, unless it is there; True
+    when it was made.
 
     Raises KafkaError: retriable when no broker answers.
     """
@@ -459,7 +472,7 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
         await admin.start()
         wanted = NewTopic(
             name=settings.topic(topic),
-            num_partitions=settings.partitions,
+            num_partitions=await _common(admin, settings),
             replication_factor=-1,
             replica_assignments={},  # without it aiokafka refuses -1, "the broker's default"
             topic_configs=configs or {},
@@ -473,3 +486,9 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
         return True
     finally:
         await admin.close()
+
+
+async def _common(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> int:
+    """The topics of donations may have been given more partitions than the setting says."""
+    (found,) = await admin.describe_topics([settings.topic(DONATION_EVENTS)])
+    return settings.partitions if found["error_code"] else len(found["partitions"])

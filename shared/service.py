@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 STOP_S: Final = 5
 """For open connections; what is left of the ten seconds is for the parts."""
 FORCE_S: Final = 9.5
+DRAIN_S: Final = 0.5
+"""So long a process that stops still answers on the connections it has, asking each to come no more."""
 CHECK_S: Final = 3
 UNACKNOWLEDGED_MS: Final = 15_000
 # A second series for each counter, which nobody asks for.
@@ -86,6 +89,13 @@ class ServiceSettings(ToldSettings):
     database_url: str
     http_host: str = "127.0.0.1"
     http_port: int = 8100
+    http_fds: str = Field(
+        default="",
+        pattern=r"^(\d+(,\d+)*)?$",
+        description="listening sockets that this process was given, by number, in place of HTTP_HOST and"
+        " HTTP_PORT: whoever keeps them hands them on to the next process, and no connection is refused"
+        " between the two",
+    )
     log_level: str = "info"
 
 
@@ -272,9 +282,23 @@ def _stop_by_force() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, telling the application at the first signal, so that open streams end by themselves, and
-    ending the process when a part can't be left in time.
+    """uvicorn, telling the application at the first signal, so that open streams end by themselves, asking
+    those who keep a connection to go, and ending the process when a part can't be left in time.
     """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, and say `connection: close` with what is still answered: a connection
+        that is closed in silence may have a request on its way.
+        """
+        for server in self.servers:
+            server.close()
+        # A list of its own: requests that are under way hold the other.
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        deadline = time.monotonic() + DRAIN_S
+        while state.connections and time.monotonic() < deadline and not self.force_exit:  # noqa: ASYNC110 - uvicorn's
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         app: Any = self.config.app
@@ -322,6 +346,7 @@ def run(
         limit_concurrency=None,
     )
     server = _Server(config)
-    server.run(sockets=[_bounded(config.bind_socket())])
+    given = [socket.socket(fileno=int(number)) for number in settings.http_fds.split(",") if number]
+    server.run(sockets=[_bounded(each) for each in given or [config.bind_socket()]])
     if _failed.is_set() or not server.started:
         raise SystemExit(1)

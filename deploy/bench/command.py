@@ -21,6 +21,7 @@ from deploy.bench import (
     pipeline,
     rebuild,
     reconcile,
+    restart,
     snapshot,
     stored,
     streams,
@@ -48,6 +49,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "rebuild": lambda base, donations: rebuild.measure(base, donations * 5),
     "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
     "notices": lambda base, donations: notices.measure(base, donations // 10),
+    "restart": lambda base, donations: restart.measure(base, restart.RATE * donations / DONATIONS),
     "webhooks": lambda base, donations: webhooks.measure(base, max(20, donations // 20)),
 }
 """What each does with the size that was asked for; 200,000 donations are what the goals are stated for."""

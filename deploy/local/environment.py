@@ -12,6 +12,7 @@ SETTINGS: Final = frozenset(
         "KAFKA_METADATA_MAX_AGE_MS",
         "HTTP_HOST",
         "HTTP_PORT",
+        "HTTP_FDS",
         "LOG_LEVEL",
         "OPERATORS_FILE",
         "SECRETS_DIR",

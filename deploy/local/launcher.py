@@ -204,6 +204,7 @@ def reset(home: Home) -> list[Path]:
         home.console_key_file,
         home.console_public_file,
         home.state_file,
+        home.restart_file,
         home.lock_file,
     ]
     # Only what we have made: SHANLIU_HOME may be a folder with other things in it.

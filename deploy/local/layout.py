@@ -135,6 +135,11 @@ class Home:
         return self.root / "state.json"
 
     @property
+    def restart_file(self) -> Path:
+        """Which processes to replace, asked of the supervisor, which takes it away."""
+        return self.root / "restart.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the supervisor as long as it lives."""
         return self.root / "supervisor.lock"

@@ -160,6 +160,8 @@ class Command:
     user: int | None = None
     group: int | None = None
     nice: int = 0
+    descriptors: Sequence[int] = ()
+    """What it inherits of our open files, under the same numbers."""
 
 
 def _step_back(process: psutil.Process, nice: int) -> None:
@@ -201,6 +203,7 @@ class Child:
                     env=dict(command.environment),
                     cwd=command.folder,
                     start_new_session=True,
+                    pass_fds=tuple(command.descriptors),
                     user=command.user,
                     group=command.group,
                     extra_groups=None if command.user is None else [],
@@ -210,8 +213,7 @@ class Child:
                     f"{command.name} can't be started: {command.argv[0]}: {error.strerror}."
                 ) from error
         self.identity = Identity.of(self._process.pid) or Identity(self._process.pid, time.time())
-        if command.nice and (process := self.identity.process()):
-            _step_back(process, command.nice)
+        self.step_back(command.nice)
         if keeper is not None:
             keeper.watch(self.identity, command.stop_signal, command.stage)
 
@@ -234,6 +236,11 @@ class Child:
         """Send a signal; nothing happens when the process has ended."""
         if self.running:
             self._process.send_signal(number)
+
+    def step_back(self, nice: int) -> None:
+        """Take less of the processors when others want them; there is no way back."""
+        if nice and (process := self.identity.process()):
+            _step_back(process, nice)
 
     def freeze(self) -> None:
         """SIGSTOP, and wait until it stands."""

@@ -1,19 +1,22 @@
 """The four services and the console as processes: what each is told, when it is ready; killed, frozen,
-restarted by name.
+restarted, replaced by name.
 """
 
 import base64
 import hashlib
 import http.client
 import json
+import socket
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Final
 
+from deploy.local import doors
 from deploy.local.environment import own_environment, short_lived
 from deploy.local.layout import LOOPBACK
 from deploy.local.layout import SERVICES as SERVICE_NAMES
@@ -22,6 +25,7 @@ from deploy.local.processes import SOURCE, Child, Command, Keeper, tail, wait_un
 
 START_S: Final = 90
 STOP_S: Final = 15
+MIGRATE_S: Final = 600
 STAGE: Final = 0
 STEP_BACK: Final = 10
 """Of 2 busy cores a process then gets a tenth of what another gets."""
@@ -130,14 +134,28 @@ def address_key(channel_key: str) -> str:
     return base64.b64encode(hashlib.sha256(b"addresses " + channel_key.encode()).digest()).decode()
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A process, and the port at which it alone answers: behind the service's own there may be two."""
+
+    child: Child
+    port: int
+
+
 class Services:
-    """The running processes of one wiring, by name. Blocking; every wait has a bound."""
+    """The running processes of one wiring, by name. Blocking; every wait has a bound.
+
+    Each service's port is listened on from its first start until `stop`, whoever answers there: who comes
+    while a process is started again waits for it.
+    """
 
     def __init__(self, wiring: Wiring, logs: Path, keeper: Keeper | None = None) -> None:
         self.wiring = wiring
         self.logs = logs
         self._keeper = keeper
-        self._children: dict[str, Child] = {}
+        self._placed: dict[str, Placed] = {}
+        self._coming: dict[str, Placed] = {}
+        self._doors: dict[str, socket.socket] = {}
 
     def log(self, name: str) -> Path:
         """The log file of a process."""
@@ -145,28 +163,40 @@ class Services:
 
     def child(self, name: str) -> Child:
         """The newest process of this name. Raises KeyError when it was never started."""
-        return self._children[name]
+        return self._placed[name].child
 
     @property
     def children(self) -> Mapping[str, Child]:
         """The newest process of each name that was started."""
-        return self._children
+        return {name: placed.child for name, placed in self._placed.items()}
 
     def start(self, names: Iterable[str] = BY_NAME) -> None:
         """Start processes that don't run; returns at once."""
         for name in names:
-            known = self._children.get(name)
-            if known is None or not known.running:
-                self._children[name] = Child(self._command(BY_NAME[name]), self.log(name), self._keeper)
+            known = self._placed.get(name)
+            if known is None or not known.child.running:
+                service = BY_NAME[name]
+                self._placed[name] = self._place(service, nice=_step(service))
 
-    def _command(self, service: Service) -> Command:
+    def _place(self, service: Service, nice: int) -> Placed:
+        if service.name not in self._doors:
+            port = self.wiring.ports[service.port_name]
+            self._doors[service.name] = doors.listen(port, service.name)
+        with doors.take() as own:
+            given = self._doors[service.name].fileno(), own.fileno()
+            command = self._command(service, given, nice)
+            return Placed(Child(command, self.log(service.name), self._keeper), doors.port_of(own))
+
+    def _command(self, service: Service, descriptors: tuple[int, ...], nice: int) -> Command:
+        given = {"HTTP_FDS": ",".join(str(number) for number in descriptors)}
         return Command(
             name=service.name,
             argv=[sys.executable, "-m", service.module],
-            environment=self.wiring.environment(service),
+            environment=self.wiring.environment(service) | given,
             stop_s=STOP_S,
             stage=STAGE,
-            nice=0 if service.urgent or short_lived() else STEP_BACK,
+            nice=nice,
+            descriptors=descriptors,
         )
 
     def wait_ready(
@@ -174,73 +204,145 @@ class Services:
     ) -> None:
         """Return when all of `names` are ready. Raises StackProblem when one ends before, or in time."""
         for name in names:
-            child = self._children[name]
-            arrived = wait_until(partial(self._settled, name), timeout_s, stop)
-            if not child.running:
-                raise StackProblem(
-                    f"{name} ended while starting (exit code {child.exit_code}): {tail(child.log)} "
-                    f"Its log is {child.log}."
-                )
-            if not arrived:
-                raise StackProblem(
-                    f"{name} is not ready within {timeout_s:.0f} s ({self.missing(name)}). "
-                    f"Its log is {child.log}."
-                )
-
-    def _settled(self, name: str) -> bool:
-        return not self._children[name].running or self.ready(name)
+            placed = self._placed[name]
+            arrived = wait_until(partial(_settled, placed), timeout_s, stop)
+            if not arrived or not placed.child.running:
+                raise StackProblem(_why_not(name, placed, timeout_s))
 
     def ready(self, name: str) -> bool:
         """True when /readyz says so."""
-        return self._readyz(name)[0] == 200
+        return _ready(self._placed[name])
 
     def missing(self, name: str) -> str:
         """What a process that isn't ready waits for, in words."""
-        status, body = self._readyz(name)
-        if status == 200:
-            return "ready"
-        if status is None:
-            return "doesn't answer"
-        try:
-            return "waits for " + ", ".join(json.loads(body)["missing"])
-        except (ValueError, KeyError, TypeError):
-            return f"answers {status}"
-
-    def _readyz(self, name: str) -> tuple[int | None, bytes]:
-        connection = http.client.HTTPConnection(
-            LOOPBACK, self.wiring.ports[BY_NAME[name].port_name], timeout=4
-        )
-        try:
-            connection.request("GET", "/readyz")
-            answer = connection.getresponse()
-            return answer.status, answer.read(4096)
-        except (OSError, http.client.HTTPException):
-            return None, b""
-        finally:
-            connection.close()
+        return _missing(self._placed[name])
 
     def kill(self, name: str) -> None:
         """Kill -9."""
-        self._children[name].kill()
+        self.child(name).kill()
 
     def freeze(self, name: str) -> None:
         """SIGSTOP; returns when the process stands."""
-        self._children[name].freeze()
+        self.child(name).freeze()
 
     def thaw(self, name: str) -> None:
         """SIGCONT."""
-        self._children[name].thaw()
+        self.child(name).thaw()
 
     def restart(self, name: str, timeout_s: float = START_S) -> None:
         """Start a process again (stopping it in order when it runs) and wait until it is ready."""
-        if self._children[name].running:
-            self._children[name].stop()
+        if self.child(name).running:
+            self.child(name).stop()
         self.start([name])
         self.wait_ready([name], timeout_s)
 
+    def migrating(self, name: str, timeout_s: float = MIGRATE_S) -> Iterator[None]:
+        """Migrate a service's database by the code as it lies there now, in a process of its own: ours may be
+        of the release before. Yields while it waits. Raises StackProblem.
+        """
+        service = BY_NAME[name]
+        log = self.logs / f"{service.database}-migrate.log"
+        argv = [sys.executable, "-m", service.module, "migrate"]
+        child = Child(
+            Command(f"{name}-migrate", argv, self.wiring.environment(service), stage=STAGE), log, self._keeper
+        )
+        deadline = time.monotonic() + timeout_s
+        while child.running and time.monotonic() < deadline:
+            yield
+        child.finish(0)
+        if child.exit_code != 0:
+            raise StackProblem(
+                f"{service.database}'s database was not migrated: {tail(log)} Its log is {log}."
+            )
+
+    def replacing(self, name: str, timeout_s: float = START_S) -> Iterator[None]:
+        """Put a new process in a service's place: it is started beside the old one, and only when it is ready
+        is the old one told to stop. Both answer for a while, and both may book: nothing assumes to be alone.
+
+        Yields while there is something to wait for. Raises StackProblem when the new process does not become
+        ready in time; then it is stopped, and the old one stays.
+        """
+        # At full speed: one that steps back from the start may not come up at all while others are busy.
+        fresh = self._coming[name] = self._place(BY_NAME[name], nice=0)
+        deadline = time.monotonic() + timeout_s
+        while not _ready(fresh):
+            if not fresh.child.running or time.monotonic() > deadline:
+                problem = _why_not(name, fresh, timeout_s)
+                fresh.child.stop()
+                del self._coming[name]
+                raise StackProblem(f"{problem} The old one goes on.")
+            yield
+        del self._coming[name]
+        fresh.child.step_back(_step(BY_NAME[name]))
+        old = self._placed.get(name)
+        self._placed[name] = fresh
+        if old is not None:
+            old.child.ask()
+            deadline = time.monotonic() + STOP_S
+            while old.child.running and time.monotonic() < deadline:
+                yield
+            old.child.finish(0)
+
+    def replace(self, name: str) -> None:
+        """The same, waiting here."""
+        for _ in self.replacing(name):
+            time.sleep(0.02)
+
     def stop(self, grace_s: float | None = None) -> list[str]:
         """Stop all at once; the names of those that had to be killed."""
-        running = {name: child for name, child in self._children.items() if child.running}
-        for child in running.values():
+        known = [*self._placed.items(), *self._coming.items()]
+        running = [(name, placed.child) for name, placed in known if placed.child.running]
+        for _, child in running:
             child.ask()
-        return [name for name, child in running.items() if not child.finish(grace_s)]
+        killed = [name for name, child in running if not child.finish(grace_s)]
+        self._coming.clear()
+        for door in self._doors.values():
+            door.close()
+        self._doors.clear()
+        return killed
+
+
+def _step(service: Service) -> int:
+    """How far a process steps back."""
+    return 0 if service.urgent or short_lived() else STEP_BACK
+
+
+def _settled(placed: Placed) -> bool:
+    return not placed.child.running or _ready(placed)
+
+
+def _ready(placed: Placed) -> bool:
+    return _readyz(placed.port)[0] == 200
+
+
+def _why_not(name: str, placed: Placed, timeout_s: float) -> str:
+    log = placed.child.log
+    if not placed.child.running:
+        return (
+            f"{name} ended while starting (exit code {placed.child.exit_code}): {tail(log)} Its log is {log}."
+        )
+    return f"{name} is not ready within {timeout_s:.0f} s ({_missing(placed)}). Its log is {log}."
+
+
+def _missing(placed: Placed) -> str:
+    status, body = _readyz(placed.port)
+    if status == 200:
+        return "ready"
+    if status is None:
+        return "doesn't answer"
+    try:
+        return "waits for " + ", ".join(json.loads(body)["missing"])
+    except (ValueError, KeyError, TypeError):
+        return f"answers {status}"
+
+
+def _readyz(port: int) -> tuple[int | None, bytes]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=4)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        return answer.status, answer.read(4096)
+    except (OSError, http.client.HTTPException):
+        return None, b""
+    finally:
+        connection.close()

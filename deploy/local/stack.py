@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -244,6 +244,16 @@ class Stack:
         watched.backoff.started(now)
         self._report(f"{watched.name} was started again")
         return True
+
+    # ------------------------------------------------------------ replace
+
+    def replacing(self, name: str) -> Iterator[None]:
+        """Bring the database of a process to what the code now wants, then put a new process beside the old
+        one and let the old one go. Yields while it waits. Raises StackProblem; the old one goes on then.
+        """
+        assert self._services is not None, "a stack that is not started has nothing to replace"
+        yield from self._services.migrating(name)
+        yield from self._services.replacing(name)
 
     def describe(self, into: state.State) -> None:
         """Write what runs into the state."""

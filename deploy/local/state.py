@@ -28,6 +28,22 @@ class ProcessState(BaseModel):
         return Identity(self.pid, self.started)
 
 
+class Restart(BaseModel):
+    """Processes that are replaced, one after the other. `id` is of who asked; `seconds`, by name, of those
+    that are done.
+    """
+
+    id: str
+    names: list[str]
+    seconds: dict[str, float] = Field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.problem is not None or len(self.seconds) == len(self.names)
+
+
 class State(BaseModel):
     """The whole of state.json."""
 
@@ -44,6 +60,8 @@ class State(BaseModel):
     """By name, as in layout.Ports."""
     addresses: dict[str, str] = Field(default_factory=dict)
     processes: dict[str, ProcessState] = Field(default_factory=dict)
+    restart: Restart | None = None
+    """The last that was asked for."""
 
     def write(self, home: Home) -> None:
         """Replace state.json."""

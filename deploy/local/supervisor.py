@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from deploy.local import state
+from deploy.local import restarting, state
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import StackProblem
 from deploy.local.processes import Identity, Stopped
@@ -65,8 +65,9 @@ class Supervisor:
             self._stack.start()
             self._enter("ready")
             report(f"ready ({time.monotonic() - begun:.1f} s)")
+            restarts = restarting.Restarts(self._home, self._state, self._stack, report)
             while not self._stop_asked.wait(TICK_S):
-                if self._stack.tend():
+                if self._stack.tend() | restarts.step():
                     self._write()
         except Stopped:
             pass

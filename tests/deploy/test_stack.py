@@ -182,6 +182,15 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     assert wait_until(lambda: machine.answers("/readyz"), 90)
     assert "kafka was started again" in machine.run("logs", "supervisor").stdout
 
+    before = {name: machine.process(name) for name in ("donation", "donation-worker", "reporting")}
+    assert "donation-worker was replaced" in machine.run("restart", "donation", "donation-worker").stderr
+    assert machine.process("donation").pid != before["donation"].pid
+    assert not before["donation-worker"].identity.alive
+    assert machine.process("reporting").pid == before["reporting"].pid
+    assert machine.answers("/readyz")
+    assert machine.process("donation").restarts == before["donation"].restarts, "it was no accident"
+    assert "There is no moon" in machine.run("restart", "moon", code=1).stderr
+
     assert "No log of 'moon'" in machine.run("logs", "moon", code=1).stderr
     assert "Stop it first" in machine.run("reset", "--yes", code=1).stderr
 

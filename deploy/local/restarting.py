@@ -1,0 +1,117 @@
+"""Processes replaced while the stack runs: asked for by a file, done by the supervisor, told in its state."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deploy.local import state
+from deploy.local.credentials import write_private
+from deploy.local.layout import Home
+from deploy.local.problems import Report, StackProblem
+from deploy.local.services import BY_NAME
+
+TAKEN_S: Final = 30.0
+"""A supervisor that has not taken the request by then does something else, or hangs."""
+
+
+class Request(BaseModel):
+    """What restart.json holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    names: list[str]
+
+
+class Replaces(Protocol):
+    """The stack, as far as it is wanted here."""
+
+    def replacing(self, name: str) -> Iterator[None]:
+        """Replace one process, yielding while it waits. Raises StackProblem."""
+        ...
+
+
+class Restarts:
+    """The supervisor's side: takes a request and does it, a step at a time, one process after the other."""
+
+    def __init__(self, home: Home, told: state.State, stack: Replaces, report: Report) -> None:
+        self._home = home
+        self._told = told
+        self._stack = stack
+        self._report = report
+        self._steps: Iterator[None] | None = None
+
+    def step(self) -> bool:
+        """Go on as far as it goes without waiting; True when there is something new to tell."""
+        if self._steps is None:
+            request = _take(self._home)
+            if request is None:
+                return False
+            self._told.restart = state.Restart(id=request.id, names=request.names)
+            self._steps = self._all(self._told.restart)
+            return True
+        if next(self._steps, self) is self:
+            self._steps = None
+        return True
+
+    def _all(self, restart: state.Restart) -> Iterator[None]:
+        for name in restart.names:
+            begun = time.monotonic()
+            try:
+                yield from self._stack.replacing(name)
+            except StackProblem as problem:
+                restart.problem = " ".join(str(problem).split())
+                self._report(f"{name} is not replaced: {problem}")
+                return
+            restart.seconds[name] = round(time.monotonic() - begun, 1)
+            self._report(f"{name} was replaced ({restart.seconds[name]} s)")
+
+
+def _take(home: Home) -> Request | None:
+    try:
+        text = home.restart_file.read_bytes()
+        home.restart_file.unlink()
+        request = Request.model_validate_json(text)
+    except (FileNotFoundError, ValidationError):
+        return None
+    return request if set(request.names) <= set(BY_NAME) else None
+
+
+def restart(home: Home, names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Have the running supervisor replace processes; returns when all are. Raises StackProblem."""
+    if unknown := set(names) - set(BY_NAME):
+        raise StackProblem(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(BY_NAME)}.")
+    found = state.read(home)
+    if found is None or not found.supervised or found.phase != "ready":
+        raise StackProblem("Nothing is ready here. Start it first: shanliu up")
+    if found.restart is not None and not found.restart.ended:
+        raise StackProblem("A restart is under way; `shanliu logs supervisor` tells how far it is.")
+    request = Request(id=uuid.uuid4().hex, names=list(names) or list(BY_NAME))
+    write_private(home.restart_file, request.model_dump_json())
+    told: set[str] = set()
+    for progress in _followed(home, request):
+        for name in [name for name in progress.seconds if name not in told]:
+            say(f"{name} was replaced ({progress.seconds[name]} s)")
+            told.add(name)
+        if progress.problem:
+            raise StackProblem(progress.problem)
+
+
+def _followed(home: Home, request: Request) -> Iterator[state.Restart]:
+    """How far it is, again and again, until it has ended. Raises StackProblem when nobody does it."""
+    begun = time.monotonic()
+    while True:
+        found = state.read(home)
+        if found is None or not found.supervised:
+            raise StackProblem("The supervisor has ended meanwhile; see `shanliu logs supervisor`.")
+        if found.restart is not None and found.restart.id == request.id:
+            yield found.restart
+            if found.restart.ended:
+                return
+        elif time.monotonic() - begun > TAKEN_S:
+            home.restart_file.unlink(missing_ok=True)
+            raise StackProblem("The supervisor does not take the request; see `shanliu logs supervisor`.")
+        time.sleep(0.1)
