@@ -13,11 +13,11 @@ from deploy.local.running import Running
 from deploy.prepare import ADMIN_URL
 from deploy.verify.command import Meter
 from deploy.verify.places import Places
-from services.reporting.partitions import TopicsMissing
 from services.reporting.rebuilding.beside import RebuildRefused
 from services.reporting.rebuilding.reading import TopicsSilent
 from services.reporting.rebuilding.rebuild import Rebuilt, rebuild
 from services.reporting.settings import Settings
+from shared.partitions import TopicsMissing
 
 
 def rebuild_reporting(*, anew: bool, console: Console) -> Rebuilt:

@@ -1,4 +1,4 @@
-"""Make the topics that topics.yaml declares, and compare those that are there."""
+"""Make the topics that topics.yaml declares, compare those that are there, make those of donations wider."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
+from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_PREFIX
 
 DECLARATION: Final = Path(__file__).with_name("topics.yaml")
 TIMEOUT_S: Final = 30
+KNOWN_S: Final = 12.0
+"""By then every process has asked for the topics again (kafka_metadata_max_age_ms: 10 s)."""
 BROKERS_CHOICE: Final = -1
 """As many replicas as the broker's default.replication.factor says."""
 CLUSTER_REPLICAS: Final = 3
@@ -92,7 +95,8 @@ async def apply_topics(
 
     Nothing that exists is changed, but for the configuration with `alter`: then a topic that differs has
     exactly the declared overrides, and none that somebody has added. Partitions and replicas are never
-    changed. Raises StackProblem when the broker doesn't answer within 30 s or refuses.
+    changed; more than `partitions` is no difference (grow_topics). Raises StackProblem when the broker
+    doesn't answer within 30 s or refuses.
     """
     client = kafka_client(bootstrap)
     admin = AIOKafkaAdminClient(**client.client(), request_timeout_ms=10_000)
@@ -110,6 +114,45 @@ async def apply_topics(
         ) from error
     finally:
         await admin.close()
+
+
+async def grow_topics(
+    bootstrap: str, namespace: str, partitions: int, *, known_s: float = KNOWN_S
+) -> list[str]:
+    """Give the topics of donations more partitions while everything runs; those that had fewer, in words.
+
+    A worker publishes to the partition number that it reads from, so the topics that it writes to grow first,
+    and the intake topics when every process knows of that. The others keep what they have: their keys would
+    move to other sources, and what is told of one campaign would lose its order (docs/upgrades.md).
+    Raises StackProblem when the broker doesn't answer or refuses.
+    """
+    admin = AIOKafkaAdminClient(**kafka_client(bootstrap).client(), request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        written = [namespace + CONTACTS, namespace + DONATION_EVENTS]
+        prefix = namespace + INTAKE_PREFIX
+        read = sorted(topic for topic in await admin.list_topics() if topic.startswith(prefix))
+        grown = await _grow(admin, written, partitions)
+        if grown and read:
+            await asyncio.sleep(known_s)
+        return grown + await _grow(admin, read, partitions)
+    except (KafkaError, TimeoutError) as error:
+        raise StackProblem(
+            f"The topics can't grow at Kafka {bootstrap}: {str(error) or type(error).__name__}."
+        ) from error
+    finally:
+        await admin.close()
+
+
+async def _grow(admin: AIOKafkaAdminClient, topics: list[str], partitions: int) -> list[str]:
+    async with asyncio.timeout(TIMEOUT_S):
+        found = await _visible(admin, topics)
+        fewer = {name: len(copies) for name, copies in found.items() if len(copies) < partitions}
+        if fewer:
+            await admin.create_partitions({name: NewPartitions(partitions) for name in fewer}, 10_000)
+        while min(map(len, (await _visible(admin, topics)).values()), default=partitions) < partitions:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return [f"{name}: {count} → {partitions} partitions" for name, count in sorted(fewer.items())]
 
 
 async def _apply(
@@ -133,7 +176,7 @@ async def _apply(
     found = await _visible(admin, wanted)
     applied = Applied(created, [name for name in wanted if name not in created])
     for name in applied.present:
-        if len(found[name]) != partitions:
+        if len(found[name]) < partitions:
             applied.differences.append(f"{name}: {len(found[name])} partitions instead of {partitions}")
         copies = min(found[name])
         if replication not in {BROKERS_CHOICE, copies}:

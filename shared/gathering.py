@@ -37,7 +37,8 @@ class Gatherer:
     """Gathers what many callers send. Its callers bound how many of them wait at once.
 
     A record's partition follows from its key as every Kafka client's default has it (murmur2), so that what
-    a channel sends by HTTP and what it publishes itself lie together. All partitions leave at the same
+    a channel sends by HTTP and what it publishes itself lie together; `partitions` is how many a topic has
+    until the broker has told. All partitions leave at the same
     moment: one request to the broker for all of them, and one answer to each consumer that waits there.
     """
 
@@ -65,7 +66,8 @@ class Gatherer:
         """Publish one record and wait for all replicas. Raises PublishFailed when they don't answer in time;
         it may have arrived all the same.
         """
-        partition = (murmur2(key) & 0x7FFFFFFF) % self._partitions
+        partitions = self._publisher.partitions_of(topic) or self._partitions
+        partition = (murmur2(key) & 0x7FFFFFFF) % partitions
         lane = self._lanes[topic, partition]
         waiter = asyncio.get_running_loop().create_future()
         lane.records.append((key, value, headers) if headers else (key, value))

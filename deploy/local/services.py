@@ -236,16 +236,16 @@ class Services:
         self.start([name])
         self.wait_ready([name], timeout_s)
 
-    def migrating(self, name: str, timeout_s: float = MIGRATE_S) -> Iterator[None]:
+    def migrating(self, name: str, admin_url: str, timeout_s: float = MIGRATE_S) -> Iterator[None]:
         """Migrate a service's database by the code as it lies there now, in a process of its own: ours may be
-        of the release before. Yields while it waits. Raises StackProblem.
+        of the release before. `admin_url` is who takes the owner's place. Yields while it waits. Raises
+        StackProblem.
         """
         service = BY_NAME[name]
         log = self.logs / f"{service.database}-migrate.log"
-        argv = [sys.executable, "-m", service.module, "migrate"]
-        child = Child(
-            Command(f"{name}-migrate", argv, self.wiring.environment(service), stage=STAGE), log, self._keeper
-        )
+        argv = [sys.executable, "-m", "deploy.local.migrating", service.module]
+        environment = self.wiring.environment(service) | {"ADMIN_URL": admin_url}
+        child = Child(Command(f"{name}-migrate", argv, environment, stage=STAGE), log, self._keeper)
         deadline = time.monotonic() + timeout_s
         while child.running and time.monotonic() < deadline:
             yield

@@ -252,7 +252,8 @@ class Stack:
         one and let the old one go. Yields while it waits. Raises StackProblem; the old one goes on then.
         """
         assert self._services is not None, "a stack that is not started has nothing to replace"
-        yield from self._services.migrating(name)
+        admin = self._postgres.admin_url if self._postgres else external_postgres() or ""
+        yield from self._services.migrating(name, admin)
         yield from self._services.replacing(name)
 
     def describe(self, into: state.State) -> None:

@@ -1,11 +1,11 @@
-"""`python -m services.donation [serve | migrate | republish | restore [--dry-run]]`."""
+"""`python -m services.donation [serve | migrate | republish | reseal | restore [--dry-run]]`."""
 
 from shared import loading  # isort: split
 
 import asyncio
 import sys
 
-from services.donation.app import create_app, republish
+from services.donation.app import create_app, republish, reseal
 from services.donation.settings import Settings
 from shared import service
 
@@ -21,6 +21,8 @@ def main() -> None:
         asyncio.run(migrate(settings.database_url, "services.donation"))
     elif command == "republish":
         asyncio.run(republish(settings, *sys.argv[2:]))
+    elif command == "reseal":
+        asyncio.run(reseal(settings))
     elif command == "restore":
         from services.donation.restoring import restore  # noqa: PLC0415 - seldom asked for
         from shared import restoring  # noqa: PLC0415
@@ -29,7 +31,7 @@ def main() -> None:
     elif command == "serve":
         service.run("donation", lambda: create_app(settings), settings)
     else:
-        raise SystemExit(f"unknown command {command!r}: serve, migrate, republish or restore")
+        raise SystemExit(f"unknown command {command!r}: serve, migrate, republish, reseal or restore")
 
 
 if __name__ == "__main__":

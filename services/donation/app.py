@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donation import api, intake_openapi, republishing
+from services.donation import api, intake_openapi, republishing, resealing
 from services.donation.accepting import Acceptance
 from services.donation.casework import api as casework_api
 from services.donation.casework.sending import Sender as CaseworkSender
@@ -232,3 +232,11 @@ async def republish(settings: Settings, source: str | None = None, after: str = 
     async with database.disposing(engine), Publisher(settings) as publisher:
         sent = await republishing.republish(engine, publisher, source, int(after))
     print(f"republished {sent} events")  # noqa: T201 - a command's answer
+
+
+async def reseal(settings: Settings) -> None:
+    """Seal with the first of CHANNEL_KEY what another of its keys has sealed; prints how many there were."""
+    engine = database.create_engine(settings.database_url, "donation-reseal", pool_size=1)
+    async with database.disposing(engine):
+        sealed = await resealing.reseal(engine, SecretBox(settings.channel_key.get_secret_value()))
+    print(f"sealed {sealed} secrets again")  # noqa: T201 - a command's answer

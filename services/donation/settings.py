@@ -18,7 +18,10 @@ class Settings(ServiceSettings, KafkaSettings, AccessSettings):
     """
 
     roles: str = "api,worker,statements"
-    channel_key: SecretStr = Field(description="32 bytes in base64: encrypts the channels' secrets at rest")
+    channel_key: SecretStr = Field(
+        description="32 bytes in base64: encrypts the channels' secrets at rest; several with commas while it"
+        " is renewed, the new one first"
+    )
     public_url: str = Field(
         default="",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",

@@ -1,11 +1,11 @@
-"""`python -m services.notification [serve | migrate | restore [--dry-run]]`."""
+"""`python -m services.notification [serve | migrate | reseal | restore [--dry-run]]`."""
 
 from shared import loading  # isort: split
 
 import asyncio
 import sys
 
-from services.notification.app import create_app
+from services.notification.app import create_app, reseal
 from services.notification.settings import Settings
 from shared import service
 
@@ -19,6 +19,8 @@ def main() -> None:
         from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
 
         asyncio.run(migrate(settings.database_url, "services.notification"))
+    elif command == "reseal":
+        asyncio.run(reseal(settings))
     elif command == "restore":
         from services.notification.restoring import restore  # noqa: PLC0415 - seldom asked for
         from shared import restoring  # noqa: PLC0415
@@ -27,7 +29,7 @@ def main() -> None:
     elif command == "serve":
         service.run("notification", lambda: create_app(settings), settings)
     else:
-        raise SystemExit(f"unknown command {command!r}: serve, migrate or restore")
+        raise SystemExit(f"unknown command {command!r}: serve, migrate, reseal or restore")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from services.notification.letters import api as templates_api
 from services.notification.live import LiveSender
 from services.notification.models import idempotency_keys
 from services.notification.partners import api as partners_api
+from services.notification.partners.resealing import reseal_endpoints
 from services.notification.partners.wiring import PARTNERS_CONNECTIONS, Partners
 from services.notification.receipts import api as receipts_api
 from services.notification.sender import Sender
@@ -34,6 +35,7 @@ from shared.broker import (
 )
 from shared.outbox import Relay
 from shared.run_once import Runner
+from shared.secret_box import SecretBox
 from shared.service import Published, background
 from shared.service import create_app as create_shell
 
@@ -113,3 +115,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.operators = Operators.of("notification", settings)
     app.state.partners = partners.for_api()
     return app
+
+
+async def reseal(settings: Settings) -> None:
+    """Seal with the first of WEBHOOK_KEY what another of its keys has sealed; prints how many there were."""
+    if settings.webhook_key is None:
+        raise SystemExit("WEBHOOK_KEY is not set: there is nothing to seal")
+    engine = database.create_engine(settings.database_url, "notification-reseal", pool_size=1)
+    async with database.disposing(engine):
+        sealed = await reseal_endpoints(engine, SecretBox(settings.webhook_key.get_secret_value()))
+    print(f"sealed {sealed} secrets again")  # noqa: T201 - a command's answer

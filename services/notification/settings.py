@@ -98,7 +98,8 @@ class Settings(ServiceSettings, KafkaSettings, AccessSettings):
 
     webhook_key: SecretStr | None = Field(
         default=None,
-        description="32 bytes in base64: encrypts partners' secrets at rest; without it none can register",
+        description="32 bytes in base64: encrypts partners' secrets at rest; without it none can register;"
+        " several with commas while it is renewed, the new one first",
     )
     webhook_allow_http: bool = Field(default=False, description="for a test or the demo")
     webhook_allow_private: bool = Field(default=False, description="private addresses: the same")

@@ -19,9 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.reporting import metrics, queries
 from services.reporting.hub import Hub
 from services.reporting.news import News
-from services.reporting.partitions import TopicsMissing, partitions_of
 from services.reporting.totals import CampaignState
 from shared.broker import TOTALS, KafkaSettings, Record
+from shared.partitions import TopicsMissing, partitions_of
 
 log = structlog.get_logger(__name__)
 

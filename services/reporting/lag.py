@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from services.reporting.backlog import Backlog
-from services.reporting.partitions import partitions_where
 from services.reporting.schemas import GroupLag
 from shared.broker import (
     CAMPAIGN_GROUP,
@@ -28,6 +27,7 @@ from shared.broker import (
     REPORTING_GROUP,
     KafkaSettings,
 )
+from shared.partitions import partitions_where
 
 log = structlog.get_logger(__name__)
 

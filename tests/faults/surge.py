@@ -46,6 +46,18 @@ class Surge:
         """What must be counted."""
         return len(self.acknowledged) * AMOUNT_FEN
 
+    @property
+    def topic(self) -> str:
+        """The channel's intake topic, as the broker knows it."""
+        return f"{self.namespace}intake.{self.channel}"
+
+    async def publish(self, bodies: list[dict[str, Any]]) -> None:
+        """Publish donations to the channel's topic, once or again: each counts once."""
+        producer = _Producer(self.kafka)
+        await _until_done(lambda: producer.send(self.topic, bodies))
+        self.acknowledged.update(body["transaction_id"] for body in bodies)
+        await producer.close()
+
     def donation(self) -> dict[str, Any]:
         """The next donation."""
         self._numbers += 1
@@ -107,7 +119,7 @@ class Surge:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         slice_size = max(1, per_second // 10)
-        topic = f"{self.namespace}intake.{self.channel}"
+        topic = self.topic
         producer = _Producer(self.kafka)
         try:
             for number in range(0, count, slice_size):
@@ -170,7 +182,11 @@ class _Producer:
     async def _ready(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._kafka, acks="all", linger_ms=5, request_timeout_ms=5000
+                bootstrap_servers=self._kafka,
+                acks="all",
+                linger_ms=5,
+                request_timeout_ms=5000,
+                metadata_max_age_ms=500,
             )
             try:
                 await producer.start()

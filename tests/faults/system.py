@@ -205,7 +205,7 @@ class System:
 
     async def dead_letters(self) -> int:
         """How many dead letters the donation service has."""
-        return int((await self._rows("donation", "SELECT count(*) FROM dead_letters"))[0][0])
+        return int((await self.rows("donation", "SELECT count(*) FROM dead_letters"))[0][0])
 
     async def counted(self, surge: Surge) -> tuple[int, int]:
         """(donations, net fen) as a screen is told; (0, 0) while reporting does not answer."""
@@ -236,13 +236,13 @@ class System:
 
         await until(exact, f"{wanted} on the screen", LIVE_AGAIN_S, lambda: self._report(surge))
         campaign = (surge.campaign_id,)
-        stored = await self._rows(
+        stored = await self.rows(
             "donation",
             "SELECT count(*), sum(amount_fen) FROM donations WHERE campaign_id = $1 AND status = 'received'",
             *campaign,
         )
         assert tuple(stored[0]) == wanted
-        sent = await self._rows(
+        sent = await self.rows(
             "donation", "SELECT transaction_id FROM donations WHERE campaign_id = $1", *campaign
         )
         assert {row[0] for row in sent} == surge.acknowledged
@@ -250,7 +250,7 @@ class System:
         waiting = (
             "SELECT count(*) FROM gaps JOIN marks USING (source) WHERE marks.sequence < awaited_sequence"
         )
-        assert (await self._rows("reporting", waiting))[0][0] == 0
+        assert (await self.rows("reporting", waiting))[0][0] == 0
         for name in self.services.children:
             await until(lambda name=name: asyncio.to_thread(self.services.ready, name), f"{name} ready")  # type: ignore[misc]
 
@@ -265,11 +265,11 @@ class System:
 
     async def _report(self, surge: Surge) -> str:
         """Where the numbers stand, for a failure's message."""
-        stored = await self._rows(
+        stored = await self.rows(
             "donation", "SELECT count(*) FROM donations WHERE campaign_id = $1", surge.campaign_id
         )
-        marks = await self._rows("reporting", "SELECT source, sequence FROM marks ORDER BY source")
-        heads = await self._rows(
+        marks = await self.rows("reporting", "SELECT source, sequence FROM marks ORDER BY source")
+        heads = await self.rows(
             "donation", "SELECT source, max(sequence) FROM donations GROUP BY source ORDER BY source"
         )
         alive = {name: child.running for name, child in self.services.children.items()}
@@ -285,7 +285,8 @@ class System:
             }
         )
 
-    async def _rows(self, service: str, statement: str, *values: Any) -> list[Any]:
+    async def rows(self, service: str, statement: str, *values: Any) -> list[Any]:
+        """What a service's database answers."""
         url = self.services.wiring.databases[service].replace("+asyncpg", "")
         connection = await asyncpg.connect(url)
         try:

@@ -22,12 +22,13 @@ class Files:
             sealed = await queries.file_of(connection, statement_id, what)
         if sealed is None:
             return None
-        return await asyncio.to_thread(self._box.open_bytes, _owner(statement_id, what), sealed)
+        return await asyncio.to_thread(self._box.open_bytes, owner_of(statement_id, what), sealed)
 
     async def sealed(self, statement_id: int, what: FileKind, content: bytes) -> bytes:
         """A file as it is stored."""
-        return await asyncio.to_thread(self._box.seal_bytes, _owner(statement_id, what), content)
+        return await asyncio.to_thread(self._box.seal_bytes, owner_of(statement_id, what), content)
 
 
-def _owner(statement_id: int, what: FileKind) -> str:
+def owner_of(statement_id: int, what: FileKind) -> str:
+    """What a file is bound to."""
     return f"statement/{statement_id}/{what}"

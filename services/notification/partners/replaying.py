@@ -26,6 +26,7 @@ from services.notification.partners.projection import Outgoing, Wish, outgoing
 from services.notification.settings import Settings
 from shared.broker import CAMPAIGN_EVENTS, DONATION_EVENTS
 from shared.events import UnusableEvent, decode_event
+from shared.partitions import TopicsMissing, partitions_of
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +62,7 @@ class Replayer:
                     await self._read_on()
             except ProgrammingError:
                 raise  # a statement that can't be run is a defect, not an outage
-            except (SQLAlchemyError, KafkaError, OSError) as error:
+            except (SQLAlchemyError, KafkaError, TopicsMissing, OSError) as error:
                 log.warning("webhook_replays_wait", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
             await asyncio.sleep(POLL_S)
@@ -102,11 +103,7 @@ class Replayer:
 
     async def _look_up(self, consumer: AIOKafkaConsumer, since: datetime) -> Places:
         """Where the records of a date begin in each partition, and where they end now."""
-        partitions = [
-            TopicPartition(self._settings.topic(topic), number)
-            for topic in TOPICS
-            for number in range(self._settings.partitions)
-        ]
+        partitions = await partitions_of(self._settings, *TOPICS)
         start = max(since, datetime(1970, 1, 2, tzinfo=UTC)) - CLOCKS_APART
         ends = await consumer.end_offsets(partitions)
         wanted = dict.fromkeys(partitions, int(start.timestamp() * 1000))

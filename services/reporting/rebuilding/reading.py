@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
-from services.reporting.partitions import partitions_of
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSettings
 from shared.dead_letters import DeadLetter
 from shared.events import Event, UnusableEvent, decode_event
+from shared.partitions import partitions_of
 
 TOPICS: Final = (DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
 BATCH: Final = 20_000

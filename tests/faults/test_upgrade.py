@@ -1,0 +1,255 @@
+"""The release before works on the schema of now, beside the processes of now, and nothing is lost or double.
+
+Its code is taken from this repository's history. Where that has been cut off (a shallow clone), the test
+can't run: it says so, and CI=true makes that a failure.
+"""
+
+import asyncio
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.local.credentials import Credentials
+from deploy.local.kafka import LocalKafka
+from deploy.local.layout import Ports, unused_ports
+from deploy.local.postgres import LocalPostgres
+from deploy.local.problems import StackProblem
+from deploy.local.processes import SOURCE, Child, Command, Keeper, wait_until
+from deploy.local.services import BY_NAME, Services, Wiring
+from deploy.topics import apply_topics, grow_topics
+from deploy.verify.judging import verify
+from deploy.verify.places import Places
+from shared.migrations import migrate
+from tests.contracts.release import MIGRATIONS
+from tests.faults.conftest import PARTITIONS, SESSION_TIMEOUT_MS
+from tests.faults.surge import Surge
+from tests.faults.system import CHANNEL, System, until
+
+pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
+
+NAMESPACE = "upgrade."
+OLD = ("donation", "donation-worker", "reporting-worker", "campaign")
+NOW = (*OLD, "reporting")
+SURGE = 1_500
+PER_SECOND = 500
+BY_HTTP = 100
+METADATA_AGE_MS = 500
+MORE_PARTITIONS = 6
+
+
+@pytest.fixture(scope="module")
+def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code of the release before, as its commit has it."""
+    commit = json.loads(MIGRATIONS.read_text("utf-8"))["commit"]
+    archive = subprocess.run(
+        ["git", "archive", "--format=tar", commit, "services", "shared"],
+        cwd=SOURCE,
+        capture_output=True,
+        check=False,
+    )
+    if archive.returncode != 0:
+        pytest.skip(
+            f"THE UPGRADE IS NOT TESTED: commit {commit} of the release before is not in this history"
+            f" ({archive.stderr.decode().strip()}). Fetch it: git fetch --unshallow"
+        )
+    folder = tmp_path_factory.mktemp("release-before")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+class Before:
+    """Processes of the release before, each on a port of its own."""
+
+    def __init__(self, source: Path, wiring: Wiring, logs: Path, keeper: Keeper) -> None:
+        self._source = source
+        self._wiring = dataclasses.replace(
+            wiring, ports=dict(zip(wiring.ports, unused_ports(len(wiring.ports)), strict=True))
+        )
+        self._logs = logs
+        self._keeper = keeper
+        self.children: dict[str, Child] = {}
+
+    def url(self, name: str) -> str:
+        return self._wiring.url(name)
+
+    def start(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            service = BY_NAME[name]
+            environment = self._wiring.environment(service) | {"PYTHONPATH": str(self._source)}
+            command = Command(name, [sys.executable, "-m", service.module], environment, folder=self._source)
+            self.children[name] = Child(command, self._logs / f"{name}-before.log", self._keeper)
+
+    def ready(self, name: str) -> bool:
+        try:
+            return httpx.get(self.url(name) + "/readyz", timeout=4).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def stop(self) -> list[str]:
+        for child in self.children.values():
+            child.ask()
+        return [name for name, child in self.children.items() if not child.finish()]
+
+
+@dataclasses.dataclass
+class Upgrade:
+    """The system of now, and the processes of the release before beside it."""
+
+    system: System
+    before: Before
+    places: Places
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upgrade(
+    release_before: Path,
+    local_kafka: LocalKafka,
+    local_postgres: LocalPostgres,
+    workplace: Path,
+    keeper: Keeper,
+) -> AsyncIterator[Upgrade]:
+    """The schema of now, on which so far only the release before works (and the screens of now)."""
+    folder = workplace / "upgrade"
+    folder.mkdir()
+    credentials = Credentials.load_or_make(folder / "secrets.json")
+    operators = folder / "operators.json"
+    operators.write_text(credentials.operators_json())
+    databases = local_postgres.create_service_databases("upgrade", credentials.databases)
+    released = json.loads(MIGRATIONS.read_text("utf-8"))["heads"]
+    for service, url in databases.items():
+        await migrate(url, f"services.{service}", released[service])
+    await apply_topics(local_kafka.bootstrap, NAMESPACE, PARTITIONS)
+    ports = Ports.unused().named()
+    wiring = Wiring(
+        local_kafka.bootstrap,
+        databases,
+        ports,
+        operators,
+        credentials.channel_key,
+        ports["smtp"],
+        NAMESPACE,
+        PARTITIONS,
+        more={
+            "KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            "KAFKA_METADATA_MAX_AGE_MS": str(METADATA_AGE_MS),
+        },
+    )
+    before = Before(release_before, wiring, folder, keeper)
+    before.start(OLD)
+    services = Services(wiring, folder, keeper)
+    for name in OLD:
+        assert await asyncio.to_thread(wait_until, lambda name=name: before.ready(name), 300), name  # type: ignore[misc]
+    for service, url in databases.items():
+        await migrate(url, f"services.{service}")
+    services.start(["reporting", "donation", "campaign"])
+    await asyncio.to_thread(services.wait_ready, ["reporting", "donation", "campaign"], 300)
+    system = System(services, local_kafka, local_postgres, credentials)
+    await system.prepare()
+    places = Places(wiring.kafka, databases, wiring.url("reporting"), NAMESPACE)
+    yield Upgrade(system, before, places)
+    await system.close()
+    assert services.stop() == []
+    assert before.stop() == []
+
+
+async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upgrade) -> None:
+    """Alone on the new schema; then beside new workers, in one group with them; then the new ones alone."""
+    system, before = upgrade.system, upgrade.before
+    surge = await system.surge()
+    surge.donation_url = before.url("donation")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(surge.by_kafka(SURGE, PER_SECOND))
+        tasks.create_task(surge.by_http(BY_HTTP))
+    await system.counted_at_least(surge, SURGE)
+    surge.donation_url = system.services.wiring.url("donation")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(surge.by_kafka(2 * SURGE, PER_SECOND))
+        tasks.create_task(surge.by_http(BY_HTTP))
+        new = ["donation-worker", "reporting-worker"]
+        system.services.start(new)
+        for name in new:
+            await system.members(name, 2)
+        assert await asyncio.to_thread(before.stop) == []
+        for name in new:
+            await system.members(name, 1)
+    await judged(upgrade, surge)
+
+
+async def test_every_process_is_replaced_and_no_request_is_refused(upgrade: Upgrade) -> None:
+    surge = await upgrade.system.surge()
+    services = upgrade.system.services
+    done = asyncio.Event()
+
+    async def over_http() -> None:
+        while not done.is_set():
+            await surge.by_http(20, at_once=5)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(over_http())
+        for name in NOW:
+            before = services.child(name)
+            tasks.create_task(surge.by_kafka(SURGE // 5, PER_SECOND))
+            await asyncio.to_thread(services.replace, name)
+            assert not before.running
+            assert services.child(name).running
+        done.set()
+    assert surge.refused == 0
+    await judged(upgrade, surge)
+
+
+async def test_a_new_process_that_does_not_come_up_leaves_the_old_one(upgrade: Upgrade) -> None:
+    services = upgrade.system.services
+    old = services.child("donation")
+    broken = {**services.wiring.more, "CHANNEL_KEY": "none"}
+    wiring, services.wiring = services.wiring, dataclasses.replace(services.wiring, more=broken)
+    try:
+        with pytest.raises(StackProblem, match=r"donation ended while starting.* The old one goes on"):
+            await asyncio.to_thread(services.replace, "donation")
+    finally:
+        services.wiring = wiring
+    assert services.child("donation") is old
+    assert services.ready("donation")
+
+
+async def test_more_partitions_under_load(upgrade: Upgrade) -> None:
+    """New keys lie on them, old keys that come again are known, and each is read from its first record."""
+    system = upgrade.system
+    surge = await system.surge()
+    early = [surge.donation() for _ in range(100)]
+    await surge.publish(early)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(surge.by_kafka(2 * SURGE, PER_SECOND))
+        grown = await grow_topics(
+            system.services.wiring.kafka, NAMESPACE, MORE_PARTITIONS, known_s=2 * METADATA_AGE_MS / 1000
+        )
+        assert f"{surge.topic}: {PARTITIONS} → {MORE_PARTITIONS} partitions" in grown
+        await until(lambda: _books(system, f"intake.{CHANNEL}/{MORE_PARTITIONS - 1}"), "a new partition")
+        await surge.publish(early)
+        await surge.by_http(BY_HTTP)
+    await judged(upgrade, surge)
+    assert await grow_topics(system.services.wiring.kafka, NAMESPACE, MORE_PARTITIONS) == []
+
+
+async def _books(system: System, source: str) -> bool:
+    rows = await system.rows("donation", "SELECT count(*) FROM donations WHERE source = $1", source)
+    return bool(rows[0][0])
+
+
+async def judged(upgrade: Upgrade, surge: Surge) -> None:
+    """Everything is counted once, everywhere, and `verify` is exact."""
+    await upgrade.system.judge(surge)
+
+    async def exact() -> bool:
+        return (await verify(upgrade.places, surge.campaign_id, wait_s=10)).exact
+
+    await until(exact, "verify is exact")
