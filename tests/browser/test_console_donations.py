@@ -149,6 +149,47 @@ async def test_what_was_found_is_taken_as_a_file(console: Console, gifts: Gifts,
     await context.close()
 
 
+async def test_a_donor_who_takes_the_name_back_leaves_the_open_screen_and_the_receipts_check(
+    console: Console, gifts: Gifts, complaints: Complaints
+) -> None:
+    await console.needs("reporting")
+    name = "金鸡湖科技有限公司"
+    _, donation_id = await a_gift(gifts, donor=a_donor(kind="company", name=name))
+    number = await receipt_of(console, donation_id)
+    desk = await console.context("desk")
+    screen, page = await desk.new_page(), await desk.new_page()
+    for each in (screen, page):
+        complaints.listen_to(each)
+    await screen.goto(f"{console.services.wiring.url('reporting')}/screens/gala-2027?layout=hall")
+    await expect(screen.locator("body")).to_contain_text(name)
+
+    await page.goto(f"/donations?find={donation_id}")
+    await page.locator("tbody tr").first.click()
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_text("撤回署名同意").click()
+    await sheet.get_by_label("捐赠人怎样提出的").fill("来电，核对了交易号")
+    await sheet.get_by_role("button", name="撤回署名").click()
+    await expect(sheet.locator(".said.bad")).to_have_text("请先与捐赠人核实，再勾选")
+    await sheet.get_by_label(f"已核实是“{name}”本人的意思").check()
+    await sheet.get_by_role("button", name="撤回署名").click()
+    await expect(page.locator("#notices")).to_contain_text("已撤回署名")
+    for told in ("匿名 · 单位", "已入账", "已撤回署名", "经办：desk · 来电，核对了交易号"):
+        await expect(sheet).to_contain_text(told)
+    await expect(sheet.get_by_role("button", name="撤回署名")).to_have_count(0)
+    await expect(sheet).not_to_contain_text(name)
+    await page.keyboard.press("Escape")
+    await expect(page.locator("tbody tr")).to_contain_text("匿名")
+    await expect(screen.locator("body")).not_to_contain_text(name)
+
+    finance = await console.person("finance")
+    code = (await finance.get(f"donation/v1/receipts/{number}")).json()["check_code"]
+    address = f"{console.services.wiring.url('donation')}/receipts/check?number={number}&code={code}"
+    await page.goto(address)
+    await expect(page.locator("body")).to_contain_text(number)
+    await expect(page.locator("body")).not_to_contain_text(name)
+    await desk.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, size: str) -> None:
     _, donation_id = await a_gift(gifts)

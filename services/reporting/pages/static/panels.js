@@ -36,10 +36,10 @@ export class Panel {
     this.box.hidden = this.items.length === 0;
     this.rows.forEach(({ row, cells }, i) => {
       row.hidden = i >= this.items.length;
-      if (row.hidden) return;
-      const texts = this.write(this.items[i]);
+      // What is not shown any more is not on the page either: a name may have been withdrawn.
+      const texts = row.hidden ? {} : this.write(this.items[i]);
       for (const part of Object.keys(cells)) {
-        const text = withoutDirectionMarks(texts[part]);
+        const text = withoutDirectionMarks(texts[part] ?? "");
         if (cells[part].textContent !== text) cells[part].textContent = text;
       }
     });
