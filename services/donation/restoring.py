@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.donation import booking, queries
 from services.donation.booking import Intake, only
-from services.donation.handlers import sort_out
+from services.donation.handlers import sort_out, states_after
 from services.donation.intake import DonationRequest, Release, ReversalRequest, donation_id_of
 from services.donation.receipts.telling import AREA
 from services.donation.reversals import Decision
@@ -50,7 +50,7 @@ from shared.events import (
     Event,
     ReceiptIssued,
 )
-from shared.positions import source_of
+from shared.positions import admit, source_of
 from shared.restoring import Topics, adopt_outbox, check_stopped, go_back, reading
 
 GROUPS: Final = (DONATION_WORKER_GROUP, DONATION_CAMPAIGNS_GROUP, DONATION_RECEIPTS_GROUP)
@@ -114,6 +114,7 @@ async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool
     async with reading(settings) as topics, engine.connect() as connection:
         booked = {row.source: row.sequence for row in await connection.execute(_BOOKED)}
         decided = await _decided(topics, booked)
+        await _learn_campaigns(connection, topics)
         intake = {
             each: booked.get(source_of(settings.plain(each.topic), each.partition), -1) + 1
             for each in topics.partitions(prefix=INTAKE_PREFIX)
@@ -145,6 +146,12 @@ async def _decided(topics: Topics, booked: Mapping[str, int]) -> Decided:
         if event.source.startswith(INTAKE_PREFIX) and event.sequence > booked.get(event.source, -1):
             decided.take(event)
     return decided
+
+
+async def _learn_campaigns(connection: AsyncConnection, topics: Topics) -> None:
+    """What is held waits for a campaign as it is now: one that has been paused since must not let it go."""
+    events = [event async for _, event in topics.events(CAMPAIGN_EVENTS)]
+    await queries.save_campaign_states(connection, states_after(await admit(connection, events)))
 
 
 async def _bury(connection: AsyncConnection, topics: Topics, booked: Mapping[str, int]) -> int:

@@ -20,6 +20,12 @@ from tests.contracts.test_breaking_api import RELEASED
 MIGRATIONS: Final = Path(__file__).with_name("released_migrations.json")
 
 
+def commit_before() -> str:
+    """The commit of the release before."""
+    commit: str = json.loads(MIGRATIONS.read_text("utf-8"))["commit"]
+    return commit
+
+
 def write_migrations() -> None:
     """Write the commit that is checked out as the released one, and each database's version there."""
     heads = {}

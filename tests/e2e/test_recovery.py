@@ -163,6 +163,7 @@ async def test_a_lost_donation_database_comes_back_from_an_older_backup_to_the_e
         assert said[0] == "66 donations booked as their events say, 9 of them held"
         assert said[1].startswith("6 releases, 2 reversals, 1 conflicts")
         assert named(await hall.verify()) == []
+        assert await hall.ground.value("donation", HELD) == 3
         _nobody_thanked_twice(hall)
 
 

@@ -93,7 +93,7 @@ async def open_beside(connection: AsyncConnection, *, anew: bool, as_role: str |
         if not (await connection.execute(_MAY_MAKE)).scalar_one():
             raise RebuildRefused(
                 "A service's own role may not make tables. Run `shanliu rebuild reporting`, which does it as"
-                " their owner (docs/decisions/0039-roles-in-the-database.md)."
+                " their owner (docs/decisions/0042-roles-in-the-database.md)."
             )
         if not (await connection.execute(_ALONE)).scalar_one():
             raise RebuildRefused("Another rebuild of reporting is running.")

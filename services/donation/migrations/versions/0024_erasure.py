@@ -13,7 +13,7 @@ STATEMENTS = (
         erased_at IS NULL OR (donor_display = 'anonymous' AND num_nonnulls(donor_name, donor_alias,
             contact_email, contact_phone, contact_wechat_openid, contact_wechat_app_id, contact_language,
             message) = 0)
-    )
+    ) NOT VALID
     """,
     """
     CREATE TABLE erasures (
