@@ -21,8 +21,8 @@ HARMLESS: dict[str, dict[str, str]] = {
         " before neither does nor undoes"
     },
     "campaign": {
-        f"rule disbursement_invoices.disbursement_invoices_{name} is new": "its column is new, and empty in what"
-        " the release before writes"
+        f"rule disbursement_invoices.disbursement_invoices_{name} is new": "its column is new, and empty"
+        " in what the release before writes"
         for name in ("invoice_number", "amount")
     },
     "reporting": {
