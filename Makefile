@@ -13,7 +13,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
 # Two cores have a third of their time left when two workers wait for what they test.
-WORKERS ?= 3
+WORKERS ?= 2
 ONCE ?=
 
 .PHONY: help venv demo year up down status logs reset check test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down
