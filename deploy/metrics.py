@@ -68,7 +68,7 @@ What `GET /metrics` of the services tells Prometheus. Written from the code by `
 Names begin with `shanliu_` and end in their unit: seconds, fen (1/100 CNY), ratio (0 … 1); a counter in
 `_total`, a point of time in `_timestamp_seconds`. A number without a unit counts what it names. A histogram
 has the series `_bucket` (label `le`), `_count` and `_sum`. Every process also has the client library's
-`process_*` and `python_*`.
+`process_*` and `python_*`. The console has no Kafka, and none of the metrics of topics and batches.
 
 No label has a person's data, a campaign, a donation or a partner: their number has no bound."""
 

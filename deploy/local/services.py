@@ -229,6 +229,12 @@ class Services:
         """SIGCONT."""
         self.child(name).thaw()
 
+    def leave(self, name: str) -> None:
+        """Stop a process and give its port up: who comes is refused, until it is started again."""
+        self.child(name).stop()
+        if (door := self._doors.pop(name, None)) is not None:
+            door.close()
+
     def restart(self, name: str, timeout_s: float = START_S) -> None:
         """Start a process again (stopping it in order when it runs) and wait until it is ready."""
         if self.child(name).running:

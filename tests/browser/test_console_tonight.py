@@ -150,7 +150,7 @@ async def test_the_lag_and_the_health_of_the_services_are_known(
 
 
 async def test_a_service_that_is_away_is_said_to_be_and_comes_back(console: Console, tonight: Page) -> None:
-    await asyncio.to_thread(console.services.child("reporting").stop)
+    await asyncio.to_thread(console.services.leave, "reporting")
     alert = tonight.locator("#alerts")
     await expect(alert).to_contain_text("统计服务暂时没有回答", timeout=30_000)
     await expect(tonight.locator("#freshness")).to_have_attribute("data-state", "stale", timeout=30_000)
