@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from deploy.local.databases import create_service_databases, drop_database, parse_url, run
+from deploy.local.databases import close_to_others, create_service_databases, drop_database, parse_url, run
 from deploy.local.layout import DATABASES
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
@@ -224,10 +224,12 @@ async def test_a_rebuild_is_its_owner_s_and_its_tables_have_the_same_rights(
 
 
 async def test_an_administrator_that_is_no_superuser_does_as_well(postgres: str, namespace: str) -> None:
-    """As a server of somebody else gives one."""
+    """As a server of somebody else gives one, which is closed to all whom it does not name."""
     name = namespace.rstrip(".") + "m"
+    await close_to_others(postgres)
     connection = await asyncpg.connect(_plain(postgres))
     await connection.execute(f"CREATE ROLE {name} LOGIN CREATEDB CREATEROLE PASSWORD 'manager'")
+    await connection.execute(f"GRANT CONNECT ON DATABASE postgres TO {name}")
     manager = parse_url(postgres).set(username=name, password="manager").render_as_string(hide_password=False)
     try:
         urls = create_service_databases(manager, name)
@@ -240,6 +242,7 @@ async def test_an_administrator_that_is_no_superuser_does_as_well(postgres: str,
     finally:
         for each in DATABASES:
             await drop_database(postgres, f"{name}_{each}")
+        await connection.execute(f"DROP OWNED BY {name}")
         await connection.execute(f"DROP ROLE {name}")
         await connection.close()
 
