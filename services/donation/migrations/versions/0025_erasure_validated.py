@@ -1,5 +1,5 @@
-"""What 0024 has asked of new rows is seen to hold for all: apart, because it reads the whole table, and nobody
-waits for it.
+"""What 0024 asks of new rows is seen to hold for all: apart, because it reads the whole table, and nobody
+waits.
 """
 
 from alembic import op
