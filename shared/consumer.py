@@ -6,12 +6,17 @@ over it; and the record itself is fetched again for ever. A header's name that i
 take it, and clients written in C send what they are given.
 """
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from prometheus_client import Counter
+
+from shared.kafka_client import KafkaClientSettings
 
 UNREADABLE: Final = ("unreadable", b"a header's name is not UTF-8")
 """The header of a record that stands for one that can't be read. It has no key and no value."""
@@ -20,6 +25,8 @@ UNREADABLE_RECORDS = Counter(
     "shanliu_unreadable_records_total", "Records stepped over as unreadable", ["topic"]
 )
 _STEP_MS: Final = 1_000
+CONNECT_S: Final = 15.0
+LEAVE_S: Final = 5.0
 WAIT_MS: Final = 500
 """How long one look for records lasts before the next; nothing depends on it but an idle process's work."""
 
@@ -100,3 +107,27 @@ def _unreadable(place: TopicPartition, offset: int) -> ConsumerRecord[None, None
     return ConsumerRecord(
         place.topic, place.partition, offset, now_ms, 0, None, None, None, -1, -1, (UNREADABLE,)
     )
+
+
+@asynccontextmanager
+async def without_group(settings: KafkaClientSettings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A connected consumer of no group, to which no partition is assigned yet: whoever reads a topic whole
+    leaves the workers' offsets alone. Raises KafkaError, TimeoutError.
+    """
+    consumer = AIOKafkaConsumer(
+        **settings.client(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=4 << 20,
+        request_timeout_ms=20_000,
+    )
+    async with asyncio.timeout(CONNECT_S):
+        await consumer.start()
+    try:
+        yield consumer
+    finally:
+        async with asyncio.timeout(LEAVE_S):
+            await consumer.stop()

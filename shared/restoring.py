@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.broker import KafkaSettings, Record
+from shared.consumer import CONNECT_S, without_group
 from shared.database import create_engine, disposing
 from shared.events import Event, UnusableEvent, decode_event
 
-CONNECT_S: Final = 15.0
 SILENCE_S: Final = 20.0
 PAGE: Final = 5_000
 
@@ -90,15 +90,6 @@ class Topics:
 @asynccontextmanager
 async def reading(settings: KafkaSettings) -> AsyncIterator[Topics]:
     """A reader, and the partitions of this namespace's topics."""
-    consumer = AIOKafkaConsumer(
-        **settings.client(),
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        fetch_max_wait_ms=50,
-        max_partition_fetch_bytes=4 << 20,
-        request_timeout_ms=20_000,
-    )
     async with _admin(settings) as admin:
         names = [name for name in await admin.list_topics() if name.startswith(settings.kafka_namespace)]
         known = {
@@ -106,13 +97,8 @@ async def reading(settings: KafkaSettings) -> AsyncIterator[Topics]:
             for topic in await admin.describe_topics(names)
             for partition in topic["partitions"]
         }
-    async with asyncio.timeout(CONNECT_S):
-        await consumer.start()
-    try:
+    async with without_group(settings) as consumer:
         yield Topics(settings, consumer, known)
-    finally:
-        async with asyncio.timeout(5):
-            await consumer.stop()
 
 
 @asynccontextmanager

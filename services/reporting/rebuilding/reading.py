@@ -1,6 +1,5 @@
 """All that the projection is counted from, read without a group: the workers' offsets stay."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSettings
+from shared.consumer import without_group
 from shared.dead_letters import DeadLetter
 from shared.events import Event, UnusableEvent, decode_event
 from shared.partitions import partitions_of
@@ -18,7 +18,6 @@ from shared.partitions import partitions_of
 TOPICS: Final = (DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
 BATCH: Final = 20_000
 """Events that are counted in one transaction, about; ten times a worker's, for nobody waits for the first."""
-CONNECT_S: Final = 15.0
 SILENCE_S: Final = 20.0
 """A broker that gives nothing for so long although there is more has failed."""
 
@@ -53,26 +52,12 @@ class Topics:
     @asynccontextmanager
     async def open(cls, settings: KafkaSettings) -> AsyncIterator[Self]:
         """Connected, and at the first record of each partition."""
-        consumer = AIOKafkaConsumer(
-            **settings.client(),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=4 << 20,
-            request_timeout_ms=20_000,
-        )
-        topics = cls(settings, consumer)
-        topics._partitions = await partitions_of(settings, *TOPICS)
-        async with asyncio.timeout(CONNECT_S):
-            await consumer.start()
-        try:
+        partitions = await partitions_of(settings, *TOPICS)
+        async with without_group(settings) as consumer:
+            topics = cls(settings, consumer)
+            topics._partitions = partitions
             consumer.assign(topics._partitions)
             yield topics
-        finally:
-            async with asyncio.timeout(5):
-                await consumer.stop()
 
     async def go_to(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Go on from these offsets (of the plain topics' names); partitions without one: from the first."""
