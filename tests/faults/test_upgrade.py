@@ -149,11 +149,20 @@ async def upgrade(
     await asyncio.to_thread(services.wait_ready, ["reporting", "donation", "campaign"], 300)
     system = System(services, local_kafka, local_postgres, credentials)
     await system.prepare()
+    await until(lambda: _known(before.url("donation")), "the channel is known to the release before")
     places = Places(wiring.kafka, databases, wiring.url("reporting"), NAMESPACE)
     yield Upgrade(system, before, places)
     await system.close()
     assert services.stop() == []
     assert before.stop() == []
+
+
+async def _known(donation_url: str) -> bool:
+    """Whether a process knows the channel that another registered: within a second it must (directory.py)."""
+    async with httpx.AsyncClient(timeout=8) as http:
+        unsigned = await http.post(f"{donation_url}/v1/channels/{CHANNEL}/donations", json={})
+    assert unsigned.status_code in (401, 404), unsigned.text
+    return unsigned.status_code == 401
 
 
 async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upgrade) -> None:

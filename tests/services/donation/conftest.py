@@ -86,7 +86,7 @@ async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
 
 @in_package
 async def one_channel(service: Service) -> Channel:
-    """A channel for tests that leave nothing behind on its topic."""
+    """A channel for what is refused: nothing may lie on its topic."""
     return await service.channel()
 
 

@@ -212,8 +212,9 @@ async def test_an_erasure_that_is_read_before_its_donation_is_done_when_that_com
     assert "donations" not in await tables_with(service, mark)
 
 
-async def test_two_people_erase_and_nobody_else(service: Service, one_channel: Channel) -> None:
-    donation_id = (await one_channel.give(a_donation(campaign_id=new_id("gala")))).json()["donation_id"]
+async def test_two_people_erase_and_nobody_else(service: Service) -> None:
+    channel = await service.channel()
+    donation_id = (await channel.give(a_donation(campaign_id=new_id("gala")))).json()["donation_id"]
     await service.status(donation_id, "held")
     body = {"donation_ids": [donation_id], "reference": "PIPL-1"}
     for person in ("viewer", "desk", "moderator", "approver"):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from httpx import Response
 
 from services.donation.intake import donation_id_of
@@ -19,6 +20,12 @@ from tests.services.donation.places import Channel, Place, Service
 from tests.services.donation.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def channel(service: Service) -> Channel:
+    """The channel by which these donors give."""
+    return await service.channel()
 
 
 async def given(channel: Channel, campaign_id: str, text: str, **changes: Any) -> str:
@@ -89,14 +96,12 @@ async def told_as(service: Service, message_id: str, *kinds: type) -> list[Any]:
 
 
 async def test_a_message_is_told_when_a_person_approved_it_and_again_when_they_take_it_back(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
     donor = a_donor(display="alias", name="王小明", alias="苏州阿姨")
-    shown = await given(one_channel, campaign_id, "愿孩子们平安长大", donor=donor)
-    hidden = await given(
-        one_channel, campaign_id, "不想署名", donor=a_donor(display="anonymous", name="李芳")
-    )
+    shown = await given(channel, campaign_id, "愿孩子们平安长大", donor=donor)
+    hidden = await given(channel, campaign_id, "不想署名", donor=a_donor(display="anonymous", name="李芳"))
     items = {item["message_id"]: item for item in await waiting(service, campaign_id, 2)}
     assert items[shown]["name"] == "苏州阿姨"
     assert items[hidden]["name"] is None
@@ -129,10 +134,10 @@ async def test_a_message_is_told_when_a_person_approved_it_and_again_when_they_t
     ]
 
 
-async def test_a_moderator_sees_where_messages_wait(service: Service, one_channel: Channel) -> None:
+async def test_a_moderator_sees_where_messages_wait(service: Service, channel: Channel) -> None:
     busy, quiet = await service.place.campaign(), await service.place.campaign()
     for letter in "甲乙":
-        await given(one_channel, busy, f"加油{letter}")
+        await given(channel, busy, f"加油{letter}")
     await waiting(service, busy, 2)
 
     async def counts() -> dict[str, int]:
@@ -148,9 +153,9 @@ async def test_a_moderator_sees_where_messages_wait(service: Service, one_channe
     assert refused.status_code == 403
 
 
-async def test_each_decision_is_judged_by_itself(service: Service, one_channel: Channel) -> None:
+async def test_each_decision_is_judged_by_itself(service: Service, channel: Channel) -> None:
     campaign_id = await service.place.campaign()
-    ids = [await given(one_channel, campaign_id, f"加油{letter}") for letter in "甲乙丙"]
+    ids = [await given(channel, campaign_id, f"加油{letter}") for letter in "甲乙丙"]
     await waiting(service, campaign_id, 3)
     first = await decide(service, approval(ids[0]), refusal(ids[1]))
     assert first.json()["done"] == 2
@@ -186,7 +191,7 @@ async def test_each_decision_is_judged_by_itself(service: Service, one_channel: 
 )
 async def test_a_decision_taken_back_leaves_the_message_as_it_was_before(
     service: Service,
-    one_channel: Channel,
+    channel: Channel,
     text: str,
     verdicts: str,
     state: str,
@@ -194,7 +199,7 @@ async def test_a_decision_taken_back_leaves_the_message_as_it_was_before(
     told_last: type | None,
 ) -> None:
     campaign_id = await service.place.campaign()
-    message_id = await given(one_channel, campaign_id, text)
+    message_id = await given(channel, campaign_id, text)
     first = "refused_by_rule" if len(text) > 100 else "waiting"
     (item,) = await waiting(service, campaign_id, 1, state=first)
     both: list[type] = [DonorMessageApproved, DonorMessageWithdrawn]
@@ -229,16 +234,16 @@ async def test_a_decision_taken_back_leaves_the_message_as_it_was_before(
 
 
 async def test_what_a_rule_approved_or_a_reversal_took_away_is_not_put_back(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
     path, headers = f"/v1/messages/rules/{campaign_id}", bearer("moderator") | {"if-match": "*"}
     assert (await service.http.put(path, json={"automatic": True}, headers=headers)).status_code == 200
-    by_rule = await given(one_channel, campaign_id, "愿平安")
+    by_rule = await given(channel, campaign_id, "愿平安")
     await told_as(service, by_rule, DonorMessageApproved)
     body = a_donation(campaign_id=campaign_id, message="找我 138 0000 0000")
-    assert (await one_channel.give(body)).status_code == 202
-    reversed_ = str(donation_id_of(one_channel.name, body["transaction_id"]))
+    assert (await channel.give(body)).status_code == 202
+    reversed_ = str(donation_id_of(channel.name, body["transaction_id"]))
     await waiting(service, campaign_id, 1)
     untouched = await decide(service, reopening(reversed_, 0), reopening(by_rule, 1))
     assert [item["problem"] for item in untouched.json()["items"]] == ["nothing-to-reopen"] * 2
@@ -246,7 +251,7 @@ async def test_what_a_rule_approved_or_a_reversal_took_away_is_not_put_back(
     await decide(service, refusal(reversed_))
     reversal = a_reversal(body["transaction_id"], amount_fen=body["amount_fen"])
     del reversal["type"]
-    assert (await one_channel.reverse(reversal)).status_code == 202
+    assert (await channel.reverse(reversal)).status_code == 202
 
     async def gone() -> Any:
         return (await one(service, reversed_))["donation_reversed"]
@@ -257,10 +262,10 @@ async def test_what_a_rule_approved_or_a_reversal_took_away_is_not_put_back(
 
 
 async def test_what_a_person_took_back_waits_for_a_person_whatever_the_rules(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
-    touched, other = [await given(one_channel, campaign_id, f"加油{each}") for each in "甲乙"]
+    touched, other = [await given(channel, campaign_id, f"加油{each}") for each in "甲乙"]
     await waiting(service, campaign_id, 2)
     await decide(service, approval(touched))
     await decide(service, reopening(touched, 1))
@@ -301,7 +306,7 @@ async def test_only_moderators_read_and_decide(service: Service) -> None:
     assert (await service.http.get("/v1/messages?campaign_id=gala")).status_code == 401
 
 
-async def test_the_queue_is_read_part_by_part_in_either_order(service: Service, one_channel: Channel) -> None:
+async def test_the_queue_is_read_part_by_part_in_either_order(service: Service, channel: Channel) -> None:
     campaign_id = await service.place.campaign()
     rules = {"first_from_fen": 50_000}
     set_ = await service.http.put(
@@ -309,7 +314,7 @@ async def test_the_queue_is_read_part_by_part_in_either_order(service: Service, 
     )
     assert set_.status_code == 200, set_.text
     amounts = [10_000, 60_000, 20_000, 20_000, 90_000, 5_000]
-    ids = [await given(one_channel, campaign_id, "加油", amount_fen=fen) for fen in amounts]
+    ids = [await given(channel, campaign_id, "加油", amount_fen=fen) for fen in amounts]
     await waiting(service, campaign_id, len(ids))
 
     async def pages(**asked: Any) -> list[int]:
@@ -337,11 +342,11 @@ async def test_the_queue_is_read_part_by_part_in_either_order(service: Service, 
 
 
 async def test_what_may_be_personal_data_is_approved_in_a_call_of_its_own_only(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
-    plain = await given(one_channel, campaign_id, "愿平安")
-    delicate = await given(one_channel, campaign_id, "找我 138 0000 0000")
+    plain = await given(channel, campaign_id, "愿平安")
+    delicate = await given(channel, campaign_id, "找我 138 0000 0000")
     await waiting(service, campaign_id, 2)
     answer = (await decide(service, approval(plain), approval(delicate))).json()
     assert [(each["outcome"], each["problem"]) for each in answer["items"]] == [
@@ -356,15 +361,13 @@ async def test_what_may_be_personal_data_is_approved_in_a_call_of_its_own_only(
     assert gone.json()["done"] == 2, "what is delicate may be refused with others"
 
 
-async def test_the_rules_refuse_and_a_person_may_still_approve(
-    service: Service, one_channel: Channel
-) -> None:
+async def test_the_rules_refuse_and_a_person_may_still_approve(service: Service, channel: Channel) -> None:
     campaign_id = await service.place.campaign()
     word = new_id("word")
     listed = await service.http.get("/v1/messages/words", headers=bearer("moderator"))
     before = listed.json()["words"]
     assert before, "a new installation has a list"
-    message_id = await given(one_channel, campaign_id, f"看 {word.upper()} 看")
+    message_id = await given(channel, campaign_id, f"看 {word.upper()} 看")
     (item,) = await waiting(service, campaign_id, 1)
     assert item["personal_data"], "figures are for a person to look at"
 
@@ -387,12 +390,12 @@ async def test_the_rules_refuse_and_a_person_may_still_approve(
 
 
 async def test_what_is_clean_is_approved_automatically_only_where_a_campaign_says_so(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
-    clean = await given(one_channel, campaign_id, "愿平安")
-    phone = await given(one_channel, campaign_id, "找我 138 0000 0000")
-    large = await given(one_channel, campaign_id, "大爱", amount_fen=1_000_000)
+    clean = await given(channel, campaign_id, "愿平安")
+    phone = await given(channel, campaign_id, "找我 138 0000 0000")
+    large = await given(channel, campaign_id, "大爱", amount_fen=1_000_000)
     await waiting(service, campaign_id, 3)
     headers = bearer("moderator") | {"if-match": "*"}
     rules = {"automatic": True, "required_from_fen": 1_000_000}
@@ -405,20 +408,20 @@ async def test_what_is_clean_is_approved_automatically_only_where_a_campaign_say
 
 
 async def test_a_reversed_donations_message_is_withdrawn_and_cannot_be_approved(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
     bodies = [a_donation(campaign_id=campaign_id, message=f"加油{each}") for each in "甲乙"]
     for body in bodies:
-        assert (await one_channel.give(body)).status_code == 202
-    shown, kept = [str(donation_id_of(one_channel.name, body["transaction_id"])) for body in bodies]
+        assert (await channel.give(body)).status_code == 202
+    shown, kept = [str(donation_id_of(channel.name, body["transaction_id"])) for body in bodies]
     await waiting(service, campaign_id, 2)
     await decide(service, approval(shown))
     await told_as(service, shown, DonorMessageApproved)
     for body, fen in ((bodies[0], 4_000), (bodies[0], 6_000), (bodies[1], 10_000)):
         reversal = a_reversal(body["transaction_id"], amount_fen=fen)
         del reversal["type"]
-        assert (await one_channel.reverse(reversal)).status_code == 202
+        assert (await channel.reverse(reversal)).status_code == 202
     _, gone = await told_as(service, shown, DonorMessageApproved, DonorMessageWithdrawn)
     assert gone.data.cause == "donation_reversed"
     (refused,) = await waiting(service, campaign_id, 1, state="refused_by_rule")
@@ -427,9 +430,9 @@ async def test_a_reversed_donations_message_is_withdrawn_and_cannot_be_approved(
     assert [item["problem"] for item in answer.json()["items"]] == ["donation-reversed"] * 2
 
 
-async def test_a_held_donations_message_waits_with_it(service: Service, one_channel: Channel) -> None:
+async def test_a_held_donations_message_waits_with_it(service: Service, channel: Channel) -> None:
     campaign_id = new_id("gala")
-    message_id = await given(one_channel, campaign_id, "早安")
+    message_id = await given(channel, campaign_id, "早安")
     await service.status(message_id, "held")
     unknown = await service.http.get(f"/v1/messages/{message_id}", headers=bearer("moderator"))
     assert unknown.status_code == 404
@@ -490,12 +493,10 @@ async def test_a_later_decision_is_the_one_that_counts_whatever_order_the_record
 
 
 async def test_what_was_not_approved_is_in_no_topic_log_metric_or_public_answer(
-    service: Service, one_channel: Channel, written: io.StringIO
+    service: Service, channel: Channel, written: io.StringIO
 ) -> None:
     campaign_id, mark = await service.place.campaign(), new_id("寄语")
-    ids = [
-        await given(one_channel, campaign_id, f"{mark}{each}") for each in ("待审", "不可", "撤回", "可以")
-    ]
+    ids = [await given(channel, campaign_id, f"{mark}{each}") for each in ("待审", "不可", "撤回", "可以")]
     await waiting(service, campaign_id, 4)
     # Each by itself: the mark has figures, which may be somebody's number.
     answers = [await decide(service, each) for each in (refusal(ids[1]), approval(ids[3]))]
@@ -515,10 +516,10 @@ async def test_what_was_not_approved_is_in_no_topic_log_metric_or_public_answer(
 
 
 async def test_a_shown_message_goes_with_its_donor_s_name_and_comes_back_without(
-    service: Service, one_channel: Channel
+    service: Service, channel: Channel
 ) -> None:
     campaign_id = await service.place.campaign()
-    shown = await given(one_channel, campaign_id, "愿平安", donor=a_donor(display="name", name="王小明"))
+    shown = await given(channel, campaign_id, "愿平安", donor=a_donor(display="name", name="王小明"))
     await waiting(service, campaign_id, 1)
     await decide(service, approval(shown))
     await told_as(service, shown, DonorMessageApproved)
