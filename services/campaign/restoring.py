@@ -1,8 +1,9 @@
 """`python -m services.campaign restore`: the campaign database came back from a backup, and goes on.
 
 What follows from donations (balances, the ledger's entries of them, goals and pledges they fulfil) comes by
-itself from donation.events. What people have decided since the backup does not: its events are told here, and
-have to be judged by people, or the database restored to a later moment (docs/backup.md).
+itself from donation.events. What people have decided since the backup is on campaign.events as far as others
+had to know: campaigns' states and money that went out are booked from there (replaying.py). The rest is told
+here, and has to be judged by people, or the database restored to a later moment (docs/backup.md).
 """
 
 from collections import Counter
@@ -12,42 +13,66 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.campaign.announcements import AREA
+from services.campaign.replaying import Replayed, replay
 from shared.broker import CAMPAIGN_EVENTS, CAMPAIGN_GROUP, DONATION_EVENTS, KafkaSettings
-from shared.events import Event, GoalReached, MilestoneReached, PledgeFulfilled
+from shared.events import Event
 from shared.restoring import adopt_outbox, check_stopped, go_back, reading
 
-FOLLOW_FROM_DONATIONS: Final = (GoalReached, MilestoneReached, PledgeFulfilled)
 TOLD: Final = 20
+NOT_ON_ANY_TOPIC: Final = (
+    "NOT ON ANY TOPIC, and gone since the backup: drafts of campaigns and plans, requests that were not"
+    " approved, invoices, budgets, named funds' terms, vouchers and closed months, who asked and who decided,"
+    " whom was paid. Where they matter restore the database to a later moment."
+)
 
 
 async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool) -> list[str]:
-    """Have the outbox go on behind what was published, and the group read donations again; what was done and
-    what is lost, in lines for people. Raises RestoreRefused, KafkaError, SQLAlchemyError.
+    """Have the outbox go on behind what was published, book what its events say, and the group read donations
+    again; what was done and what is lost, in lines for people. Raises RestoreRefused, KafkaError,
+    SQLAlchemyError: nothing has changed then.
     """
     await check_stopped(settings, [CAMPAIGN_GROUP])
     async with reading(settings) as topics, engine.connect() as connection:
         events = await adopt_outbox(connection, topics, CAMPAIGN_EVENTS, AREA)
+        replayed = await replay(connection, events)
         if dry_run:
             await connection.rollback()
         else:
             await connection.commit()
         donations = dict.fromkeys(topics.partitions(DONATION_EVENTS), 0)
     said = [f"{len(events):,} events were published after the backup; the outbox goes on behind them"]
-    said += _lost([event for event in events if not isinstance(event, FOLLOW_FROM_DONATIONS)])
+    said += _told(replayed)
     if not dry_run:
         said.append(f"campaign reads {await go_back(settings, CAMPAIGN_GROUP, donations):,} records again")
     return said
 
 
-def _lost(events: Sequence[Event]) -> list[str]:
-    if not events:
-        return []
+def _told(replayed: Replayed) -> list[str]:
+    said = []
+    if replayed.booked:
+        said.append(f"booked as their events say: {_counted(replayed.booked)}")
+    if replayed.nameless:
+        said.append(
+            f"WITHOUT A PAYEE: {len(replayed.nameless):,} payments were asked for after the backup. They are"
+            " in the books, off the balance and not to be paid again; payee, items, who asked and who"
+            " approved stand in the bank's statement and on paper alone."
+        )
+        said += _listed([str(each) for each in replayed.nameless])
+    if replayed.lost:
+        said.append(
+            f"LOST: what people decided after the backup ({_counted(replayed.lost)}). Everybody else has"
+            " these facts, this database does not, and `shanliu verify` names sums that differ: restore it to"
+            " a later moment, or have each judged."
+        )
+        said += _listed([f"{each.time.isoformat()} {each.type} {each.subject}" for each in replayed.lost])
+    return [*said, NOT_ON_ANY_TOPIC]
+
+
+def _counted(events: Sequence[Event]) -> str:
     kinds = Counter(event.type.removeprefix("org.shanliu.") for event in events)
-    counted = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-    each = [f"  {event.time.isoformat()} {event.type} {event.subject}" for event in events[:TOLD]]
-    lost = (
-        f"LOST: what people decided after the backup ({counted}). Everybody else has these facts, this"
-        " database does not: restore it to a later moment, or have each judged."
-    )
-    more = [f"  and {len(events) - TOLD:,} more"] if len(events) > TOLD else []
-    return [lost, *each, *more]
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _listed(lines: Sequence[str]) -> list[str]:
+    more = [f"  and {len(lines) - TOLD:,} more"] if len(lines) > TOLD else []
+    return [f"  {line}" for line in lines[:TOLD]] + more
