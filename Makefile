@@ -107,17 +107,17 @@ compose-down: ## stop the containers; their data stay (ARGS=--volumes deletes th
 	@$(COMPOSE) $(WATCHING) down $(ARGS)
 
 KAFKA_HOST ?= localhost
-CLUSTER := docker compose -f deploy/compose.yaml -f deploy/compose.cluster.yaml
+CLUSTERED = $(COMPOSE) $(if $(filter-out 0,$(OBSERVED)),$(WATCHING)) -f deploy/compose.cluster.yaml
 export KAFKA_HOST
 
-cluster-up: ## the same with three brokers, users, rights and TLS (KAFKA_HOST: where channels reach them)
+cluster-up: ## the same with three brokers, users, rights and TLS (KAFKA_HOST: where channels reach them; OBSERVED=1)
 	@mkdir -p $(SHANLIU_SECRETS)
 	@docker run --rm --network none --read-only --user $$(id -u):$$(id -g) -v $(SHANLIU_SECRETS):/secrets \
 	    $(SHANLIU_IMAGE) shanliu secrets /secrets --cluster $(KAFKA_HOST)
-	@$(CLUSTER) up --detach --wait $(ARGS)
+	@$(CLUSTERED) up --detach --wait $(ARGS)
 
 cluster-down: ## stop them; their data stay (ARGS=--volumes deletes them)
-	@$(CLUSTER) down $(ARGS)
+	@$(COMPOSE) $(WATCHING) -f deploy/compose.cluster.yaml down $(ARGS)
 
 # ---------------------------------------------------------------- work
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11

@@ -16,8 +16,9 @@ from deploy.local.credentials import KAFKA_USERS
 from deploy.local.external import kafka_client, namespace
 from deploy.local.layout import DATABASES
 from deploy.local.problems import Report, StackProblem
-from deploy.local.roles import migrate_apart
+from deploy.local.roles import let_read, migrate_apart
 from deploy.topics import BROKERS_CHOICE, apply_topics
+from deploy.verify.reads import PROVED, READS
 from shared.migrations import is_migrated
 
 BROKER_S: Final = 90
@@ -33,6 +34,11 @@ def url_name(service: str) -> str:
     return f"{service.upper()}_DATABASE_URL"
 
 
+def reader_name(service: str) -> str:
+    """The setting with the URL by which a proof reads a service's database."""
+    return f"{service.upper()}_VERIFY_DATABASE_URL"
+
+
 def password_name(user: str) -> str:
     """The setting with the password that a service's user of the brokers gets."""
     return f"{user.upper()}_KAFKA_PASSWORD"
@@ -41,7 +47,8 @@ def password_name(user: str) -> str:
 def prepare(partitions: int, say: Report, replication: int = BROKERS_CHOICE, *, tiered: bool = False) -> None:
     """Make roles and databases, bring them to the newest version, make the brokers' users and the topics; a
     second time nothing changes. Reads KAFKA_BOOTSTRAP_SERVERS, KAFKA_NAMESPACE, ADMIN_DATABASE_URL, each
-    service's DONATION_DATABASE_URL, …, whose password its role gets, and on brokers that ask who one is
+    service's DONATION_DATABASE_URL, …, whose password its role gets, where there is a verifier the
+    DONATION_VERIFY_DATABASE_URL, … that it comes by, and on brokers that ask who one is
     DONATION_KAFKA_PASSWORD, …. Raises StackProblem.
     """
     servers = _needed("KAFKA_BOOTSTRAP_SERVERS")
@@ -52,6 +59,8 @@ def prepare(partitions: int, say: Report, replication: int = BROKERS_CHOICE, *, 
     databases.run(databases.close_to_others(admin))
     for service in DATABASES:
         databases.run(migrate_apart(admin, made[service], f"services.{service}"))
+    for service in (each for each in PROVED if given(reader_name(each))):
+        databases.run(let_read(admin, made[service], _password(reader_name(service)), READS[service]))
     say(f"{len(made)} databases at their newest version ({time.monotonic() - begun:.1f} s)")
     begun = time.monotonic()
     _await_broker(servers)

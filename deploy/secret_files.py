@@ -17,9 +17,11 @@ from deploy.local.databases import parse_url
 from deploy.local.layout import DATABASES, Home
 from deploy.local.postgres import ADMIN
 from deploy.local.problems import StackProblem
+from deploy.local.roles import reader_of
 from deploy.local.running import PREFIX
 from deploy.local.services import address_key
-from deploy.prepare import ADMIN_URL, password_name, url_name
+from deploy.prepare import ADMIN_URL, password_name, reader_name, url_name
+from deploy.verify.reads import PROVED
 
 OWNER_ONLY: Final = 0o700
 ANY_CONTAINER: Final = 0o444
@@ -75,6 +77,12 @@ def _texts(credentials: Credentials, server: str) -> Mapping[str, str]:
                 f"{PREFIX}_{service}", credentials.databases[service], f"{PREFIX}_{service}"
             )
             for service in DATABASES
+        },
+        **{
+            reader_name(service).lower(): of(
+                reader_of(f"{PREFIX}_{service}"), credentials.readers[service], f"{PREFIX}_{service}"
+            )
+            for service in PROVED
         },
         "channel_key": credentials.channel_key,
         "webhook_key": credentials.webhook_key,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deploy.local.layout import DATABASES
 from deploy.local.problems import StackProblem
+from deploy.verify.reads import PROVED
 
 PEOPLE: Final = {
     "desk.lin": ("desk", "viewer"),
@@ -57,6 +58,8 @@ class Credentials(BaseModel):
 
     postgres_admin: str = Field(default_factory=_token)
     databases: dict[str, str] = Field(default_factory=dict)
+    readers: dict[str, str] = Field(default_factory=dict)
+    """The passwords of the roles that prove the numbers of a service's database, by service."""
     kafka: dict[str, str] = Field(default_factory=dict)
     """The passwords of the brokers' users, by service."""
     channel_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
@@ -80,6 +83,8 @@ class Credentials(BaseModel):
             ) from error
         for service in DATABASES:
             credentials.databases.setdefault(service, _token())
+        for service in PROVED:
+            credentials.readers.setdefault(service, _token())
         for user in KAFKA_USERS:
             credentials.kafka.setdefault(user, _token())
         for person in (*PEOPLE, *PEOPLE_OF):

@@ -127,7 +127,7 @@ async def drop_database(admin_url: str, name: str) -> None:
     connection = await connect(parse_url(admin_url))
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        for role in (name, f"{name}_owner"):
+        for role in (name, f"{name}_owner", f"{name}_verify"):
             await connection.execute(f'DROP ROLE IF EXISTS "{role}"')
     finally:
         await connection.close()

@@ -1,12 +1,13 @@
 """Who owns a service's tables, and what the service itself may do with them.
 
-Two roles for each service. `<name>_owner` owns the database and all that migrations make; it can't log in,
-and the administrator takes its place to migrate. `<name>` is the service's: it reads and writes rows, and may
-neither make, change, empty nor drop a table, nor change a row where a trigger refuses it. So who takes over a
-service can't switch off what makes its audit log, its ledger or its receipts hold.
+Two roles for each service, and a third where its numbers are proved. `<name>_owner` owns the database and all
+that migrations make; it can't log in, and the administrator takes its place to migrate. `<name>` is the
+service's: it reads and writes rows, and may neither make, change, empty nor drop a table, nor change a row
+where a trigger refuses it. So who takes over a service can't switch off what makes its audit log, its ledger
+or its receipts hold. `<name>_verify` reads what it is told to, and writes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -18,6 +19,11 @@ from shared.migrations import migrate
 ANALYSED: Final = frozenset({"bill_lines"})
 """Tables that a service has analysed after it has filled them at once (MAINTAIN, since PostgreSQL 17)."""
 MAINTAIN_SINCE: Final = 17
+READERS: Final = 5
+"""Connections at once of a role that only reads: a proof has one at a time."""
+
+# Roles are the whole server's: one stack after the other.
+_ONE_AFTER_THE_OTHER: Final = "SELECT pg_advisory_xact_lock(hashtext('shanliu.roles'))"
 
 # What a trigger refuses whatever the row is, is not granted. Of tgtype: 1 for each row, 2 before, 8 DELETE,
 # 16 UPDATE. never_edited is of receipts: they may be voided, and never deleted.
@@ -65,6 +71,40 @@ async def migrate_apart(admin_url: str, service_url: str, package: str) -> None:
     await _grant(admin, role)
 
 
+async def let_read(
+    admin_url: str, service_url: str, password: str, reads: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Make the role that reads the tables `reads` of a service's migrated database (columns by table, none:
+    all of them) and nothing else there, or give it that password and those rights. Raises StackProblem.
+    """
+    role = str(parse_url(service_url).username)
+    reader, owner = reader_of(role), owner_of(role)
+    admin = parse_url(as_owner(admin_url, service_url)[0])
+    connection = await connect(admin)
+    try:
+        async with connection.transaction():
+            await connection.execute(_ONE_AFTER_THE_OTHER)
+            known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", reader)
+            await connection.execute(
+                f'{"ALTER" if known else "CREATE"} ROLE "{reader}" WITH LOGIN NOSUPERUSER NOCREATEDB'
+                f" NOCREATEROLE NOREPLICATION CONNECTION LIMIT {READERS} PASSWORD '{password}'"
+            )
+            await connection.execute(f'GRANT CONNECT ON DATABASE "{admin.database}" TO "{reader}"')
+            await connection.execute(f'SET LOCAL ROLE "{owner}"')
+            await connection.execute(f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{reader}"')
+            await connection.execute(f'GRANT USAGE ON SCHEMA public TO "{reader}"')
+            for table, columns in reads.items():
+                which = ", ".join(f'"{column}"' for column in columns)
+                await connection.execute(f'GRANT SELECT{which and f" ({which})"} ON "{table}" TO "{reader}"')
+    finally:
+        await connection.close()
+
+
+def reader_of(role: str) -> str:
+    """The role that proves the numbers which a service's role writes."""
+    return f"{role}_verify"
+
+
 def owner_of(role: str) -> str:
     """The role that owns what a service's role works with."""
     return f"{role}_owner"
@@ -82,8 +122,7 @@ async def _give_to_owner(admin: URL, role: str) -> None:
     connection = await connect(admin)
     try:
         async with connection.transaction():
-            # Roles are the whole server's: one stack after the other.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('shanliu.roles'))")
+            await connection.execute(_ONE_AFTER_THE_OTHER)
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", owner):
                 await connection.execute(
                     f'CREATE ROLE "{owner}" NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION'

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from deploy.given import given
 from deploy.local.databases import parse_url
 from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
-
-DATABASES: Final = ("donation", "campaign", "reporting")
+from deploy.verify.reads import PROVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Places:
         CAMPAIGN_DATABASE_URL, REPORTING_DATABASE_URL, REPORTING_URL; KAFKA_NAMESPACE), else those of the
         running local stack. Raises StackProblem when there is neither, or only a part of the names.
         """
-        wanted = [f"{service.upper()}_DATABASE_URL" for service in DATABASES] + ["REPORTING_URL"]
+        wanted = [f"{service.upper()}_DATABASE_URL" for service in PROVED] + ["REPORTING_URL"]
         known = {name: value for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if (value := given(name))}
         if not known.keys() & set(wanted):
             stack = Running.find()
@@ -49,7 +48,7 @@ class Places:
             raise StackProblem(f"{named} is set, but not {', '.join(missing)}: set all of them, or none.")
         return cls(
             known["KAFKA_BOOTSTRAP_SERVERS"],
-            {service: known[f"{service.upper()}_DATABASE_URL"] for service in DATABASES},
+            {service: known[f"{service.upper()}_DATABASE_URL"] for service in PROVED},
             known["REPORTING_URL"].rstrip("/"),
             os.environ.get("KAFKA_NAMESPACE", ""),
         )

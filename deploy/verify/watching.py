@@ -20,21 +20,26 @@ ENDED_AT: Final = Gauge(
 )
 TOOK: Final = Gauge("shanliu_verify_seconds", "Time that the last proof took, in seconds")
 
+AGAIN_S: Final = 60.0
+"""After a place could not be read: it may have been on its way up."""
+
 Say = Callable[[str], None]
 
 
 def watch(every_s: float, port: int, wait_s: float, say: Say) -> None:
     """Prove every campaign's number at once and then every `every_s`, and show the result on /metrics of this
-    port. Never returns. A place that can't be read is no difference: the proof before stands, and grows old.
+    port. Never returns. A place that can't be read is no difference: the proof before stands and grows old,
+    and the next is tried within a minute.
     """
     start_http_server(port)
     while True:
-        begun_s = time.monotonic()
+        begun_s, pause_s = time.monotonic(), every_s
         try:
             tell(asyncio.run(verify(Places.find(), wait_s=wait_s)), say)
         except StackProblem as problem:
             say(f"not proved: {problem}")
-        time.sleep(max(0.0, begun_s + every_s - time.monotonic()))
+            pause_s = min(every_s, AGAIN_S)
+        time.sleep(max(0.0, begun_s + pause_s - time.monotonic()))
 
 
 def tell(verdict: Verdict, say: Say) -> None:

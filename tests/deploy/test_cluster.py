@@ -36,6 +36,7 @@ from tests.deploy.containers import (
 OVER: Mapping[str, dict[str, Any]] = declared("services", CLUSTER)
 PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *BROKERS)
 USERS = {service.name: service.database for service in SERVICES if service.name != "console"}
+USERS["verifier"] = "verify"
 log = logging.getLogger(__name__)
 
 # ---------------------------------------------------------------- what the file says

@@ -13,8 +13,13 @@ from deploy.local.databases import close_to_others, create_service_databases, dr
 from deploy.local.layout import DATABASES
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import StackProblem
-from deploy.local.roles import as_owner, migrate_apart
+from deploy.local.roles import as_owner, let_read, migrate_apart, reader_of
 from deploy.prepare import await_schema
+from deploy.verify.claims import campaign_claims, read_donation_database, reporting_claims
+from deploy.verify.organisations import wrong_places
+from deploy.verify.places import Places
+from deploy.verify.reads import PROVED, READS
+from deploy.verify.workbook import Workbook
 from services.reporting.rebuilding import beside
 from services.reporting.rebuilding.beside import RebuildRefused
 from shared.database import create_engine
@@ -198,10 +203,87 @@ async def test_what_the_triggers_refuse_is_not_granted_and_all_else_is(
     assert set(found) == {"", "I", "IU", "IUD"}
 
 
+MAY_NOT_READ: list[tuple[str, str]] = [
+    ("donation", "SELECT donor_name FROM donations"),
+    ("donation", "SELECT contact_phone FROM donations"),
+    ("donation", "SELECT message FROM donations"),
+    ("donation", "SELECT * FROM donations"),
+    ("donation", "SELECT count(*) FROM receipts"),
+    ("donation", "SELECT count(*) FROM channels"),
+    ("donation", "UPDATE donations SET status = 'received'"),
+    ("donation", "DELETE FROM reversals"),
+    ("donation", "SELECT amount_fen FROM donations FOR UPDATE"),
+    ("campaign", "SELECT * FROM disbursements"),
+    ("campaign", "SELECT count(*) FROM organisations"),
+    ("campaign", "INSERT INTO ledger_postings SELECT * FROM ledger_postings"),
+    ("campaign", "UPDATE outbox SET value = ''"),
+    ("campaign", "TRUNCATE ledger_entries"),
+    ("reporting", "UPDATE campaign_totals SET received_fen = 0"),
+    ("reporting", "SELECT count(*) FROM dead_letters"),
+    *(
+        (service, statement)
+        for service in PROVED
+        for statement in (
+            "CREATE TABLE own (amount_fen bigint)",
+            "CREATE TEMPORARY TABLE own (amount_fen bigint)",
+            "SET ROLE {role}_owner",
+            "SET ROLE {role}",
+            "SELECT pg_read_file('/etc/passwd')",
+        )
+    ),
+]
+"""What who has taken over a verifier would like to do."""
+
+
+async def test_who_proves_the_numbers_reads_what_that_takes_and_can_do_nothing_else(
+    urls: dict[str, str], postgres: str, tmp_path: Path
+) -> None:
+    readers = {
+        service: parse_url(urls[service]).set(
+            username=reader_of(str(parse_url(urls[service]).username)), password="proves"
+        )
+        for service in PROVED
+    }
+    for service in PROVED:
+        await migrate_apart(postgres, urls[service], f"services.{service}")
+        for password in ("before", "proves"):
+            await let_read(postgres, urls[service], password, READS[service])
+        # What somebody has added by hand is taken away at the next start.
+        owner = await asyncpg.connect(_plain(as_owner(postgres, urls[service])[0]))
+        await owner.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{readers[service].username}"')
+        await owner.close()
+        await let_read(postgres, urls[service], "proves", READS[service])
+    given = {service: url.render_as_string(hide_password=False) for service, url in readers.items()}
+    places = Places("", given, "")
+    with Workbook(tmp_path / "workbook") as workbook:
+        assert await read_donation_database(places, workbook, lambda *_: None) == []
+        assert await campaign_claims(places, workbook) == ([], [])
+    assert await reporting_claims(places) == ([], [], [])
+    assert await wrong_places(places) == []
+
+    for service in PROVED:
+        connection = await asyncpg.connect(_plain(given[service]))
+        role = parse_url(urls[service]).username
+        done = []
+        for of, statement in MAY_NOT_READ:
+            if of == service:
+                try:
+                    await connection.execute(statement.format(role=role))
+                    done.append(statement)
+                except asyncpg.InsufficientPrivilegeError:
+                    pass
+        await connection.close()
+        assert done == [], service
+        for other in {*DATABASES} - {service}:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await asyncpg.connect(_plain(given[service], parse_url(urls[other]).database))
+
+
 async def test_a_rebuild_is_its_owner_s_and_its_tables_have_the_same_rights(
     urls: dict[str, str], postgres: str
 ) -> None:
     await migrate_apart(postgres, urls["reporting"], "services.reporting")
+    await let_read(postgres, urls["reporting"], "proves", READS["reporting"])
     url, owner = as_owner(postgres, urls["reporting"])
     rights = (
         "SELECT relname, relacl::text, relowner::regrole::text FROM pg_class"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -66,9 +67,8 @@ def named(overlay: str, kind: str, name: str) -> Object:
 
 def pods(overlay: str) -> Iterator[tuple[str, Object]]:
     """Every template of a pod, with its owner's name."""
-    for each in of(overlay, "Deployment", "StatefulSet", "Job", "CronJob"):
-        spec = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each["spec"]
-        yield each["metadata"]["name"], spec["template"]
+    for each in of(overlay, "Deployment", "StatefulSet", "Job"):
+        yield each["metadata"]["name"], each["spec"]["template"]
 
 
 def containers(template: Object) -> list[Object]:
@@ -170,6 +170,26 @@ def test_a_process_is_what_it_is_in_compose(name: str, overlay: str, made: Mappi
     assert container["resources"]["limits"]["memory"] == wanted["mem_limit"].replace("m", "Mi")
     assert [port["containerPort"] for port in container["ports"]] == [int(told["HTTP_PORT"])]
     assert {mount["mountPath"] for mount in container["volumeMounts"]} == {told["SECRETS_DIR"], "/tmp"}  # noqa: S108
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_verifier_is_what_it_is_in_compose(overlay: str, made: Mapping[str, Object]) -> None:
+    wanted, container = CONTAINERS["verifier"], process(overlay, "verifier")
+    told = settings(overlay, container)
+    template = dict(pods(overlay))["verifier"]
+    ((own, *_),) = [[ref for kind, ref in projected(template) if kind == "secret"]]
+
+    assert container["command"] == wanted["command"]
+    assert wanted["environment"].keys() - told.keys() == set()
+    assert made[own["name"]]["data"].keys() == {each["target"] for each in wanted["secrets"]}
+    for each in wanted["secrets"]:
+        assert made[own["name"]]["data"][each["target"]] == made["databases"]["data"][each["source"]]
+    assert container["resources"]["limits"]["memory"] == wanted["mem_limit"].replace("g", "Gi")
+    assert not template["spec"].get("initContainers")
+    assert [volume["emptyDir"] for volume in template["spec"]["volumes"] if volume["name"] == "tmp"] == [
+        {"sizeLimit": "2Gi"}
+    ], "a workbook in memory would count against the limit"
+    assert named(overlay, "Deployment", "verifier")["spec"]["replicas"] == 1
 
 
 def test_on_one_node_images_servers_and_settings_are_those_of_compose() -> None:
@@ -289,9 +309,9 @@ CONNECTIONS: Final = {
         for server in ("kafka", "postgres")
         if (name, server) != ("console", "kafka")
     ),
-    *((name, server) for name in ("prepare", "verify") for server in ("kafka", "postgres")),
+    *((name, server) for name in ("prepare", "verifier") for server in ("kafka", "postgres")),
     *(("console", name) for name in ("donation", "campaign", "notification", "reporting")),
-    ("verify", "reporting"),
+    ("verifier", "reporting"),
     ("notification", "mail"),
     ("kafka", "kafka"),
 }
@@ -339,10 +359,25 @@ def test_in_production_every_policy_is_for_somebody_and_the_servers_are_reached(
                     reached.setdefault(port["port"], set()).update(subjects)
     told = settings("production", process("production", "donation"))
     (broker_port,) = {int(server.rpartition(":")[2]) for server in told["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
-    assert reached.pop(broker_port) == {*PROCESSES, "prepare", "verify"} - {"console"}
-    assert reached.pop(5432) == {*PROCESSES, "prepare", "verify"}
+    assert reached.pop(broker_port) == {*PROCESSES, "prepare", "verifier"} - {"console"}
+    assert reached.pop(5432) == {*PROCESSES, "prepare", "verifier"}
     assert int(settings("production", process("production", "notification"))["SMTP_PORT"]) in reached
     assert set().union(*reached.values()) == {"notification"}
+
+
+def test_in_production_spans_reach_the_collector_and_nothing_else_does() -> None:
+    (rule,) = named("production", "NetworkPolicy", "send-spans")["spec"]["egress"]
+    told = next(word for word in GUIDE.split("`") if word.startswith("OTEL_EXPORTER_OTLP_ENDPOINT="))
+    collector = urlsplit(told.partition("=")[2])
+    (peer,), (port,) = rule["to"], rule["ports"]
+    name, namespace = str(collector.hostname).split(".")
+    chosen = named("production", "NetworkPolicy", "send-spans")["spec"]["podSelector"]
+    senders = {each for each, template in pods("production") if selects(chosen, template)}
+
+    assert senders == {*PROCESSES}
+    assert port == {"port": collector.port}
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
+    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": name}
 
 
 # ---------------------------------------------------------------- a new release, a surge
@@ -411,8 +446,7 @@ def test_prometheus_finds_every_process_under_the_name_that_the_alerts_know() ->
         if selects(monitor["spec"]["selector"], template)
     }
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))
-    # Of compose alone: on a cluster a CronJob proves the numbers.
-    assert found == {job["job_name"] for job in scraped["scrape_configs"]} - {"verifier"}
+    assert found == {job["job_name"] for job in scraped["scrape_configs"]}
     assert endpoint["path"] == "/metrics"
     assert endpoint["interval"] == scraped["global"]["scrape_interval"]
 
