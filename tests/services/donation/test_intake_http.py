@@ -84,8 +84,8 @@ async def test_a_reversal_is_accepted_and_repeated_alike(service: Service) -> No
 
 async def test_a_refund_lies_behind_its_donation_on_the_same_partition(service: Service) -> None:
     channel, body = await service.channel(), a_donation()
-    await channel.give(body)
-    await channel.reverse(a_reversal(body["transaction_id"]))
+    assert (await channel.give(body)).status_code == 202
+    assert (await channel.reverse(a_reversal(body["transaction_id"]))).status_code == 202
     donation, refund = await lies_on_the_log(service, channel)
     assert donation.partition == refund.partition
     assert donation.offset < refund.offset
@@ -133,7 +133,7 @@ async def test_a_webhook_id_that_comes_again_with_the_same_body_is_a_repeat(serv
 
 async def test_a_webhook_id_that_comes_again_with_another_body_is_refused(service: Service) -> None:
     channel = await service.channel()
-    await channel.give(a_donation(), message_id="msg_1")
+    assert (await channel.give(a_donation(), message_id="msg_1")).status_code == 202
     assert_problem(await channel.give(a_donation(), message_id="msg_1"), 409, "webhook-id-reused")
     assert_problem(await channel.reverse(a_reversal("t"), message_id="msg_1"), 409, "webhook-id-reused")
     other = await service.channel()

@@ -221,7 +221,9 @@ async def test_what_was_voided_here_was_never_money(service: Service) -> None:
         await given(service, channel, campaign_id=campaign_id),
     )
     for transaction_id in (typed, paid):
-        await channel.reverse(a_reversal(transaction_id, kind="void", amount_fen=10_000))
+        assert (
+            await channel.reverse(a_reversal(transaction_id, kind="void", amount_fen=10_000))
+        ).status_code == 202
         await service.status(donation_id_of(channel.name, transaction_id), "reversed")
     await imported(service, channel, a_line(paid, 10_000, NOON))
     assert kinds(await listed(service, channel)) == [("amount_differs", 0, 10_000)]

@@ -58,9 +58,9 @@ async def test_a_sandbox_answers_like_money_and_nothing_of_it_reaches_a_log(serv
     assert (await tried.reverse(part)).status_code == 202, "counts once"
     view = await standing(service, asked)
     assert (view["status"], view["reversed_fen"]) == ("received", 100)
-    await tried.reverse(a_reversal(body["transaction_id"], amount_fen=10_001))
+    assert (await tried.reverse(a_reversal(body["transaction_id"], amount_fen=10_001))).status_code == 202
     assert (await standing(service, asked))["reversed_fen"] == 100, "more than remains goes not back"
-    await tried.reverse(a_reversal(body["transaction_id"], amount_fen=9_900))
+    assert (await tried.reverse(a_reversal(body["transaction_id"], amount_fen=9_900))).status_code == 202
     view = await standing(service, asked)
     assert (view["status"], view["reversed_fen"]) == ("reversed", 10_000)
 
@@ -89,7 +89,7 @@ async def test_a_sandbox_has_no_topic(service: Service) -> None:
 
 async def test_a_refund_that_comes_first_waits_for_its_donation(service: Service) -> None:
     tried, body = await sandbox(service), a_donation()
-    await tried.reverse(a_reversal(body["transaction_id"]))
+    assert (await tried.reverse(a_reversal(body["transaction_id"]))).status_code == 202
     unknown = await service.http.get(
         f"/v1/channels/{tried.name}/donations/{body['transaction_id']}", headers=bearer("viewer")
     )
@@ -124,7 +124,7 @@ async def test_a_conflict_and_a_held_donation_can_be_tried_out(service: Service)
     held = a_donation(transaction_id=new_id("sandbox-held"))
     view = await standing(service, await tried.give(held))
     assert (view["status"], view["held_reason"]) == ("held", "not_launched")
-    await tried.reverse(a_reversal(held["transaction_id"]))
+    assert (await tried.reverse(a_reversal(held["transaction_id"]))).status_code == 202
     assert (await standing(service, await tried.give(held)))["reversed_fen"] == 0, "waits as money would"
     real = await service.channel()
     as_money = await real.give(a_donation(transaction_id=new_id("sandbox-conflict")))
@@ -181,7 +181,7 @@ async def test_what_is_old_or_too_much_is_forgotten(service: Service) -> None:
 
 async def test_nothing_of_a_donor_is_kept(service: Service) -> None:
     tried, mark = await sandbox(service), new_id("王")
-    await tried.give(a_donation(donor=a_donor(name=mark), message=mark))
+    assert (await tried.give(a_donation(donor=a_donor(name=mark), message=mark))).status_code == 202
     rows = await service.place.rows("SELECT * FROM sandbox_messages WHERE channel = :c", c=tried.name)
     assert len(rows) == 1
     assert mark not in str(rows)

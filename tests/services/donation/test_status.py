@@ -47,10 +47,10 @@ async def test_a_donation_is_accepted_then_received_then_reversed(service: Servi
     (record,) = await service.place.batch(channel.topic)
     assert view["position"] == {"source": f"{channel.topic}/{record.partition}", "sequence": record.offset}
 
-    await channel.reverse(a_reversal(body["transaction_id"], amount_fen=4_000))
+    assert (await channel.reverse(a_reversal(body["transaction_id"], amount_fen=4_000))).status_code == 202
     await until(lambda: reversed_fen(service, donation_id, 4_000))
     assert (await service.status(donation_id, "received"))["reversed_fen"] == 4_000
-    await channel.reverse(a_reversal(body["transaction_id"], amount_fen=6_000))
+    assert (await channel.reverse(a_reversal(body["transaction_id"], amount_fen=6_000))).status_code == 202
     assert (await service.status(donation_id, "reversed"))["reversed_fen"] == 10_000
     assert "王" not in answer.text
 
