@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tests.browser import funds
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
 
@@ -118,6 +119,42 @@ async def test_finance_uploads_looks_at_and_books_a_statement(
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
     await expect(page.locator("tbody tr")).to_contain_text("已入账")
+    await context.close()
+
+
+async def test_ids_are_chosen_from_what_there_is_by_their_titles(
+    console: Console, complaints: Complaints
+) -> None:
+    await console.needs("donation", "campaign")
+    await funds.register(console)
+    for campaign_id, title in (("channels-drive", "第二十五届慈善一日捐"), ("channels-gala", "新年晚会")):
+        await funds.draft(console, campaign_id, title=title)
+    name = f"c{uuid4().hex[:10]}"
+    context = await console.context("administrator")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto(f"/channels?name={name}")
+    await page.locator("#known-campaigns option[value=channels-gala]").wait_for(state="attached")
+    await page.locator("#known-organisations option").first.wait_for(state="attached")
+    await page.keyboard.press("a")
+    sheet = page.get_by_role("dialog")
+    await sheet.get_by_label("渠道 *").fill(name)
+    await sheet.get_by_label("名称").fill("芙蓉区扫码箱")
+    for campaign_id in ("channels-gala", "channels-drive", "channels-gala"):
+        await sheet.get_by_label("从列表加入").select_option(campaign_id)
+    await expect(sheet.locator("#field-campaigns")).to_have_value("channels-gala, channels-drive")
+    await expect(sheet.locator("#field-campaigns-said")).to_have_text("新年晚会、第二十五届慈善一日捐")
+    proposed = sheet.locator("#field-organisation_id")
+    assert await proposed.evaluate("node => [...node.list.options].map(each => [each.value, each.text])") == [
+        [funds.CITY, "苏州市慈善总会"]
+    ]
+    await proposed.fill(funds.CITY)
+    await sheet.get_by_role("button", name="登记渠道").click()
+    await kept(page)
+    row = page.locator("tbody tr", has_text=name)
+    await expect(row).to_contain_text("第二十五届慈善一日捐、新年晚会")
+    await expect(row).to_contain_text("苏州市慈善总会")
+    assert (await state_of(console, name))["campaigns"] == ["channels-drive", "channels-gala"]
     await context.close()
 
 

@@ -5,6 +5,8 @@ import { parseExact } from "./exact.js";
 const ANSWER_MS = 35_000;
 const PAUSES_MS = [300, 1_200];
 const KEPT = 60;
+const ALL_PART = 200;
+const ALL_PARTS = 25;
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const kept = new Map(); // address → {etag, body}: an answer that has not changed is not sent again
 
@@ -112,6 +114,20 @@ export async function get(service, path, query = {}, { signal, tries } = {}) {
   return (await getWithEtag(service, path, query, { signal, tries })).body;
 }
 
+/** All parts of a list, up to ALL_PARTS of them: for choices and names, which must not end at the first part. */
+export async function getAll(service, path, query = {}, options = {}) {
+  const found = [];
+  let after = null;
+  for (let part = 0; part < ALL_PARTS; part += 1) {
+    const answer = await get(service, path, { ...query, after, limit: ALL_PART }, options);
+    if (Array.isArray(answer)) return answer;
+    found.push(...answer.items);
+    after = answer.next ?? null;
+    if (after === null) break;
+  }
+  return found;
+}
+
 /** The same as {body, etag}: the ETag is what a change sends as If-Match. */
 export async function getWithEtag(service, path, query = {}, { signal, tries } = {}) {
   const address = addressOf(service, path, query);
@@ -145,9 +161,14 @@ export async function download(method, service, path, body = null, name = "downl
   const headers = { "X-Shanliu-CSRF": csrf, ...(body ? { "Content-Type": "application/json" } : {}) };
   const response = await call(method, addressOf(service, path), { headers, body: body ? toJson(body) : undefined });
   const said = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+  save(await response.blob(), said ? said[1] : name);
+}
+
+/** Save what the page has as a file of this name. */
+export function save(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await response.blob());
-  link.download = said ? said[1] : name;
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

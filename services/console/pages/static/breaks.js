@@ -12,22 +12,23 @@ import { stampOf } from "./time.js";
 const LEVELS = { open: "alarm", settled: "good", resolved: "good" };
 const BOOKABLE = ["missing_here", "refund_missing_here"];
 
-export function breaksTable(shell, again) {
+/** `again()` asks for the list at once; `names`: {campaigns, channels}, their Names. */
+export function breaksTable(shell, again, names) {
   const { say } = shell;
-  const resolve = (rows) => resolveSheet(shell, rows, again);
-  const book = (rows) => bookSheet(shell, rows, again);
+  const resolve = (rows) => resolveSheet(shell, rows, again, names.channels);
+  const book = (rows) => bookSheet(shell, rows, again, names);
   return new Table(at("table"), shell, {
     name: "breaks",
     source: { service: "donation", path: "/reconciliation/breaks", query: { state: "open" } },
     id: (row) => row.break_id,
     columns: [
       { key: "day", title: "day" },
-      { key: "channel", title: "channel" },
+      { key: "channel", title: "channel", cell: (row) => names.channels.titleOf(row.channel), value: (row) => row.channel },
       { key: "kind", title: "kind", cell: (row) => say("kinds")[row.kind] },
       { key: "transaction_id", title: "transaction" },
       { key: "ours_fen", title: "oursFen", kind: "money" },
       { key: "theirs_fen", title: "billFen", kind: "money" },
-      { key: "campaign_id", title: "campaign" },
+      { key: "campaign_id", title: "campaign", cell: (row) => names.campaigns.titleOf(row.campaign_id), value: (row) => row.campaign_id },
       { key: "state", title: "state", cell: (row) => stateOf(say, row) },
       { key: "opened_at", title: "openedAt", kind: "time" },
       { key: "reason", title: "reason", wide: true },
@@ -35,7 +36,7 @@ export function breaksTable(shell, again) {
     filters: [
       { name: "state", title: "state", kind: "select", required: true, options: () => Object.entries(say("states")) },
       { name: "kind", title: "kind", kind: "select", options: () => Object.entries(say("kinds")) },
-      { name: "channel", title: "channel", kind: "text" },
+      { name: "channel", title: "channel", kind: "text", attributes: names.channels.attributes },
       { name: "day", title: "day", kind: "day", asks: (day) => ({ day }) },
     ],
     actions: shell.has("finance")
@@ -44,7 +45,7 @@ export function breaksTable(shell, again) {
           { key: "b", title: "book", when: bookable, run: book },
         ]
       : [],
-    open: (row) => openBreak(shell, row, { resolve, book }),
+    open: (row) => openBreak(shell, row, { resolve, book, names }),
     empty: "emptyBreaks",
   });
 }
@@ -53,7 +54,7 @@ const bookable = (row) => row.state === "open" && BOOKABLE.includes(row.kind) &&
 const stateOf = (say, row) => element("span", { class: "badge", data: { level: LEVELS[row.state] } }, row.state === "open" && row.asked_at ? say("asked") : say("states")[row.state]);
 const yuanOf = (fen) => (fen === null ? null : `¥${formatYuan(fen)}`);
 
-function resolveSheet(shell, rows, again) {
+function resolveSheet(shell, rows, again, channels) {
   const { say } = shell;
   const form = new Form(shell, {
     fields: [{ name: "reason", title: "reason", kind: "area", required: true, hint: "resolveHint", attributes: { maxlength: 200 } }],
@@ -67,16 +68,16 @@ function resolveSheet(shell, rows, again) {
       again();
     },
   });
-  const sheet = new Sheet(shell, say("resolveTitle", rows.length), listOf(shell, rows), form.node).open();
+  const sheet = new Sheet(shell, say("resolveTitle", rows.length), listOf(shell, rows, channels), form.node).open();
   return false;
 }
 
 /** One that knows what the money was for needs nothing; for others the campaign is asked. */
-function bookSheet(shell, rows, again) {
+function bookSheet(shell, rows, again, { campaigns, channels }) {
   const { say } = shell;
   const asks = rows.some((row) => row.kind === "missing_here" && row.campaign_id === null);
   const form = new Form(shell, {
-    fields: asks ? [{ name: "campaign_id", title: "campaign", required: true, hint: "campaignHint" }] : [],
+    fields: asks ? [{ name: "campaign_id", title: "campaign", required: true, hint: "campaignHint", attributes: campaigns.attributes }] : [],
     submit: "book",
     send: async (values, key) => {
       for (const row of rows) {
@@ -90,11 +91,11 @@ function bookSheet(shell, rows, again) {
       again();
     },
   });
-  const sheet = new Sheet(shell, say("bookTitle", rows.length), element("p", {}, say("bookHint")), listOf(shell, rows), form.node).open();
+  const sheet = new Sheet(shell, say("bookTitle", rows.length), element("p", {}, say("bookHint")), listOf(shell, rows, channels), form.node).open();
   return false;
 }
 
-const listOf = ({ say }, rows) => facts(rows.map((row) => [`${row.channel} ${row.day}`, `${say("kinds")[row.kind]} · ${row.transaction_id} · ${yuanOf(row.ours_fen) ?? "—"} / ${yuanOf(row.theirs_fen) ?? "—"}`]));
+const listOf = ({ say }, rows, channels) => facts(rows.map((row) => [`${channels.titleOf(row.channel)} ${row.day}`, `${say("kinds")[row.kind]} · ${row.transaction_id} · ${yuanOf(row.ours_fen) ?? "—"} / ${yuanOf(row.theirs_fen) ?? "—"}`]));
 
 async function openBreak(shell, row, acts) {
   const { say } = shell;
@@ -108,7 +109,7 @@ async function openBreak(shell, row, acts) {
     const lines = found.history.map((each) => [stampOf(each.at), [say("whats")[each.what] ?? each.what, each.who, each.reason].filter(Boolean).join(" · ")]);
     const sheet = new Sheet(
       shell,
-      `${say("kinds")[found.kind]} · ${found.channel} ${found.day}`,
+      `${say("kinds")[found.kind]} · ${acts.names.channels.fullOf(found.channel)} ${found.day}`,
       element("div", { class: "sheet-buttons", hidden: buttons.length === 0 }, ...buttons),
       element("p", { class: "dim" }, say("whatToDo")[found.kind]),
       facts([
@@ -117,7 +118,7 @@ async function openBreak(shell, row, acts) {
         [say("refund"), found.reversal_id],
         [say("oursFen"), yuanOf(found.ours_fen) ?? "—"],
         [say("billFen"), yuanOf(found.theirs_fen) ?? "—"],
-        [say("campaign"), found.campaign_id],
+        [say("campaign"), acts.names.campaigns.titleOf(found.campaign_id)],
         [say("occurredAt"), stampOf(found.occurred_at)],
         [say("openedAt"), stampOf(found.opened_at)],
         [say("closedAt"), found.closed_at && `${stampOf(found.closed_at)} · ${found.closed_by}`],

@@ -1,6 +1,6 @@
 // The campaigns page: plans, filings and their days, the launch with its checklist, milestones, pause, close.
 
-import { get, getWithEtag, post, send, Trouble } from "./api.js";
+import { get, getAll, getWithEtag, post, send, Trouble } from "./api.js";
 import { layOut, planBody, planFields } from "./campaign-plan.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
@@ -234,7 +234,7 @@ function sendPlan(values, known, etag, key) {
 // ---------------------------------------------------------------- live
 
 async function readOrganisations() {
-  organisations = (await get("campaign", "/organisations", { limit: PAGE }, { tries: 0 })).items;
+  organisations = await getAll("campaign", "/organisations", {}, { tries: 0 });
   table.render();
 }
 

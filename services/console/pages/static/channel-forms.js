@@ -3,6 +3,7 @@
 import { post, send, Trouble } from "./api.js";
 import { element } from "./dom.js";
 import { Form } from "./form.js";
+import { idsOf } from "./names.js";
 import { notice, takeBack } from "./notice.js";
 import { showSecret } from "./secret.js";
 import { Sheet } from "./sheet.js";
@@ -20,16 +21,14 @@ const SETTINGS = {
 };
 const PURPOSES = { wechatpay: ["platform", "apiv3"], alipay: ["platform"], unionpay: ["platform"] };
 
-const listOf = (text) => text.split(/[\s,，、]+/).filter(Boolean);
-
-/** `acts`: {again, open(name)} of the list. */
+/** `acts`: {again, open(name), names} of the list. */
 export function registerSheet(shell, acts) {
   const { say } = shell;
   const place = element("div");
   const sheet = new Sheet(shell, say("register"), place);
   const build = (scheme, before) => {
     const form = new Form(shell, {
-      fields: registerFields(say, scheme, before),
+      fields: registerFields(shell, scheme, before, acts.names),
       submit: "register",
       send: (values, key) => post("donation", "/channels", registered(values), { key }),
       done: ({ body }) => {
@@ -40,6 +39,7 @@ export function registerSheet(shell, acts) {
         else acts.open(body.channel);
       },
     });
+    acts.names.campaigns.offer(form, "campaigns");
     place.replaceChildren(form.node);
     form.inputs.get("scheme").input.addEventListener("change", (event) => {
       const kept = [...form.inputs].map(([name, { input }]) => [name, input.type === "checkbox" ? input.checked : input.value]);
@@ -51,7 +51,11 @@ export function registerSheet(shell, acts) {
   sheet.open();
 }
 
-function registerFields(say, scheme, before) {
+/** A field for one campaign's or organisation's id proposes those that are known. */
+const proposes = (field, { campaigns, organisations }) => (field.name === "organisation_id" ? organisations : /campaign(_id|\.otherwise)$/.test(field.name) ? campaigns : {}).attributes;
+
+function registerFields(shell, scheme, before, names) {
+  const { say } = shell;
   const fields = [
     { name: "scheme", title: "scheme", kind: "select", options: () => Object.entries(say("schemes")), value: scheme },
     { name: "channel", title: "channel", required: true, hint: "channelHint" },
@@ -63,13 +67,13 @@ function registerFields(say, scheme, before) {
     { name: "contact", title: "contact", hint: "contactHint" },
     ...(scheme === "webhooks" ? [{ name: "sandbox", title: "sandbox", kind: "check", hint: "sandboxHint" }] : []),
   ];
-  return fields.map((field) => ({ value: before[field.name], ...field, ...(field.options?.length ? { options: () => field.options(say) } : {}) }));
+  return fields.map((field) => ({ value: before[field.name], attributes: proposes(field, names), ...field, ...(field.options?.length ? { options: () => field.options(say) } : {}) }));
 }
 
 function registered(values) {
   const body = { ...values };
-  if (values.campaigns !== undefined) body.campaigns = listOf(values.campaigns);
-  if (values.settings?.appids !== undefined) body.settings = { ...values.settings, appids: listOf(values.settings.appids) };
+  if (values.campaigns !== undefined) body.campaigns = idsOf(values.campaigns);
+  if (values.settings?.appids !== undefined) body.settings = { ...values.settings, appids: idsOf(values.settings.appids) };
   return body;
 }
 
@@ -84,7 +88,7 @@ export function changeSheet(shell, { row, etag, acts }) {
       { name: "title", title: "name", required: true, value: row.title },
       { name: "limit_per_second", title: "limit", kind: "number", required: true, value: row.limit_per_second },
       { name: "campaigns", title: "campaigns", hint: "campaignsHint", value: row.campaigns?.join(", ") ?? "" },
-      { name: "organisation_id", title: "organisation", value: row.organisation_id ?? "" },
+      { name: "organisation_id", title: "organisation", value: row.organisation_id ?? "", attributes: acts.names.organisations.attributes },
       { name: "contact", title: "contact", hint: "contactHint", value: row.contact ?? "" },
       ...(hasSettings ? [{ name: "settings", title: "settings", kind: "area", required: true, value: JSON.stringify(row.settings, null, 1) }] : []),
     ],
@@ -99,6 +103,7 @@ export function changeSheet(shell, { row, etag, acts }) {
       acts.reopen();
     },
   });
+  acts.names.campaigns.offer(form, "campaigns");
   new Sheet(shell, say("changeTitle", row.channel), form.node).open();
 }
 
@@ -107,7 +112,7 @@ function patchOf(shell, row, values) {
   const wanted = {
     title: values.title,
     limit_per_second: values.limit_per_second,
-    campaigns: values.campaigns === undefined ? null : listOf(values.campaigns).sort(),
+    campaigns: values.campaigns === undefined ? null : idsOf(values.campaigns).sort(),
     organisation_id: values.organisation_id ?? null,
     contact: values.contact ?? null,
     ...(values.settings === undefined ? {} : { settings: parsed(shell, values.settings) }),

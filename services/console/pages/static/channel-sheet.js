@@ -10,7 +10,7 @@ import { stampOf } from "./time.js";
 
 const CHANGES = 20;
 
-/** `acts`: {again, pause(rows), resume(rows)} of the list. */
+/** `acts`: {again, pause(rows), resume(rows), names} of the list. */
 export async function openChannel(shell, name, acts) {
   const path = `/channels/${name}`;
   const before = openSheet();
@@ -35,6 +35,7 @@ export async function openChannel(shell, name, acts) {
 function body(shell, told, changes) {
   const { say } = shell;
   const { row } = told;
+  const { campaigns, organisations } = told.acts.names;
   const settings = Object.keys(row.settings).length > 0 ? element("code", { class: "mono" }, JSON.stringify(row.settings)) : null;
   return [
     shell.has("administrator") ? buttons(shell, told) : null,
@@ -42,8 +43,8 @@ function body(shell, told, changes) {
       [say("state"), element("span", {}, stateOf(shell, row), row.paused_reason ? ` ${row.paused_reason}` : "")],
       [say("scheme"), schemeOf(shell, row)],
       [say("limit"), say("perSecond", row.limit_per_second.toLocaleString("en-US"))],
-      [say("campaigns"), row.campaigns?.join(", ") ?? campaignsOf(shell, row)],
-      [say("organisation"), row.organisation_id],
+      [say("campaigns"), row.campaigns ? shell.list(row.campaigns.map((id) => campaigns.titleOf(id))) || campaignsOf(shell, row, campaigns) : campaignsOf(shell, row, campaigns)],
+      [say("organisation"), organisations.titleOf(row.organisation_id)],
       [say("contact"), row.contact],
       [say("topic"), row.topic],
       [say("settings"), settings],

@@ -8,8 +8,10 @@ export const schemeOf = ({ say }, row) => say("schemes")[row.scheme] + (row.sand
 
 export const stateOf = ({ say }, row) => element("span", { class: "badge", data: { level: row.state === "active" ? "good" : "warn" } }, say("states")[row.state]);
 
-export function campaignsOf({ say }, row) {
+/** `campaigns`: their Names. */
+export function campaignsOf(shell, row, campaigns) {
+  const { say } = shell;
   if (row.campaigns === null) return say("all");
-  const shown = row.campaigns.slice(0, SHOWN_CAMPAIGNS).join(", ");
+  const shown = shell.list(row.campaigns.slice(0, SHOWN_CAMPAIGNS).map((id) => campaigns.titleOf(id)));
   return row.campaigns.length > SHOWN_CAMPAIGNS ? say("andMore", shown, row.campaigns.length) : shown || say("none");
 }

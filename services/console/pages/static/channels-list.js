@@ -10,15 +10,15 @@ import { notice, takeBack } from "./notice.js";
 import { Sheet } from "./sheet.js";
 import { Table } from "./table.js";
 
-/** `again()` asks for the list at once. */
-export function channelsTable(shell, again) {
+/** `again()` asks for the list at once; `names`: {campaigns, organisations}, their Names. */
+export function channelsTable(shell, again, names) {
   const { say } = shell;
   const may = shell.has("administrator");
-  const open = (name) => openChannel(shell, name, { again, pause, resume });
+  const open = (name) => openChannel(shell, name, { again, pause, resume, names });
   const pause = (rows) => pauseSheet(shell, rows, again);
   const resume = (rows) => resumeEach(shell, rows, again);
   if (may) {
-    const register = () => registerSheet(shell, { again, open });
+    const register = () => registerSheet(shell, { again, open, names });
     at("register").hidden = false;
     at("register").addEventListener("click", register);
     shell.keys.on("a", "register", register);
@@ -35,8 +35,8 @@ export function channelsTable(shell, again) {
       { key: "state", title: "state", cell: (row) => stateOf(shell, row) },
       { key: "paused_reason", title: "reason", wide: true },
       { key: "limit_per_second", title: "limit", kind: "number" },
-      { key: "campaigns", title: "campaigns", cell: (row) => campaignsOf(shell, row), value: (row) => (row.campaigns ?? [say("all")]).join(" ") },
-      { key: "organisation_id", title: "organisation" },
+      { key: "campaigns", title: "campaigns", cell: (row) => campaignsOf(shell, row, names.campaigns), value: (row) => (row.campaigns ?? [say("all")]).join(" ") },
+      { key: "organisation_id", title: "organisation", cell: (row) => names.organisations.titleOf(row.organisation_id), value: (row) => row.organisation_id },
     ],
     filters: [
       { name: "name", title: "channelOrName", kind: "text" },

@@ -2,6 +2,7 @@
 
 import { channelsTable } from "./channels-list.js";
 import { Live } from "./live.js";
+import { Names } from "./names.js";
 import { Shell } from "./shell.js";
 import { statementsTable } from "./statements.js";
 import { CHANNELS_TEXTS } from "./texts/channels.js";
@@ -10,5 +11,9 @@ import { chosenView } from "./views.js";
 const shell = new Shell(CHANNELS_TEXTS, () => table.render());
 const view = chosenView({ channels: true, statements: shell.has("finance") });
 const live = () => line.round();
-const table = view === "statements" ? statementsTable(shell, live) : channelsTable(shell, live);
-const line = new Live(shell, 5_000, () => table.read());
+const [campaigns, organisations, channels] = ["campaigns", "organisations", "channels"].map((kind) => new Names(kind, shell, () => table.render()));
+const table = view === "statements" ? statementsTable(shell, live, channels) : channelsTable(shell, live, { campaigns, organisations });
+const line = new Live(shell, 5_000, () => {
+  for (const names of [campaigns, organisations, channels]) names.read();
+  return table.read();
+});

@@ -11,7 +11,8 @@ import { stampOf } from "./time.js";
 const LEVELS = { pending: "", sending: "", retry: "warn", delivered: "good", exhausted: "alarm", cancelled: "" };
 const ENDPOINTS = 200;
 
-export function deliveriesTable(shell) {
+/** `campaigns`: their Names. */
+export function deliveriesTable(shell, again, campaigns) {
   const { say } = shell;
   const names = new Map();
   const table = new Table(at("table"), shell, {
@@ -25,7 +26,7 @@ export function deliveriesTable(shell) {
       { key: "endpoint_id", title: "partner", cell: (row) => names.get(row.endpoint_id) ?? row.endpoint_id.slice(0, 8) },
       { key: "type", title: "event", cell: (row) => typeOf(shell, row.type) },
       { key: "event_id", title: "eventId" },
-      { key: "campaign_id", title: "campaign" },
+      { key: "campaign_id", title: "campaign", cell: (row) => campaigns.titleOf(row.campaign_id), value: (row) => row.campaign_id },
       { key: "state", title: "state", cell: (row) => stateOf(say, row) },
       { key: "attempts", title: "attempts", kind: "number" },
       { key: "next_attempt_at", title: "nextAttempt", kind: "time" },
@@ -35,7 +36,7 @@ export function deliveriesTable(shell) {
       { name: "endpoint_id", title: "partner", kind: "select", options: () => [...names] },
       { name: "state", title: "state", kind: "select", options: () => Object.entries(say("deliveryStates")) },
       { name: "type", title: "event", kind: "select", options: () => Object.entries(say("types")).map(([type, words]) => [`org.shanliu.${type}.v1`, words]) },
-      { name: "campaign_id", title: "campaign", kind: "text" },
+      { name: "campaign_id", title: "campaign", kind: "text", attributes: campaigns.attributes },
       { name: "day", title: "day", kind: "day", asks: (day) => ({ day }) },
     ],
     actions: shell.has("desk") ? [{ key: "r", title: "resend", when: (row) => row.state === "exhausted", run: (rows) => resendEach(shell, rows) }] : [],

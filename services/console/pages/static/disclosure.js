@@ -1,6 +1,6 @@
 // The disclosure calendar: what is due and late, what was drafted, read by a second person, published, corrected.
 
-import { get, getWithEtag, post, Trouble } from "./api.js";
+import { get, getAll, getWithEtag, post, Trouble } from "./api.js";
 import { at, element } from "./dom.js";
 import { Live } from "./live.js";
 import { notice } from "./notice.js";
@@ -167,9 +167,7 @@ async function takeBack({ body, etag }) {
 // ---------------------------------------------------------------- live
 
 async function readNames() {
-  const [found, known] = await Promise.all([get("campaign", "/campaigns", { limit: PAGE }, { tries: 0 }), get("campaign", "/organisations", { limit: PAGE }, { tries: 0 })]);
-  campaigns = found.items;
-  organisations = known.items;
+  [campaigns, organisations] = await Promise.all(["/campaigns", "/organisations"].map((path) => getAll("campaign", path, {}, { tries: 0 })));
   table.render();
 }
 

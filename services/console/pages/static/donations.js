@@ -1,11 +1,11 @@
 // The donations page: find one by what its donor can say, see all that is known of it, take it back.
 
 import { Trouble } from "./api.js";
-import { CampaignNames } from "./campaign-names.js";
 import { receiptCell, statusCell } from "./cases.js";
 import { at } from "./dom.js";
 import { Live } from "./live.js";
 import { formatPlain, parseYuan } from "./money.js";
+import { Names } from "./names.js";
 import { RecordView } from "./record.js";
 import { Sheet } from "./sheet.js";
 import { Shell } from "./shell.js";
@@ -21,10 +21,13 @@ const shell = new Shell(DONATIONS_TEXTS, () => {
   shown?.write();
 });
 const { say } = shell;
-const names = new CampaignNames(shell, () => {
-  table.render();
-  shown?.write();
-});
+const [names, channels] = ["campaigns", "channels"].map(
+  (kind) =>
+    new Names(kind, shell, () => {
+      table.render();
+      shown?.write();
+    }),
+);
 let shown = null;
 
 /** What was typed, as what it can be. A whole transaction id ends with itself. */
@@ -52,7 +55,7 @@ const table = new Table(at("table"), shell, {
     { key: "status", title: "status", cell: (row) => statusCell(shell, row) },
     { key: "shown_name", title: "donor", cell: (row) => row.shown_name ?? say("anonymous") },
     { key: "campaign_id", title: "campaign", cell: (row) => names.titleOf(row.campaign_id), value: (row) => row.campaign_id, wide: true },
-    { key: "channel", title: "channel" },
+    { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
     { key: "transaction_id", title: "transaction" },
     { key: "receipt", title: "receipt", cell: receiptCell },
   ],
@@ -67,7 +70,7 @@ const table = new Table(at("table"), shell, {
 });
 
 async function open(row) {
-  const view = new RecordView(shell, row.donation_id, { names, changed: () => live.round() });
+  const view = new RecordView(shell, row.donation_id, { names, channels, changed: () => live.round() });
   const sheet = new Sheet(shell, `${say("record")} · ${formatPlain(row.amount_fen)}`, view.node);
   sheet.node.classList.add("large");
   sheet.node.addEventListener("ended", () => (shown = null));
@@ -78,5 +81,6 @@ async function open(row) {
 
 const live = new Live(shell, 4_000, async () => {
   names.read();
+  channels.read();
   await Promise.all([table.read(), shown?.read()]);
 });

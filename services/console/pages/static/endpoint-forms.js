@@ -4,6 +4,7 @@ import { get, post, send } from "./api.js";
 import { element } from "./dom.js";
 import { RECEIVED, typeOf, WITHDRAWN } from "./endpoint-words.js";
 import { Form } from "./form.js";
+import { idsOf } from "./names.js";
 import { notice } from "./notice.js";
 import { showSecret } from "./secret.js";
 import { Sheet } from "./sheet.js";
@@ -12,8 +13,8 @@ import { dayOf, dayStart, stampOf } from "./time.js";
 // Whoever is told a name is told when it is not to be shown any more.
 const USUAL = [RECEIVED, WITHDRAWN];
 
-/** `told` null: a new one. The owner's address is shown masked, so that it is asked for anew. */
-export async function endpointForm(shell, told, again) {
+/** `told` null: a new one; `acts`: {again, campaigns} of the list. The owner's address is shown masked, so that it is asked for anew. */
+export async function endpointForm(shell, told, { again, campaigns: known }) {
   const { say } = shell;
   const row = told?.row;
   const types = (await get("notification", "/webhook-event-types")).map((each) => each.type);
@@ -33,7 +34,7 @@ export async function endpointForm(shell, told, again) {
     ],
     submit: row ? "save" : "register",
     send: (values, key) => {
-      const campaigns = values.campaigns === undefined ? null : values.campaigns.split(/[\s,，、]+/).filter(Boolean);
+      const campaigns = values.campaigns === undefined ? null : idsOf(values.campaigns);
       const body = { ...values, campaigns, event_types: boxes.filter((box) => box.checked).map((box) => box.value) };
       return row ? send("PUT", "notification", told.path, body, { key, ifMatch: told.etag }) : post("notification", "/webhook-endpoints", body, { key });
     },
@@ -50,6 +51,7 @@ export async function endpointForm(shell, told, again) {
   const labels = boxes.map((box) => element("label", { class: "check" }, box, ` ${typeOf(shell, box.value)}`));
   const field = element("fieldset", { class: "choices" }, element("legend", {}, say("eventTypes")), ...labels);
   form.node.insertBefore(field, form.node.lastElementChild);
+  known.offer(form, "campaigns");
   const sheet = new Sheet(shell, row ? say("changeTitle", row.description) : say("register"), form.node).open();
 }
 

@@ -8,7 +8,7 @@ import { notice } from "./notice.js";
 import { Sheet, facts, openSheet } from "./sheet.js";
 import { stampOf } from "./time.js";
 
-/** `acts`: {again, pause(rows), resume(rows)} of the list. */
+/** `acts`: {again, pause(rows), resume(rows), campaigns} of the list. */
 export async function openEndpoint(shell, id, acts) {
   const path = `/webhook-endpoints/${id}`;
   const before = openSheet();
@@ -33,7 +33,7 @@ async function guarded(shell, run) {
 
 function body(shell, told, replays) {
   const { say } = shell;
-  const { row } = told;
+  const { row, acts } = told;
   const log = element("a", { href: `/partners?view=deliveries&endpoint_id=${row.endpoint_id}` }, say("seeDeliveries"));
   return [
     shell.has("administrator") && row.state !== "deleted" ? buttons(shell, told) : null,
@@ -47,7 +47,7 @@ function body(shell, told, replays) {
       [say("url"), row.url],
       [say("owner"), row.owner_email],
       [say("eventTypes"), row.event_types.map((type) => typeOf(shell, type)).join(say("between"))],
-      [say("campaigns"), row.campaigns?.join(", ") ?? say("all")],
+      [say("campaigns"), row.campaigns ? shell.list(row.campaigns.map((id) => acts.campaigns.titleOf(id))) : say("all")],
       [say("ordered"), say(row.ordered ? "yes" : "no")],
       [say("oldSecretUntil"), row.previous_secret_until && stampOf(row.previous_secret_until)],
       [say("createdAt"), `${stampOf(row.created_at)} · ${row.created_by}`],
@@ -90,7 +90,7 @@ function buttons(shell, told) {
     row.state === "active" ? button("replay", () => replaySheet(shell, told)) : null,
     turn,
     row.slowed_at && row.state === "active" ? button("resume", resume) : null,
-    button("change", () => endpointForm(shell, told, acts.again)),
+    button("change", () => endpointForm(shell, told, acts)),
     button("rotate", () => secretSheet(shell, told)),
     button("remove", () => askRemoval(shell, told), "danger"),
   );

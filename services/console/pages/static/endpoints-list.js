@@ -10,14 +10,14 @@ import { notice, takeBack } from "./notice.js";
 import { Sheet } from "./sheet.js";
 import { Table } from "./table.js";
 
-/** `again()` asks for the list at once. */
-export function endpointsTable(shell, again) {
+/** `again()` asks for the list at once; `campaigns`: their Names. */
+export function endpointsTable(shell, again, campaigns) {
   const { say } = shell;
   const may = shell.has("administrator");
   const pause = (rows) => pauseSheet(shell, rows, again);
   const resume = (rows) => resumeEach(shell, rows, again);
   if (may) {
-    const register = () => endpointForm(shell, null, again).catch(shell.alarm.bind(shell));
+    const register = () => endpointForm(shell, null, { again, campaigns }).catch(shell.alarm.bind(shell));
     at("register").hidden = false;
     at("register").addEventListener("click", register);
     shell.keys.on("a", "register", register);
@@ -45,7 +45,7 @@ export function endpointsTable(shell, again) {
           { key: "u", title: "resume", when: (row) => ["paused", "disabled"].includes(row.state) || Boolean(row.slowed_at), run: resume },
         ]
       : [],
-    open: (row) => openEndpoint(shell, row.endpoint_id, { again, pause, resume }),
+    open: (row) => openEndpoint(shell, row.endpoint_id, { again, pause, resume, campaigns }),
     empty: may ? "emptyRegister" : "emptyAsk",
   });
 }

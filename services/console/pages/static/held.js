@@ -1,11 +1,11 @@
 // The page of what waits for a person: held donations to release or refuse, and conflicts to resolve.
 
 import { get, post } from "./api.js";
-import { CampaignNames } from "./campaign-names.js";
 import { decide } from "./cases.js";
 import { at, element, fill, put } from "./dom.js";
 import { Live } from "./live.js";
 import { formatPlain, formatYuan } from "./money.js";
+import { Names } from "./names.js";
 import { Sheet, facts } from "./sheet.js";
 import { Shell } from "./shell.js";
 import { Table } from "./table.js";
@@ -24,7 +24,7 @@ const shell = new Shell(HELD_TEXTS, () => {
 });
 const { say } = shell;
 const finance = shell.has("finance");
-const names = new CampaignNames(shell, () => table.render());
+const [names, channels] = ["campaigns", "channels"].map((kind) => new Names(kind, shell, () => table.render()));
 
 const table = new Table(at("table"), shell, { pageSize: BULK, exportPage: BULK, ...(view === "held" ? held() : conflicts()) });
 
@@ -51,7 +51,7 @@ function held() {
       { key: "amount_fen", title: "amount", kind: "money" },
       { key: "shown_name", title: "donor", cell: (row) => row.shown_name ?? say("anonymous") },
       { key: "campaign_id", title: "campaign", cell: (row) => names.titleOf(row.campaign_id), value: (row) => row.campaign_id, wide: true },
-      { key: "channel", title: "channel" },
+      { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
       { key: "held_reason", title: "why", cell: (row) => say("heldReasons")[row.held_reason] ?? row.held_reason },
       { key: "way", title: "way", cell: wayOut, wide: true },
     ],
@@ -97,7 +97,7 @@ function openHeld(row) {
     [say("way"), wayOut(row)],
     [say("occurredAt"), stampOf(row.occurred_at)],
     [say("receivedAt"), stampOf(row.received_at)],
-    [say("channel"), row.channel],
+    [say("channel"), channels.titleOf(row.channel)],
     [say("transaction"), mono(row.transaction_id)],
     [say("position"), mono(`${row.source} @ ${row.sequence}`)],
   ]);
@@ -113,7 +113,7 @@ function conflicts() {
     id: (row) => `${row.source} @ ${row.sequence}`,
     columns: [
       { key: "received_at", title: "foundAt", kind: "time" },
-      { key: "channel", title: "channel" },
+      { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
       { key: "transaction_id", title: "transaction" },
       { key: "known_amount_fen", title: "counted", kind: "money" },
       { key: "amount_fen", title: "other", kind: "money" },
@@ -156,7 +156,7 @@ function openConflict(row) {
     [say("campaign"), both(row.known_campaign_id, row.campaign_id)],
     [say("differs"), differs(row)],
     [say("foundAt"), stampOf(row.received_at)],
-    [say("channel"), row.channel],
+    [say("channel"), channels.titleOf(row.channel)],
     [say("transaction"), element("span", { class: "mono" }, row.transaction_id)],
     [say("position"), element("span", { class: "mono" }, `${row.source} @ ${row.sequence}`)],
     [say("resolution"), resolution(row)],
@@ -188,5 +188,6 @@ async function count() {
 
 new Live(shell, 4_000, () => {
   names.read();
+  channels.read();
   return Promise.all([table.read(), count()]);
 });

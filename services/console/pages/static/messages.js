@@ -2,11 +2,11 @@
 // and a campaign's rules. A message is shown as it was written or not at all.
 
 import { get, getWithEtag, post, send, Trouble } from "./api.js";
-import { CampaignNames } from "./campaign-names.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
 import { formatPlain, parseYuan } from "./money.js";
+import { Names } from "./names.js";
 import { notice } from "./notice.js";
 import { Sheet, facts } from "./sheet.js";
 import { Shell } from "./shell.js";
@@ -20,7 +20,7 @@ const STATES = ["waiting", "refused_by_rule", "approved", "refused", "withdrawn"
 
 const shell = new Shell(MESSAGES_TEXTS, () => write());
 const { say } = shell;
-const names = new CampaignNames(shell, () => table.render());
+const names = new Names("campaigns", shell, () => table.render());
 let campaigns = [];
 let rules = null; // {body, etag} of the campaign that is shown
 let last = null; // {items, away}: what was decided last, to take it back, and the line that says so

@@ -1,6 +1,6 @@
 // The placards page: a placard is entered in one line, read back by another person, and put right with a trace.
 
-import { get, post, send } from "./api.js";
+import { get, getAll, post, send } from "./api.js";
 import { at, element, fill, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
@@ -305,7 +305,7 @@ function write() {
 if (may.enter) shell.keys.on("e", "enterKey", () => entry?.form.node.hidden === false && entry.form.inputs.get("placard").input.focus());
 
 async function readCampaigns() {
-  const { items } = await get("campaign", "/campaigns", { limit: PAGE }, { tries: 0 });
+  const items = await getAll("campaign", "/campaigns", {}, { tries: 0 });
   const place = (each) => CHOSEN_FIRST.indexOf(each.state);
   campaigns = items.filter((each) => place(each) >= 0).sort((a, b) => place(a) - place(b) || (b.launched_on ?? "").localeCompare(a.launched_on ?? ""));
 }

@@ -9,8 +9,10 @@ const SHOWN_CHANNELS = 6;
 const DAY_MS = 86_400_000;
 
 export class Figures {
-  constructor(shell) {
+  /** `channels`: their Names. */
+  constructor(shell, channels) {
     this.shell = shell;
+    this.channels = channels;
     this.found = null;
   }
 
@@ -41,7 +43,7 @@ export class Figures {
     show("share", share === null ? "—" : percent(share), say("shareOf", formatShort(matched, code), formatShort(ours, code)), share === null ? "" : matched === ours ? "good" : "warn");
     const breaks = days.reduce((all, day) => all + countOf(day.open_breaks), 0);
     const age = oldest ? Date.now() - Date.parse(oldest.opened_at) : 0;
-    show("oldest", oldest ? this.shell.duration(age) : "—", oldest ? say("openNow", breaks, oldest.channel) : say("noBreaks"), oldest ? (age > DAY_MS ? "alarm" : "warn") : "good");
+    show("oldest", oldest ? this.shell.duration(age) : "—", oldest ? say("openNow", breaks, this.channels.titleOf(oldest.channel)) : say("noBreaks"), oldest ? (age > DAY_MS ? "alarm" : "warn") : "good");
     const channels = [...owed].map(([channel, each]) => ({ channel, ...each }));
     const count = channels.reduce((all, each) => all + each.days.length, 0);
     const unagreed = channels.filter((each) => each.terms).length;
@@ -55,7 +57,7 @@ export class Figures {
   line({ channel, days, terms }) {
     const { say } = this.shell;
     const spans = ranges(days).map(([first, last]) => (first === last ? first : say("span", first, last)));
-    return element("li", {}, element("b", {}, channel), " ", say("lacks", days.length), " ", spans.join(say("between")), terms ? element("span", { class: "badge", data: { level: "alarm" } }, say("noTerms")) : null);
+    return element("li", {}, element("b", {}, this.channels.fullOf(channel)), " ", say("lacks", days.length), " ", spans.join(say("between")), terms ? element("span", { class: "badge", data: { level: "alarm" } }, say("noTerms")) : null);
   }
 }
 

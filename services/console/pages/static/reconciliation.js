@@ -6,19 +6,24 @@ import { breaksTable } from "./breaks.js";
 import { daysTable } from "./days.js";
 import { Figures } from "./reconciled.js";
 import { Live } from "./live.js";
+import { Names } from "./names.js";
 import { Shell } from "./shell.js";
 import { RECONCILIATION_TEXTS } from "./texts/reconciliation.js";
 import { chosenView } from "./views.js";
 
-const shell = new Shell(RECONCILIATION_TEXTS, () => {
+const shell = new Shell(RECONCILIATION_TEXTS, () => write());
+const write = () => {
   table.render();
   figures.render();
-});
+};
 const again = () => line.round();
 const view = chosenView({ days: true, breaks: true });
-const figures = new Figures(shell);
-const table = view === "breaks" ? breaksTable(shell, again) : daysTable(shell, (row) => figures.owes(row));
+const [campaigns, channels] = ["campaigns", "channels"].map((kind) => new Names(kind, shell, () => write()));
+const figures = new Figures(shell, channels);
+const table = view === "breaks" ? breaksTable(shell, again, { campaigns, channels }) : daysTable(shell, (row) => figures.owes(row), channels);
 const line = new Live(shell, 5_000, async () => {
+  campaigns.read();
+  channels.read();
   await Promise.all([table.read(), figures.read()]);
   table.render();
 });

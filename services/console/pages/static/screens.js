@@ -2,11 +2,11 @@
 // air (always with a reason), links shown once, and the record.
 
 import { get, newKey, post, send, Trouble } from "./api.js";
-import { CampaignNames } from "./campaign-names.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
 import { formatPlain } from "./money.js";
+import { Names } from "./names.js";
 import { notice, takeBack } from "./notice.js";
 import { showSecret } from "./secret.js";
 import { Sheet, facts } from "./sheet.js";
@@ -23,7 +23,7 @@ const LAYOUTS = ["hall", "wide", "lower", "phone"];
 const shell = new Shell(SCREENS_TEXTS, () => write());
 const { say } = shell;
 const operates = shell.has("desk");
-const names = new CampaignNames(shell, () => table.render());
+const names = new Names("campaigns", shell, () => table.render());
 
 const whole = (row) => `/screens/${row.screen_id}`;
 const versionOf = (row) => `"${row.version}"`;

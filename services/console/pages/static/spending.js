@@ -1,7 +1,7 @@
 // The spending page: the year's shares (art. 61), a fund's figures, the requests; asked for, decided, paid, returned.
 
 import { budgetTable, openBudget } from "./budget.js";
-import { get, getWithEtag, post, Trouble } from "./api.js";
+import { get, getAll, getWithEtag, post, Trouble } from "./api.js";
 import { at, element, fill, put } from "./dom.js";
 import { Form } from "./form.js";
 import { answered } from "./guardrail.js";
@@ -422,19 +422,8 @@ async function readFund() {
 
 // ---------------------------------------------------------------- live
 
-async function all(path) {
-  const found = [];
-  let after = null;
-  do {
-    const answer = await get("campaign", path, { after, limit: PAGE }, { tries: 0 });
-    found.push(...answer.items);
-    after = answer.next;
-  } while (after !== null && found.length < 2_000);
-  return found;
-}
-
 async function readNames() {
-  [campaigns, organisations] = await Promise.all([all("/campaigns"), all("/organisations")]);
+  [campaigns, organisations] = await Promise.all(["/campaigns", "/organisations"].map((path) => getAll("campaign", path, {}, { tries: 0 })));
   table.render();
   renderRatios();
 }

@@ -13,7 +13,8 @@ const LEVELS = { uploaded: "", checked: "warn", refused: "alarm", importing: "wa
 const WORKING = ["uploaded", "importing"];
 const WATCH_MS = 1_000;
 
-export function statementsTable(shell, again) {
+/** `again()` asks for the list at once; `channels`: their Names. */
+export function statementsTable(shell, again, channels) {
   const { say } = shell;
   const upload = () => uploadSheet(shell, again);
   at("upload").hidden = false;
@@ -27,7 +28,7 @@ export function statementsTable(shell, again) {
     columns: [
       { key: "statement_id", title: "number", kind: "number" },
       { key: "uploaded_at", title: "uploadedAt", kind: "time" },
-      { key: "channel", title: "channel" },
+      { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
       { key: "file_name", title: "fileName" },
       { key: "state", title: "state", cell: (row) => stateOf(say, row) },
       { key: "lines", title: "lines", kind: "number", ...figure((row) => row.preview?.lines) },
@@ -37,7 +38,7 @@ export function statementsTable(shell, again) {
       { key: "uploaded_by", title: "person" },
     ],
     filters: [
-      { name: "channel", title: "channel", kind: "text" },
+      { name: "channel", title: "channel", kind: "text", attributes: channels.attributes },
       { name: "state", title: "state", kind: "select", options: () => Object.entries(say("statementStates")) },
     ],
     open: (row) => openStatement(shell, row.statement_id, again),

@@ -17,7 +17,7 @@ export class Table {
    *   name      of the page, for the files
    *   source    {service, path, query: {…fixed}, items: "items", cursor: "after", whole(rows, asked)}
    *             `cursor` is what the API calls it; `whole`: the API gives all rows as a list, and these are to be shown;
-   *             of a plain list that goes on, each row has its `cursor`
+   *             of a plain list that goes on, each row has its `cursor`; or {rows: () => […]}: the page has them, nothing is asked
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
    *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, attributes, asks(value)}]
@@ -215,8 +215,12 @@ export class Table {
   }
 
   async ask({ after, limit, ...asked }, options) {
-    const { service, path, cursor = "after", whole } = this.options.source;
-    if (whole) return { items: whole(await get(service, path, asked, options), asked), next: null };
+    const { service, path, cursor = "after", whole, rows } = this.options.source;
+    if (rows) return { items: rows(), next: null };
+    if (whole) {
+      const all = await get(service, path, asked, options);
+      return { items: whole(all, asked), next: null, cut: all.length === asked.limit };
+    }
     const answer = await get(service, path, { ...asked, [cursor]: after, limit }, options);
     if (!Array.isArray(answer)) return answer;
     return { items: answer, next: answer.length < limit ? null : answer.at(-1).cursor };
@@ -278,7 +282,7 @@ export class Table {
       const hint = filtered ? say("nothingHint") : empty ? say(empty) : "";
       this.message.replaceChildren(element("b", {}, say("nothing")), " ", element("span", {}, hint));
     }
-    put(this.count, this.loaded && this.rows.length > 0 ? say("rows", this.rows.length) : "");
+    put(this.count, this.loaded && this.rows.length > 0 ? say(this.answer?.cut ? "rowsCut" : "rows", this.rows.length) : "");
   }
 
   sayActions() {

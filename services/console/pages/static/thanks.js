@@ -10,7 +10,8 @@ import { stampOf } from "./time.js";
 
 const LEVELS = { delivered: "good", failed: "alarm", uncertain: "warn", retry: "warn" };
 
-export function thanksTable(shell, again) {
+/** `again()` asks for the list at once; `campaigns`, `channels`: their Names. */
+export function thanksTable(shell, again, campaigns, channels) {
   const { say } = shell;
   const may = shell.has("desk");
   const table = new Table(at("table"), shell, {
@@ -19,8 +20,8 @@ export function thanksTable(shell, again) {
     id: (row) => row.donation_id,
     columns: [
       { key: "created_at", title: "at", kind: "time" },
-      { key: "campaign_id", title: "campaign" },
-      { key: "channel", title: "channel" },
+      { key: "campaign_id", title: "campaign", cell: (row) => campaigns.titleOf(row.campaign_id), value: (row) => row.campaign_id },
+      { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
       { key: "way", title: "way", cell: (row) => say("waysOf")[row.way] },
       { key: "contact", title: "contact", cell: (row) => row.contact ?? say("contactGone") },
       { key: "amount_fen", title: "amount", kind: "money" },
@@ -32,17 +33,17 @@ export function thanksTable(shell, again) {
       { name: "state", title: "state", kind: "select", required: true, options: () => Object.entries(say("messageStates")) },
       { name: "reason", title: "reasonCode", kind: "text", placeholder: "no_template" },
       { name: "way", title: "way", kind: "select", options: () => Object.entries(say("waysOf")) },
-      { name: "campaign_id", title: "campaign", kind: "text" },
+      { name: "campaign_id", title: "campaign", kind: "text", attributes: campaigns.attributes },
       { name: "day", title: "day", kind: "day", asks: (day) => ({ day }) },
     ],
     actions: may ? [{ key: "r", title: "resend", when: (row) => ["failed", "uncertain"].includes(row.state) && row.contact, run: (rows) => resendEach(shell, rows) }] : [],
-    open: (row) => openMessage(shell, row),
+    open: (row) => openMessage(shell, row, campaigns),
     empty: "emptyThanks",
   });
   const readRows = table.read.bind(table);
   table.read = async (options) => {
     const troubles = await get("notification", "/messages/troubles", {}, { tries: 0 });
-    showTroubles(shell, troubles, again);
+    showTroubles(shell, troubles, again, campaigns);
     await readRows(options);
   };
   return table;
@@ -56,14 +57,14 @@ async function resendEach(shell, rows) {
 }
 
 /** What failed for certain is sent again all at once; what is in doubt only one by one. */
-function showTroubles(shell, troubles, again) {
+function showTroubles(shell, troubles, again, campaigns) {
   const { say } = shell;
   at("troubles").hidden = troubles.length === 0;
   const lines = troubles.map((each) => {
     const words = say("troubleIs", each.messages, each.with_contact, stampOf(each.oldest_at));
     const can = shell.has("desk") && each.state === "failed" && each.with_contact > 0;
     const button = can ? element("button", { type: "button", onclick: () => resendAll(shell, each, again) }, say("resendAll", each.with_contact)) : null;
-    const name = `${say("thanksReasons")[each.reason] ?? each.reason} · ${say("messageStates")[each.state] ?? each.state} · ${say("waysOf")[each.way]} · ${each.campaign_id}`;
+    const name = `${say("thanksReasons")[each.reason] ?? each.reason} · ${say("messageStates")[each.state] ?? each.state} · ${say("waysOf")[each.way]} · ${campaigns.titleOf(each.campaign_id)}`;
     return [name, element("span", {}, `${words} `, button ?? "")];
   });
   const key = JSON.stringify([shell.code, troubles]);
@@ -85,7 +86,7 @@ async function resendAll(shell, trouble, again) {
   again();
 }
 
-async function openMessage(shell, row) {
+async function openMessage(shell, row, campaigns) {
   const { say } = shell;
   try {
     const message = await get("notification", `/messages/${row.donation_id}`);
@@ -100,8 +101,8 @@ async function openMessage(shell, row) {
         [say("state"), stateOf(say, message)],
         [say("reason"), say("thanksReasons")[message.reason] ?? message.reason],
         [say("contact"), message.contact ?? say("contactGone")],
-        [say("campaign"), message.campaign_id],
-        [say("donation"), element("a", { href: `/donations?donation_id=${message.donation_id}` }, message.donation_id)],
+        [say("campaign"), campaigns.titleOf(message.campaign_id)],
+        [say("donation"), element("a", { href: `/donations?find=${message.donation_id}` }, message.donation_id)],
         [say("occurredAt"), stampOf(message.occurred_at)],
       ]),
       element("h3", {}, say("history")),
