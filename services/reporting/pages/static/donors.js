@@ -1,6 +1,8 @@
 // Recent donors who agreed to be shown. A fixed set of rows is reused all evening, and what waits for a row is
 // bounded: in a surge the newest are shown at a pace that can be read, the rest are in the number.
 
+import { widthInEms } from "./counter.js";
+
 const PACE_MS = 900;
 const WAITING = 6;
 const SEEN = 200; // ids remembered, so that a snapshot after a reconnect does not show a donor twice
@@ -86,6 +88,7 @@ export class DonorList {
   fillIn(entry) {
     const { name, at, amount } = this.write(entry.item);
     entry.name.textContent = withoutDirectionMarks(name);
+    entry.name.style.setProperty("--ems", widthInEms(name));
     entry.at.textContent = at;
     entry.amount.textContent = amount;
     entry.row.dataset.kind = entry.item.name && entry.item.kind === "company" ? "company" : "person";

@@ -1,6 +1,7 @@
 // The lists beside the number: messages that a moderator has let through, and the rankings of the parts and of
 // companies. Rows are made once and reused all evening. Where the layout has room for one list only, they take turns.
 
+import { widthInEms } from "./counter.js";
 import { withoutDirectionMarks } from "./donors.js";
 
 const TURN_MS = 12_000;
@@ -40,7 +41,9 @@ export class Panel {
       const texts = row.hidden ? {} : this.write(this.items[i]);
       for (const part of Object.keys(cells)) {
         const text = withoutDirectionMarks(texts[part] ?? "");
-        if (cells[part].textContent !== text) cells[part].textContent = text;
+        if (cells[part].textContent === text) continue;
+        cells[part].textContent = text;
+        if (part === "name") cells[part].style.setProperty("--ems", widthInEms(text));
       }
     });
   }
