@@ -74,6 +74,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         "/api/donation/v1/reconciliation/missing-bills",
     ),
     "disclosure": ("/disclosure", "/api/campaign/v1/disclosure/calendar?limit=50"),
+    "personal data": ("/personal-data", "/api/donation/v1/erasures?limit=50"),
     "channels": ("/channels", "/api/donation/v1/channels"),
     "partners": ("/partners", "/api/notification/v1/webhook-endpoints?limit=50"),
     "audit": ("/audit", "/api/console/audit?limit=50"),

@@ -27,6 +27,7 @@ from services.donation.privacy.schemas import (
     Erasure,
     ErasureBody,
     ErasurePage,
+    ErasureState,
     ExportBody,
     FoundDonations,
     SoughtDonor,
@@ -154,8 +155,14 @@ async def refuse(
     summary="Requests to erase, newest first",
     dependencies=[Depends(require("finance", "approver"))],
 )
-async def listed(parts: Wired, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> ErasurePage:
+async def listed(
+    parts: Wired,
+    state: ErasureState | None = None,
+    after: Annotated[UUID | None, Query(description="The `next` of the part before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ErasurePage:
     """With what each has restricted. They have no personal data."""
     async with parts.engine.connect() as connection:
-        rows = await queries.list_erasures(connection, limit)
-        return ErasurePage(items=await commands.shown(connection, rows))
+        rows = await queries.list_erasures(connection, state, after, limit)
+        items = await commands.shown(connection, rows)
+    return ErasurePage(items=items, next=items[-1].erasure_id if len(items) == limit else None)

@@ -81,7 +81,14 @@ async def note_look(
 
 # ---------------------------------------------------------------- requests
 
-_LIST: Final = text("SELECT * FROM erasures ORDER BY asked_at DESC, erasure_id LIMIT :rows")
+_LIST: Final = text(
+    """
+    SELECT * FROM erasures WHERE (CAST(:state AS text) IS NULL OR state = :state)
+    AND (CAST(:after AS uuid) IS NULL OR (asked_at, erasure_id) <
+         (SELECT asked_at, erasure_id FROM erasures WHERE erasure_id = :after))
+    ORDER BY asked_at DESC, erasure_id DESC LIMIT :rows
+    """
+)
 _LOCK: Final = text("SELECT * FROM erasures WHERE erasure_id = :erasure_id FOR UPDATE")
 _DECIDE: Final = text(
     "UPDATE erasures SET state = :state, decided_by = :person, decided_at = :at"
@@ -101,9 +108,11 @@ async def add_erasure(connection: AsyncConnection, row: Mapping[str, Any]) -> Ro
     return added
 
 
-async def list_erasures(connection: AsyncConnection, rows: int) -> Sequence[Row[Any]]:
-    """Requests, the newest first."""
-    return (await connection.execute(_LIST, {"rows": rows})).all()
+async def list_erasures(
+    connection: AsyncConnection, state: str | None, after: UUID | None, rows: int
+) -> Sequence[Row[Any]]:
+    """Requests, the newest first, beginning behind `after`."""
+    return (await connection.execute(_LIST, {"state": state, "after": after, "rows": rows})).all()
 
 
 async def lock_erasure(connection: AsyncConnection, erasure_id: UUID) -> Row[Any] | None:

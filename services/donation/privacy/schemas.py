@@ -129,6 +129,7 @@ class DonorExport(BaseModel):
     elsewhere: list[str]
 
 
+ErasureState = Literal["asked", "done", "refused"]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 
 
@@ -157,7 +158,7 @@ class Erasure(_Row):
     erasure_id: UUID
     reference: str
     donation_ids: list[UUID]
-    state: Literal["asked", "done", "refused"]
+    state: ErasureState
     asked_by: str
     asked_at: datetime
     decided_by: str | None
@@ -166,6 +167,7 @@ class Erasure(_Row):
 
 
 class ErasurePage(BaseModel):
-    """The newest first."""
+    """A part of the list, the newest first; `next` is the `after` of the next part."""
 
     items: list[Erasure]
+    next: UUID | None

@@ -251,3 +251,23 @@ async def test_a_search_names_exactly_one_field(service: Service, body: dict[str
     answer = await service.http.post("/v1/personal-data/find", json=body, headers=bearer("finance"))
     assert answer.status_code == 422, answer.text
     assert "example.cn" not in answer.text
+
+
+async def test_requests_are_listed_part_by_part_and_by_how_they_stand(service: Service) -> None:
+    channel = await service.channel()
+    donation_id = (await channel.give(a_donation(campaign_id=new_id("gala")))).json()["donation_id"]
+    await service.status(donation_id, "held")
+    body = {"donation_ids": [donation_id], "reference": new_id("PIPL")}
+    first, second, third = [
+        (await post(service, "/v1/erasures", body)).json()["erasure_id"] for _ in range(3)
+    ]
+    refused = await post(service, f"/v1/erasures/{second}/refuse", person="approver")
+    assert refused.json()["state"] == "refused"
+    found: list[str] = []
+    asked: dict[str, Any] = {"state": "asked", "limit": 1}
+    while first not in found:
+        answer = await service.http.get("/v1/erasures", params=asked, headers=bearer("approver"))
+        (item,) = answer.json()["items"]
+        found.append(item["erasure_id"])
+        asked["after"] = answer.json()["next"]
+    assert found == [third, first]

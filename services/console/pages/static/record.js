@@ -13,11 +13,12 @@ import { stampOf } from "./time.js";
 const LEVELS = { DonationReceived: "good", DonationHeld: "warn", DonationConflicted: "alarm", DonationReversed: "alarm", release: "good", refuse: "alarm" };
 
 export class RecordView {
-  /** `names`: CampaignNames. `changed()` is called after a person has changed something. */
-  constructor(shell, donationId, { names, changed }) {
+  /** `names`, `channels`: Names of campaigns and of channels. `changed()` is called after a person has changed something. */
+  constructor(shell, donationId, { names, channels, changed }) {
     this.shell = shell;
     this.donationId = donationId;
     this.names = names;
+    this.channels = channels;
     this.changed = changed;
     this.told = "";
     this.beside = { thanks: null, trace: null };
@@ -74,7 +75,7 @@ export class RecordView {
   /** Show it; nothing is touched that has not changed, so that what a person marks stays marked. */
   write() {
     if (!this.record) return;
-    const told = JSON.stringify([this.record, this.beside, this.names.titleOf(this.record.donation.campaign_id), this.shell.code], (_, item) => (typeof item === "bigint" ? String(item) : item));
+    const told = JSON.stringify([this.record, this.beside, this.names.titleOf(this.record.donation.campaign_id), this.channels.titleOf(this.record.donation.channel), this.shell.code], (_, item) => (typeof item === "bigint" ? String(item) : item));
     if (told === this.told) return;
     this.told = told;
     this.known.replaceChildren(this.sum(), this.about(), this.steps(), ...this.parts());
@@ -95,6 +96,7 @@ export class RecordView {
       element("span", { class: "badge", data: { level } }, statusCell(this.shell, donation)),
       unnamed ? element("span", { class: "badge", data: { level: "warn" } }, say("unnamed")) : null,
       donation.status === "held" || donation.conflicted ? element("a", { href: donation.status === "held" ? "/held" : "/held?view=conflicts" }, say("openHeld")) : null,
+      this.shell.has("finance") ? element("a", { href: `/personal-data?donation_id=${donation.donation_id}` }, say("personalData")) : null,
     );
   }
 
@@ -116,7 +118,7 @@ export class RecordView {
         [say("remains"), donation.reversed_fen > 0n ? formatYuan(donation.amount_fen - donation.reversed_fen) : null],
       ]),
       facts([
-        [say("channel"), donation.channel],
+        [say("channel"), this.channels.titleOf(donation.channel)],
         [say("transaction"), mono(donation.transaction_id)],
         [say("donationId"), mono(donation.donation_id)],
         [say("position"), mono(`${donation.source} @ ${donation.sequence}`)],

@@ -78,6 +78,7 @@ export const DONATIONS_TEXTS = {
     reversalKnown: "渠道已报来这笔退款，没有再扣",
     undoAtDesk: "现场录入的请在“举牌”页撤销录入",
     openHeld: "到“暂挂”处理",
+    personalData: "查阅或删除个人信息",
   },
   en: {
     ...CASE_TEXTS.en,
@@ -153,5 +154,6 @@ export const DONATIONS_TEXTS = {
     reversalKnown: "The channel has reported it: nothing was taken back again",
     undoAtDesk: "Undo the entry at the desk instead",
     openHeld: "Decide under Held",
+    personalData: "See or erase personal data",
   },
 };
