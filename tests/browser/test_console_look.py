@@ -1,12 +1,16 @@
 """What the console's pages are made of: files of this release that may be kept, and two sets of colours."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
-from services.console.pages import existing
+import services
+import shared
+from services.console.pages import PAGES, existing
+from shared.wrong_fields import rule_of
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
 
@@ -76,3 +80,22 @@ async def test_who_may_not_see_a_page_is_told_who_may(console: Console, complain
     await page.goto("/messages")
     await expect(page.locator("main")).to_contain_text("此页需要角色：审核")
     await context.close()
+
+
+async def test_a_refusal_is_said_in_chinese_where_it_has_words(modules: Page) -> None:
+    text = (PAGES / "static" / "texts" / "problems.js").read_text("utf-8").partition("const RULES")[0]
+    codes = re.findall(r'^  "?([a-z-]+)"?: "', text, re.MULTILINE)
+    assert len(codes) > 90
+    places = [Path(path) for each in (services, shared) for path in each.__path__]
+    sources = "".join(file.read_text("utf-8") for place in places for file in place.rglob("*.py"))
+    assert [code for code in codes if f'"{code}"' not in sources] == [], "words for what nobody says"
+    errors = [
+        ({"type": "missing"}, "必填"),
+        ({"type": "greater_than_equal", "ctx": {"ge": 1}}, "不能小于 1"),
+        ({"type": "string_too_long", "ctx": {"max_length": 64}}, "最多 64 个字"),
+        ({"type": "date_parsing"}, "须为日期，如 2026-12-31"),
+    ]
+    said = [rule_of(error) for error, _ in errors] + ["amount_fen: must be at least 1", "another language"]
+    told = [chinese for _, chinese in errors] + ["amount_fen：不能小于 1", "another language"]
+    script = "async all => all.map((await import('/static/texts/problems.js')).ruleInChinese)"
+    assert await modules.evaluate(script, said) == told

@@ -60,7 +60,7 @@ async def test_finance_imports_a_bill_and_closes_what_differs(
     await sheet.get_by_label("日期").fill(DAY)
     await sheet.get_by_label("账单文件").set_input_files(bill_of(("lost-1", 6_600), ("lost-2", 700)))
     await sheet.get_by_role("button", name="导入对账单").click()
-    await expect(sheet.locator(".wrong")).to_contain_text("format")
+    await expect(sheet.locator(".wrong")).to_have_text("与这个渠道没有约定账单格式，请选择格式。")
     await sheet.get_by_label("格式").select_option("plain")
     await sheet.get_by_label("已人工核对").check()
     await sheet.get_by_role("button", name="导入对账单").click()

@@ -43,7 +43,7 @@ const table = new Table(at("table"), shell, {
     { key: "reason", title: "why", cell: why },
     { key: "topic", title: "topic" },
     { key: "offset", title: "place", cell: place, value: place },
-    { key: "detail", title: "detail", wide: true },
+    { key: "detail", title: "detail", wide: true, cell: (row) => shell.rule(row.detail), value: (row) => row.detail },
     { key: "state", title: "state", cell: state, wide: true },
   ],
   filters: [
@@ -79,7 +79,7 @@ function setAside(rows) {
 function open(row) {
   const list = facts([
     [say("why"), why(row)],
-    [say("detail"), row.detail],
+    [say("detail"), shell.rule(row.detail)],
     [say("advice"), isOpen(row) ? say(ADVICE[row.reason] ?? "adviceContent") : null],
     [say("topic"), element("span", { class: "mono" }, row.topic)],
     [say("place"), element("span", { class: "mono" }, place(row))],

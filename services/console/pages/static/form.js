@@ -129,9 +129,9 @@ export class Form {
     let first = null;
     for (const { field, message } of trouble.fields) {
       if (this.inputs.has(field)) {
-        this.say(field, message);
+        this.say(field, this.shell.wordsAt(trouble, message));
         first ??= this.inputs.get(field).input;
-      } else others.push(this.shell.say("fieldTrouble", field, message));
+      } else others.push(this.shell.say("fieldTrouble", field, this.shell.wordsAt(trouble, message)));
     }
     first?.focus();
     const text = first === null || others.length > 0 ? [this.shell.words(trouble), ...others].join(" ") : "";

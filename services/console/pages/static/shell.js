@@ -2,6 +2,7 @@
 
 import { at, element, put } from "./dom.js";
 import { Keys } from "./keys.js";
+import { problemInChinese, ruleInChinese } from "./texts/problems.js";
 import { SHELL_TEXTS } from "./texts/shell.js";
 
 const YEAR_S = 31_536_000;
@@ -109,8 +110,23 @@ export class Shell {
     if (trouble.status === 401) return this.say("signedOut");
     if (trouble.code === "role-missing") return `${this.say("forbidden")} ${trouble.detail}`;
     if (trouble.code === "version-changed") return this.say("changed");
+    // A page may have put better words in place of the service's.
+    const own = trouble.detail !== (trouble.facts.detail ?? "");
+    const known = this.code === "zh" && !own ? problemInChinese(trouble.code) : null;
+    if (known) return known;
     if (trouble.status >= 500 && !trouble.detail) return this.say("mistake");
-    return trouble.detail || trouble.title;
+    return this.rule(trouble.detail || trouble.title);
+  }
+
+  /** What a trouble says of one field: the rule, or the whole refusal where it is about that field. */
+  wordsAt(trouble, message) {
+    const known = this.code === "zh" && !/[\u4e00-\u9fff]/.test(message) ? problemInChinese(trouble.code) : null;
+    return known ?? this.rule(message);
+  }
+
+  /** A rule that a service says was broken, in this language. */
+  rule(said) {
+    return this.code === "zh" ? ruleInChinese(said) : said;
   }
 
   /** Show what stands in the way above the page; null takes it away. */

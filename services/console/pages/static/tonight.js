@@ -291,7 +291,7 @@ function renderLetters() {
     (item, entry) => put(item, `${named("reason", entry.reason)} · ${entry.topic} · ${number(entry.count)}`),
   );
   fill(at("letters-rows"), letters.newest, makeRow(["", "wide", "dim"]), (row, letter) =>
-    writeRow(row, [timeOf(letter.at), `${named("reason", letter.reason)} — ${letter.detail}`, `${letter.topic}/${letter.partition}:${letter.offset}`]),
+    writeRow(row, [timeOf(letter.at), `${named("reason", letter.reason)} — ${shell.rule(letter.detail)}`, `${letter.topic}/${letter.partition}:${letter.offset}`]),
   );
 }
 
