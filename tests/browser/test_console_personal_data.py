@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CAMPAIGN = "personal-data-2027"
 WORDS = (
-    "[...document.querySelectorAll('h1, [data-text], th, label, option, dt, .said, #main button')]"
+    "[...document.querySelectorAll('h1, [data-text], th, label, select option, dt, .said, #main button')]"
     ".map(each => each.textContent).join()"
 )
 SIZES = {"desk": (1280, 800), "telephone": (390, 844)}

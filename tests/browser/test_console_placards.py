@@ -241,7 +241,7 @@ async def test_who_is_to_read_a_placard_back_does_not_see_its_amount_by_correcti
     await context.close()
 
 
-async def test_goods_come_in_and_the_rest_of_a_promise_is_asked_to_be_released(
+async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
     console: Console, complaints: Complaints
 ) -> None:
     desk = await console.person("desk")
@@ -271,6 +271,7 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_asked_to_be_released(
     await expect(finance.locator("#notices")).to_contain_text("到货已确认")
     await finance.keyboard.press("2")
     await row_of(finance, "同心制药").click()
+    await expect(deciding.get_by_role("heading", name="同心制药")).to_be_visible()
     await deciding.get_by_role("button", name="申请免除").click()
     for label, text in (
         ("报告文号", "苏民〔2026〕8 号"),
@@ -282,9 +283,19 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_asked_to_be_released(
     await deciding.get_by_role("button", name="提出申请").click()
     await expect(finance.locator("#notices")).to_contain_text("免除已申请，等审批人批准")
 
+    third, approver = await opened(console, "approver", f"campaign_id={GALA}", complaints)
+    approving = approver.get_by_role("dialog")
+    await row_of(approver, "同心制药").click()
+    for told in ("苏州市民政局", "企业停产，依法不再履行", "停产"):
+        await expect(approving.locator(".waits")).to_contain_text(told)
+    await approving.get_by_role("button", name="批准免除").click()
+    await expect(approver.locator("#notices")).to_contain_text("免除已批准")
+    await approver.keyboard.press("5")
+    await row_of(approver, "同心制药").click()
+    await expect(approving.locator(".sum")).to_contain_text("¥200,000.00")
     steps = await funds.done(desk.get(f"campaign/v1/pledges/{await pledge_of(console, '同心制药')}/steps"))
     assert steps["deliveries"][0]["gift_id"] == gift["gift_id"]
-    for each in (context, other):
+    for each in (context, other, third):
         await each.close()
 
 

@@ -39,6 +39,7 @@ export class Table {
     this.trouble = null;
     this.loaded = false;
     this.cursor = 0;
+    this.held = null; // the row that a person has put the cursor on: it stays there however the list moves
     this.selected = new Set();
     this.build();
     this.bindKeys();
@@ -161,6 +162,7 @@ export class Table {
     this.after = null;
     this.selected.clear();
     this.cursor = 0;
+    this.held = null;
     return this.reload();
   }
 
@@ -173,6 +175,7 @@ export class Table {
     this.writeAddress(after === null ? null : String(after));
     this.selected.clear();
     this.cursor = 0;
+    this.held = null;
     this.scroll.scrollTop = 0;
     return this.reload();
   }
@@ -200,6 +203,8 @@ export class Table {
       this.rows = answer[source.items ?? "items"];
       this.next = answer.next ?? null;
       this.answer = answer;
+      const place = this.rows.findIndex((row) => this.options.id(row) === this.held);
+      if (place >= 0) this.cursor = place;
       this.trouble = null;
     } catch (trouble) {
       if (this.turn === turn) this.trouble = trouble;
@@ -257,7 +262,7 @@ export class Table {
     const known = new Set(this.rows.map(this.options.id));
     for (const id of this.selected) if (!known.has(id)) this.selected.delete(id);
     this.cursor = Math.max(0, Math.min(this.cursor, this.rows.length - 1));
-    fill(this.body, this.rows, () => this.makeRow(), (node, row) => this.writeRow(node, row));
+    this.placeRows();
     this.chooseAll.checked = this.rows.length > 0 && this.selected.size === this.rows.length;
     this.chooseAll.indeterminate = this.selected.size > 0 && !this.chooseAll.checked;
     this.scroll.hidden = this.rows.length === 0;
@@ -294,6 +299,20 @@ export class Table {
       put(button, `${say(action.title)} (${action.key})`);
       button.setAttribute("aria-keyshortcuts", action.key);
       button.disabled = rows.length === 0 || !rows.some((row) => !action.when || action.when(row));
+    }
+  }
+
+  /** Each row keeps its node as long as it is listed: a click that began on one row never ends on another. */
+  placeRows() {
+    const before = new Map([...this.body.children].map((node) => [node.dataset.id, node]));
+    const wanted = new Set(this.rows.map((row) => String(this.options.id(row))));
+    for (const [id, node] of before) if (!wanted.has(id)) node.remove();
+    let place = this.body.firstElementChild;
+    for (const row of this.rows) {
+      const node = before.get(String(this.options.id(row))) ?? this.makeRow();
+      this.writeRow(node, row);
+      if (node === place) place = place.nextElementSibling;
+      else this.body.insertBefore(node, place);
     }
   }
 
@@ -337,6 +356,7 @@ export class Table {
     if (this.rows.length === 0) return;
     const last = this.rows.length - 1;
     this.cursor = Math.max(0, Math.min(last, this.cursor + step));
+    this.held = this.options.id(this.rows[this.cursor]);
     [...this.body.children].forEach((node, i) => node.toggleAttribute("data-cursor", i === this.cursor));
     this.body.children[this.cursor].scrollIntoView({ block: "nearest" });
     this.sayActions();
