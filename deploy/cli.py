@@ -321,6 +321,25 @@ def topics_grow(
         say(f"grown  {told}")
 
 
+@topics_app.command("copy")
+def topics_copy(
+    old: Annotated[str, typer.Argument(help="The Kafka that has them, host:port[,…].")],
+    new: Annotated[str, typer.Argument(help="The Kafka that shall have them; the same user on both.")],
+    namespace: Annotated[str, typer.Option(envvar="KAFKA_NAMESPACE", help="Put before each name.")] = "",
+) -> None:
+    """Copy every record to its own offset on another Kafka, and each group's place (docs/upgrades.md). Exit 1
+    while the old topics have more: copy again.
+    """
+    from deploy.copying import copy_topics  # noqa: PLC0415 - needs librdkafka, which other commands need not
+
+    copied = copy_topics(old, new, namespace, say)
+    say(f"{copied.records:,} records copied")
+    if copied.behind:
+        say(f"the old topics have {copied.behind:,} offsets more: copy again when nobody writes")
+        raise typer.Exit(1)
+    say("every partition ends where the old one ends")
+
+
 # ---------------------------------------------------------------- containers
 
 
