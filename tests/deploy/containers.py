@@ -65,6 +65,28 @@ class Containers:
             check=False,
         )
 
+    def docker(self, *arguments: str) -> None:
+        """One command of Docker's own, that has to succeed."""
+        done = subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, timeout=UP_S, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def of(self, service: str) -> str:
+        """The container's name."""
+        return f"{self.project}-{service}-1"
+
+    def cut_off(self, service: str, *networks: str) -> None:
+        """Take a container out of networks: who is in them hears nothing more of it, and it of them."""
+        for network in networks:
+            self.docker("network", "disconnect", f"{self.project}_{network}", self.of(service))
+
+    def connect(self, service: str, alias: str, *networks: str) -> None:
+        """Put it back, under the name that it has there."""
+        for network in networks:
+            named = f"{self.project}_{network}"
+            self.docker("network", "connect", "--alias", alias, named, self.of(service))
+
     def url(self, name: str) -> str:
         """Where a service that publishes a port is reached."""
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -120,6 +142,17 @@ def hall_of(containers: Containers) -> str:
     assert made.returncode == 0, made.stderr
     secret: str = json.loads(made.stdout)["secret"]
     return secret
+
+
+def launched(containers: Containers, campaign_id: str) -> None:
+    """Launch one more campaign, after hall_of."""
+    plan = (ROOT / "docs" / "campaigns" / "gala.json").read_text("utf-8").replace(CAMPAIGN, campaign_id)
+    made = containers.compose(
+        *("run", "--rm", "-T", "-e", f"OPERATOR_TOKEN={containers.credentials.operators['desk.lin']}"),
+        *("cli", "shanliu", "campaign", "launch", "/dev/stdin", "--filing-number", campaign_id),
+        told=plan,
+    )
+    assert made.returncode == 0, made.stderr
 
 
 async def give(containers: Containers, secret: str, transaction_id: str) -> None:

@@ -2,21 +2,27 @@
 where a Docker daemon answers and the images are there (tests/deploy/conftest.py).
 """
 
+import asyncio
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
+from deploy.access import INTAKE
 from deploy.access import declared as declared_access
 from deploy.certificates import AUTHORITY, AUTHORITY_KEY, write_certificates
 from deploy.local.credentials import KAFKA_USERS
 from deploy.local.services import SERVICES
+from deploy.secret_files import BROKERS as INNER
 from deploy.secret_files import write_secrets
 from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_INTERNAL, KafkaSettings
 from tests.deploy.acting import Forbidden, read, write
@@ -30,13 +36,23 @@ from tests.deploy.containers import (
     declared,
     first_donation,
     hall_of,
+    launched,
     started,
 )
+from tests.faults.surge import Surge, Watch, longest, told
+from tests.waiting import until
 
 OVER: Mapping[str, dict[str, Any]] = declared("services", CLUSTER)
 PUBLISHED = ("donation", "notification", "reporting", "console", "mail", *BROKERS)
 USERS = {service.name: service.database for service in SERVICES if service.name != "console"}
 USERS["verifier"] = "verify"
+AGAIN_S = 60
+"""So long at most donations are refused, or a screen behind: machines of tests are busy."""
+START_S = 180
+"""A broker has as long to start and to copy what it has missed."""
+AT_ONCE = 12
+PAUSE_S = 0.1
+MORE = 100
 log = logging.getLogger(__name__)
 
 # ---------------------------------------------------------------- what the file says
@@ -222,3 +238,158 @@ def test_inside_too_plaintext_and_another_authority_are_refused(cluster: Contain
     assert "STARTTLS" in said["mail, plaintext"]
     for what in ("database", "mail"):
         assert "certificate verify failed" in said[f"{what}, the machine's authorities"]
+
+
+# ---------------------------------------------------------------- one of three is away
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is done to the broker that leads the channel's first partition, and how it is mended. While it
+    lasts another leads and donations are taken; or, where the brokers see nothing of it, those are refused
+    that it leads.
+    """
+
+    begin: Callable[[Containers, str], None]
+    mend: Callable[[Containers, str], None]
+    another_leads: bool = True
+
+
+OF_SERVICES = ("inside", "outside")
+"""The networks that brokers and services have in common."""
+FAULTS: Mapping[str, Fault] = {
+    "killed": Fault(
+        lambda cluster, broker: cluster.docker("kill", cluster.of(broker)),
+        lambda cluster, broker: cluster.docker("start", cluster.of(broker)),
+    ),
+    "cut off from the other brokers": Fault(
+        lambda cluster, broker: cluster.cut_off(broker, "brokers"),
+        lambda cluster, broker: cluster.connect(broker, INNER[broker], "brokers"),
+    ),
+    "cut off from the services": Fault(
+        lambda cluster, broker: cluster.cut_off(broker, *OF_SERVICES),
+        lambda cluster, broker: cluster.connect(broker, broker, *OF_SERVICES),
+        another_leads=False,
+    ),
+}
+
+
+@asynccontextmanager
+async def load(cluster: Containers, hall: str, what: str) -> AsyncIterator[Surge]:
+    """Donations and a screen as long as the block lasts; then all of them are counted, once, and proved."""
+    campaign_id = what.replace(" ", "-")
+    await asyncio.to_thread(launched, cluster, campaign_id)
+    screen = Watch(f"{cluster.url('reporting')}/v1/campaigns/{campaign_id}/stream")
+    following = asyncio.create_task(screen.follow())
+    surge = Surge(cluster.url("donation"), "", "", "hall", hall, campaign_id)
+    done = asyncio.Event()
+    try:
+        await until_there(lambda: bool(screen.state))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(surge.steadily(done, AT_ONCE, PAUSE_S))
+            try:
+                await goes_on(surge)
+                yield surge
+                await goes_on(surge)
+            finally:
+                done.set()
+        counted = {"donations": len(surge.acknowledged), "net_fen": surge.total_fen}
+        assert await screen.until(AGAIN_S, **counted), (screen.state, counted)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    log.warning("%s: %s", what, told(surge, screen))
+    proved = await asyncio.to_thread(
+        cluster.compose, "exec", "-T", "verifier", "shanliu", "verify", campaign_id, "--wait", "30", "--json"
+    )
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    await until_there(lambda: healthy(cluster))
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize("what", FAULTS)
+async def test_a_leader_that_is_away_under_load_loses_and_doubles_nothing(
+    cluster: Containers, hall: str, what: str
+) -> None:
+    fault = FAULTS[what]
+    async with load(cluster, hall, what) as surge:
+        broker = await leader(cluster)
+        await asyncio.to_thread(fault.begin, cluster, broker)
+        try:
+            refused = surge.refused
+            if fault.another_leads:
+                await until(lambda: led_by_another(cluster, broker), deadline_s=AGAIN_S)
+                await goes_on(surge)
+            else:
+                await until_there(lambda: surge.refused > refused + AT_ONCE)
+        finally:
+            await asyncio.to_thread(fault.mend, cluster, broker)
+        await until(lambda: in_sync(cluster), deadline_s=START_S)
+    assert longest(surge.moments_s) < AGAIN_S
+
+
+@pytest.mark.containers
+async def test_brokers_are_restarted_one_after_the_other_under_load(cluster: Containers, hall: str) -> None:
+    async with load(cluster, hall, "a rolling restart") as surge:
+        for broker in BROKERS:
+            await asyncio.to_thread(cluster.docker, "restart", cluster.of(broker))
+            await until(lambda: in_sync(cluster), deadline_s=START_S)
+    assert longest(surge.moments_s) < AGAIN_S
+
+
+async def goes_on(surge: Surge) -> None:
+    """Wait until donations are acknowledged again."""
+    sent = len(surge.acknowledged)
+    await until_there(lambda: len(surge.acknowledged) > sent + MORE)
+
+
+async def until_there(condition: Callable[[], bool]) -> None:
+    """Within AGAIN_S."""
+
+    async def holds() -> bool:
+        return await asyncio.to_thread(condition)
+
+    await until(holds, deadline_s=AGAIN_S)
+
+
+async def partitions(cluster: Containers) -> list[dict[str, Any]]:
+    """Every partition as the brokers describe it, with its topic's name."""
+    admin = AIOKafkaAdminClient(**client(cluster, "operations").client(), request_timeout_ms=5_000)
+    await admin.start()
+    try:
+        described = await admin.describe_topics(await admin.list_topics())
+    finally:
+        await admin.close()
+    return [{**each, "topic": topic["topic"]} for topic in described for each in topic["partitions"]]
+
+
+async def leader(cluster: Containers) -> str:
+    """Who leads the channel's first partition now: the service's name."""
+    (first,) = [
+        each
+        for each in await partitions(cluster)
+        if (each["topic"], each["partition"]) == (f"{INTAKE}hall", 0)
+    ]
+    return BROKERS[first["leader"] - 1]
+
+
+async def led_by_another(cluster: Containers, broker: str) -> bool:
+    """Whether the channel's first partition has another leader than that, as those who are there say."""
+    try:
+        return await leader(cluster) != broker
+    except (KafkaError, IndexError):
+        return False
+
+
+async def in_sync(cluster: Containers) -> bool:
+    """Whether every copy of everything is there: then the next broker may go."""
+    try:
+        return all(len(each["isr"]) == len(each["replicas"]) for each in await partitions(cluster))
+    except KafkaError:
+        return False
+
+
+def healthy(cluster: Containers) -> bool:
+    """Whether all three brokers are back."""
+    states = cluster.compose("ps", "--format", "{{.Health}}", *BROKERS).stdout.split()
+    return states == ["healthy"] * len(BROKERS)
