@@ -19,7 +19,7 @@ from deploy.channels import channel_app
 from deploy.local import launcher, state
 from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
-from deploy.local.problems import StackProblem
+from deploy.local.problems import NotProved, StackProblem
 from deploy.local.processes import LOG_BYTES
 from deploy.screens import screen_app
 from deploy.statements import statement_app
@@ -32,6 +32,8 @@ KAFKA_BYTES: Final = 56_500_000
 """About what the jars of kafka.lock weigh; only the bar's length depends on it."""
 PLAIN_STEP: Final = 0.1
 TAIL_BYTES: Final = 64_000
+VERIFIER_PORT: Final = 8115
+"""Where prometheus.local.yml looks for it."""
 Scenario = Literal["evening", "year-2023"]
 
 app = typer.Typer(
@@ -54,12 +56,12 @@ app.add_typer(rebuild_app, name="rebuild")
 
 
 def main() -> None:
-    """Run a command. What the user can mend is one line and exit code 1, without a traceback."""
+    """Run a command. What the user can mend is one line and an exit code, without a traceback."""
     try:
         app()
     except StackProblem as problem:
         console.print(f"shanliu: {problem}", style="red", markup=False, soft_wrap=True)
-        raise SystemExit(1) from None
+        raise SystemExit(problem.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
@@ -547,15 +549,20 @@ def verify(
     ids: Annotated[bool, typer.Option("--ids", help="With --digest: the ids of these donations.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Recompute every campaign's number from the logs, the databases and the screen. Exit 1 unless exact."""
+    """Recompute every campaign's number from the logs, the databases and the screen. Exit 1 unless exact,
+    3 when it can't be told.
+    """
     from deploy.verify import command  # noqa: PLC0415 - needs the services' libraries
 
-    if digest is None:
-        exact = command.run(campaign_id, wait, as_json=as_json, console=console)
-    elif campaign_id is None:
-        raise StackProblem("Say whose number it is: shanliu verify CAMPAIGN --digest …")
-    else:
-        exact = command.run_shown(campaign_id, digest, ids=ids, as_json=as_json, console=console)
+    try:
+        if digest is None:
+            exact = command.run(campaign_id, wait, as_json=as_json, console=console)
+        elif campaign_id is None:
+            raise StackProblem("Say whose number it is: shanliu verify CAMPAIGN --digest …")
+        else:
+            exact = command.run_shown(campaign_id, digest, ids=ids, as_json=as_json, console=console)
+    except StackProblem as problem:
+        raise NotProved(str(problem)) from problem
     if not exact:
         raise typer.Exit(1)
 
@@ -580,12 +587,13 @@ def verifier(
         float, typer.Option(min=10, max=86_400, help="Seconds from one proof to the next.")
     ] = 3600,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Seconds for the services to catch up.")] = 30,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of /metrics.")] = 8115,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Of /metrics.")] = VERIFIER_PORT,
+    host: Annotated[str, typer.Option(help="Of /metrics; 0.0.0.0 in a container.")] = "127.0.0.1",
 ) -> None:
     """Prove every number again and again, and tell Prometheus whether all places agree. Ends with Ctrl-C."""
     from deploy.verify.watching import watch  # noqa: PLC0415 - needs the services' libraries
 
-    watch(every, port, wait, say)
+    watch(every, (host, port), wait, say)
 
 
 @app.command()

@@ -179,7 +179,7 @@ async def prove(stack: Running, expected: Expected, screen: Screen, begun: float
         problems.append(f"{lost} donations are lost, {double} are there twice")
     problems += await _compare_services(stack, expected)
     verdict = await verify(Places.find(), expected.campaign_id, wait_s=SCREEN_S)
-    problems += [str(difference) for difference in verdict.differences]
+    problems += [str(difference) for difference in verdict.findings]
     proof = Proof(
         donations=expected.donations,
         total_fen=expected.total_fen,

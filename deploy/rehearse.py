@@ -255,7 +255,7 @@ def judge(
     ]
     if accepted < sent:
         result.wrong.append(f"{sent - accepted} of {sent} donations were never accepted")
-    result.wrong += [str(difference) for difference in verdict.differences]
+    result.wrong += [str(difference) for difference in verdict.findings]
     result.wrong += [f"{figure.name}: {figure.value:.0f}" for figure in result.figures if not figure.met]
     # With a fault the tail is the fault's: it is judged by how soon the screens follow again.
     faulty = bool(rehearsal.happened)

@@ -58,7 +58,7 @@ async def measure(base: Base, rate: float = RATE, streams: int = STREAMS) -> Res
         places = await scene.places_of(series)
         result.wrong += jumps_back(seen)
         verdict = await verify(scene.ground.places, None, wait_s=VERIFY_S)
-        result.wrong += [str(difference) for difference in verdict.differences]
+        result.wrong += [str(difference) for difference in verdict.findings]
         accepted_ns = [
             at_ns if status == 202 else 0
             for at_ns, status in zip(answers.answered_ns, answers.statuses, strict=True)

@@ -2,7 +2,8 @@
 
 import sys
 
-from deploy.cli import app
+from deploy.cli import main
 
 if __name__ == "__main__":
-    app(["verify", *sys.argv[1:]])
+    sys.argv.insert(1, "verify")
+    main()

@@ -111,14 +111,13 @@ def show(console: Console, verdict: Verdict) -> None:
         for line in lines:
             table.add_row(*_cells(line))
         console.print(table)
-    for difference in verdict.differences:
+    for difference in verdict.findings:
         console.print(f"  {difference}", style="red", markup=False, soft_wrap=True)
     for note in verdict.notes:
         console.print(f"  {note}", style="dim", markup=False, soft_wrap=True)
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in verdict.counts.items())
     console.print(f"  {counts}; {verdict.seconds:.1f} s", style="dim", markup=False, soft_wrap=True)
-    result = "exact to the fen" if verdict.exact else f"{len(verdict.differences)} differences"
-    console.print(f"  {result}", style="green" if verdict.exact else "bold red")
+    console.print(f"  {verdict.result}", style="green" if verdict.exact else "bold red")
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
 """Compares what every place says with what the logs make of it at the same positions."""
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
+from deploy.local.problems import StackProblem
 from deploy.verify.claims import (
     LEDGER,
     Claim,
@@ -66,14 +65,27 @@ class Verdict:
 
     campaigns: dict[str, list[Line]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+    behind: list[Difference] = field(default_factory=list)
+    """Places that are right at their positions, and have not come as far as they had to within the wait."""
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def exact(self) -> bool:
-        """True when every place has the number that the logs make at its positions."""
-        return not self.differences
+        """True when every place has the number that the logs make at its positions, and has caught up."""
+        return not self.findings
+
+    @property
+    def findings(self) -> list[Difference]:
+        """Everything that keeps it from being exact."""
+        return [*self.differences, *self.behind]
+
+    @property
+    def result(self) -> str:
+        """The verdict in a line for people."""
+        found = (("differences", self.differences), ("places behind the logs", self.behind))
+        return ", ".join(f"{len(each)} {what}" for what, each in found if each) or "exact to the fen"
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as one JSON object. The numbers of a campaign are those of the intake log."""
@@ -92,6 +104,7 @@ class Verdict:
                 for campaign_id, lines in self.campaigns.items()
             },
             "differences": [asdict(difference) for difference in self.differences],
+            "behind": [asdict(behind) for behind in self.behind],
             "counts": self.counts,
             "notes": self.notes,
         }
@@ -108,7 +121,8 @@ async def verify(
     wait_s: float = 0.0,
     progress: Progress = lambda *_: None,
 ) -> Verdict:
-    """Recompute every campaign's number, or that of one. Raises StackProblem when a place can't be read.
+    """Recompute every campaign's number, or that of one. Raises StackProblem when a place can't be read, or
+    no service knows the one.
 
     A number is compared at the positions it is stated for, so that it may go on changing meanwhile. With
     `wait_s` everything that was on the logs at the beginning has to be counted everywhere by then.
@@ -116,10 +130,7 @@ async def verify(
     begun_s = time.monotonic()
     due: dict[str, int] | None = None
     while True:
-        with (
-            tempfile.TemporaryDirectory(prefix="shanliu-verify-") as folder,
-            Workbook(Path(folder) / "workbook") as workbook,
-        ):
+        with Workbook() as workbook:
             verdict = await _Judge(places, campaign_id, workbook, progress, due).judge()
             due = due or workbook.heads()
         late = sorted({line.place for lines in verdict.campaigns.values() for line in lines if line.late})
@@ -128,7 +139,7 @@ async def verify(
             break
         await asyncio.sleep(RETRY_S)
     if wait_s:
-        verdict.differences += [
+        verdict.behind = [
             Difference(place, "positions", f"still behind the logs after {waited_s:.0f} s") for place in late
         ]
     verdict.seconds = time.monotonic() - begun_s
@@ -158,6 +169,8 @@ class _Judge:
         campaign, broken = await campaign_claims(self._places, self._workbook)
         claims = [*reporting, *campaign]
         claims = [claim for claim in claims if claim.campaign_id in self._mine([claim.campaign_id])]
+        if self._only is not None and not claims:
+            raise StackProblem(f"No service knows a campaign {self._only!r}.")
         answers = await screen_claims(self._places, shown)
         claims += [answer for answer in answers if isinstance(answer, Claim)]
         logs = await LogReader(self._places, self._workbook, self._progress).read()

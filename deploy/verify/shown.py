@@ -1,9 +1,7 @@
 """A number that a screen has shown, found by its digest and added up again from the logs at its positions."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -54,10 +52,7 @@ async def verify_shown(
     """Find and recompute. Raises StackProblem when the number is not known or a place can't be read."""
     proof = await _proof(places, campaign_id, digest)
     positions: dict[str, int] = proof["positions"]
-    with (
-        tempfile.TemporaryDirectory(prefix="shanliu-verify-") as folder,
-        Workbook(Path(folder) / "workbook") as workbook,
-    ):
+    with Workbook() as workbook:
         await LogReader(places, workbook, progress).read()
         workbook.decide(positions)
         given = workbook.sums(Evidence.INTAKE, proof["campaign_id"], positions)

@@ -10,9 +10,14 @@ from prometheus_client import Gauge, start_http_server
 from deploy.local.problems import StackProblem
 from deploy.verify.judging import Verdict, verify
 from deploy.verify.places import Places
+from shared.measured import Measured
 
-DIFFERENCES: Final = Gauge(
+DIFFERENCES: Final = Measured(
     "shanliu_verify_differences", "Differences that the last proof found; 0: all places agree"
+)
+BEHIND: Final = Measured(
+    "shanliu_verify_behind",
+    "Places that the last proof found right, and still behind the logs after its wait; 0: none",
 )
 ENDED_AT: Final = Gauge(
     "shanliu_verify_timestamp_seconds",
@@ -26,12 +31,18 @@ AGAIN_S: Final = 60.0
 Say = Callable[[str], None]
 
 
-def watch(every_s: float, port: int, wait_s: float, say: Say) -> None:
+def watch(every_s: float, address: tuple[str, int], wait_s: float, say: Say) -> None:
     """Prove every campaign's number at once and then every `every_s`, and show the result on /metrics of this
-    port. Never returns. A place that can't be read is no difference: the proof before stands and grows old,
-    and the next is tried within a minute.
+    host and port. Never returns; raises StackProblem when nobody can listen there. A place that can't be
+    read is no difference: the proof before stands and grows old, and the next is tried within a minute.
     """
-    start_http_server(port)
+    host, port = address
+    try:
+        start_http_server(port, addr=host)
+    except OSError as error:
+        raise StackProblem(
+            f"Nobody can listen on {host}:{port}: {error.strerror}. Another: --port, --host."
+        ) from error
     while True:
         begun_s, pause_s = time.monotonic(), every_s
         try:
@@ -45,8 +56,9 @@ def watch(every_s: float, port: int, wait_s: float, say: Say) -> None:
 def tell(verdict: Verdict, say: Say) -> None:
     """Set the metrics, and say every difference."""
     DIFFERENCES.set(len(verdict.differences))
+    BEHIND.set(len(verdict.behind))
     TOOK.set(verdict.seconds)
     ENDED_AT.set_to_current_time()
-    for difference in verdict.differences:
+    for difference in verdict.findings:
         say(str(difference))
-    say("exact to the fen" if verdict.exact else f"{len(verdict.differences)} differences")
+    say(verdict.result)

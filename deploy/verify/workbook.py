@@ -1,18 +1,19 @@
 """A workbook on the disk: what each place says, row by row, and the rules as statements about it.
 
 A temporary SQLite database, so that a million donations take 64 MB of memory here, not a gigabyte, and so
-that the rules stand in another language than the services'.
+that the rules stand in another language than the services'. It takes about 550 bytes of disk a donation, in a
+file without a name (SQLITE_TMPDIR, TMPDIR, /var/tmp, /tmp), so that nothing is left however its process ends.
 """
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
+from deploy.local.problems import StackProblem
 from deploy.verify.records import EventRow, IntakeRow, SpendingRow
 
 
@@ -249,22 +250,32 @@ class Counted(NamedTuple):
 
 
 class Workbook:
-    """The temporary database. Fill it in, then `decide()`, then ask."""
+    """The temporary database, as a context: fill it in, then `decide()`, then ask. When SQLite can't go on,
+    mostly because the disk is full, a StackProblem comes out of the context.
+    """
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
-            self._database.execute(f"PRAGMA {setting}")
-        columns = ", ".join(f"{name} INTEGER DEFAULT 0" for name in AMOUNTS)
-        self._database.executescript(_TABLES.format(amounts=columns))
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
 
     def __enter__(self) -> Self:
+        try:
+            for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
+                self._database.execute(f"PRAGMA {setting}")
+            columns = ", ".join(f"{name} INTEGER DEFAULT 0" for name in AMOUNTS)
+            self._database.executescript(_TABLES.format(amounts=columns))
+        except sqlite3.Error as error:
+            self.__exit__(type(error), error, error.__traceback__)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+        if isinstance(error, sqlite3.Error):
+            raise StackProblem(
+                f"The workbook of the proof: {error}. It takes about 550 bytes a donation where temporary"
+                " files lie; SQLITE_TMPDIR names another folder."
+            ) from error
 
     # ------------------------------------------------------------ filling in
 

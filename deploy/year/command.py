@@ -113,7 +113,7 @@ class Outcome:
             "verified": {
                 "exact": self.verdict.exact,
                 "campaigns": len(self.verdict.campaigns),
-                "differences": [str(each) for each in self.verdict.differences[:SHOWN_DIFFERENCES]],
+                "differences": [str(each) for each in self.verdict.findings[:SHOWN_DIFFERENCES]],
                 "seconds": round(self.verdict.seconds, 1),
             },
             "seconds": round(self.seconds, 1),
@@ -174,14 +174,12 @@ def _show(outcome: Outcome, say: Report) -> None:
         table.add_row(each.what, each.report, each.stated_text, each.found_text, mark)
     console.print(table)
     say(PROJECTS)
-    for difference in outcome.verdict.differences[:SHOWN_DIFFERENCES]:
+    for difference in outcome.verdict.findings[:SHOWN_DIFFERENCES]:
         console.print(f"  {difference}", style="red", markup=False, soft_wrap=True)
     equal = sum(each.equal for each in outcome.figures)
     say(f"{equal} of {len(outcome.figures)} figures are the report's, to the fen")
-    proved = (
-        "exact to the fen" if outcome.verdict.exact else f"{len(outcome.verdict.differences)} differences"
-    )
-    say(f"{len(outcome.verdict.campaigns)} campaigns verified in {outcome.verdict.seconds:.1f} s: {proved}")
+    verdict = outcome.verdict
+    say(f"{len(verdict.campaigns)} campaigns verified in {verdict.seconds:.1f} s: {verdict.result}")
     say(f"{outcome.donations:,} donations, {outcome.commands:,} commands, {outcome.seconds:.1f} s")
 
 

@@ -340,7 +340,6 @@ def groups_without_members(grounds: Grounds) -> set[str]:
 
 
 async def test_verify_reads_the_logs_with_a_user_that_may_only_read(
-    tmp_path: Path,
     grounds: Grounds,
     donation: AsyncClient,
     own: tuple[str, Access],
@@ -355,7 +354,7 @@ async def test_verify_reads_the_logs_with_a_user_that_may_only_read(
     asked_by(monkeypatch, reader)
     places = Places(grounds.broker.secured, {}, "", grounds.namespace)
     seen: list[tuple[str, int, int]] = []
-    with Workbook(tmp_path / "workbook") as workbook:
+    with Workbook() as workbook:
         await LogReader(places, workbook, lambda *read_: seen.append(read_)).read()
     assert sum(read_ for what, read_, _ in seen if what == "intake.*") >= 1
 

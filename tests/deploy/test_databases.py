@@ -236,7 +236,7 @@ MAY_NOT_READ: list[tuple[str, str]] = [
 
 
 async def test_who_proves_the_numbers_reads_what_that_takes_and_can_do_nothing_else(
-    urls: dict[str, str], postgres: str, tmp_path: Path
+    urls: dict[str, str], postgres: str
 ) -> None:
     readers = {
         service: parse_url(urls[service]).set(
@@ -255,7 +255,7 @@ async def test_who_proves_the_numbers_reads_what_that_takes_and_can_do_nothing_e
         await let_read(postgres, urls[service], "proves", READS[service])
     given = {service: url.render_as_string(hide_password=False) for service, url in readers.items()}
     places = Places("", given, "")
-    with Workbook(tmp_path / "workbook") as workbook:
+    with Workbook() as workbook:
         assert await read_donation_database(places, workbook, lambda *_: None) == []
         assert await campaign_claims(places, workbook) == ([], [])
     assert await reporting_claims(places) == ([], [], [])

@@ -187,7 +187,7 @@ def test_the_verifier_is_what_it_is_in_compose(overlay: str, made: Mapping[str, 
     assert container["resources"]["limits"]["memory"] == wanted["mem_limit"].replace("g", "Gi")
     assert not template["spec"].get("initContainers")
     assert [volume["emptyDir"] for volume in template["spec"]["volumes"] if volume["name"] == "tmp"] == [
-        {"sizeLimit": "2Gi"}
+        {"sizeLimit": "10Gi"}
     ], "a workbook in memory would count against the limit"
     assert named(overlay, "Deployment", "verifier")["spec"]["replicas"] == 1
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from deploy.cli import VERIFIER_PORT
 from deploy.local import layout, services
 from deploy.metrics import metrics
 from tests.promql import Checker, series_of_the_code
@@ -73,12 +74,11 @@ def test_the_rules_pass_promtools_tests(name: str) -> None:
 def test_every_process_is_scraped_under_its_name(name: str) -> None:
     config = yaml.safe_load((PROMETHEUS / name).read_text("utf-8"))
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
-    beside = {"verifier"} if name == "prometheus.yml" else set[str]()
-    assert jobs.keys() == services.BY_NAME.keys() | beside
+    assert jobs.keys() == services.BY_NAME.keys() | {"verifier"}
     ports = layout.Ports.from_base(layout.DEFAULT_PORT_BASE).named()
     for job, found in jobs.items():
-        if job not in beside and name == "prometheus.local.yml":
-            port = ports[services.BY_NAME[job].port_name]
+        if name == "prometheus.local.yml":
+            port = VERIFIER_PORT if job == "verifier" else ports[services.BY_NAME[job].port_name]
             assert found["static_configs"] == [{"targets": [f"127.0.0.1:{port}"]}]
         else:
             assert found["dns_sd_configs"][0]["names"] == [job]

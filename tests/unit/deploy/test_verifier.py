@@ -1,27 +1,57 @@
-"""What the verifier tells Prometheus of a proof."""
+"""What the verifier tells Prometheus of a proof, and what it says when it can't."""
+
+import socket
 
 import pytest
 from prometheus_client import REGISTRY
 
+from deploy.local.problems import StackProblem
 from deploy.verify.judging import Difference, Verdict
-from deploy.verify.watching import tell
+from deploy.verify.watching import tell, watch
+from deploy.verify.workbook import Workbook
 
 
 def value(name: str) -> float | None:
     return REGISTRY.get_sample_value(name)
 
 
+WRONG = Difference("reporting", "gala", "net_fen 5, the logs make 7")
+BEHIND = Difference("stream", "positions", "still behind the logs after 30 s")
+
+
 @pytest.mark.parametrize(
-    ("differences", "said"),
+    ("differences", "behind", "said"),
     [
-        ([], ["exact to the fen"]),
-        ([Difference("reporting", "gala", "net_fen 5, the logs make 7")], ["1 differences"]),
+        ([], [], ["exact to the fen"]),
+        ([WRONG], [], ["1 differences"]),
+        ([], [BEHIND], ["1 places behind the logs"]),
+        ([WRONG], [BEHIND], ["1 differences, 1 places behind the logs"]),
     ],
 )
-def test_a_proof_is_told_with_its_differences(differences: list[Difference], said: list[str]) -> None:
+def test_a_proof_is_told_with_its_differences_and_apart_with_what_is_only_behind(
+    differences: list[Difference], behind: list[Difference], said: list[str]
+) -> None:
     heard: list[str] = []
-    tell(Verdict(differences=differences, seconds=1.5), heard.append)
+    verdict = Verdict(differences=differences, behind=behind, seconds=1.5)
+    tell(verdict, heard.append)
     assert value("shanliu_verify_differences") == len(differences)
+    assert value("shanliu_verify_behind") == len(behind)
     assert value("shanliu_verify_seconds") == 1.5
     assert (value("shanliu_verify_timestamp_seconds") or 0) > 0
-    assert heard == [*map(str, differences), *said]
+    assert heard == [*map(str, [*differences, *behind]), *said]
+    assert verdict.exact == verdict.as_json()["exact"] == (said == ["exact to the fen"])
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StackProblem, match="--port"):
+        watch(60, taken.getsockname(), 0, lambda _: None)
+
+
+def test_a_workbook_that_finds_no_room_is_one_line() -> None:
+    def fill_in() -> None:
+        with Workbook() as workbook:
+            workbook._database.execute("PRAGMA max_page_count = 64")
+            workbook.add_dead((f"intake.wechat/{number}", number) for number in range(100_000))
+
+    with pytest.raises(StackProblem, match="disk is full"):
+        fill_in()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -80,8 +79,8 @@ def _place(text: str) -> tuple[str, int]:
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
-    with Workbook(tmp_path / "workbook") as workbook:
+def story() -> Iterator[Story]:
+    with Workbook() as workbook:
         yield Story(workbook)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ PARENT, ONE, TWO = Sums(received_fen=1_000, donations=1), Sums(received_fen=20, 
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> Iterator[_Judge]:
+def judge() -> Iterator[_Judge]:
     """With a parent's donation of 1,000 fen and one of 20 fen to one of its two parts."""
-    with Workbook(tmp_path / "workbook") as workbook:
+    with Workbook() as workbook:
         workbook.add_facts(
             Evidence.INTAKE, [("gala", "intake.wechat/0", 1, 1_000, 0), ("one", "intake.wechat/0", 2, 20, 0)]
         )
