@@ -1,9 +1,10 @@
 """The pictures in docs/console and docs/screens, taken of the real pages before real services: run it by name
 (`make pictures`), look at what it has written, and commit what you would show. No test: nothing collects it.
+With LOOK=folder the console's pages are written there too, in every size that is looked at.
 """
 
-import asyncio
 import io
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,10 @@ GIVEN: Final = (
     ("马秀英", 20_000, None),
     ("徐强", 100_000, "祝2027年更好"),
     ("朱丽", 520, "一点心意"),
+    ("李芳", 20_000, None),
 )
+ASKING, PHONE = "李芳", "13800138000"
+"""Who asks for their data, and where they are reached."""
 COMPANIES: Final = (
     ("太湖实业有限公司", 500_000_000),
     ("金鸡湖科技有限公司", 300_000_000),
@@ -67,13 +71,20 @@ def kept(png: bytes, path: Path, width: int | None = None) -> None:
         picture = picture.resize(
             (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
         )
-    flat = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    # A small mark in a colour of its own keeps it: the lamp before 实时.
+    flat = picture.convert("RGB").quantize(
+        COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
     flat.save(path, optimize=True)
+
+
+SIZES: Final = ((1920, 1080), (3840, 1080), (390, 844))
+"""That each page of the console is looked at in, besides the 1280 × 800 that is shown."""
 
 
 @dataclass
 class Camera:
-    """Takes pages of the console as somebody sees them, 1280 × 800 and light."""
+    """Takes pages of the console as somebody sees them, 1280 × 800 and light; with LOOK in SIZES too."""
 
     console: Console
     folder: Path = DOCS / "console"
@@ -87,14 +98,30 @@ class Camera:
         act: Callable[[Page], Awaitable[None]] | None = None,
     ) -> None:
         """The page, as soon as it says `ready`, after `act`."""
-        context: BrowserContext = await self.console.context(person)
+        await self._take(name, person, path, ready, act, (1280, 800), self.folder / f"{name}.png")
+        if "LOOK" in os.environ:
+            for width, height in SIZES:
+                file = Path(os.environ["LOOK"]) / f"{name}-{width}.png"
+                await self._take(name, person, path, ready, act, (width, height), file)
+
+    async def _take(
+        self,
+        name: str,
+        person: str,
+        path: str,
+        ready: str,
+        act: Callable[[Page], Awaitable[None]] | None,
+        size: tuple[int, int],
+        file: Path,
+    ) -> None:
+        context: BrowserContext = await self.console.context(person, width=size[0], height=size[1])
         page = await context.new_page()
         await page.goto(path)
         await expect(page.locator("main")).to_contain_text(ready)
         if act is not None:
             await act(page)
         await page.evaluate("document.activeElement?.blur()")
-        kept(await page.screenshot(), self.folder / f"{name}.png")
+        kept(await page.screenshot(), file)
         await context.close()
 
 
@@ -129,17 +156,18 @@ async def donations(console: Console, gifts: Gifts) -> dict[str, Any]:
 
     await until("the donation service knows the campaigns", known)
     now = NOW.isoformat()
+    found: dict[str, Any] = {}
     for i, (name, fen, message) in enumerate(GIVEN):
         said = {} if message is None else {"message": message}
-        await gifts.given(
+        reached = {"contact": {"phone": PHONE}} if name == ASKING else {}
+        _, found[name] = await gifts.given(
             channel=("wechat", "alipay", "ecny")[i % 3],
             campaign_id=GALA,
             amount_fen=fen,
             occurred_at=now,
-            donor=a_donor(name=name),
+            donor=a_donor(name=name, **reached),
             **said,
         )
-    found: dict[str, Any] = {}
     body: dict[str, Any] = {}
     for name, fen in COMPANIES:
         body, found[name] = await gifts.given(
@@ -274,6 +302,16 @@ async def reconciled(console: Console, gifts: Gifts) -> None:
     await until("the bills are judged", judged)
 
 
+async def erasures(console: Console, found: dict[str, Any]) -> None:
+    """A request in each state."""
+    finance, approver = await console.person("finance"), await console.person("approver")
+    for name, number, step in (("马秀英", 10, "carry-out"), ("朱丽", 11, "refuse"), (ASKING, 12, None)):
+        body = {"donation_ids": [found[name]], "reference": f"PIPL-2027-00{number}"}
+        asked = await funds.done(finance.post("donation/v1/erasures", body), 201)
+        if step is not None:
+            await funds.done(approver.post(f"donation/v1/erasures/{asked['erasure_id']}/{step}"))
+
+
 async def screens(console: Console) -> None:
     """A register of screens, some of them not live."""
     desk = await console.person("desk")
@@ -320,6 +358,7 @@ async def test_pictures_of_the_console(console: Console) -> None:
         )
         await reconciled(console, gifts)
         await screens(console)
+        await erasures(console, found)
 
         async def in_the_fund() -> bool:
             balance = (await viewer.get(f"campaign/v1/campaigns/{GALA}/balance")).json()
@@ -361,6 +400,17 @@ async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
         await page.keyboard.press("a")
         await expect(page.locator("#notices")).to_contain_text("可能含个人信息")
 
+    async def known(page: Page) -> None:
+        await page.get_by_label("按什么找").select_option("phone")
+        await page.get_by_label("捐赠人说的").fill("138 0013 8000")
+        await page.get_by_label("捐赠人说的").press("Enter")
+        await page.locator("tbody tr").first.click()
+        await expect(page.get_by_role("dialog")).to_contain_text(ASKING)
+
+    async def deciding(page: Page) -> None:
+        await page.locator("tbody tr", has_text="PIPL-2027-0012").click()
+        await page.get_by_role("button", name="执行删除").click()
+
     async def with_invoices(page: Page) -> None:
         await page.locator(f'tr[data-id="{asked}"]').click()
         await expect(page.get_by_role("dialog")).to_contain_text("发票合计")
@@ -377,10 +427,14 @@ async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
     await camera.take("messages", "moderator", f"/messages?campaign_id={GALA}", "致敬所有医护人员", approved)
     await camera.take("spending", "approver", f"/spending?campaign_id={GALA}", "光明行动")
     await camera.take("invoices", "approver", f"/spending?campaign_id={GALA}", "冬季助学", with_invoices)
-    await camera.take("reconciliation", "finance", "/reconciliation", "wechat")
+    await camera.take("reconciliation", "finance", "/reconciliation", "微信支付")
     await camera.take("screens", "desk", f"/screens?campaign_id={GALA}", "电视直播字幕条")
     await camera.take("channels", "administrator", "/channels", "工商银行")
     await camera.take("partners", "administrator", "/partners", "湖南日报")
+    await camera.take("personal-data", "finance", "/personal-data", "查找", known)
+    await camera.take("erasures", "approver", "/personal-data?view=erasures", "PIPL-2027-0012", deciding)
+    await camera.take("audit", "administrator", "/audit", "desk")
+    await camera.take("accounts", "administrator", "/accounts", "county")
 
 
 TITLE: Final = "苏州市慈善总会第三十六届“情暖苏城”新年慈善晚会暨助医恤病专项募捐活动"
@@ -396,6 +450,9 @@ SHOTS: Final = (
     ("themed", "layout=hall", (1920, 1080), 1120, "最新捐赠"),
 )
 """Name, what is asked for, the window, the picture's width, and the list to wait for: they take turns."""
+AT_REST: Final = """() => document.getAnimations().every(each =>
+    each.playState === 'finished' || each.effect.getComputedTiming().endTime === Infinity)"""
+"""What moves in has come to rest; the lamp breathes for ever."""
 
 
 async def test_pictures_of_the_screens(console: Console, browser: Browser) -> None:
@@ -424,7 +481,7 @@ async def test_pictures_of_the_screens(console: Console, browser: Browser) -> No
         page = await context.new_page()
         await page.goto(f"{url}/screens/pictures/preview?{query}")
         await expect(page.get_by_text(listed).locator("visible=true").first).to_be_visible(timeout=90_000)
-        await asyncio.sleep(3)  # what moves in has come to rest
+        await page.wait_for_function(AT_REST)
         png = await page.screenshot(omit_background=True)
         kept(over_a_picture(png) if name == "lower" else png, DOCS / "screens" / f"{name}.png", shown)
         await context.close()
