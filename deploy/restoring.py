@@ -8,6 +8,7 @@ from deploy.given import given
 from deploy.local.external import external_kafka, namespace
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
+from deploy.telling import say
 from shared.broker import KafkaSettings
 from shared.restoring import RestoreRefused, run
 
@@ -30,8 +31,7 @@ def restore(service: str, *, dry_run: bool) -> list[str]:
         kafka, names = servers, namespace()
     work: Callable[..., Any] = import_module(f"services.{service}.restoring").restore
     try:
-        return run(
-            work, KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=names), url, dry_run=dry_run
-        )
+        settings = KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=names)
+        return run(work, settings, url, dry_run=dry_run, tell=say)
     except RestoreRefused as error:
         raise StackProblem(str(error)) from error

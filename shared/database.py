@@ -21,6 +21,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 IDLE_IN_TRANSACTION_MS: Final = 5_000
 LOCK_TIMEOUT_MS: Final = 4_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
+PATIENT_MS: Final = 86_400_000
+"""Of a command that reads whole topics inside its transaction: a day."""
+KEEPALIVE_S: Final = 60
 CONNECT_TIMEOUT_S: Final = 5.0
 UNASKED_S: Final = 1.0
 """A connection that was used within this time is not asked whether it is still there: pool_pre_ping asks
@@ -49,7 +52,7 @@ _TEMPORARY: Final = (
 
 
 def create_engine(
-    url: str, application_name: str, *, pool_size: int = 5, plan_once: bool = False
+    url: str, application_name: str, *, pool_size: int = 5, plan_once: bool = False, patient: bool = False
 ) -> AsyncEngine:
     """Make the engine of one process: at most `pool_size` connections, each with time-outs.
 
@@ -57,9 +60,13 @@ def create_engine(
     of a statement once a connection (plan_cache_mode) and not at each execution, which took it longer than
     the execution (0.2-1.3 ms, measured).
 
+    `patient` is for a command that a person runs while the services stand still: nobody waits behind its
+    transaction, which may be idle for as long as a topic takes to be read (PATIENT_MS).
+
     A connection that has lain idle is asked first whether it is still there; one that a restarted server has
     dropped just now fails its statement (`is_temporary`), and the pool starts anew.
     """
+    statement_ms = PATIENT_MS if patient else STATEMENT_TIMEOUT_MS
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -68,13 +75,14 @@ def create_engine(
         hide_parameters=True,  # an error's text must not have a donor's data
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 5,
+            "command_timeout": statement_ms / 1000 + 5,
             "server_settings": {
                 "application_name": application_name,
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+                "idle_in_transaction_session_timeout": str(PATIENT_MS if patient else IDLE_IN_TRANSACTION_MS),
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
-                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "statement_timeout": str(statement_ms),
                 "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
+                "tcp_keepalives_idle": str(KEEPALIVE_S),
             },
         },
     )

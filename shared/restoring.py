@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.broker import KafkaSettings, Record
 from shared.consumer import CONNECT_S, without_group
@@ -26,6 +26,15 @@ from shared.events import Event, UnusableEvent, decode_event
 
 SILENCE_S: Final = 20.0
 PAGE: Final = 5_000
+TELL_EVERY_S: Final = 2.0
+LEFT_S: Final = 2.0
+"""How long a session may outlive the process that was stopped just now."""
+
+Tell = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Nobody looks on."""
 
 
 class RestoreRefused(Exception):
@@ -39,11 +48,16 @@ class Topics:
     """Reads topics to their present ends, without a group."""
 
     def __init__(
-        self, settings: KafkaSettings, consumer: AIOKafkaConsumer, known: set[TopicPartition]
+        self,
+        settings: KafkaSettings,
+        consumer: AIOKafkaConsumer,
+        known: set[TopicPartition],
+        tell: Tell = silent,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
         self._known = known
+        self._tell = tell
 
     def partitions(self, *names: str, prefix: str | None = None) -> list[TopicPartition]:
         """The partitions of topics by their plain names, or of all whose plain name begins with `prefix`."""
@@ -55,7 +69,7 @@ class Topics:
 
     async def records(self, begin: Mapping[TopicPartition, int]) -> AsyncIterator[Sequence[Record]]:
         """All records from these offsets on (or from the first that is there), each partition's in order.
-        Raises RestoreRefused when the broker gives no more.
+        How far it is is told every two seconds. Raises RestoreRefused when the broker gives no more.
         """
         if not begin:
             return
@@ -63,18 +77,29 @@ class Topics:
         self._consumer.assign(partitions)
         firsts = await self._consumer.beginning_offsets(partitions)
         ends = await self._consumer.end_offsets(partitions)
+        total = read = 0
         for partition, offset in begin.items():
-            self._consumer.seek(partition, min(max(offset, firsts[partition]), ends[partition]))
+            start = min(max(offset, firsts[partition]), ends[partition])
+            total += ends[partition] - start
+            self._consumer.seek(partition, start)
         left = set(partitions)
-        heard_s = time.monotonic()
+        heard_s = told_s = time.monotonic()
         while left := {each for each in left if await self._consumer.position(each) < ends[each]}:
             found = await self._consumer.getmany(*left, timeout_ms=500, max_records=PAGE)
             if found:
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > SILENCE_S:
                 raise RestoreRefused(f"The broker gives no more of {min(left).topic}.")
+            read += sum(map(len, found.values()))
+            if time.monotonic() - told_s > TELL_EVERY_S:
+                told_s = time.monotonic()
+                self._tell(f"{self._named(partitions)}: {read:,} of {total:,} records read")
             for partition, records in found.items():
                 yield [record for record in records if record.offset < ends[partition]]
+
+    def _named(self, partitions: Iterable[TopicPartition]) -> str:
+        names = sorted({self._settings.plain(each.topic) for each in partitions})
+        return names[0] if len(names) == 1 else f"{len(names)} topics"
 
     async def events(self, topic: str) -> AsyncIterator[tuple[Record, Event]]:
         """All events of a topic; what is none is passed over, as its dead letter says."""
@@ -88,7 +113,7 @@ class Topics:
 
 
 @asynccontextmanager
-async def reading(settings: KafkaSettings) -> AsyncIterator[Topics]:
+async def reading(settings: KafkaSettings, tell: Tell = silent) -> AsyncIterator[Topics]:
     """A reader, and the partitions of this namespace's topics."""
     async with _admin(settings) as admin:
         names = [name for name in await admin.list_topics() if name.startswith(settings.kafka_namespace)]
@@ -98,7 +123,7 @@ async def reading(settings: KafkaSettings) -> AsyncIterator[Topics]:
             for partition in topic["partitions"]
         }
     async with without_group(settings) as consumer:
-        yield Topics(settings, consumer, known)
+        yield Topics(settings, consumer, known, tell)
 
 
 @asynccontextmanager
@@ -112,20 +137,69 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-# ---------------------------------------------------------------- the groups
+# ---------------------------------------------------------------- who is still at work
+
+# A role sees who is behind the sessions of its own.
+_SESSIONS: Final = text(
+    """
+    SELECT application_name AS name, count(*) AS sessions FROM pg_stat_activity
+    WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
+    GROUP BY 1 ORDER BY 1
+    """
+)
 
 
-async def check_stopped(settings: KafkaSettings, groups: Iterable[str]) -> None:
-    """Raises RestoreRefused while a group has members: they would go on from where they are."""
+async def check_stopped(
+    settings: KafkaSettings, engine: AsyncEngine, groups: Iterable[str], *, dry_run: bool
+) -> list[str]:
+    """Raises RestoreRefused while a process of the service runs: a group with members would go on from where
+    it is, and who has a session in the database may write there. A dry run goes on, and says so in a line.
+    """
+    found = await _members(settings, groups) or await _sessions(engine, 0 if dry_run else LEFT_S)
+    if not found:
+        return []
+    if dry_run:
+        return [f"{found}: what they do meanwhile may be counted here; the restore itself needs them stopped"]
+    raise RestoreRefused(
+        f"{found}: stop every process of the service, wait 10 s, and run it again. Nothing has been changed."
+    )
+
+
+async def _members(settings: KafkaSettings, groups: Iterable[str]) -> str:
     async with _admin(settings) as admin:
         for group in groups:
-            (answer,) = await admin.describe_consumer_groups([settings.topic(group)])
+            (answer,) = await _described(admin, settings.topic(group))
             for _, name, state, *_ in answer.groups:
                 if state not in {"Empty", "Dead", ""}:
-                    raise RestoreRefused(
-                        f"The group {name} is {state}: stop every process of the service, wait 10 s, and run"
-                        " it again. Nothing has been changed."
-                    )
+                    return f"The group {name} is {state}"
+    return ""
+
+
+async def _described(admin: AIOKafkaAdminClient, group: str) -> list[Any]:
+    """A broker to which no group has come yet makes their topic first."""
+    deadline = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            return list(await admin.describe_consumer_groups([group]))
+        except GroupCoordinatorNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.2)
+
+
+async def _sessions(engine: AsyncEngine, patience_s: float) -> str:
+    deadline = time.monotonic() + patience_s
+    while True:
+        async with engine.connect() as connection:
+            rows = (await connection.execute(_SESSIONS)).all()
+        if not rows or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    names = ", ".join(f"{row.name or 'nameless'} ({row.sessions})" for row in rows)
+    return f"The service's role has sessions in its database, {names}" if names else ""
+
+
+# ---------------------------------------------------------------- the groups
 
 
 async def go_back(settings: KafkaSettings, group: str, offsets: Mapping[TopicPartition, int]) -> int:
@@ -211,26 +285,36 @@ def _adopted(record: Record, event: Event) -> dict[str, Any]:
 # ---------------------------------------------------------------- the command
 
 Restore = Callable[..., Awaitable[list[str]]]
-"""`restore(settings, engine, dry_run=…)` of a service: what was done, in lines for people."""
+"""`restore(settings, engine, dry_run=…, tell=…)` of a service: what was done, in lines for people."""
 
 
-def run(restore: Restore, settings: KafkaSettings, database_url: str, *, dry_run: bool) -> list[str]:
-    """Run a service's restore. Raises RestoreRefused: nothing was changed."""
+def run(
+    restore: Restore, settings: KafkaSettings, database_url: str, *, dry_run: bool, tell: Tell
+) -> list[str]:
+    """Run a service's restore; `tell` hears how far it is. Raises RestoreRefused: nothing was changed."""
     try:
-        return asyncio.run(_run(restore, settings, database_url, dry_run))
+        return asyncio.run(_run(restore, settings, database_url, dry_run=dry_run, tell=tell))
     except (KafkaError, SQLAlchemyError, OSError, TimeoutError) as error:
         raise RestoreRefused(f"It ended: {error!r:.300}. Run it again.") from error
 
 
-async def _run(restore: Restore, settings: KafkaSettings, database_url: str, dry_run: bool) -> list[str]:  # noqa: FBT001 - behind `run`
-    async with disposing(create_engine(database_url, "restore", pool_size=1)) as engine:
-        return await restore(settings, engine, dry_run=dry_run)
+async def _run(
+    restore: Restore, settings: KafkaSettings, database_url: str, *, dry_run: bool, tell: Tell
+) -> list[str]:
+    async with disposing(create_engine(database_url, "restore", pool_size=1, patient=True)) as engine:
+        return await restore(settings, engine, dry_run=dry_run, tell=tell)
 
 
 def command(restore: Restore, settings: KafkaSettings, database_url: str, arguments: Sequence[str]) -> None:
-    """`python -m services.… restore [--dry-run]`: what was done, on stdout."""
+    """`python -m services.… restore [--dry-run]`: what was done, on stdout; how far it is, on stderr."""
+    if unknown := set(arguments) - {"--dry-run"}:
+        raise SystemExit(f"restore takes --dry-run and nothing else; {', '.join(sorted(unknown))} is unknown")
+
+    def tell(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
     try:
-        said = run(restore, settings, database_url, dry_run="--dry-run" in arguments)
+        said = run(restore, settings, database_url, dry_run="--dry-run" in arguments, tell=tell)
     except RestoreRefused as error:
         raise SystemExit(str(error)) from error
     sys.stdout.write("".join(f"{line}\n" for line in said))

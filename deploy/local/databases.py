@@ -3,6 +3,7 @@ database when that is migrated: roles.py.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -54,11 +55,14 @@ def create_service_databases(
 
 
 async def close_to_others(admin_url: str) -> None:
-    """On a server of our own: take from every role the right to connect to what is there from the start."""
+    """Take from every role the right to connect to what is there from the start. On a server of somebody else
+    it is not ours to take, and nothing changes.
+    """
     connection = await connect(parse_url(admin_url))
     try:
         for name in ("postgres", "template1"):
-            await connection.execute(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC')
+            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC')
     finally:
         await connection.close()
 
@@ -90,7 +94,8 @@ async def _create(admin: URL, prefix: str, passwords: dict[str, str]) -> dict[st
         }
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackProblem(
-            f"The user {admin.username} of DATABASE_URL may not make roles and databases: {error}."
+            f"The user {admin.username} of DATABASE_URL (of ADMIN_DATABASE_URL for `shanliu prepare`) may not"
+            f" make roles and databases: {error}."
         ) from error
     finally:
         await connection.close()
@@ -98,13 +103,7 @@ async def _create(admin: URL, prefix: str, passwords: dict[str, str]) -> dict[st
 
 async def _one(connection: "asyncpg.Connection[asyncpg.Record]", admin: URL, name: str, password: str) -> str:
     # Names are ours; the password's alphabet is base64's, so that quoting can't go wrong.
-    verb = (
-        "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name) else "CREATE"
-    )
-    await connection.execute(
-        f'{verb} ROLE "{name}" WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION '
-        f"PASSWORD '{password}'"
-    )
+    await give_login(connection, name, password)
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
         await join(connection, name)
         await connection.execute(
@@ -112,6 +111,21 @@ async def _one(connection: "asyncpg.Connection[asyncpg.Record]", admin: URL, nam
         )
     await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
     return admin.set(username=name, password=password, database=name).render_as_string(hide_password=False)
+
+
+async def give_login(
+    connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str, more: str = ""
+) -> None:
+    """Make a role that can log in and nothing else, or give it a new password. What a role is may only be
+    said again by a superuser, also where it is the same; nobody else can have changed it.
+    """
+    if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+        await connection.execute(f"ALTER ROLE \"{name}\" WITH LOGIN {more} PASSWORD '{password}'")
+        return
+    await connection.execute(
+        f'CREATE ROLE "{name}" WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {more}'
+        f" PASSWORD '{password}'"
+    )
 
 
 async def join(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> None:

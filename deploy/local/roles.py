@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import asyncpg
 from sqlalchemy.engine import URL
 
-from deploy.local.databases import connect, join, parse_url
+from deploy.local.databases import connect, give_login, join, parse_url
 from shared.migrations import migrate
 
 ANALYSED: Final = frozenset({"bill_lines"})
@@ -84,11 +84,7 @@ async def let_read(
     try:
         async with connection.transaction():
             await connection.execute(_ONE_AFTER_THE_OTHER)
-            known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", reader)
-            await connection.execute(
-                f'{"ALTER" if known else "CREATE"} ROLE "{reader}" WITH LOGIN NOSUPERUSER NOCREATEDB'
-                f" NOCREATEROLE NOREPLICATION CONNECTION LIMIT {READERS} PASSWORD '{password}'"
-            )
+            await give_login(connection, reader, password, f"CONNECTION LIMIT {READERS}")
             await connection.execute(f'GRANT CONNECT ON DATABASE "{admin.database}" TO "{reader}"')
             await connection.execute(f'SET LOCAL ROLE "{owner}"')
             await connection.execute(f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{reader}"')

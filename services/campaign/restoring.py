@@ -16,7 +16,7 @@ from services.campaign.announcements import AREA
 from services.campaign.replaying import Replayed, replay
 from shared.broker import CAMPAIGN_EVENTS, CAMPAIGN_GROUP, DONATION_EVENTS, KafkaSettings
 from shared.events import Event
-from shared.restoring import adopt_outbox, check_stopped, go_back, reading
+from shared.restoring import Tell, adopt_outbox, check_stopped, go_back, reading, silent
 
 TOLD: Final = 20
 NOT_ON_ANY_TOPIC: Final = (
@@ -26,13 +26,15 @@ NOT_ON_ANY_TOPIC: Final = (
 )
 
 
-async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool) -> list[str]:
+async def restore(
+    settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool, tell: Tell = silent
+) -> list[str]:
     """Have the outbox go on behind what was published, book what its events say, and the group read donations
     again; what was done and what is lost, in lines for people. Raises RestoreRefused, KafkaError,
     SQLAlchemyError: nothing has changed then.
     """
-    await check_stopped(settings, [CAMPAIGN_GROUP])
-    async with reading(settings) as topics, engine.connect() as connection:
+    running = await check_stopped(settings, engine, [CAMPAIGN_GROUP], dry_run=dry_run)
+    async with reading(settings, tell) as topics, engine.connect() as connection:
         events = await adopt_outbox(connection, topics, CAMPAIGN_EVENTS, AREA)
         replayed = await replay(connection, events)
         if dry_run:
@@ -44,7 +46,7 @@ async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool
     said += _told(replayed)
     if not dry_run:
         said.append(f"campaign reads {await go_back(settings, CAMPAIGN_GROUP, donations):,} records again")
-    return said
+    return running + said
 
 
 def _told(replayed: Replayed) -> list[str]:

@@ -51,7 +51,7 @@ from shared.events import (
     ReceiptIssued,
 )
 from shared.positions import admit, source_of
-from shared.restoring import Topics, adopt_outbox, check_stopped, go_back, reading
+from shared.restoring import PAGE, Tell, Topics, adopt_outbox, check_stopped, go_back, reading, silent
 
 GROUPS: Final = (DONATION_WORKER_GROUP, DONATION_CAMPAIGNS_GROUP, DONATION_RECEIPTS_GROUP)
 Position = tuple[str, int]
@@ -106,12 +106,14 @@ class Decided:
                 pass
 
 
-async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool) -> list[str]:
+async def restore(
+    settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool, tell: Tell = silent
+) -> list[str]:
     """Bring the database forward to what was published, and the groups back to the database; what was done,
     in lines for people. Raises RestoreRefused, KafkaError, SQLAlchemyError: nothing has changed then.
     """
-    await check_stopped(settings, GROUPS)
-    async with reading(settings) as topics, engine.connect() as connection:
+    running = await check_stopped(settings, engine, GROUPS, dry_run=dry_run)
+    async with reading(settings, tell) as topics, engine.connect() as connection:
         booked = {row.source: row.sequence for row in await connection.execute(_BOOKED)}
         decided = await _decided(topics, booked)
         await _learn_campaigns(connection, topics)
@@ -128,7 +130,7 @@ async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool
         else:
             await connection.commit()
         campaigns = dict.fromkeys(topics.partitions(CAMPAIGN_EVENTS), 0)
-    return said + ([] if dry_run else await _go_back(settings, intake, campaigns))
+    return running + said + ([] if dry_run else await _go_back(settings, intake, campaigns))
 
 
 async def _go_back(
@@ -192,10 +194,12 @@ async def _book(
         conflicts += [intake for intake in asked if intake.position in decided.conflicted]
         releases += [intake for intake in only(intakes, Release) if intake.position in decided.released]
         reversals += only(intakes, ReversalRequest)
-    await _book_conflicts(connection, conflicts)
-    if releases:
-        ids = {intake.message.donation_id for intake in releases}
-        await booking.book_releases(connection, releases, await queries.lock_donations(connection, ids))
+    for start in range(0, len(conflicts), PAGE):
+        await _book_conflicts(connection, conflicts[start : start + PAGE])
+    for start in range(0, len(releases), PAGE):
+        page = releases[start : start + PAGE]
+        ids = {intake.message.donation_id for intake in page}
+        await booking.book_releases(connection, page, await queries.lock_donations(connection, ids))
     await _book_reversals(connection, decided, reversals)
     await _book_withdrawals(connection, decided.withdrawn)
     about = (
@@ -221,8 +225,6 @@ async def _book_donations(
 
 
 async def _book_conflicts(connection: AsyncConnection, intakes: Sequence[Intake[DonationRequest]]) -> None:
-    if not intakes:
-        return
     keyed = [(donation_id_of(each.channel, each.message.transaction_id), each) for each in intakes]
     stored = await queries.stored_donations(connection, {donation_id for donation_id, _ in keyed})
     await queries.insert_conflicts(

@@ -31,7 +31,7 @@ from shared.events import (
     NotificationFailed,
     NotificationFailedByWay,
 )
-from shared.restoring import Topics, adopt_outbox, check_stopped, go_back, reading
+from shared.restoring import Tell, Topics, adopt_outbox, check_stopped, go_back, reading, silent
 
 PAGE: Final = 5_000
 REASON: Final = "restored"
@@ -53,12 +53,16 @@ _MAILS: Final = text("UPDATE receipt_mails SET written_at = now() WHERE written_
 Ended = NotificationDelivered | NotificationFailed | NotificationDeliveredByWay | NotificationFailedByWay
 
 
-async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool) -> list[str]:
+async def restore(
+    settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool, tell: Tell = silent
+) -> list[str]:
     """End what was due, have the outbox go on behind what was published and the groups read again; what was
     done, in lines for people. Raises RestoreRefused, KafkaError, SQLAlchemyError: nothing has changed then.
     """
-    await check_stopped(settings, [NOTIFICATION_GROUP, NOTIFICATION_CONTACTS_GROUP])
-    async with reading(settings) as topics, engine.connect() as connection:
+    running = await check_stopped(
+        settings, engine, [NOTIFICATION_GROUP, NOTIFICATION_CONTACTS_GROUP], dry_run=dry_run
+    )
+    async with reading(settings, tell) as topics, engine.connect() as connection:
         await adopt_outbox(connection, topics, NOTIFICATION_EVENTS, AREA)
         await _add_due(connection, topics)
         said = await _end(connection, topics)
@@ -71,7 +75,7 @@ async def restore(settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool
     if not dry_run:
         for group, begin in ((NOTIFICATION_GROUP, events), (NOTIFICATION_CONTACTS_GROUP, contacts)):
             said.append(f"{group} reads {await go_back(settings, group, begin):,} records again")
-    return said
+    return running + said
 
 
 async def _add_due(connection: AsyncConnection, topics: Topics) -> None:

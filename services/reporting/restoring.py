@@ -6,16 +6,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.rebuilding.reading import TOPICS
 from shared.broker import REPORTING_GROUP, KafkaSettings
-from shared.restoring import check_stopped, go_back, reading
+from shared.restoring import Tell, check_stopped, go_back, reading, silent
 
 
-async def restore(settings: KafkaSettings, _engine: AsyncEngine, *, dry_run: bool) -> list[str]:
+async def restore(
+    settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool, tell: Tell = silent
+) -> list[str]:
     """Have the workers read from the first event; what was done, in lines for people. Raises RestoreRefused,
     KafkaError.
     """
-    await check_stopped(settings, [REPORTING_GROUP])
-    async with reading(settings) as topics:
+    running = await check_stopped(settings, engine, [REPORTING_GROUP], dry_run=dry_run)
+    async with reading(settings, tell) as topics:
         begin = dict.fromkeys(topics.partitions(*TOPICS), 0)
     if dry_run:
-        return ["the workers would read everything again"]
+        return [*running, "the workers would read everything again"]
     return [f"{REPORTING_GROUP} reads {await go_back(settings, REPORTING_GROUP, begin):,} records again"]
