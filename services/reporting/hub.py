@@ -156,21 +156,29 @@ class Hub:
         return feed.newest if feed else None
 
     def offer(self, states: Iterable[CampaignState]) -> None:
-        """Take states read from the database or from the topic `totals`, in any order."""
-        for state in states:
-            feed = self._feeds.get(state.campaign_id)
-            if feed is None:
-                self._feeds[state.campaign_id] = Feed(state)
-                metrics.TOTALS_TAKEN.labels("shown").inc()
-                self._pass_on(state, None)
-            elif feed.offer(state):
-                metrics.TOTALS_TAKEN.labels("shown").inc()
-                self._schedule(state.campaign_id, feed)
-            else:
-                outcome = "stale" if state.version < feed.newest.version else "known"
-                metrics.TOTALS_TAKEN.labels(outcome).inc()
-            if self.awaited and state.campaign_id not in self._timers:
-                self.awaited.shown(state.campaign_id, self.open_streams)
+        """Take states read from the database or from the topic `totals`, in any order.
+
+        All of them are taken before any is sent: with a frame for each, a process that is late, to which they
+        come by the dozen, would get later with every one of them.
+        """
+        offered = {state.campaign_id: self._take(state) for state in states}
+        for campaign_id, feed in offered.items():
+            self._schedule(campaign_id, feed)
+            if self.awaited and campaign_id not in self._timers:
+                self.awaited.shown(campaign_id, self.open_streams)
+
+    def _take(self, state: CampaignState) -> Feed:
+        feed = self._feeds.get(state.campaign_id)
+        if feed is None:
+            feed = self._feeds[state.campaign_id] = Feed(state)
+            outcome = "shown"
+            self._pass_on(state, None)
+        elif feed.offer(state):
+            outcome = "shown"
+        else:
+            outcome = "stale" if state.version < feed.newest.version else "known"
+        metrics.TOTALS_TAKEN.labels(outcome).inc()
+        return feed
 
     def _schedule(self, campaign_id: str, feed: Feed) -> None:
         """Send at once after a pause, else when the next frame is due."""

@@ -69,6 +69,18 @@ async def test_changes_are_coalesced_and_the_last_one_always_arrives(hub: Hub) -
         assert len(screen.frames) <= 4, "snapshot, the first change, at most two more in a moment"
 
 
+async def test_of_states_that_come_together_only_the_newest_is_sent(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the last frame took: else who is late shows every old number, and is later with each."""
+    monkeypatch.setattr("services.reporting.feed.FRAME_S", 0.0)
+    async with watching(hub) as (_, screen):
+        hub.offer([state(1), state(3), state(2)])
+        hub.offer([state(4)])
+        await until(lambda: len(screen.frames) == 2)
+        assert screen.frames[1] == change_frame(state(0), state(3)) + change_frame(state(3), state(4))
+
+
 async def test_a_slow_screen_gets_the_latest_state_and_no_queue(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
