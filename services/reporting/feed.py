@@ -1,7 +1,8 @@
 """The feed of one campaign: which frames go out when, and what a stream gets that was away. Without I/O.
 
-A frame is made at most every FRAME_S, less often where very many look on (frame_s); changes in between are
-coalesced into the next, for a state is a whole, not a difference. Frames are numbered from 1 in this process;
+A frame is made every FRAME_S at most, less often where very many look on (frame_s); changes in between are
+coalesced into the next, for a state is a whole, not a difference. One that goes out a little late, as on a
+busy machine each does, does not put off those after it. Frames are numbered from 1 in this process;
 a stream's cursor is the number of the last one it has. The ids on the wire are versions (proof.py), which
 every process gives alike.
 """
@@ -64,7 +65,8 @@ class Feed(Frames):
         super().__init__()
         self.newest = state
         self._sent = state
-        self._sent_at_s = float("-inf")
+        self._paced_at_s = float("-inf")
+        """When the last frame went out, or should have."""
         self._versions: deque[int] = deque(maxlen=RING_FRAMES)
         """The version each frame leads away from."""
         self._snapshot: bytes | None = None
@@ -94,14 +96,17 @@ class Feed(Frames):
         """
         if self.newest is self._sent:
             return None
-        return max(0.0, self._sent_at_s + frame_s(streams) - now_s)
+        return max(0.0, self._paced_at_s + frame_s(streams) - now_s)
 
-    def advance(self, now_s: float) -> bytes:
-        """Make the frame that leads from the last one to the newest state."""
+    def advance(self, now_s: float, streams: int = 0) -> bytes:
+        """Make the frame that leads from the last one to the newest state, for so many streams."""
+        pace_s = frame_s(streams)
+        late_s = now_s - (self._paced_at_s + pace_s)
+        self._paced_at_s = now_s - late_s if 0 < late_s < pace_s / 2 else now_s
         frame = change_frame(self._sent, self.newest)
         self._frames.append(frame)
         self._versions.append(self._sent.version)
-        self._sent, self._sent_at_s, self._snapshot = self.newest, now_s, None
+        self._sent, self._snapshot = self.newest, None
         self.number += 1
         return frame
 

@@ -193,7 +193,7 @@ class Hub:
 
     def _send(self, campaign_id: str, feed: Feed) -> None:
         self._timers.pop(campaign_id, None)
-        frame = feed.advance(asyncio.get_running_loop().time())
+        frame = feed.advance(asyncio.get_running_loop().time(), self.open_streams)
         for stream in self._streams.get(campaign_id, ()):
             stream.wake()
         self._pass_on(feed.newest, frame)

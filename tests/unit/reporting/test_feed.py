@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,21 @@ def test_very_many_streams_get_fewer_frames_and_never_more_than_a_process_can_wr
     assert frame_s(streams) >= FRAME_S
     assert streams / frame_s(streams) <= max(WRITES_PER_S, 2_500 / FRAME_S)
     assert (frame_s(2_500), frame_s(5_000)) == (0.1, 0.25), "ten and four a second"
+
+
+def test_a_frame_that_is_a_little_late_does_not_put_off_the_next() -> None:
+    feed = fed(1)
+
+    def sent_at(moment_s: float, amount: int) -> float | None:
+        feed.advance(moment_s)
+        feed.offer(state(amount))
+        return feed.due_in_s(moment_s)
+
+    assert sent_at(50.0, 2) == pytest.approx(FRAME_S)
+    assert sent_at(50.0 + 1.3 * FRAME_S, 3) == pytest.approx(0.7 * FRAME_S)
+    assert sent_at(50.0 + 2.0 * FRAME_S, 4) == pytest.approx(FRAME_S)
+    assert sent_at(50.0 + 3.6 * FRAME_S, 5) == pytest.approx(FRAME_S), "a process that is far behind rests"
+    assert sent_at(90.0, 6) == pytest.approx(FRAME_S)
 
 
 def test_changes_within_a_tenth_of_a_second_are_one_frame() -> None:
