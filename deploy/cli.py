@@ -319,8 +319,8 @@ def topics_grow(
     from deploy.topics import grow_topics  # noqa: PLC0415
 
     servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
-    for told in run(grow_topics(servers, namespace, partitions)):
-        say(f"grown  {told}")
+    if not run(grow_topics(servers, namespace, partitions, say=say)):
+        say(f"nothing grows: donations have {partitions} partitions or more, and none is ever taken away")
 
 
 @topics_app.command("copy")

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.local.external import kafka_client
-from deploy.local.problems import StackProblem
+from deploy.local.problems import Report, StackProblem
 from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_PREFIX
 
 DECLARATION: Final = Path(__file__).with_name("topics.yaml")
@@ -117,9 +117,15 @@ async def apply_topics(
 
 
 async def grow_topics(
-    bootstrap: str, namespace: str, partitions: int, *, known_s: float = KNOWN_S
+    bootstrap: str,
+    namespace: str,
+    partitions: int,
+    *,
+    known_s: float = KNOWN_S,
+    say: Report = lambda _: None,
 ) -> list[str]:
-    """Give the topics of donations more partitions while everything runs; those that had fewer, in words.
+    """Give the topics of donations more partitions while everything runs; those that had fewer, in words,
+    each told to `say` as soon as it is wider.
 
     A worker publishes to the partition number that it reads from, so the topics that it writes to grow first,
     and the intake topics when every process knows of that. The others keep what they have: their keys would
@@ -132,10 +138,11 @@ async def grow_topics(
         written = [namespace + CONTACTS, namespace + DONATION_EVENTS]
         prefix = namespace + INTAKE_PREFIX
         read = sorted(topic for topic in await admin.list_topics() if topic.startswith(prefix))
-        grown = await _grow(admin, written, partitions)
+        grown = await _grow(admin, written, partitions, say)
         if grown and read:
+            say(f"in {known_s:.0f} s every process knows of that; then what they read grows")
             await asyncio.sleep(known_s)
-        return grown + await _grow(admin, read, partitions)
+        return grown + await _grow(admin, read, partitions, say)
     except (KafkaError, TimeoutError) as error:
         raise StackProblem(
             f"The topics can't grow at Kafka {bootstrap}: {str(error) or type(error).__name__}."
@@ -144,15 +151,21 @@ async def grow_topics(
         await admin.close()
 
 
-async def _grow(admin: AIOKafkaAdminClient, topics: list[str], partitions: int) -> list[str]:
+async def _grow(admin: AIOKafkaAdminClient, topics: list[str], partitions: int, say: Report) -> list[str]:
     async with asyncio.timeout(TIMEOUT_S):
         found = await _visible(admin, topics)
         fewer = {name: len(copies) for name, copies in found.items() if len(copies) < partitions}
         if fewer:
-            await admin.create_partitions({name: NewPartitions(partitions) for name in fewer}, 10_000)
+            wider = {name: NewPartitions(partitions) for name in fewer}
+            for name, code, message in (await admin.create_partitions(wider, 10_000)).topic_errors:
+                if code:
+                    raise for_code(code)(f"{name}: {message}")
         while min(map(len, (await _visible(admin, topics)).values()), default=partitions) < partitions:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    return [f"{name}: {count} → {partitions} partitions" for name, count in sorted(fewer.items())]
+    grown = [f"{name}: {count} → {partitions} partitions" for name, count in sorted(fewer.items())]
+    for line in grown:
+        say(f"grown  {line}")
+    return grown
 
 
 async def _apply(

@@ -14,7 +14,7 @@ from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -29,6 +29,7 @@ PAUSE_S: Final = 1.0
 QUEUE_S: Final = 600.0
 """How long one process waits for another that migrates the same database."""
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_NOT_THE_OWNER: Final = "42501"
 
 # Tried again and again, not waited for: a statement that waits has a snapshot, and a concurrent index waits
 # for every snapshot that is older than itself.
@@ -49,6 +50,19 @@ async def migrate(url: str, package: str, revision: str = "head", role: str | No
             await _patiently(engine, package, revision, role)
     finally:
         await engine.dispose()
+
+
+def run_command(url: str, package: str) -> None:
+    """`python -m services.… migrate`. What can't be done by who `url` names is told in one line."""
+    try:
+        asyncio.run(migrate(url, package))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _NOT_THE_OWNER:
+            raise
+        raise SystemExit(
+            f"The user {make_url(url).username} does not own this database and can't change its tables;"
+            " `shanliu prepare` migrates every database as its owner (ADMIN_DATABASE_URL)."
+        ) from None
 
 
 async def is_migrated(url: str, package: str) -> bool:

@@ -2,7 +2,6 @@
 
 from shared import loading  # isort: split
 
-import asyncio
 import sys
 
 from services.campaign.app import create_app
@@ -16,9 +15,9 @@ def main() -> None:
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":
-        from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
+        from shared import migrations  # noqa: PLC0415 - 0.1 s that serving need not pay
 
-        asyncio.run(migrate(settings.database_url, "services.campaign"))
+        migrations.run_command(settings.database_url, "services.campaign")
     elif command == "restore":
         from services.campaign.restoring import restore  # noqa: PLC0415 - seldom asked for
         from shared import restoring  # noqa: PLC0415

@@ -2,7 +2,6 @@
 
 from shared import loading  # isort: split
 
-import asyncio
 import sys
 
 from services.console.app import create_app
@@ -16,9 +15,9 @@ def main() -> None:
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":
-        from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
+        from shared import migrations  # noqa: PLC0415 - 0.1 s that serving need not pay
 
-        asyncio.run(migrate(settings.database_url, "services.console"))
+        migrations.run_command(settings.database_url, "services.console")
     elif command == "serve":
         service.run("console", lambda: create_app(settings), settings)
     else:

@@ -16,9 +16,9 @@ def main() -> None:
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":
-        from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
+        from shared import migrations  # noqa: PLC0415 - 0.1 s that serving need not pay
 
-        asyncio.run(migrate(settings.database_url, "services.donation"))
+        migrations.run_command(settings.database_url, "services.donation")
     elif command == "republish":
         asyncio.run(republish(settings, *sys.argv[2:]))
     elif command == "reseal":

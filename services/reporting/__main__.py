@@ -17,9 +17,9 @@ def main() -> None:
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
     if command == "migrate":
-        from shared.migrations import migrate  # noqa: PLC0415 - 0.1 s that serving need not pay
+        from shared import migrations  # noqa: PLC0415 - 0.1 s that serving need not pay
 
-        asyncio.run(migrate(settings.database_url, "services.reporting"))
+        migrations.run_command(settings.database_url, "services.reporting")
     elif command == "rebuild":
         from services.reporting.rebuilding.beside import RebuildRefused  # noqa: PLC0415 - seldom asked for
         from services.reporting.rebuilding.rebuild import rebuild  # noqa: PLC0415

@@ -8,13 +8,14 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -29,7 +30,7 @@ from typer.testing import CliRunner, Result
 from deploy.access import Access, Gatekeeper, channel_role, declared, librdkafka, service_role
 from deploy.cli import app
 from deploy.local.problems import StackProblem
-from deploy.topics import apply_topics
+from deploy.topics import apply_topics, grow_topics
 from deploy.verify.logs import LogReader
 from deploy.verify.places import Places
 from deploy.verify.workbook import Workbook
@@ -42,9 +43,21 @@ from services.notification.app import create_app as create_notification
 from services.notification.settings import Settings as NotificationSettings
 from services.reporting.app import create_app as create_reporting
 from services.reporting.settings import Settings as ReportingSettings
-from shared.broker import CONTACTS, DEAD_LETTER, DONATION_EVENTS, INTAKE_INTERNAL, KafkaSettings, ensure_topic
+from shared.broker import (
+    CAMPAIGN_GROUP,
+    CONTACTS,
+    DEAD_LETTER,
+    DONATION_EVENTS,
+    DONATION_WORKER_GROUP,
+    INTAKE_INTERNAL,
+    NOTIFICATION_CONTACTS_GROUP,
+    REPORTING_GROUP,
+    KafkaSettings,
+    ensure_topic,
+)
 from shared.events import DonationHeld
 from shared.kafka_client import KafkaClientSettings
+from shared.restoring import run, silent
 from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.deploy.acting import SILENT, Forbidden, make, read, topics_seen, write
@@ -374,7 +387,7 @@ async def test_no_service_can_do_anothers_work(grounds: Grounds) -> None:
     await allowed_soon(lambda: read(settings["notification"], CONTACTS, "notification-contacts"))
     await allowed_soon(lambda: read(settings["verify"], INTAKE_INTERNAL))
     for name in declared().services:
-        if name != "notification":
+        if name not in {"notification", "restore"}:
             with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
                 await read(settings[name], CONTACTS)
         if name != "donation":
@@ -404,6 +417,65 @@ async def test_operations_makes_topics_and_gives_access_without_being_anybody(
     applied = await apply_topics(grounds.broker.secured, grounds.namespace, PARTITIONS)
     assert not applied.created
     assert not applied.differences
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def quiet(grounds: Grounds) -> Grounds:
+    """A namespace in which nobody is at work."""
+    namespace = f"t{token_hex(4)}."
+    await apply_topics(grounds.broker.bootstrap, namespace, PARTITIONS)
+    plain = KafkaClientSettings(kafka_bootstrap_servers=grounds.broker.bootstrap)
+    return Grounds(grounds.broker, namespace, Gatekeeper(plain, namespace))
+
+
+async def test_a_restore_may_read_and_set_back_what_it_has_to(quiet: Grounds, databases: Databases) -> None:
+    groups = {
+        "donation": (INTAKE_INTERNAL, DONATION_WORKER_GROUP),
+        "campaign": (DONATION_EVENTS, CAMPAIGN_GROUP),
+        "notification": (CONTACTS, NOTIFICATION_CONTACTS_GROUP),
+        "reporting": (DONATION_EVENTS, REPORTING_GROUP),
+    }
+    for topic, group in groups.values():
+        await write(quiet.settings(), topic)
+        await read_to_the_end(quiet.settings(), topic, group)
+    settings = quiet.settings(quiet.service("restore"))
+    await allowed_soon(lambda: read(settings, CONTACTS))
+    for service, (_, group) in groups.items():
+        work = import_module(f"services.{service}.restoring").restore
+        url = databases.fresh(service)
+        said = await asyncio.to_thread(run, work, settings, url, dry_run=False, tell=silent)
+        again = next(line for line in said if line.startswith(f"{group} reads "))
+        assert not again.startswith(f"{group} reads 0 "), again
+    for topic in (INTAKE_INTERNAL, DONATION_EVENTS, CONTACTS):
+        with pytest.raises(TopicAuthorizationFailedError):
+            await write(settings, topic)
+
+
+async def read_to_the_end(settings: KafkaSettings, topic: str, group: str) -> None:
+    """As a worker would have: its group stands behind the last record."""
+    async with AIOKafkaConsumer(
+        **settings.client(), group_id=settings.topic(group), enable_auto_commit=False
+    ) as consumer:
+        partitions = [TopicPartition(settings.topic(topic), number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.commit(await consumer.end_offsets(partitions))
+
+
+async def test_operations_makes_topics_wider(quiet: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = quiet.service("operations")
+    await allowed_soon(lambda: made_topic(quiet.settings(access), "intake.wide"))
+    asked_by(monkeypatch, access)
+    told: list[str] = []
+
+    async def grown(partitions: int) -> list[str]:
+        servers, names = quiet.broker.secured, quiet.namespace
+        return await grow_topics(servers, names, partitions, known_s=0.1, say=told.append)
+
+    assert f"{quiet.namespace}intake.wide: {PARTITIONS} → {PARTITIONS + 1} partitions" in await grown(
+        PARTITIONS + 1
+    )
+    assert [line for line in told if "every process knows" in line]
+    assert await grown(PARTITIONS + 1) == await grown(1) == []
 
 
 async def test_the_command_shows_what_lets_a_channel_in_and_takes_it_away(

@@ -23,7 +23,7 @@ from deploy.verify.workbook import Workbook
 from services.reporting.rebuilding import beside
 from services.reporting.rebuilding.beside import RebuildRefused
 from shared.database import create_engine
-from shared.migrations import is_migrated, migrate
+from shared.migrations import is_migrated, migrate, run_command
 
 
 def _plain(url: str, database: str | None = None) -> str:
@@ -331,6 +331,19 @@ async def test_an_administrator_that_is_no_superuser_does_as_well(postgres: str,
         await connection.execute(f"DROP OWNED BY {name}")
         await connection.execute(f"DROP ROLE {name}")
         await connection.close()
+
+
+def test_a_service_that_may_not_migrate_is_told_who_does(urls: dict[str, str], postgres: str) -> None:
+    run(_disown(postgres, str(parse_url(urls["reporting"]).database)))
+
+    with pytest.raises(SystemExit, match=r"_reporting does not own this database.*shanliu prepare"):
+        run_command(urls["reporting"], "services.reporting")
+
+
+async def _disown(postgres: str, database: str) -> None:
+    connection = await asyncpg.connect(_plain(postgres))
+    await connection.execute(f'ALTER DATABASE "{database}" OWNER TO CURRENT_USER')
+    await connection.close()
 
 
 async def test_a_database_that_its_service_has_owned_goes_over_with_all_that_is_in_it(
