@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deploy.local.external import kafka_client
 from deploy.local.problems import Report, StackProblem
-from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_PREFIX
+from shared.broker import CLUSTER_REPLICAS, CONTACTS, DONATION_EVENTS, INTAKE_PREFIX
 
 DECLARATION: Final = Path(__file__).with_name("topics.yaml")
 TIMEOUT_S: Final = 30
@@ -22,8 +22,6 @@ KNOWN_S: Final = 12.0
 """By then every process has asked for the topics again (kafka_metadata_max_age_ms: 10 s)."""
 BROKERS_CHOICE: Final = -1
 """As many replicas as the broker's default.replication.factor says."""
-CLUSTER_REPLICAS: Final = 3
-
 
 Config = dict[str, bool | int | float | str]
 
@@ -57,6 +55,7 @@ class Declaration(BaseModel):
 
     cluster: Config
     tiered: Config
+    channel: Config
     topics: dict[str, Topic]
 
 
@@ -72,14 +71,27 @@ class Applied:
 
 def declared(*, replicas: int = BROKERS_CHOICE, tiered: bool = False) -> dict[str, Topic]:
     """The topics by name (without a namespace), with what is said of a cluster from three replicas on."""
-    declaration = Declaration.model_validate(yaml.safe_load(DECLARATION.read_text("utf-8")))
+    declaration = _declaration()
+    return {
+        name: _on(topic, declaration, replicas, tiered=tiered) for name, topic in declaration.topics.items()
+    }
 
-    def on(topic: Topic) -> Topic:
-        more = declaration.cluster if replicas >= CLUSTER_REPLICAS else {}
-        far = declaration.tiered if tiered and topic.kept else {}
-        return topic.model_copy(update={"config": {**topic.config, **more, **far}})
 
-    return {name: on(topic) for name, topic in declaration.topics.items()}
+def channel_topic(*, replicas: int = BROKERS_CHOICE, tiered: bool = False) -> Topic:
+    """What is declared of the topic that a channel has of its own."""
+    declaration = _declaration()
+    topic = Topic(about="what a channel sends", config=declaration.channel)
+    return _on(topic, declaration, replicas, tiered=tiered)
+
+
+def _declaration() -> Declaration:
+    return Declaration.model_validate(yaml.safe_load(DECLARATION.read_text("utf-8")))
+
+
+def _on(topic: Topic, declaration: Declaration, replicas: int, *, tiered: bool) -> Topic:
+    more = declaration.cluster if replicas >= CLUSTER_REPLICAS else {}
+    far = declaration.tiered if tiered and topic.kept else {}
+    return topic.model_copy(update={"config": {**topic.config, **more, **far}})
 
 
 async def apply_topics(
@@ -91,7 +103,7 @@ async def apply_topics(
     alter: bool = False,
     tiered: bool = False,
 ) -> Applied:
-    """Make what is missing and report what differs from the declaration.
+    """Make what is missing and report what differs from the declaration, the channels' own topics too.
 
     Nothing that exists is changed, but for the configuration with `alter`: then a topic that differs has
     exactly the declared overrides, and none that somebody has added. Partitions and replicas are never
@@ -105,8 +117,10 @@ async def apply_topics(
             await admin.start()
             topics = declared(replicas=replication, tiered=tiered)
             wanted = {namespace + name: topic for name, topic in topics.items()}
-            applied = await _apply(admin, wanted, partitions, replication)
-            await _configure(admin, wanted, applied, alter=alter)
+            channels = await _channels_topics(admin, namespace, wanted)
+            own = dict.fromkeys(channels, channel_topic(replicas=replication, tiered=tiered))
+            applied = await _apply(admin, wanted, channels, partitions, replication)
+            await _configure(admin, wanted | own, applied, alter=alter)
             return applied
     except (KafkaError, TimeoutError) as error:
         raise StackProblem(
@@ -168,8 +182,20 @@ async def _grow(admin: AIOKafkaAdminClient, topics: list[str], partitions: int, 
     return grown
 
 
+async def _channels_topics(
+    admin: AIOKafkaAdminClient, namespace: str, declared_ones: Iterable[str]
+) -> list[str]:
+    """Those that were made when channels were registered."""
+    there = {name for name in await admin.list_topics() if name.startswith(namespace + INTAKE_PREFIX)}
+    return sorted(there.difference(declared_ones))
+
+
 async def _apply(
-    admin: AIOKafkaAdminClient, wanted: dict[str, Topic], partitions: int, replication: int
+    admin: AIOKafkaAdminClient,
+    wanted: dict[str, Topic],
+    channels: list[str],
+    partitions: int,
+    replication: int,
 ) -> Applied:
     # Not asked for first: a list may be a moment behind, and somebody else may be faster than we.
     created = await _create(
@@ -186,8 +212,8 @@ async def _apply(
             for name, topic in wanted.items()
         ],
     )
-    found = await _visible(admin, wanted)
-    applied = Applied(created, [name for name in wanted if name not in created])
+    found = await _visible(admin, [*wanted, *channels])
+    applied = Applied(created, [name for name in (*wanted, *channels) if name not in created])
     for name in applied.present:
         if len(found[name]) < partitions:
             applied.differences.append(f"{name}: {len(found[name])} partitions instead of {partitions}")

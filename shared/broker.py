@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -48,6 +48,10 @@ NOTIFICATION_GROUP: Final = "notification"
 NOTIFICATION_CONTACTS_GROUP: Final = "notification-contacts"
 REPORTING_GROUP: Final = "reporting-worker"
 
+CLUSTER_REPLICAS: Final = 3
+"""From so many replicas on it is a cluster."""
+ON_A_CLUSTER: Final = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
+"""Said of each topic there, so that no broker's default can weaken it; as deploy/topics.yaml has it too."""
 MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
 SMALL_BATCH: Final = 500
@@ -122,6 +126,12 @@ class KafkaSettings(KafkaClientSettings):
     kafka_metadata_max_age_ms: int = Field(default=10_000, ge=100, le=300_000)
     """So often the list of topics is asked for: a new channel's topic is read from within this time."""
     partitions: int = 4
+    replication: int = Field(
+        default=-1,
+        ge=-1,
+        le=15,
+        description="replicas of a topic that is made; -1: the broker's default; from 3 on it is a cluster",
+    )
 
     def topic(self, name: str) -> str:
         """The topic as the broker knows it."""
@@ -465,18 +475,13 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
     """Make a topic with as many partitions as donation.events has, where that is, unless it is there; True
     when it was made.
 
-    Raises KafkaError: retriable when no broker answers.
+    Raises KafkaError: retriable when no broker answers; InvalidReplicationFactorError when there are fewer
+    brokers than the replicas it shall have.
     """
     admin = AIOKafkaAdminClient(**settings.client(), request_timeout_ms=10_000)
     try:
         await admin.start()
-        wanted = NewTopic(
-            name=settings.topic(topic),
-            num_partitions=await _common(admin, settings),
-            replication_factor=-1,
-            replica_assignments={},  # without it aiokafka refuses -1, "the broker's default"
-            topic_configs=configs or {},
-        )
+        wanted = wanted_topic(settings, topic, await _common(admin, settings), configs or {})
         answer = await admin.create_topics([wanted], timeout_ms=10_000)
         for _, code, message, *_ in answer.topic_errors:
             if code == TopicAlreadyExistsError.errno:
@@ -486,6 +491,21 @@ async def ensure_topic(settings: KafkaSettings, topic: str, *, configs: dict[str
         return True
     finally:
         await admin.close()
+
+
+def wanted_topic(
+    settings: KafkaSettings, topic: str, partitions: int, configs: Mapping[str, str]
+) -> NewTopic:
+    """A topic as it is asked for: as safe as those that `shanliu topics apply` makes."""
+    guarded = ON_A_CLUSTER if settings.replication >= CLUSTER_REPLICAS else {}
+    return NewTopic(
+        name=settings.topic(topic),
+        num_partitions=partitions,
+        replication_factor=settings.replication,
+        # aiokafka refuses -1, "the broker's default", without it.
+        replica_assignments={} if settings.replication == -1 else None,
+        topic_configs={**configs, **guarded},
+    )
 
 
 async def _common(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> int:

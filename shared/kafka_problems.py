@@ -2,7 +2,7 @@
 library with it: the console starts 0.3 s sooner without.
 """
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
@@ -12,7 +12,8 @@ from shared.problems import on_unavailable
 
 async def _on_kafka(request: Request, error: Exception) -> Response:
     assert isinstance(error, KafkaError)
-    if error.retriable:
+    # fewer brokers than the replicas of a topic that is made: some are still to come
+    if error.retriable or isinstance(error, InvalidReplicationFactorError):
         return await on_unavailable(request, error)
     raise error
 

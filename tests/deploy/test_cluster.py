@@ -92,6 +92,7 @@ def test_a_service_has_a_user_of_its_own_and_believes_our_authority_alone(name: 
     assert said["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
     assert said["KAFKA_SSL_CAFILE"] == said["PGSSLROOTCERT"] == "/run/secrets/ca.pem"
     assert said["PGSSLMODE"] == "verify-full"
+    assert said["REPLICATION"] == str(len(BROKERS))
     assert given == ["ca.pem", {"source": f"{USERS[name]}_kafka_password", "target": "kafka_sasl_password"}]
 
 

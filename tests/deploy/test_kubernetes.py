@@ -359,6 +359,7 @@ def test_in_production_every_policy_is_for_somebody_and_the_servers_are_reached(
                     reached.setdefault(port["port"], set()).update(subjects)
     told = settings("production", process("production", "donation"))
     (broker_port,) = {int(server.rpartition(":")[2]) for server in told["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
+    assert int(told["REPLICATION"]) == len(told["KAFKA_BOOTSTRAP_SERVERS"].split(","))
     assert reached.pop(broker_port) == {*PROCESSES, "prepare", "verifier"} - {"console"}
     assert reached.pop(5432) == {*PROCESSES, "prepare", "verifier"}
     assert int(settings("production", process("production", "notification"))["SMTP_PORT"]) in reached

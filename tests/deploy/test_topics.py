@@ -1,8 +1,11 @@
 """topics.yaml on a real broker."""
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import InvalidReplicationFactorError
 
-from deploy.topics import apply_topics, declared
+from deploy.topics import apply_topics, channel_topic, declared
+from services.donation.channels.api import INTAKE_TOPIC
 from shared import broker
 from tests.waiting import until
 
@@ -64,5 +67,53 @@ async def test_another_configuration_is_told_and_changed_when_asked(kafka: str, 
 
     async def settled() -> bool:
         return (await apply_topics(kafka, namespace, partitions=4)).differences == []
+
+    await until(settled)
+
+
+@pytest.mark.parametrize("replicas", [-1, 1, 3])
+def test_a_channel_s_topic_is_made_as_it_is_declared(replicas: int) -> None:
+    settings = broker.KafkaSettings(replication=replicas)
+
+    made = broker.wanted_topic(settings, "intake.new", 12, INTAKE_TOPIC)
+
+    assert made.replication_factor == replicas
+    assert made.topic_configs == channel_topic(replicas=replicas).texts()
+
+
+async def test_the_replicas_of_a_channel_s_topic_are_not_the_broker_s_choice(
+    kafka: str, namespace: str
+) -> None:
+    """One broker can't hold three copies: whoever asks for them is refused, and doesn't get one."""
+    settings = broker.KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace, replication=3)
+
+    with pytest.raises(InvalidReplicationFactorError):
+        await broker.ensure_topic(settings, "intake.new", configs=INTAKE_TOPIC)
+
+
+async def test_a_channel_s_topic_that_is_weaker_is_told_and_mended_when_asked(
+    kafka: str, namespace: str
+) -> None:
+    settings = broker.KafkaSettings(kafka_bootstrap_servers=kafka, kafka_namespace=namespace)
+    await apply_topics(kafka, namespace)
+    await broker.ensure_topic(settings, "intake.old", configs={"min.insync.replicas": "1"})
+    topic = f"{namespace}intake.old"
+
+    weaker = {f"{topic}: 1 replicas instead of 3", f"{topic}: min.insync.replicas is 1 instead of 2"}
+
+    async def told() -> bool:
+        return weaker <= {*(await apply_topics(kafka, namespace, replication=3)).differences}
+
+    await until(told)  # the broker tells of a new topic a moment later
+    mended = await apply_topics(kafka, namespace, replication=3, alter=True)
+
+    assert f"{topic}: min.insync.replicas is 1 instead of 2" in mended.changed
+    assert f"{topic}: 1 replicas instead of 3" in mended.differences
+
+    async def settled() -> bool:
+        again = await apply_topics(kafka, namespace, replication=3)
+        return [each for each in again.differences if each.startswith(topic)] == [
+            f"{topic}: 1 replicas instead of 3"
+        ]
 
     await until(settled)

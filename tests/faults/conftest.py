@@ -105,7 +105,7 @@ async def running(
         ports["smtp"],
         NAMESPACE,
         PARTITIONS,
-        more={"KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS)},
+        more={"KAFKA_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS), "REPLICATION": str(replication)},
     )
     services = Services(wiring, folder / "logs", keeper)
     names = [name for name in BY_NAME if name != "console"]

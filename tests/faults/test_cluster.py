@@ -133,7 +133,9 @@ async def test_what_topics_yaml_says_of_a_cluster_is_said_of_every_topic(cluster
     wiring = clustered.services.wiring
     kafka, namespace, partitions = wiring.kafka, wiring.namespace, wiring.partitions
 
-    assert (await apply_topics(kafka, namespace, partitions, 3)).differences == []
+    applied = await apply_topics(kafka, namespace, partitions, 3)
+    assert applied.differences == []
+    assert INTAKE in applied.present
     fewer = (await apply_topics(kafka, namespace, partitions, 1)).differences
     assert f"{namespace}totals: 3 replicas instead of 1" in fewer
     with pytest.raises(StackProblem, match=r"[Rr]emote|[Tt]iered"):

@@ -46,8 +46,13 @@ from shared.run_once import Runner
 from shared.secret_box import SecretBox
 from shared.strict_json import StrictJsonRoute
 
-INTAKE_TOPIC: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
-"""The broker's clock decides when a donation was received; a channel can't say so."""
+INTAKE_TOPIC: Final = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "message.timestamp.type": "LogAppendTime",
+}
+"""As deploy/topics.yaml declares it. The broker's clock decides when a donation was received; a channel can't
+say so."""
 
 ChannelName = Annotated[str, Path(pattern=CHANNEL)]
 
