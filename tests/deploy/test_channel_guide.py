@@ -48,6 +48,7 @@ ECJ: Final = jars.Jar(
 )
 """Eclipse's compiler: the Java that runs the broker has none."""
 PATIENCE_S: Final = 120
+PAID: Final = "2026-11-20T20:15:00+08:00"
 
 
 # --------------------------------------------------------------------------------------------- what it says
@@ -173,13 +174,16 @@ module_loop = pytest.mark.asyncio(loop_scope="module")
 )
 async def test_over_http(channel: Channel, program: list[str]) -> None:
     transaction_id = new_id()
-    command = (program[0], EXAMPLES / program[1], transaction_id, "gala-2027", "12345")
-    said = json.loads(await channel.run(*command))
-    assert said == {
-        "donation_id": str(donation_id_of(channel.name, transaction_id)),
-        "status": "accepted",
-    }
+    command = (program[0], EXAMPLES / program[1], transaction_id, "gala-2027", "12345", PAID)
+    for _ in range(2):
+        said = json.loads(await channel.run(*command))
+        assert said == {
+            "donation_id": str(donation_id_of(channel.name, transaction_id)),
+            "status": "accepted",
+        }
     await channel.booked(transaction_id)
+    with pytest.raises(AssertionError, match="occurred_at"):
+        await channel.run(*command[:-1], "yesterday")
 
 
 @module_loop
@@ -195,7 +199,7 @@ async def test_over_http(channel: Channel, program: list[str]) -> None:
 async def test_from_python_into_kafka(channel: Channel, program: list[str]) -> None:
     transaction_id = new_id()
     interpreter, name, *mode = program
-    said = await channel.run(interpreter, EXAMPLES / name, *mode, transaction_id, "gala-2027", "12345")
+    said = await channel.run(interpreter, EXAMPLES / name, *mode, transaction_id, "gala-2027", "12345", PAID)
     assert said.startswith(f"{channel.environment['SHANLIU_TOPIC']}/")
     await channel.booked(transaction_id)
 
@@ -216,7 +220,7 @@ def kcat(channel: Channel, tmp_path: Path) -> Channel:
 @module_loop
 async def test_with_kcat(kcat: Channel) -> None:
     transaction_id = new_id()
-    command = ("bash", EXAMPLES / "donate_kafka.sh", transaction_id, "gala-2027", "12345")
+    command = ("bash", EXAMPLES / "donate_kafka.sh", transaction_id, "gala-2027", "12345", PAID)
     assert await kcat.run(*command) == f"published {transaction_id}\n"
     await kcat.booked(transaction_id)
 
@@ -243,6 +247,7 @@ async def test_from_java(channel: Channel, tmp_path: Path) -> None:
         transaction_id,
         "gala-2027",
         "12345",
+        PAID,
     )
     assert said.startswith(f"{channel.environment['SHANLIU_TOPIC']}/")
     await channel.booked(transaction_id)
@@ -255,5 +260,5 @@ async def test_what_was_not_taken_is_not_called_published(kcat: Channel) -> None
     for interpreter, name in (("python", "donate_kafka.py"), ("bash", "donate_kafka.sh")):
         with pytest.raises(AssertionError, match="authorization failed"):
             await asyncio.to_thread(
-                run, (interpreter, EXAMPLES / name, new_id(), "gala-2027", "1"), elsewhere
+                run, (interpreter, EXAMPLES / name, new_id(), "gala-2027", "1", PAID), elsewhere
             )

@@ -1,5 +1,3 @@
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -12,7 +10,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
  *
  * <p>KAFKA_*, SHANLIU_TOPIC: what `shanliu channel-access` has shown.
  *
- * <p>usage: java -cp 'jars/*' DonateToKafka.java TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN
+ * <p>usage: java -cp 'jars/*' DonateToKafka.java TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN OCCURRED_AT
  */
 public final class DonateToKafka {
 
@@ -20,14 +18,15 @@ public final class DonateToKafka {
     String transactionId = arguments[0];
     String campaignId = arguments[1];
     long amountFen = Long.parseLong(arguments[2]); // fen, never yuan with a point
+    // when the donor paid, as 2027-01-01T20:15:00+08:00; the same when it is published again
+    String occurredAt = arguments[3];
 
     String donation =
         """
         {"transaction_id": "%s", "campaign_id": "%s", "amount_fen": %d, "currency": "CNY",
          "occurred_at": "%s", "donor": {"kind": "person", "display": "name", "name": "王小明"}}
         """
-            .formatted(
-                transactionId, campaignId, amountFen, Instant.now().truncatedTo(ChronoUnit.SECONDS));
+            .formatted(transactionId, campaignId, amountFen, occurredAt);
 
     try (var producer = new KafkaProducer<>(settings(), new StringSerializer(), new StringSerializer())) {
       var record = new ProducerRecord<>(System.getenv("SHANLIU_TOPIC"), transactionId, donation);

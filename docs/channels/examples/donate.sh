@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Reports one donation over HTTP with curl, signed with openssl.
 #   SHANLIU_URL, SHANLIU_CHANNEL, SHANLIU_SECRET: from the registration
-#   usage: donate.sh TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN
+#   usage: donate.sh TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN OCCURRED_AT
 set -euo pipefail
 
-transaction_id=$1 campaign_id=$2 amount_fen=$3
+transaction_id=$1 campaign_id=$2 amount_fen=$3 occurred_at=$4
 
-# occurred_at: when the donor paid. Send the same body, byte for byte, when you send it again.
+# occurred_at: when the donor paid, as 2027-01-01T20:15:00+08:00. The same arguments make the same body, byte for byte:
+# run it again with the same when it ended otherwise than with 202.
 body=$(printf '{"transaction_id":"%s","campaign_id":"%s","amount_fen":%d,"currency":"CNY","occurred_at":"%s","donor":{"kind":"person","display":"alias","name":"王小明","alias":"爱心人士"}}' \
-    "$transaction_id" "$campaign_id" "$amount_fen" "$(date -u +%Y-%m-%dT%H:%M:%SZ)")
+    "$transaction_id" "$campaign_id" "$amount_fen" "$occurred_at")
 
 # The key is what stands behind whsec_, base64-decoded.
 key=$(printf %s "${SHANLIU_SECRET#whsec_}" | base64 -d | od -An -v -tx1 | tr -d ' \n')

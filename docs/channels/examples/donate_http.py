@@ -2,7 +2,9 @@
 
 pip install httpx standardwebhooks
 SHANLIU_URL, SHANLIU_CHANNEL, SHANLIU_SECRET: from the registration
-usage: donate_http.py TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN
+usage: donate_http.py TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN OCCURRED_AT
+
+The same arguments make the same body, byte for byte: run it again with the same when it was not confirmed.
 """
 
 import json
@@ -18,14 +20,14 @@ from standardwebhooks import Webhook
 TRIES = 6
 
 
-def donation(transaction_id: str, campaign_id: str, amount_fen: int) -> dict[str, Any]:
-    """The message. `occurred_at` is when the donor paid."""
+def donation(transaction_id: str, campaign_id: str, amount_fen: int, occurred_at: str) -> dict[str, Any]:
+    """The message. `occurred_at` is when the donor paid, as 2027-01-01T20:15:00+08:00."""
     return {
         "transaction_id": transaction_id,
         "campaign_id": campaign_id,
         "amount_fen": amount_fen,
         "currency": "CNY",
-        "occurred_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "occurred_at": occurred_at,
         "donor": {"kind": "person", "display": "alias", "name": "王小明", "alias": "爱心人士"},
     }
 
@@ -54,13 +56,13 @@ def send(client: httpx.Client, path: str, message_id: str, message: dict[str, An
                 raise SystemExit(f"refused, a person has to look: {answer.text}")
             pause_s = float(answer.headers.get("retry-after", pause_s))
         time.sleep(pause_s)
-    raise SystemExit("not confirmed: put it back and send it later")
+    raise SystemExit("not confirmed: keep what you have said, and say the same later")
 
 
 def main() -> None:
     """Send the donation that the command line names."""
-    transaction_id, campaign_id, amount_fen = sys.argv[1:]
-    message = donation(transaction_id, campaign_id, int(amount_fen))
+    transaction_id, campaign_id, amount_fen, occurred_at = sys.argv[1:]
+    message = donation(transaction_id, campaign_id, int(amount_fen), occurred_at)
     with httpx.Client(base_url=os.environ["SHANLIU_URL"], timeout=10) as client:
         path = f"/v1/channels/{os.environ['SHANLIU_CHANNEL']}/donations"
         print(json.dumps(send(client, path, f"msg_{transaction_id}", message)))

@@ -2,14 +2,15 @@
 
 pip install confluent-kafka
 KAFKA_*, SHANLIU_TOPIC: what `shanliu channel-access` has shown
-usage: donate_kafka.py TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN
+usage: donate_kafka.py TRANSACTION_ID CAMPAIGN_ID AMOUNT_FEN OCCURRED_AT
+
+OCCURRED_AT: when the donor paid, as 2027-01-01T20:15:00+08:00; the same when it is published again.
 """
 
 import json
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -46,13 +47,13 @@ def publish(key: str, value: bytes, headers: Mapping[str, bytes]) -> None:
 
 def main() -> None:
     """Publish the donation that the command line names."""
-    transaction_id, campaign_id, amount_fen = sys.argv[1:]
+    transaction_id, campaign_id, amount_fen, occurred_at = sys.argv[1:]
     message = {
         "transaction_id": transaction_id,
         "campaign_id": campaign_id,
         "amount_fen": int(amount_fen),
         "currency": "CNY",
-        "occurred_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "occurred_at": occurred_at,
         "donor": {"kind": "person", "display": "anonymous"},
     }
     publish(transaction_id, json.dumps(message, ensure_ascii=False).encode(), {})
