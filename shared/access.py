@@ -99,6 +99,11 @@ class AccessSettings(BaseSettings):
     console_key_file: Path | None = Field(
         default=None, description="the operations console's public keys, a JWK set"
     )
+    operators_by_proxy: bool = Field(
+        default=True,
+        description="false: what a proxy passes on (X-Forwarded-For) is nothing for operators. For a service"
+        " whose only proxy is the internet's way in",
+    )
 
 
 class Console(Protocol):
@@ -111,19 +116,23 @@ class Console(Protocol):
 class Operators:
     """The people who may use the operators' parts of an API."""
 
-    def __init__(self, operators: list[Operator], console: Console | None = None) -> None:
+    def __init__(
+        self, operators: list[Operator], console: Console | None = None, *, by_proxy: bool = True
+    ) -> None:
         self._operators = operators
         self._console = console
+        self.by_proxy = by_proxy
 
     @classmethod
     def of(cls, service: str, settings: AccessSettings) -> Self:
         """Those of the operators' file, and those who come through the console to this service."""
         operators = _read(settings.operators_file)
         if settings.console_key_file is None:
-            return cls(operators)
+            return cls(operators, by_proxy=settings.operators_by_proxy)
         from shared.console_tokens import ConsoleTokens  # noqa: PLC0415 - 0.3 s without a console
 
-        return cls(operators, ConsoleTokens(service, settings.console_key_file))
+        console = ConsoleTokens(service, settings.console_key_file)
+        return cls(operators, console, by_proxy=settings.operators_by_proxy)
 
     @classmethod
     def from_file(cls, path: Path | None) -> Self:
@@ -158,7 +167,8 @@ def require(*roles: Role) -> Callable[..., Person]:
     """A dependency: the person behind the bearer token (RFC 6750), who must have one of `roles` everywhere.
 
     The application keeps its Operators in `app.state.operators`. 401 without a known token, 403 without
-    the role. An administrator may do what everybody may, but two-person rules still hold for them.
+    the role, 404 for who comes by a proxy that isn't theirs (OPERATORS_BY_PROXY). An administrator may do
+    what everybody may, but two-person rules still hold for them.
     """
 
     def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
@@ -191,10 +201,11 @@ def require_somewhere(*roles: Role) -> Callable[..., Person]:
 
 
 def _signed_in(request: Request) -> Person:
+    operators: Operators = request.app.state.operators
+    if not operators.by_proxy and "x-forwarded-for" in request.headers:
+        raise Problem(404, "not-found", "There is nothing here for who comes from outside.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    found: Person | None = (
-        request.app.state.operators.find(token) if scheme.lower() == "bearer" and token else None
-    )
+    found = operators.find(token) if scheme.lower() == "bearer" and token else None
     if found is None:
         detail = "Send Authorization: Bearer <an operator's token>."
         raise Problem(401, "not-signed-in", detail, headers={"WWW-Authenticate": "Bearer"})

@@ -5,6 +5,7 @@ asked.
 
 import functools
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from kubernetes_validate import utils
 from deploy.contracts import APPLICATIONS
 from deploy.local.services import SERVICES
 from deploy.secret_files import write_secrets
+from services.console.forwarding import REQUEST_HEADERS
 from services.reporting.lag import GROUPS
 from shared.service import FORCE_S
 from tests.promql import Checker, series_of_the_code
@@ -464,8 +466,46 @@ def test_the_guides_line_makes_rules_that_the_operator_takes() -> None:
     )
     rules = list(yaml.safe_load_all(made.stdout))
     assert [each["metadata"]["name"] for each in rules] == ["recording", "alerts"]
+    (monitor,) = of("production", "PodMonitor")
     for each in rules:
         strictly(each, "PrometheusRule")
+        assert each["metadata"]["labels"] == {"release": monitor["metadata"]["labels"]["release"]}
+
+
+def test_the_name_of_the_operators_release_is_one_line_of_an_overlay(tmp_path: Path) -> None:
+    (line,) = (word for word in GUIDE.split("`") if word.startswith("labels: ["))
+    production = os.path.relpath(KUBERNETES / "production", tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{production}]\n{line}\n", "utf-8")
+    (monitor,) = (each for each in built(tmp_path) if each["kind"] == "PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "NAME"
+
+
+def test_an_operators_token_is_not_among_the_arguments_of_exec(tmp_path: Path) -> None:
+    """The guide's two helpers, with a kubectl that writes down its arguments and runs the rest here."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, does in (
+        ("kubectl", 'printf "%s\\n" "$@" >arguments; while [ "$1" != -- ]; do shift; done; shift; exec "$@"'),
+        ("shanliu", 'echo "$OPERATOR_TOKEN $*"; cat "$3"'),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n", "utf-8")
+        (programs / name).chmod(0o755)
+    secrets = tmp_path / "deploy" / "kubernetes" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "secrets.json").write_text('{"operators": {"desk.lin": "a-token"}}', "utf-8")
+    (tmp_path / "plan").write_text("the plan\n", "utf-8")
+    helpers = [line for line in GUIDE.splitlines() if line.startswith(("operator()", "as()"))]
+    done = subprocess.run(
+        ["sh", "-c", "\n".join([*helpers, "as desk.lin campaign launch /dev/stdin <plan"])],
+        cwd=tmp_path,
+        env={"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "a-token campaign launch /dev/stdin\nthe plan\n"
+    assert "a-token" not in (tmp_path / "arguments").read_text("utf-8")
 
 
 # ---------------------------------------------------------------- the way in
@@ -504,3 +544,21 @@ def test_whoever_comes_from_outside_reaches_what_is_for_him_and_not_what_is_for_
     for path in ("/v1/messages", "/v1/templates", "/v1/receipt-mails", "/v1/notices"):
         assert reached("messages.example.org", path) is None
     assert reached("messages.example.org", "/unsubscribe/token") == "notification"
+
+
+def test_the_internets_way_in_leads_operators_nowhere() -> None:
+    """Its prefixes cover their routes; the service knows by X-Forwarded-For who comes that way."""
+    backends = {
+        path["backend"]["service"]["name"]
+        for path in (
+            path
+            for each in of("production", "Ingress")
+            if each["metadata"]["name"] == "give"
+            for rule in each["spec"]["rules"]
+            for path in rule["http"]["paths"]
+        )
+    }
+    assert backends == {"donation"}
+    assert settings("production", process("production", "donation"))["OPERATORS_BY_PROXY"] == "false"
+    assert "sets X-Forwarded-For" in GUIDE
+    assert "x-forwarded-for" not in {*REQUEST_HEADERS}, "the console comes with none"

@@ -13,7 +13,16 @@ from fastapi import Depends, FastAPI
 from pydantic import ValidationError
 
 from shared import problems
-from shared.access import EVERYWHERE, Operator, Operators, Person, Reach, require, require_somewhere
+from shared.access import (
+    EVERYWHERE,
+    AccessSettings,
+    Operator,
+    Operators,
+    Person,
+    Reach,
+    require,
+    require_somewhere,
+)
 
 PEOPLE = {
     "finance-token": ("周会计", {"finance"}),
@@ -184,3 +193,24 @@ def test_a_file_with_a_mistake_is_refused_when_it_is_read(tmp_path: Path, change
 def test_a_token_is_never_shown() -> None:
     operator = Operator(person="duty", roles=frozenset(), token_sha256=digest("secret"))
     assert "secret" not in repr(operator)
+
+
+@pytest.mark.parametrize("path", ["/ledger", "/somewhere"])
+async def test_a_service_on_the_internet_has_nothing_for_operators_who_come_by_its_proxy(
+    client: httpx.AsyncClient, operators: Operators, path: str
+) -> None:
+    signed = {"authorization": "Bearer finance-token"}
+    forwarded = {**signed, "x-forwarded-for": "203.0.113.7"}
+    assert (await client.get(path, headers=forwarded)).status_code == 200, "as it is unless said"
+
+    operators.by_proxy = False
+
+    assert (await client.get(path, headers=forwarded)).status_code == 404
+    assert (await client.get(path, headers={"x-forwarded-for": ""})).status_code == 404
+    assert (await client.get(path, headers=signed)).status_code == 200
+
+
+def test_whether_operators_come_by_a_proxy_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Operators.of("donation", AccessSettings()).by_proxy
+    monkeypatch.setenv("OPERATORS_BY_PROXY", "false")
+    assert not Operators.of("donation", AccessSettings()).by_proxy
