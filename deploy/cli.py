@@ -659,15 +659,18 @@ def rehearse(
 @app.command()
 def republish(
     source: Annotated[
-        str | None, typer.Argument(help="One source, such as intake.wechat/2; all without it.")
+        str | None,
+        typer.Argument(
+            help="One source, such as intake.wechat/2, or campaign/0, notification/0, receipt/0 of an outbox;"
+            " without it all of intake."
+        ),
     ] = None,
     after: Annotated[int, typer.Option(min=-1, help="Only what lies behind this sequence.")] = -1,
 ) -> None:
-    """Send donation events again from the donation service's tables: heals a gap nothing else can."""
-    from deploy.local.running import Running  # noqa: PLC0415 - needs the services' libraries
-    from deploy.republish import republish as send_again  # noqa: PLC0415
+    """Send events again from the tables they are made of: heals a gap nothing else can."""
+    from deploy.republish import republish as send_again  # noqa: PLC0415 - needs the services' libraries
 
-    say(f"{send_again(Running.find(), source, after)} events sent again; whoever has them skips them")
+    say(f"{send_again(source, after)} events sent again; whoever has them skips them")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from deploy.local.problems import StackProblem
 from deploy.local.roles import as_owner
 from deploy.local.running import Running
 from deploy.prepare import ADMIN_URL
+from deploy.servers import PLAIN
 from deploy.verify.command import Meter
 from deploy.verify.places import Places
 from services.reporting.rebuilding.beside import RebuildRefused
@@ -49,4 +50,5 @@ def settings_of(places: Places, database_url: str) -> Settings:
         database_url=database_url,
         kafka_bootstrap_servers=places.kafka,
         kafka_namespace=places.namespace,
+        **(PLAIN if places.plain else {}),
     )

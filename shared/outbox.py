@@ -2,7 +2,7 @@
 
 The row's id, taken in commit order, is the event's sequence: whoever appends holds one advisory lock until
 the end of its transaction, so ids become visible in the order of their numbers. `previous` is the id of the
-row before it with the same source. Rows stay: `shanliu republish` can send them again.
+row before it with the same source. Rows stay: `shanliu republish campaign/0` sends those of a source again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.broker import Publisher, PublishFailed
+from shared.broker import Publisher, PublishFailed, persistently
 from shared.events import CONTENT_TYPE_HEADER, Event, EventData
 from shared.measured import Measured
 
@@ -149,6 +149,41 @@ class Relay:
                 raise result
 
 
+_SOURCES = text("SELECT DISTINCT source FROM outbox ORDER BY source")
+_SENT = text(
+    "SELECT id, key, value FROM outbox WHERE source = :source AND id > :after AND published_at IS NOT NULL"
+    " ORDER BY id LIMIT :rows"
+)
+
+
+async def sources(engine: AsyncEngine) -> list[str]:
+    """The sources of which there are events."""
+    async with engine.connect() as connection:
+        return list((await connection.execute(_SOURCES)).scalars())
+
+
+async def republish(
+    engine: AsyncEngine, publisher: Publisher, topic: str, source: str, after: int = -1
+) -> int:
+    """Send what was published of a source with a sequence above `after` again, in order; gives back how
+    many. What waits is the relay's. Raises PublishFailed.
+    """
+    sent = 0
+    while True:
+        async with engine.connect() as connection:  # nothing open while publishing
+            asked = {"source": source, "after": after, "rows": MAX_ROWS}
+            rows = (await connection.execute(_SENT, asked)).all()
+        if not rows:
+            return sent
+        records = [(row.key.encode(), bytes(row.value)) for row in rows]
+        await persistently(
+            lambda records=records: publisher.send_in_order(  # type: ignore[misc]
+                topic, _partition(source), records, [CONTENT_TYPE_HEADER]
+            )
+        )
+        sent, after = sent + len(rows), rows[-1].id
+
+
 def _partition(source: str) -> int:
     return int(source.rpartition("/")[2])
 
@@ -161,4 +196,4 @@ def _age_seconds(created_at: datetime | None) -> float:
     )
 
 
-__all__: Sequence[str] = ["Relay", "append", "outbox_table"]
+__all__: Sequence[str] = ["Relay", "append", "outbox_table", "republish", "sources"]

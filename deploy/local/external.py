@@ -15,8 +15,12 @@ def external_kafka() -> str | None:
     return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
 
 
-def kafka_client(servers: str) -> KafkaClientSettings:
-    """These servers, asked as whom KAFKA_SASL_USERNAME names, if any. Raises StackProblem."""
+def kafka_client(servers: str, *, plain: bool = False) -> KafkaClientSettings:
+    """These servers, asked as whom KAFKA_SASL_USERNAME names, if any; with `plain` as nobody. Raises
+    StackProblem.
+    """
+    if plain:
+        return KafkaClientSettings(kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")
     password = given("KAFKA_SASL_PASSWORD")
     try:
         if password is None:

@@ -32,6 +32,8 @@ class Running:
     """PostgreSQL as its administrator."""
     credentials: Credentials
     addresses: Mapping[str, str]
+    kafka_is_ours: bool = True
+    """Whether `kafka` is the broker that the stack has started."""
 
     @classmethod
     def find(cls, home: Home | None = None) -> Self:
@@ -61,6 +63,7 @@ class Running:
             admin_url=admin.render_as_string(hide_password=False),
             credentials=credentials,
             addresses=found.addresses,
+            kafka_is_ours=found.kafka == f"{LOOPBACK}:{found.ports['kafka']}",
         )
 
     def token(self, role: str) -> str:

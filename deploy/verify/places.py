@@ -21,10 +21,12 @@ class Places:
     databases: Mapping[str, str]
     reporting_url: str
     namespace: str = ""
+    plain: bool = False
+    """Whether the broker asks nobody who he is, whatever the environment says of another one."""
 
     def kafka_client(self) -> dict[str, Any]:
         """What each Kafka client is made with: these servers, as whom the environment says."""
-        return kafka_client(self.kafka).client()
+        return kafka_client(self.kafka, plain=self.plain).client()
 
     def dsn(self, service: str) -> str:
         """A service's database as asyncpg reads it."""
@@ -41,7 +43,9 @@ class Places:
         known = {name: value for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if (value := given(name))}
         if not known.keys() & set(wanted):
             stack = Running.find()
-            return cls(stack.kafka, stack.databases, stack.urls["reporting"], stack.namespace)
+            return cls(
+                stack.kafka, stack.databases, stack.urls["reporting"], stack.namespace, stack.kafka_is_ours
+            )
         missing = [name for name in ("KAFKA_BOOTSTRAP_SERVERS", *wanted) if name not in known]
         if missing:
             named = next(name for name in wanted if name in known)

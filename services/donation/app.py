@@ -227,9 +227,13 @@ def _worker(
 
 
 async def republish(settings: Settings, source: str | None = None, after: str = "-1") -> None:
-    """Send the events of a source (or of all) again; prints how many on standard output."""
+    """Send the events of a source (or of all) again; prints how many on standard output. Raises SystemExit
+    when no event is of that source.
+    """
     engine = database.create_engine(settings.database_url, "donation-republish")
     async with database.disposing(engine), Publisher(settings) as publisher:
+        if source is not None and source not in (known := await republishing.sources(engine)):
+            raise SystemExit(f"no event is of {source!r}; there are {', '.join(known)}")
         sent = await republishing.republish(engine, publisher, source, int(after))
     print(f"republished {sent} events")  # noqa: T201 - a command's answer
 

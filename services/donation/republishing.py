@@ -84,6 +84,12 @@ _ROWS: Final = {
 }
 
 
+async def sources(engine: AsyncEngine) -> list[str]:
+    """The sources of which there are events."""
+    async with engine.connect() as connection:
+        return list((await connection.execute(_SOURCES)).scalars())
+
+
 async def republish(engine: AsyncEngine, publisher: Publisher, source: str | None, after: int = -1) -> int:
     """Send the events of one source (or of all) with a sequence above `after`; gives back how many."""
     sent = 0

@@ -1,10 +1,13 @@
 """Republishing makes every event again from the tables, the same to the byte."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from deploy import republish as command
+from deploy.local.problems import StackProblem
 from services.donation import republishing
 from services.donation.intake import donation_id_of, reversal_id_of
 from services.donation.republishing import republish
@@ -103,5 +106,60 @@ async def all_sources_again(place: Place) -> None:
     assert f"{INTAKE_INTERNAL}/0" in sources
 
 
-async def test_nothing_is_said_of_a_source_that_does_not_exist(place: Place) -> None:
-    assert await republish(place.engine, place.publisher, "intake.nobody/0") == 0
+@pytest.fixture
+def told(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the environment names to the command line."""
+    named = {
+        "KAFKA_BOOTSTRAP_SERVERS": place.settings.kafka_bootstrap_servers,
+        "KAFKA_NAMESPACE": place.settings.kafka_namespace,
+        "DONATION_DATABASE_URL": place.settings.database_url,
+    }
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    return named
+
+
+async def test_the_command_line_sends_to_the_servers_that_the_environment_names(
+    place: Place, told: dict[str, str]
+) -> None:
+    topic = await everything_that_can_happen(place)
+    before = await place.log.event_records(topic)
+    assert await asyncio.to_thread(command.republish, f"{topic}/3", -1) == 2
+    assert len(since(before, await place.log.event_records(topic))) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("intake.nobody/0", "No event is of intake.nobody/0. There are "),
+        ("receipt/9", "No event is of receipt/9. There are "),
+        ("intake.wechat", "is no source. There are intake.CHANNEL/PARTITION and campaign/PARTITION, "),
+        ("total/0", "is no source"),
+    ],
+)
+async def test_a_source_that_does_not_exist_is_refused(
+    place: Place, told: dict[str, str], source: str, says: str
+) -> None:
+    await everything_that_can_happen(place)
+    with pytest.raises(StackProblem, match=says):
+        await asyncio.to_thread(command.republish, source, -1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "The broker at 127.0.0.1:1 does not take the events"),
+        (
+            "DONATION_DATABASE_URL",
+            "postgresql://a:b@127.0.0.1:1/a",
+            "The database of the service can't be read",
+        ),
+    ],
+)
+async def test_a_server_that_is_away_is_one_line(
+    told: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StackProblem, match=says) as told_:
+        await asyncio.to_thread(command.republish, None, -1)
+    assert "\n" not in str(told_.value)

@@ -419,3 +419,21 @@ async def test_who_only_looks_on_reports_no_age(
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('shanliu.outbox.relay'))"))
         assert await relay.publish_waiting() == 0
     assert _oldest_s() == 0
+
+
+async def test_what_was_published_of_a_source_is_sent_again_in_order(
+    engine: AsyncEngine, settings: KafkaSettings, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_ROWS", 3)  # so that a page ends in the middle
+    await announce_many(engine, 20)
+    relay = Relay(engine, publisher, CAMPAIGN_EVENTS)
+    while await relay.publish_waiting():
+        pass
+    first = await published(settings)
+    await announce_many(engine, 20)  # these wait: they are the relay's
+    source, once = next(iter(first.items()))
+    assert source in await outbox.sources(engine)
+    again = await outbox.republish(engine, publisher, CAMPAIGN_EVENTS, source)
+    behind = await outbox.republish(engine, publisher, CAMPAIGN_EVENTS, source, once[1].sequence)
+    assert (again, behind) == (len(once), len(once) - 2)
+    assert await published(settings) == first | {source: [*once, *once, *once[2:]]}
