@@ -616,6 +616,8 @@ def asked_of(intake: Intake[ReversalRequest]) -> dict[str, Any]:
         "reason": message.reason,
         "asked_source": intake.source,
         "asked_sequence": intake.sequence,
+        "transaction_id": message.transaction_id,
+        "asked_at": intake.received_at,
     }
 
 

@@ -34,6 +34,16 @@ RECORD_AGE = Measured(
     "shanliu_intake_record_age_seconds",
     "Age of the oldest record of the last batch when it was booked, in seconds",
 )
+REVERSALS_WAITING = Gauge(
+    "shanliu_reversals_waiting",
+    "Reversals that wait, by how their donation stands: unknown, held, refused, received",
+    ["state"],
+)
+REVERSALS_OLDEST = Gauge(
+    "shanliu_reversals_oldest_waiting_seconds",
+    "Age of the oldest reversal that waits, by how its donation stands, in seconds",
+    ["state"],
+)
 RELEASES_ASKED = Counter(
     "shanliu_releases_asked_total", "Held donations and waiting reversals asked to go on"
 )

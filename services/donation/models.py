@@ -145,6 +145,11 @@ reversals = Table(
     Column("source", Text, comment="the position of the record that applied it"),
     Column("sequence", BigInteger),
     Column("applied_at", DateTime(timezone=True), comment="when the broker took that record"),
+    Column("transaction_id", Text, comment="as the channel gave it; null: asked before this was kept"),
+    Column("asked_at", DateTime(timezone=True), comment="when the broker took the record that asked for it"),
+    Column("set_aside_by", Text, comment="who has decided that it waits for nothing"),
+    Column("set_aside_at", DateTime(timezone=True)),
+    Column("set_aside_reason", Text),
     UniqueConstraint("source", "sequence", name="reversals_position"),
     CheckConstraint("(status = 'applied') = (source IS NOT NULL)", name="reversals_source"),
     CheckConstraint(

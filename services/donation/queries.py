@@ -271,6 +271,14 @@ _REVERSALS_DUE: Final = text(
 )
 
 
+_WAITING_REVERSALS: Final = text(
+    """
+    SELECT coalesce(d.status, 'unknown') AS state, count(*) AS reversals,
+           CAST(greatest(extract(epoch FROM now() - min(coalesce(r.asked_at, r.occurred_at))), 0)
+                AS double precision) AS oldest_s
+    FROM reversals r LEFT JOIN donations d USING (donation_id) WHERE r.status = 'pending' GROUP BY 1
+    """
+)
 _STILL_WAITING: Final = text(
     "SELECT EXISTS (SELECT FROM donations WHERE donation_id = ANY(:held) AND status = 'held')"
     " OR EXISTS (SELECT FROM reversals WHERE reversal_id = ANY(:due) AND status = 'pending')"
@@ -281,6 +289,11 @@ async def releasable(connection: AsyncConnection, rows: int) -> list[UUID]:
     """Held donations whose campaign takes them now, or that a person lets go on."""
     decided = (await connection.execute(_DECIDED, {"rows": rows})).scalars().all()
     return list(decided) or list((await connection.execute(_RELEASABLE, {"rows": rows})).scalars())
+
+
+async def waiting_reversals(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """How many wait and for how long, by how their donation stands."""
+    return (await connection.execute(_WAITING_REVERSALS)).all()
 
 
 async def reversals_due(connection: AsyncConnection, rows: int) -> list[Row[Any]]:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
 from services.donation.intake import Release, ReversalDue
-from services.donation.metrics import RELEASES_ASKED
+from services.donation.metrics import RELEASES_ASKED, REVERSALS_OLDEST, REVERSALS_WAITING
 from shared.broker import INTAKE_INTERNAL, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,7 @@ class Releaser:
             try:
                 while await self.ask():
                     pass
+                await self.measure()
             except (SQLAlchemyError, OSError, TimeoutError, PublishFailed) as error:
                 log.warning("releasing_waits", error=repr(error)[:200])
             try:
@@ -72,6 +73,16 @@ class Releaser:
         if messages:
             await self._booked(held, [row.reversal_id for row in due])
         return bool(messages)
+
+    async def measure(self) -> None:
+        """Tell what waits on: a reversal of a donation that nobody knows waits for ever."""
+        async with self._engine.connect() as connection:
+            rows = await queries.waiting_reversals(connection)
+        REVERSALS_WAITING.clear()
+        REVERSALS_OLDEST.clear()
+        for row in rows:
+            REVERSALS_WAITING.labels(row.state).set(row.reversals)
+            REVERSALS_OLDEST.labels(row.state).set(row.oldest_s)
 
     async def _send(self, messages: Sequence[tuple[UUID, Release | ReversalDue]]) -> None:
         """Keyed by the donation, so that a release lies before the reversals of the same donation."""

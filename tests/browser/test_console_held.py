@@ -13,7 +13,7 @@ from shared.events import CampaignFiled, CampaignLaunched, CampaignPaused
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
 from tests.browser.gifts import Gifts, gifts_of
-from tests.services.donation.builders import a_donor, new_id
+from tests.services.donation.builders import a_donor, a_reversal, new_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -129,6 +129,32 @@ async def test_a_conflict_is_seen_with_both_contents_and_resolved_with_a_reason(
     await expect(row).to_have_count(0)
     await page.get_by_label("哪些").select_option("all")
     await expect(row).to_contain_text("finance：渠道确认第一份为准")
+    await context.close()
+
+
+async def test_a_reversal_without_its_donation_is_seen_and_set_aside_with_a_reason(
+    console: Console, gifts: Gifts, complaints: Complaints
+) -> None:
+    body, _ = await gifts.given("held", campaign_id=PAUSED)
+    mistyped = a_reversal(new_id("mistyped"), amount_fen=12_345)
+    await gifts.put(mistyped)
+    await gifts.put(a_reversal(body["transaction_id"]))
+    context = await console.context("finance")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    await page.goto("/held")
+    await expect(page.get_by_role("link", name=re.compile(r"^待冲回 [1-9]"))).to_be_visible()
+    await page.get_by_role("link", name="待冲回").click()
+    row = page.locator("tbody tr").filter(has_text=mistyped["transaction_id"])
+    for told in ("123.45", "退款", "没有这笔捐赠"):
+        await expect(row).to_contain_text(told)
+    follows = page.locator("tbody tr").filter(has_text=body["transaction_id"])
+    await expect(follows).to_contain_text("入账后自动冲回")
+    await row.get_by_role("checkbox").check()
+    await page.keyboard.press("s")
+    await give_reason(page, "搁置", "交易号有误，渠道已重报")
+    await expect(row).to_have_count(0)
+    await expect(follows).to_have_count(1)
     await context.close()
 
 

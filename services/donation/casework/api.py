@@ -2,9 +2,9 @@
 
 | who (role) | may |
 | --- | --- |
-| viewer, desk, finance | find donations, see a donation's record, what is held, what is in conflict |
+| viewer, desk, finance | find donations, see a donation's record, what is held, waits or is in conflict |
 | desk, finance | withdraw a donor's consent to be named |
-| finance | take money back, release or refuse what is held, resolve conflicts |
+| finance | take money back, release or refuse what is held, set waiting reversals aside, resolve conflicts |
 | administrator | all of it |
 
 Every POST needs an `Idempotency-Key`.
@@ -43,7 +43,11 @@ from services.donation.casework.schemas import (
     ResolvedEach,
     ReversalAsked,
     ReversalBody,
+    SetAsideBody,
+    SetAsideEach,
     Sought,
+    WaitingReversal,
+    WaitingReversalPage,
 )
 from services.donation.casework.sending import Sender
 from services.donation.reconciliation.days import bounds_of
@@ -230,6 +234,38 @@ async def _decide(sent: Sent, decision: Literal["release", "refuse"], body: Held
     async def work(connection: AsyncConnection) -> DecidedEach:
         items = await commands.decide(connection, sent.person, decision, body.donation_ids, body.reason)
         return DecidedEach(items=items)
+
+    return await sent.run(work)
+
+
+# ---------------------------------------------------------------- waiting reversals
+
+
+@router.get("/waiting-reversals", summary="Reversals that wait, longest first (待冲回)", dependencies=READING)
+async def waiting_reversals(parts: Wired, *, after: After = None, limit: Limit = 50) -> WaitingReversalPage:
+    """Each goes on by itself as soon as its donation counts. One whose donation never comes (a mistyped
+    transaction_id) waits for ever: the channel sends the donation, or it is set aside.
+    """
+    async with parts.engine.connect() as connection:
+        rows = await queries.list_waiting_reversals(connection, _after(after), limit)
+    last = rows[-1] if len(rows) == limit else None
+    following = str(AfterDonation(last.waits_since, last.reversal_id)) if last is not None else None
+    return WaitingReversalPage(items=[WaitingReversal.model_validate(row) for row in rows], next=following)
+
+
+@router.post(
+    "/waiting-reversals/set-aside", response_model=SetAsideEach, summary="Set waiting reversals aside"
+)
+async def set_aside(
+    body: SetAsideBody, sent: Annotated[Sent, Depends(sent("set_reversals_aside", "finance"))]
+) -> Response:
+    """One or many, each with its own answer; only those whose donation is not here or was refused. It moves
+    no money. Should the donation come after all, it counts: the channel sends the reversal under a new id.
+    """
+
+    async def work(connection: AsyncConnection) -> SetAsideEach:
+        items = await commands.set_aside(connection, sent.person, body.reversal_ids, body.reason)
+        return SetAsideEach(items=items)
 
     return await sent.run(work)
 

@@ -17,6 +17,7 @@ from services.donation.casework.deciding import (
     back_fen,
     require_refusable,
     require_releasable,
+    require_set_aside,
 )
 from services.donation.casework.schemas import (
     Decided,
@@ -24,6 +25,7 @@ from services.donation.casework.schemas import (
     Resolved,
     ReversalAsked,
     ReversalBody,
+    SetAside,
 )
 from services.donation.intake import reversal_id_of
 from shared.broker import INTAKE_DESK, INTAKE_PREFIX
@@ -37,6 +39,13 @@ class UnknownDonation(NotFound):
 
     code = "unknown-donation"
     title = "No donation has this id"
+
+
+class UnknownReversal(NotFound):
+    """An id of nothing."""
+
+    code = "unknown-reversal"
+    title = "No reversal has this id"
 
 
 class UndoAtTheDesk(Refused):
@@ -126,6 +135,30 @@ def _decided(donation_id: UUID, row: Any, require: Callable[[Waiting], None]) ->
     except Refused as refused:
         return Decided(donation_id=donation_id, outcome="not_done", code=refused.code, detail=refused.detail)
     return Decided(donation_id=donation_id, outcome="done")
+
+
+async def set_aside(
+    connection: AsyncConnection, person: str, ids: Sequence[UUID], reason: str
+) -> list[SetAside]:
+    """Let reversals wait no more whose donation never came: each as far as it may be. No money is moved, and
+    what is set aside stays so, should the donation come after all.
+    """
+    known = await donations.lock_reversals(connection, ids)
+    statuses = await queries.awaited(connection, ids)
+    answers = [_set_aside(each, known.get(each), statuses.get(each)) for each in ids]
+    if done := [each.reversal_id for each in answers if each.outcome == "done"]:
+        await queries.set_aside(connection, done, person, reason)
+    return answers
+
+
+def _set_aside(reversal_id: UUID, row: Any, donation_status: str | None) -> SetAside:
+    try:
+        if row is None:
+            raise UnknownReversal("Look for it: GET /v1/waiting-reversals.")
+        require_set_aside(row.status, donation_status)
+    except Refused as refused:
+        return SetAside(reversal_id=reversal_id, outcome="not_done", code=refused.code, detail=refused.detail)
+    return SetAside(reversal_id=reversal_id, outcome="done")
 
 
 async def resolve(

@@ -40,6 +40,20 @@ class StillHeld(Refused):
     title = "The donation is held"
 
 
+class NotPending(Refused):
+    """There is nothing to set aside."""
+
+    code = "not-pending"
+    title = "The reversal does not wait"
+
+
+class DonationKnown(Refused):
+    """It goes on by itself."""
+
+    code = "donation-known"
+    title = "Its donation is here"
+
+
 class TooMuchBack(Refused):
     """More than remains."""
 
@@ -94,3 +108,13 @@ def back_fen(status: str, amount_fen: int, gone_fen: int, asked_fen: int | None)
             f"At most {remaining_fen} fen remain of it.", fields=["amount_fen"], remaining_fen=remaining_fen
         )
     return wanted_fen
+
+
+def require_set_aside(status: str, donation_status: str | None) -> None:
+    """Only a reversal that would wait for ever: its donation is not here (None), or was refused. Raises
+    NotPending, DonationKnown.
+    """
+    if status != "pending":
+        raise NotPending(f"It is {status}.")
+    if donation_status in {"held", "received"}:
+        raise DonationKnown(f"The donation is {donation_status}: the reversal follows it by itself.")

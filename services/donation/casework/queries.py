@@ -275,6 +275,50 @@ async def add_decisions(connection: AsyncConnection, rows: Sequence[Mapping[str,
         await connection.execute(_REFUSE, {"ids": refused})
 
 
+# ---------------------------------------------------------------- waiting reversals
+
+_WAITING_REVERSALS: Final = """
+    SELECT r.*, d.status AS donation_status FROM (
+        SELECT reversal_id, donation_id, transaction_id, kind, amount_fen, occurred_at, reason,
+               regexp_replace(asked_source, '^intake[.](.*)/[0-9]+$', '\\1') AS channel,
+               coalesce(asked_at, occurred_at) AS waits_since, asked_source AS source,
+               asked_sequence AS sequence
+        FROM reversals WHERE status = 'pending') r LEFT JOIN donations d USING (donation_id)
+"""
+_AWAITED: Final = text(
+    "SELECT r.reversal_id, d.status FROM reversals r JOIN donations d USING (donation_id)"
+    " WHERE r.reversal_id = ANY(:ids)"
+)
+_SET_ASIDE: Final = text(
+    "UPDATE reversals SET status = 'refused', set_aside_by = :person, set_aside_at = now(),"
+    " set_aside_reason = :reason WHERE reversal_id = ANY(:ids)"
+)
+
+
+async def list_waiting_reversals(
+    connection: AsyncConnection, after: AfterDonation | None, rows: int
+) -> Sequence[Row[Any]]:
+    """Reversals that wait, longest first; those that wait are few."""
+    asked: dict[str, Any] = {"rows": rows}
+    where = ""
+    if after is not None:
+        where = "WHERE (waits_since, reversal_id) > (:after_at, :after_id)"
+        asked |= {"after_at": after.at, "after_id": after.donation_id}
+    statement = f"{_WAITING_REVERSALS} {where} ORDER BY waits_since, reversal_id LIMIT :rows"
+    return (await connection.execute(text(statement), asked)).all()
+
+
+async def awaited(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """How the donations of these reversals stand; one that is not here is left out."""
+    found = await connection.execute(_AWAITED, {"ids": list(ids)})
+    return {row.reversal_id: row.status for row in found}
+
+
+async def set_aside(connection: AsyncConnection, ids: Iterable[UUID], person: str, reason: str) -> None:
+    """They wait no more; the caller has locked them."""
+    await connection.execute(_SET_ASIDE, {"ids": list(ids), "person": person, "reason": reason})
+
+
 # ---------------------------------------------------------------- conflicts
 
 _CONFLICT: Final = """

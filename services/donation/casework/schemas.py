@@ -256,7 +256,7 @@ class HeldPage(BaseModel):
 
 def _each_once(ids: list[UUID]) -> list[UUID]:
     if len(set(ids)) < len(ids):
-        raise ValueError("names a donation twice")
+        raise ValueError("names one twice")
     return ids
 
 
@@ -280,6 +280,54 @@ class DecidedEach(BaseModel):
     """In the order they were asked."""
 
     items: list[Decided]
+
+
+class WaitingReversal(_Row):
+    """A reversal that waits for its donation. `transaction_id`: as the channel gave it, null where that was
+    not kept yet; `donation_status`: null: no such donation has come; `waits_since`: when the broker took it.
+    """
+
+    reversal_id: UUID
+    channel: str
+    transaction_id: str | None
+    donation_id: UUID
+    donation_status: Literal["held", "refused", "received"] | None
+    kind: ReversalKind
+    amount_fen: int
+    occurred_at: datetime
+    waits_since: datetime
+    reason: str | None
+    source: str
+    sequence: int
+
+
+class WaitingReversalPage(BaseModel):
+    """A part of the list; `next` is the `after` of the next part."""
+
+    items: list[WaitingReversal]
+    next: str | None
+
+
+class SetAsideBody(_Strict):
+    """Which waiting reversals, and why they wait for nothing."""
+
+    reversal_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_EACH), AfterValidator(_each_once)]
+    reason: Words
+
+
+class SetAside(BaseModel):
+    """What became of one. `done`: set aside now; otherwise `code` and `detail` say why not."""
+
+    reversal_id: UUID
+    outcome: Literal["done", "not_done"]
+    code: str | None = None
+    detail: str | None = None
+
+
+class SetAsideEach(BaseModel):
+    """In the order they were asked."""
+
+    items: list[SetAside]
 
 
 class ConflictPage(BaseModel):

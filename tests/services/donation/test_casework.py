@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.donation.reconciliation.days import day_of
 from services.donation.republishing import republish
@@ -20,6 +21,7 @@ from tests.services.donation.builders import (
     OCCURRED_AT,
     a_donation,
     a_donor,
+    a_reversal,
     bearer,
     commanding,
     new_id,
@@ -304,3 +306,80 @@ async def test_a_name_taken_back_before_the_release_is_never_told_and_nobody_s_c
     )
     assert (await post(service, path.format(other), reason)).json()["type"].endswith(":nobody-named")
     assert (await post(service, path.format(uuid4()), reason)).status_code == 404
+
+
+# ---------------------------------------------------------------- reversals that wait
+
+
+async def waiting_since(service: Service, channel: Channel, transaction_id: str) -> dict[str, Any]:
+    """The reversal of this channel that waits for this donation, as soon as it does."""
+    found: list[dict[str, Any]] = []
+
+    async def listed() -> bool:
+        items = (await get(service, "/v1/waiting-reversals", limit=200))["items"]
+        found[:] = [
+            each
+            for each in items
+            if (each["channel"], each["transaction_id"]) == (channel.name, transaction_id)
+        ]
+        return len(found) == 1
+
+    await until(listed)
+    return found[0]
+
+
+async def set_aside(service: Service, *ids: str, person: str = "finance") -> Any:
+    body = {"reversal_ids": ids, "reason": "交易号有误，渠道已重报"}
+    return await service.http.post("/v1/waiting-reversals/set-aside", json=body, headers=commanding(person))
+
+
+async def test_a_reversal_of_a_mistyped_transaction_is_seen_and_set_aside(service: Service) -> None:
+    channel = await service.channel()
+    mistyped = new_id()
+    await channel.reverse(a_reversal(mistyped, amount_fen=12_345))
+
+    waits = await waiting_since(service, channel, mistyped)
+    assert (waits["amount_fen"], waits["kind"], waits["donation_status"]) == (12_345, "refund", None)
+    answer = await set_aside(service, waits["reversal_id"])
+    assert answer.json()["items"] == [
+        {"reversal_id": waits["reversal_id"], "outcome": "done", "code": None, "detail": None}
+    ]
+
+    row = await service.place.rows(
+        "SELECT status, set_aside_by, set_aside_reason FROM reversals WHERE reversal_id = :r",
+        r=waits["reversal_id"],
+    )
+    assert row == [("refused", "finance", "交易号有误，渠道已重报")]
+    again = (await set_aside(service, waits["reversal_id"])).json()["items"][0]
+    assert (again["outcome"], again["code"]) == ("not_done", "not-pending")
+    unknown = (await set_aside(service, str(uuid4()))).json()["items"][0]
+    assert (unknown["outcome"], unknown["code"]) == ("not_done", "unknown-reversal")
+    late = a_donation(transaction_id=mistyped)
+    donation_id = (await channel.give(late)).json()["donation_id"]
+    await service.status(donation_id, "held")
+
+
+async def test_a_reversal_whose_donation_is_held_is_seen_and_not_set_aside(service: Service) -> None:
+    channel = await service.channel()
+    body, _ = await given(service, channel, "held")
+    await channel.reverse(a_reversal(body["transaction_id"]))
+
+    waits = await waiting_since(service, channel, body["transaction_id"])
+    assert waits["donation_status"] == "held"
+    refused = (await set_aside(service, waits["reversal_id"])).json()["items"][0]
+    assert (refused["outcome"], refused["code"]) == ("not_done", "donation-known")
+    assert (await set_aside(service, waits["reversal_id"], person="desk")).status_code == 403
+
+
+async def test_how_long_reversals_wait_is_measured(service: Service) -> None:
+    channel = await service.channel()
+    mistyped = new_id()
+    await channel.reverse(a_reversal(mistyped))
+    await waiting_since(service, channel, mistyped)
+
+    async def measured() -> bool:
+        many = REGISTRY.get_sample_value("shanliu_reversals_waiting", {"state": "unknown"}) or 0
+        age_s = REGISTRY.get_sample_value("shanliu_reversals_oldest_waiting_seconds", {"state": "unknown"})
+        return many >= 1 and age_s is not None and 0 <= age_s < 600
+
+    await until(measured)

@@ -1,4 +1,5 @@
-// The page of what waits for a person: held donations to release or refuse, and conflicts to resolve.
+// The page of what waits for a person: held donations to release or refuse, reversals without their donation, and
+// conflicts to resolve.
 
 import { get, post } from "./api.js";
 import { decide } from "./cases.js";
@@ -12,12 +13,14 @@ import { Table } from "./table.js";
 import { HELD_TEXTS } from "./texts/held.js";
 import { stampOf } from "./time.js";
 
-const VIEWS = { held: "/held", conflicts: "/held?view=conflicts" };
+const VIEWS = { held: "/held", reversals: "/held?view=reversals", conflicts: "/held?view=conflicts" };
+const PATHS = { held: "/held", reversals: "/waiting-reversals", conflicts: "/conflicts" };
 const MANY = 99;
 const BULK = 200;
 
-const view = new URL(location.href).searchParams.get("view") === "conflicts" ? "conflicts" : "held";
-const counts = { held: null, conflicts: null };
+const asked = new URL(location.href).searchParams.get("view");
+const view = asked in VIEWS ? asked : "held";
+const counts = { held: null, reversals: null, conflicts: null };
 const shell = new Shell(HELD_TEXTS, () => {
   table.render();
   writeTabs();
@@ -26,7 +29,7 @@ const { say } = shell;
 const finance = shell.has("finance");
 const [names, channels] = ["campaigns", "channels"].map((kind) => new Names(kind, shell, () => table.render()));
 
-const table = new Table(at("table"), shell, { pageSize: BULK, exportPage: BULK, ...(view === "held" ? held() : conflicts()) });
+const table = new Table(at("table"), shell, { pageSize: BULK, exportPage: BULK, ...{ held, reversals, conflicts }[view]() });
 
 // ---------------------------------------------------------------- held
 
@@ -102,6 +105,66 @@ function openHeld(row) {
     [say("position"), mono(`${row.source} @ ${row.sequence}`)],
   ]);
   new Sheet(shell, say("views").held, list, donationLink(row)).open();
+}
+
+// ---------------------------------------------------------------- reversals that wait
+
+function reversals() {
+  return {
+    name: "reversals",
+    source: { service: "donation", path: PATHS.reversals },
+    id: (row) => row.reversal_id,
+    columns: [
+      { key: "waits_since", title: "waiting", cell: (row) => shell.duration(Date.now() - Date.parse(row.waits_since)) },
+      { key: "channel", title: "channel", cell: (row) => channels.titleOf(row.channel), value: (row) => row.channel },
+      { key: "transaction_id", title: "transaction", cell: (row) => row.transaction_id ?? say("notKept") },
+      { key: "amount_fen", title: "amount", kind: "money" },
+      { key: "kind", title: "kind", cell: (row) => say("kinds")[row.kind] ?? row.kind, value: (row) => row.kind },
+      { key: "occurred_at", title: "occurredAt", kind: "time" },
+      { key: "way", title: "way", cell: wayOfReversal, wide: true },
+    ],
+    actions: finance ? [{ key: "s", title: "setAside", main: true, when: lost, run: setAside }] : [],
+    open: openReversal,
+    empty: "reversalsEmpty",
+  };
+}
+
+/** Whether no donation will let it go on by itself. */
+function lost(row) {
+  return row.donation_status === null || row.donation_status === "refused";
+}
+
+function wayOfReversal(row) {
+  return say("reversalWays")[row.donation_status ?? "unknown"];
+}
+
+function setAside(rows) {
+  return decide(shell, {
+    title: say("setAsideTitle", rows.length, sumOf(rows)),
+    hint: [say("setAsideHint"), say("leftOut", table.chosen().length - rows.length)].join(" "),
+    submit: "setAside",
+    rows,
+    about: (row) => [channels.titleOf(row.channel), row.transaction_id ?? say("notKept"), formatYuan(row.amount_fen)].join(" · "),
+    send: async (chosen, reason, key) =>
+      (await post("donation", `${PATHS.reversals}/set-aside`, { reversal_ids: chosen.map((row) => row.reversal_id), reason }, { key })).body.items,
+  });
+}
+
+function openReversal(row) {
+  const mono = (text) => element("span", { class: "mono" }, text);
+  const list = facts([
+    [say("amount"), formatYuan(row.amount_fen)],
+    [say("kind"), say("kinds")[row.kind] ?? row.kind],
+    [say("way"), wayOfReversal(row)],
+    [say("reason"), row.reason ?? ""],
+    [say("occurredAt"), stampOf(row.occurred_at)],
+    [say("receivedAt"), stampOf(row.waits_since)],
+    [say("channel"), channels.titleOf(row.channel)],
+    [say("transaction"), mono(row.transaction_id ?? say("notKept"))],
+    [say("reversalId"), mono(row.reversal_id)],
+    [say("position"), mono(`${row.source} @ ${row.sequence}`)],
+  ]);
+  new Sheet(shell, say("views").reversals, list, ...(row.donation_status === null ? [] : [donationLink(row)])).open();
 }
 
 // ---------------------------------------------------------------- conflicts
@@ -180,7 +243,7 @@ function writeTabs() {
 /** How many wait in each view, as far as one part of the list tells. */
 async function count() {
   for (const name of Object.keys(VIEWS)) {
-    const { items } = await get("donation", `/${name}`, { limit: MANY + 1 }, { tries: 0 });
+    const { items } = await get("donation", PATHS[name], { limit: MANY + 1 }, { tries: 0 });
     counts[name] = items.length > MANY ? `${MANY}+` : String(items.length);
   }
   writeTabs();
