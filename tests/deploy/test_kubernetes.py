@@ -541,24 +541,28 @@ def test_whoever_comes_from_outside_reaches_what_is_for_him_and_not_what_is_for_
     outside = ("/v1/channels", "/v1/donations", "/v1/receipts/check/", "/v1/receipts/trace/")
     for path in _routes("donation"):
         assert (reached("give.example.org", path) == "donation") == path.startswith(outside), path
-    for path in ("/v1/messages", "/v1/templates", "/v1/receipt-mails", "/v1/notices"):
+    for path in (
+        "/v1/messages",
+        "/v1/templates",
+        "/v1/receipt-mails",
+        "/v1/notices",
+        "/v1/webhook-endpoints",
+    ):
         assert reached("messages.example.org", path) is None
     assert reached("messages.example.org", "/unsubscribe/token") == "notification"
 
 
 def test_the_internets_way_in_leads_operators_nowhere() -> None:
-    """Its prefixes cover their routes; the service knows by X-Forwarded-For who comes that way."""
-    backends = {
-        path["backend"]["service"]["name"]
-        for path in (
-            path
-            for each in of("production", "Ingress")
-            if each["metadata"]["name"] == "give"
-            for rule in each["spec"]["rules"]
-            for path in rule["http"]["paths"]
-        )
-    }
-    assert backends == {"donation"}
+    """Where its prefixes cover their routes, the service knows by X-Forwarded-For who comes that way."""
+    led = set()
+    for host, service in (("give", "donation"), ("messages", "notification")):
+        for path, methods in APPLICATIONS[service]().openapi()["paths"].items():
+            for_operators = any(
+                {"operator"} & {*way} for each in methods.values() for way in each.get("security", [])
+            )
+            if for_operators and reached(f"{host}.example.org", path):
+                led.add(service)
+    assert led == {"donation"}
     assert settings("production", process("production", "donation"))["OPERATORS_BY_PROXY"] == "false"
     assert "sets X-Forwarded-For" in GUIDE
     assert "x-forwarded-for" not in {*REQUEST_HEADERS}, "the console comes with none"
