@@ -21,6 +21,8 @@ from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import NotProved, StackProblem
 from deploy.local.processes import LOG_BYTES
+from deploy.local.readiness import missing
+from deploy.local.services import BY_NAME
 from deploy.screens import screen_app
 from deploy.statements import statement_app
 from deploy.telling import answer, answers, console, say
@@ -149,14 +151,26 @@ def status(
     home = Home.from_environment()
     found = launcher.running(home)
     rows = [_row(name, process) for name, process in (found.processes if found else {}).items()]
-    healthy = found is not None and found.phase == "ready" and all(row["running"] for row in rows)
+    if found is not None:
+        ports = {
+            row["name"]: found.ports[BY_NAME[row["name"]].port_name]
+            for row in rows
+            if row["running"] and row["name"] in BY_NAME
+        }
+        for name, parts in missing(ports).items():
+            next(row for row in rows if row["name"] == name)["missing"] = parts
+    healthy = (
+        found is not None
+        and found.phase == "ready"
+        and all(row["running"] and not row["missing"] for row in rows)
+    )
     if as_json:
         sys.stdout.write(json.dumps({"phase": found.phase if found else "down", "processes": rows}) + "\n")
     elif found is None:
         say("nothing is running")
         _tell_of_survivors(home)
     else:
-        _print_status(found, rows)
+        _print_status(found, rows, healthy=healthy)
     if not healthy:
         raise typer.Exit(1)
 
@@ -170,6 +184,7 @@ def _row(name: str, process: state.ProcessState) -> dict[str, Any]:
         "restarts": process.restarts,
         "seconds": round(time.time() - process.started) if living else 0,
         "memory_mb": 0,
+        "missing": [],
     }
     with contextlib.suppress(psutil.Error):
         if living:
@@ -177,10 +192,11 @@ def _row(name: str, process: state.ProcessState) -> dict[str, Any]:
     return row
 
 
-def _print_status(found: state.State, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=f"{found.phase}", title_justify="left", box=None, padding=(0, 2))
-    for column in ("process", "state", "pid", "up", "MB", "restarts"):
-        table.add_column(column, justify="left" if column in {"process", "state"} else "right")
+def _print_status(found: state.State, rows: list[dict[str, Any]], *, healthy: bool) -> None:
+    title = "not ready" if found.phase == "ready" and not healthy else found.phase
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+    for column in ("process", "state", "pid", "up", "MB", "restarts", "misses"):
+        table.add_column(column, justify="left" if column in {"process", "state", "misses"} else "right")
     for row in rows:
         table.add_row(
             row["name"],
@@ -189,6 +205,7 @@ def _print_status(found: state.State, rows: list[dict[str, Any]]) -> None:
             str(timedelta(seconds=row["seconds"])),
             str(row["memory_mb"]),
             str(row["restarts"]),
+            f"[red]{', '.join(row['missing'])}[/]" if row["missing"] else "",
         )
     answers.print(table)
     show_addresses(found, answer)
@@ -214,6 +231,8 @@ def logs(
     known = Home.from_environment().logs_by_name()
     if name is not None and name not in known:
         raise StackProblem(f"No log of {name!r}. There are: {', '.join(known) or 'none yet'}.")
+    if not known:
+        say(f"there are no logs yet; `shanliu up` writes them into {Home.from_environment().logs}")
     chosen = {name: known[name]} if name is not None else known
     ends = {}
     for one, path in chosen.items():

@@ -1,6 +1,7 @@
 """Starting and stopping a supervisor from outside: what `shanliu up` and `shanliu down` do."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Identity, end_all, wait_until
 
 READY_S: Final = 300
+TURN_S: Final = 2 * READY_S
+"""Whoever starts it may have to fetch Kafka before."""
 STOP_S: Final = 60
 """Services, PostgreSQL and Kafka may take 15 s each."""
 KEEPER_S: Final = 45
@@ -144,8 +147,34 @@ class Launcher:
         clean_up(self._home, self._report)
 
 
+@contextlib.contextmanager
+def _alone(home: Home, report: Report) -> Iterator[None]:
+    """Wait until nobody else starts this stack, and hold others off. Raises StackProblem."""
+    home.prepare()
+
+    def locked() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    with home.start_lock_file.open("a", encoding="utf-8") as file:
+        if not locked():
+            report("somebody else starts it; waiting")
+            if not wait_until(locked, TURN_S, step_s=0.2):
+                raise StackProblem("Somebody else's start does not come to an end; `shanliu down` stops it.")
+        yield
+
+
 def up(home: Home, report: Report, meter: Meter = silent) -> state.State:
-    """Start everything in the background unless it runs; return when it is ready. Raises StackProblem."""
+    """Start everything in the background unless it runs; return when it is ready. Of several at once one
+    starts it, and the others wait for it. Raises StackProblem.
+    """
+    with _alone(home, report):
+        return _up(home, report, meter)
+
+
+def _up(home: Home, report: Report, meter: Meter) -> state.State:
     ports = Ports.from_environment()
     found = running(home)
     if found is not None:
@@ -206,6 +235,7 @@ def reset(home: Home) -> list[Path]:
         home.state_file,
         home.restart_file,
         home.lock_file,
+        home.start_lock_file,
     ]
     # Only what we have made: SHANLIU_HOME may be a folder with other things in it.
     deleted = [path for path in ours if path.exists()]

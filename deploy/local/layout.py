@@ -140,6 +140,11 @@ class Home:
         return self.root / "restart.json"
 
     @property
+    def start_lock_file(self) -> Path:
+        """Locked while somebody runs `shanliu up`."""
+        return self.root / "up.lock"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the supervisor as long as it lives."""
         return self.root / "supervisor.lock"

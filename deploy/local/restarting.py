@@ -91,6 +91,26 @@ def restart(home: Home, names: Sequence[str], say: Callable[[str], None]) -> Non
         raise StackProblem("A restart is under way; `shanliu logs supervisor` tells how far it is.")
     request = Request(id=uuid.uuid4().hex, names=list(names) or list(BY_NAME))
     write_private(home.restart_file, request.model_dump_json())
+    try:
+        _tell(home, request, say)
+    except KeyboardInterrupt:
+        if _withdrawn(home):
+            say("nothing was replaced")
+        else:
+            say("the supervisor goes on replacing; `shanliu logs supervisor -f` tells how far it is")
+        raise
+
+
+def _withdrawn(home: Home) -> bool:
+    """Take the request back; False when the supervisor has taken it."""
+    try:
+        home.restart_file.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _tell(home: Home, request: Request, say: Callable[[str], None]) -> None:
     told: set[str] = set()
     for progress in _followed(home, request):
         for name in [name for name in progress.seconds if name not in told]:

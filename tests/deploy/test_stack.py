@@ -81,6 +81,13 @@ class Machine:
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.log()}"
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def up_twice_at_once(self) -> None:
+        at_once = [self.start("up") for _ in range(2)]
+        said = [each.communicate(timeout=COMMAND_S)[1] for each in at_once]
+        self.look()
+        assert [each.returncode for each in at_once] == [0, 0], said
+        assert sum("already running" in each for each in said) == 1
+
     def follow(self, page: str) -> str:
         """Run what a guide has its reader type, each block of bash behind the other; its output."""
         blocks = re.findall(
@@ -167,7 +174,7 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     assert "runs on other ports" in elsewhere.run("up", code=1).stderr
 
     report = json.loads(machine.run("status", "--json").stdout)
-    assert report["phase"] == "ready"
+    assert (report["phase"], [each["missing"] for each in report["processes"]]) == ("ready", [[]] * 10)
     assert {process["name"] for process in report["processes"]} == {
         "kafka", "postgres", "mail", "campaign", "donation", "donation-worker", "notification",
         "reporting", "reporting-worker", "console",
@@ -211,7 +218,7 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     assert machine.nothing_lives(), "something outlived its supervisor"
     machine.run("status", code=1)
 
-    machine.run("up")
+    machine.up_twice_at_once()
     assert machine.answers("/readyz")
     given_fen = 12_345 + 50_000 + 8_000_000 + 10_000_000 + 6_600
     for page in ("campaigns/index.md", "desk.md", "reconciliation.md"):
