@@ -38,6 +38,7 @@ export const HELD_TEXTS = {
     // reversals
     kind: "种类",
     kinds: { refund: "退款", chargeback: "拒付", void: "撤单" },
+    wentBackAt: "退款时间",
     reversalId: "冲回编号",
     notKept: "未留存",
     reversalWays: {
@@ -101,6 +102,7 @@ export const HELD_TEXTS = {
     heldEmpty: "No donation is held.",
     kind: "Kind",
     kinds: { refund: "refund", chargeback: "chargeback", void: "void" },
+    wentBackAt: "Went back at",
     reversalId: "Reversal id",
     notKept: "not kept",
     reversalWays: {
