@@ -136,11 +136,30 @@ def restart(
     """Replace processes one after the other by new ones of the code as it is now, without a break: the old
     one stops when the new one is ready. Migrates their databases first (docs/upgrades.md).
     """
-    from deploy.local.restarting import restart as replace  # noqa: PLC0415 - needs pydantic's models
+    from deploy.local.restarting import ask  # noqa: PLC0415 - needs pydantic's models
 
     begun = time.monotonic()
-    replace(Home.from_environment(), names or [], say)
+    ask(Home.from_environment(), names or [], say)
     say(f"replaced after {time.monotonic() - begun:.1f} s")
+
+
+Names = Annotated[list[str], typer.Argument(help="Processes, such as donation donation-worker.")]
+
+
+@app.command("stop")
+def stop_processes(names: Names) -> None:
+    """Stop processes until `shanliu start`; all others run on (docs/backup.md)."""
+    from deploy.local.restarting import ask  # noqa: PLC0415 - needs pydantic's models
+
+    ask(Home.from_environment(), names, say, "stop")
+
+
+@app.command("start")
+def start_processes(names: Names) -> None:
+    """Start processes that `shanliu stop` has stopped, on their migrated databases."""
+    from deploy.local.restarting import ask  # noqa: PLC0415 - needs pydantic's models
+
+    ask(Home.from_environment(), names, say, "start")
 
 
 @app.command()
@@ -181,6 +200,7 @@ def _row(name: str, process: state.ProcessState) -> dict[str, Any]:
         "name": name,
         "pid": process.pid,
         "running": living is not None,
+        "stopped": process.stopped,
         "restarts": process.restarts,
         "seconds": round(time.time() - process.started) if living else 0,
         "memory_mb": 0,
@@ -200,7 +220,11 @@ def _print_status(found: state.State, rows: list[dict[str, Any]], *, healthy: bo
     for row in rows:
         table.add_row(
             row["name"],
-            "[green]running[/]" if row["running"] else "[red]ended[/]",
+            "[green]running[/]"
+            if row["running"]
+            else "[yellow]stopped[/]"
+            if row["stopped"]
+            else "[red]ended[/]",
             str(row["pid"]),
             str(timedelta(seconds=row["seconds"])),
             str(row["memory_mb"]),

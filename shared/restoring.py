@@ -67,6 +67,10 @@ class Topics:
             if (plain := self._settings.plain(each.topic)) in names or (prefix and plain.startswith(prefix))
         )
 
+    def names(self, prefix: str) -> set[str]:
+        """The plain names of the topics that begin with `prefix`."""
+        return {self._settings.plain(each.topic) for each in self.partitions(prefix=prefix)}
+
     async def records(self, begin: Mapping[TopicPartition, int]) -> AsyncIterator[Sequence[Record]]:
         """All records from these offsets on (or from the first that is there), each partition's in order.
         How far it is is told every two seconds. Raises RestoreRefused when the broker gives no more.

@@ -1,9 +1,11 @@
-"""Processes replaced while the stack runs: asked for by a file, done by the supervisor, told in its state."""
+"""Processes replaced, stopped and started while the stack runs: asked for by a file, done by the supervisor,
+told in its state.
+"""
 
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +19,11 @@ TAKEN_S: Final = 30.0
 """A supervisor that has not taken the request by then does something else, or hangs."""
 
 
+Verb = Literal["restart", "stop", "start"]
+DOING: Final[dict[Verb, str]] = {"restart": "replacing", "stop": "stopping", "start": "starting"}
+DONE: Final[dict[Verb, str]] = {"restart": "replaced", "stop": "stopped", "start": "started"}
+
+
 class Request(BaseModel):
     """What restart.json holds."""
 
@@ -24,6 +31,7 @@ class Request(BaseModel):
 
     id: str
     names: list[str]
+    verb: Verb = "restart"
 
 
 class Replaces(Protocol):
@@ -31,6 +39,14 @@ class Replaces(Protocol):
 
     def replacing(self, name: str) -> Iterator[None]:
         """Replace one process, yielding while it waits. Raises StackProblem."""
+        ...
+
+    def stopping(self, name: str) -> Iterator[None]:
+        """The same: stop it until it is started."""
+        ...
+
+    def starting(self, name: str) -> Iterator[None]:
+        """The same: start one that was stopped."""
         ...
 
 
@@ -51,23 +67,24 @@ class Restarts:
             if request is None:
                 return False
             self._told.restart = state.Restart(id=request.id, names=request.names)
-            self._steps = self._all(self._told.restart)
+            self._steps = self._all(self._told.restart, request.verb)
             return True
         if next(self._steps, self) is self:
             self._steps = None
         return True
 
-    def _all(self, restart: state.Restart) -> Iterator[None]:
+    def _all(self, restart: state.Restart, verb: Verb) -> Iterator[None]:
+        work = {"restart": self._stack.replacing, "stop": self._stack.stopping, "start": self._stack.starting}
         for name in restart.names:
             begun = time.monotonic()
             try:
-                yield from self._stack.replacing(name)
+                yield from work[verb](name)
             except StackProblem as problem:
                 restart.problem = " ".join(str(problem).split())
-                self._report(f"{name} is not replaced: {problem}")
+                self._report(f"{name} is not {DONE[verb]}: {problem}")
                 return
             restart.seconds[name] = round(time.monotonic() - begun, 1)
-            self._report(f"{name} was replaced ({restart.seconds[name]} s)")
+            self._report(f"{name} was {DONE[verb]} ({restart.seconds[name]} s)")
 
 
 def _take(home: Home) -> Request | None:
@@ -80,8 +97,10 @@ def _take(home: Home) -> Request | None:
     return request if set(request.names) <= set(BY_NAME) else None
 
 
-def restart(home: Home, names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Have the running supervisor replace processes; returns when all are. Raises StackProblem."""
+def ask(home: Home, names: Sequence[str], say: Callable[[str], None], verb: Verb = "restart") -> None:
+    """Have the running supervisor replace, stop or start processes, without names all that nobody has
+    stopped; returns when it is done. Raises StackProblem.
+    """
     if unknown := set(names) - set(BY_NAME):
         raise StackProblem(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(BY_NAME)}.")
     found = state.read(home)
@@ -89,15 +108,17 @@ def restart(home: Home, names: Sequence[str], say: Callable[[str], None]) -> Non
         raise StackProblem("Nothing is ready here. Start it first: shanliu up")
     if found.restart is not None and not found.restart.ended:
         raise StackProblem("A restart is under way; `shanliu logs supervisor` tells how far it is.")
-    request = Request(id=uuid.uuid4().hex, names=list(names) or list(BY_NAME))
-    write_private(home.restart_file, request.model_dump_json())
+    running = [name for name in BY_NAME if name in found.processes and not found.processes[name].stopped]
+    request = Request(id=uuid.uuid4().hex, names=list(names) or running, verb=verb)
+    # A supervisor of the release before knows restart alone, without a word for it.
+    write_private(home.restart_file, request.model_dump_json(exclude_defaults=True))
     try:
         _tell(home, request, say)
     except KeyboardInterrupt:
         if _withdrawn(home):
-            say("nothing was replaced")
+            say(f"nothing was {DONE[verb]}")
         else:
-            say("the supervisor goes on replacing; `shanliu logs supervisor -f` tells how far it is")
+            say(f"the supervisor goes on {DOING[verb]}; `shanliu logs supervisor -f` tells how far it is")
         raise
 
 
@@ -114,7 +135,7 @@ def _tell(home: Home, request: Request, say: Callable[[str], None]) -> None:
     told: set[str] = set()
     for progress in _followed(home, request):
         for name in [name for name in progress.seconds if name not in told]:
-            say(f"{name} was replaced ({progress.seconds[name]} s)")
+            say(f"{name} was {DONE[request.verb]} ({progress.seconds[name]} s)")
             told.add(name)
         if progress.problem:
             raise StackProblem(progress.problem)

@@ -231,9 +231,31 @@ class Services:
 
     def leave(self, name: str) -> None:
         """Stop a process and give its port up: who comes is refused, until it is started again."""
-        self.child(name).stop()
+        for _ in self.leaving(name):
+            time.sleep(0.02)
+
+    def leaving(self, name: str) -> Iterator[None]:
+        """The same, yielding while it waits."""
+        child = self.child(name)
+        child.ask()
+        deadline = time.monotonic() + STOP_S
+        while child.running and time.monotonic() < deadline:
+            yield
+        child.finish(0)
         if (door := self._doors.pop(name, None)) is not None:
             door.close()
+
+    def coming(self, name: str, timeout_s: float = START_S) -> Iterator[None]:
+        """Start a process that was stopped, yielding until it is ready. Raises StackProblem when it is not in
+        time.
+        """
+        self.start([name])
+        placed = self._placed[name]
+        deadline = time.monotonic() + timeout_s
+        while not _settled(placed) and time.monotonic() < deadline:
+            yield
+        if not placed.child.running or not _ready(placed):
+            raise StackProblem(_why_not(name, placed, timeout_s))
 
     def restart(self, name: str, timeout_s: float = START_S) -> None:
         """Start a process again (stopping it in order when it runs) and wait until it is ready."""

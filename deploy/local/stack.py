@@ -56,6 +56,8 @@ class Stack:
         self._services: Services | None = None
         self._mail: Child | None = None
         self._watched: list[Watched] = []
+        self._stopped: set[str] = set()
+        """By somebody: not to be started again by itself."""
         self._rotated_at = time.monotonic()
 
     def _local_kafka(self) -> LocalKafka | None:
@@ -223,7 +225,7 @@ class Stack:
 
     def _tend_one(self, watched: Watched) -> bool:
         child, now = watched.child(), time.monotonic()
-        if child is not None and child.running:
+        if watched.name in self._stopped or (child is not None and child.running):
             return False
         if watched.backoff.due_at is None:
             pause_s = watched.backoff.ended(now)
@@ -252,9 +254,31 @@ class Stack:
         one and let the old one go. Yields while it waits. Raises StackProblem; the old one goes on then.
         """
         assert self._services is not None, "a stack that is not started has nothing to replace"
-        admin = self._postgres.admin_url if self._postgres else external_postgres() or ""
-        yield from self._services.migrating(name, admin)
+        yield from self._services.migrating(name, self._admin_url)
         yield from self._services.replacing(name)
+        self._stopped.discard(name)
+
+    def stopping(self, name: str) -> Iterator[None]:
+        """Stop a process, which is not started again by itself. Yields while it waits."""
+        assert self._services is not None, "a stack that is not started has nothing to stop"
+        self._stopped.add(name)
+        yield from self._services.leaving(name)
+
+    def starting(self, name: str) -> Iterator[None]:
+        """Start a process that was stopped, on its migrated database. Yields while it waits. Raises
+        StackProblem when it isn't ready in time; it is tended from then on.
+        """
+        assert self._services is not None, "a stack that is not started has nothing to start"
+        yield from self._services.migrating(name, self._admin_url)
+        for watched in self._watched:
+            if watched.name == name:
+                watched.backoff = Backoff(started_at=time.monotonic(), restarts=watched.backoff.restarts)
+        self._stopped.discard(name)
+        yield from self._services.coming(name)
+
+    @property
+    def _admin_url(self) -> str:
+        return self._postgres.admin_url if self._postgres else external_postgres() or ""
 
     def describe(self, into: state.State) -> None:
         """Write what runs into the state."""
@@ -264,7 +288,9 @@ class Stack:
         into.keeper = state.state_of(keeper) if keeper else None
         into.addresses = self.addresses() if self._services else {}
         for name, child, restarts in self._children():
-            into.processes[name] = state.state_of(child.identity, running=child.running, restarts=restarts)
+            into.processes[name] = state.state_of(
+                child.identity, running=child.running, restarts=restarts, stopped=name in self._stopped
+            )
 
     def _children(self) -> list[tuple[str, Child, int]]:
         """Every process, also those that are started but not yet watched."""

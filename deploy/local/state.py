@@ -21,6 +21,8 @@ class ProcessState(BaseModel):
     started: float
     running: bool = True
     restarts: int = 0
+    stopped: bool = False
+    """By somebody, until somebody starts it again."""
 
     @property
     def identity(self) -> Identity:
@@ -29,8 +31,8 @@ class ProcessState(BaseModel):
 
 
 class Restart(BaseModel):
-    """Processes that are replaced, one after the other. `id` is of who asked; `seconds`, by name, of those
-    that are done.
+    """Processes that are replaced, stopped or started, one after the other. `id` is of who asked; `seconds`,
+    by name, of those that are done.
     """
 
     id: str
@@ -85,6 +87,10 @@ def read(home: Home) -> State | None:
         return None
 
 
-def state_of(identity: Identity, *, running: bool = True, restarts: int = 0) -> ProcessState:
+def state_of(
+    identity: Identity, *, running: bool = True, restarts: int = 0, stopped: bool = False
+) -> ProcessState:
     """A process as the state has it."""
-    return ProcessState(pid=identity.pid, started=identity.started, running=running, restarts=restarts)
+    return ProcessState(
+        pid=identity.pid, started=identity.started, running=running, restarts=restarts, stopped=stopped
+    )

@@ -37,6 +37,8 @@ from shared.broker import (
     DONATION_EVENTS,
     DONATION_RECEIPTS_GROUP,
     DONATION_WORKER_GROUP,
+    INTAKE_DESK,
+    INTAKE_INTERNAL,
     INTAKE_PREFIX,
     KafkaSettings,
 )
@@ -53,6 +55,13 @@ from shared.events import (
 from shared.positions import admit, source_of
 from shared.restoring import PAGE, Tell, Topics, adopt_outbox, check_stopped, go_back, reading, silent
 
+CHANNELS: Final = text("SELECT channel FROM channels")
+OWN_TOPICS: Final = frozenset({INTAKE_INTERNAL, INTAKE_DESK})
+KEYS_AS_BEFORE: Final = (
+    "KEYS AND SETTINGS of channels stand as they were at the backup: a key that was added since is not known,"
+    " one that was revoked since counts again. Look each channel through when the service runs"
+    " (`shanliu channel show`)."
+)
 GROUPS: Final = (DONATION_WORKER_GROUP, DONATION_CAMPAIGNS_GROUP, DONATION_RECEIPTS_GROUP)
 Position = tuple[str, int]
 
@@ -125,6 +134,7 @@ async def restore(
         said = await _book(connection, decided, _intakes(settings, topics, intake))
         said.append(f"{buried:,} dead letters")
         said += _receipts(await adopt_outbox(connection, topics, DONATION_EVENTS, AREA))
+        said += _channels((await connection.execute(CHANNELS)).scalars().all(), topics.names(INTAKE_PREFIX))
         if dry_run:
             await connection.rollback()
         else:
@@ -292,3 +302,16 @@ def _receipts(events: Sequence[Event]) -> list[str]:
         " before finance has decided."
     )
     return [lost]
+
+
+def _channels(known: Iterable[str], topics: Iterable[str]) -> list[str]:
+    """What became of channels: a topic of intake that is none's was one's whom the backup does not know."""
+    lost = sorted({each.removeprefix(INTAKE_PREFIX) for each in set(topics) - OWN_TOPICS} - set(known))
+    return [
+        *(
+            f"LOST: the channel {each} was registered after the backup. What it has sent is booked; by HTTP"
+            f" it gets 404 until it is registered again (`shanliu channel add {each}`) and has its new key."
+            for each in lost
+        ),
+        KEYS_AS_BEFORE,
+    ]

@@ -207,8 +207,8 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     assert machine.process("reporting").pid == before["reporting"].pid
     assert machine.answers("/readyz")
     assert machine.process("donation").restarts == before["donation"].restarts, "it was no accident"
-    assert "There is no moon" in machine.run("restart", "moon", code=1).stderr
 
+    _restored(machine)
     assert "No log of 'moon'" in machine.run("logs", "moon", code=1).stderr
     assert "Stop it first" in machine.run("reset", "--yes", code=1).stderr
 
@@ -228,6 +228,23 @@ def test_up_tend_kill_up_down(machine: Machine) -> None:
     machine.run("down")
     assert machine.nothing_lives(5)
     assert "nothing was running" in machine.run("down").stderr
+
+
+def _restored(machine: Machine) -> None:
+    """The steps of docs/backup.md, with nothing lost."""
+    for verb in ("restart", "stop", "start"):
+        assert "There is no moon" in machine.run(verb, "moon", code=1).stderr
+    restore = machine.start("restore", "donation")
+    assert "stop every process" in restore.communicate(timeout=COMMAND_S)[1]
+    assert "the restore itself needs them stopped" in machine.run("restore", "donation", "--dry-run").stdout
+    assert "donation was stopped" in machine.run("stop", "donation", "donation-worker").stderr
+    assert "stopped" in machine.run("status", code=1).stdout
+    assert not machine.answers("/readyz")
+    assert "0 donations booked" in machine.run("restore", "donation").stdout
+    assert machine.process("donation").stopped, "nobody starts it again by himself"
+    assert "donation-worker was started" in machine.run("start", "donation", "donation-worker").stderr
+    assert machine.answers("/readyz")
+    machine.run("status")
 
 
 def test_servers_of_ones_own_are_used_and_left_alone(

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from sqlalchemy import text
 
 from shared import database, restoring
-from shared.broker import DONATION_EVENTS, KafkaSettings, Record
+from shared.broker import DONATION_EVENTS, KafkaSettings, Record, ensure_topic
 from shared.database import create_engine, disposing
 from shared.restoring import Restore, RestoreRefused, Topics, command, run, silent
 from tests.conftest import PARTITIONS, ServiceDatabase
@@ -68,6 +68,16 @@ def test_it_waits_for_whoever_may_write_and_a_dry_run_only_says_so(
         asyncio.run(beside(dry_run=False))
     assert "donation-api (1)" in asyncio.run(beside(dry_run=True))[0]
     assert "sessions" not in run(restore, settings, url, dry_run=False, tell=silent)[0]
+
+
+def test_a_channel_that_the_backup_does_not_know_is_told(
+    settings: KafkaSettings, service_database: ServiceDatabase
+) -> None:
+    asyncio.run(ensure_topic(settings, "intake.late"))
+    asyncio.run(write(settings, "intake.late"))  # by then the broker knows of it
+    said = run(restore_of("donation"), settings, service_database("donation"), dry_run=True, tell=silent)
+    assert [line.split(" was ")[0] for line in said if "LOST" in line] == ["LOST: the channel late"]
+    assert said[-1].startswith("KEYS AND SETTINGS")
 
 
 @pytest.mark.parametrize("words", [["--dry-rum"], ["--help"], ["--dry-run", "now"]])

@@ -102,7 +102,7 @@ def test_who_stops_waiting_for_a_restart_is_told_that_it_goes_on(
     for taken in (True, False):
         monkeypatch.setattr("time.sleep", lambda _, taken=taken: interrupted(taken=taken))
         with pytest.raises(KeyboardInterrupt):
-            restarting.restart(home, ["donation"], said.append)
+            restarting.ask(home, ["donation"], said.append)
     assert [line.split(";")[0] for line in said] == [
         "the supervisor goes on replacing",
         "nothing was replaced",
