@@ -11,7 +11,7 @@ from typing import Final
 from deploy.bench import meters
 from deploy.bench.gala import Gala, gala
 from deploy.bench.ground import Base
-from deploy.bench.producing import produce_at_rate
+from deploy.bench.producing import Record, produce_at_rate
 from deploy.bench.report import Result
 from deploy.bench.streams import judge
 
@@ -26,26 +26,30 @@ async def measure(base: Base, seconds: float = SECONDS, audiences: tuple[int, ..
     """Every frame has to arrive at every stream, 99 % of them within LAG_P99_MS."""
     result = Result("audience")
     async with gala(base) as scene:
-        await _pour(scene, 2 * seconds)  # a Java broker becomes fast only with use
+        await _pour(scene, _records(scene, 2 * seconds))  # a Java broker becomes fast only with use
         for streams in audiences:
             await _look_on(result, scene, streams, seconds)
     return result
 
 
-async def _pour(scene: Gala, seconds: float) -> None:
+def _records(scene: Gala, seconds: float) -> list[Record]:
     count = int(RATE * seconds)
-    records = list(scene.series(count).records(count))
+    return list(scene.series(count).records(count))
+
+
+async def _pour(scene: Gala, records: list[Record]) -> None:
     await produce_at_rate(scene.ground.kafka, scene.topic, records, RATE)
 
 
 async def _look_on(result: Result, scene: Gala, streams: int, seconds: float) -> None:
     name = f"{streams:,} streams: "
+    records = _records(scene, seconds)
     await scene.open_screens(streams)
     pids = {name: pid for name, pid in scene.ground.pids.items() if name in {"reporting", "screens"}}
     meter = meters.CpuMeter({**scene.ground.pids, **scene.ground.base.pids})
     meter.begin()
     begun_ns = time.monotonic_ns()
-    await _pour(scene, seconds)
+    await _pour(scene, records)
     cpu = meter.end()
     memory = meters.memory_mb(pids)
     wrong = await scene.counted()

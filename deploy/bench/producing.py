@@ -3,20 +3,22 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.broker import KafkaSettings
 
 BATCH: Final = 500
 IN_FLIGHT: Final = 16
-TICK_S: Final = 0.002
+TICK_S: Final = 0.01
 PATIENCE_S: Final = 60.0
 Record = tuple[bytes, bytes]
 
@@ -70,47 +72,64 @@ async def produce(
 async def produce_at_rate(
     settings: KafkaSettings, topic: str, records: Sequence[Record], per_second: float
 ) -> list[int]:
-    """Publish record n `n / per_second` seconds after the start; when each was acknowledged
-    (time.monotonic_ns). What the broker did not take is sent again, as a careful channel does; what it has
-    not taken PATIENCE_S after the last one's time stays 0.
+    """Publish record n `n / per_second` seconds after the start, what is due every TICK_S as one batch for
+    each partition, as a producer that lingers does; when each was acknowledged (time.monotonic_ns). What the
+    broker did not take is sent again, as a careful channel does; what it has not taken PATIENCE_S after the
+    last one's time stays 0.
     """
     acknowledged_ns = [0] * len(records)
-    again: deque[int] = deque()
-
-    def note(number: int, sent: "asyncio.Future[object]") -> None:
-        if sent.cancelled() or sent.exception() is not None:
-            again.append(number)
-        else:
-            acknowledged_ns[number] = time.monotonic_ns()
-
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.servers, acks="all", linger_ms=2, request_timeout_ms=5_000
+        bootstrap_servers=settings.servers,
+        acks="all",
+        linger_ms=0,
+        max_batch_size=1 << 20,
+        request_timeout_ms=5_000,
     )
     await producer.start()
     try:
-        begun_s = time.monotonic()
-        waiting: deque[int] = deque()
+        name = settings.topic(topic)
+        partitions = sorted(await producer.partitions_for(name))
+        choose = DefaultPartitioner()
+        places = [choose(key, partitions, partitions) for key, _ in records]
+        waiting: defaultdict[int, list[int]] = defaultdict(list)
+
+        def note(partition: int, numbers: Sequence[int], sent: "asyncio.Future[object]") -> None:
+            if sent.cancelled() or sent.exception() is not None:
+                waiting[partition].extend(numbers)
+                return
+            at_ns = time.monotonic_ns()
+            for number in numbers:
+                acknowledged_ns[number] = at_ns
+
         seen = 0
+        begun_s = time.monotonic()
         while (
             not all(acknowledged_ns) and time.monotonic() - begun_s < len(records) / per_second + PATIENCE_S
         ):
             due = min(len(records), int((time.monotonic() - begun_s) * per_second) + 1)
-            waiting.extend(range(seen, due))
+            for number in range(seen, due):
+                waiting[places[number]].append(number)
             seen = due
-            while again:
-                waiting.append(again.popleft())
-            while waiting:
-                number = waiting.popleft()
-                key, value = records[number]
+            for partition in [each for each in partitions if waiting[each]]:
+                numbers = waiting.pop(partition)
+                batch = producer.create_batch()
+                taken = list(takewhile(partial(_append, batch, records), numbers))
+                waiting[partition] = numbers[len(taken) :]
                 try:
-                    sent = await producer.send(settings.topic(topic), value, key=key)
+                    sent = await producer.send_batch(batch, name, partition=partition)
                 except KafkaError:
-                    again.append(number)
+                    waiting[partition] = numbers
                     break
-                sent.add_done_callback(partial(note, number))
+                sent.add_done_callback(partial(note, partition, taken))
             await asyncio.sleep(TICK_S if seen < len(records) else 0.05)
     finally:
         with contextlib.suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(5):
                 await producer.stop()
     return acknowledged_ns
+
+
+def _append(batch: BatchBuilder, records: Sequence[Record], number: int) -> bool:
+    """Put a record into a batch; False: it is full."""
+    key, value = records[number]
+    return batch.append(key=key, value=value, timestamp=None) is not None
