@@ -37,6 +37,7 @@ from deploy.verify.workbook import Workbook
 from services.campaign.app import create_app as create_campaign
 from services.campaign.settings import Settings as CampaignSettings
 from services.donation.app import create_app as create_donation
+from services.donation.channels.api import INTAKE_TOPIC
 from services.donation.intake import donation_id_of
 from services.donation.settings import Settings as DonationSettings
 from services.notification.app import create_app as create_notification
@@ -259,7 +260,7 @@ async def test_nobody_comes_in_with_a_wrong_password_or_none(
 async def test_a_new_password_ends_the_old_one_and_revoking_ends_open_connections(grounds: Grounds) -> None:
     name = new_id("ch")
     topic, role = f"intake.{name}", channel_role(name)
-    await ensure_topic(grounds.settings(), topic)
+    await made_topic(grounds.settings(), topic)
     first = grounds.keeper.give(role)
     await allowed_soon(lambda: write(grounds.settings(first), topic))
     second = grounds.keeper.give(role)
@@ -512,7 +513,7 @@ async def test_the_command_shows_what_lets_a_channel_in_and_takes_it_away(
 
 
 async def made_topic(settings: KafkaSettings, topic: str) -> None:
-    await ensure_topic(settings, topic)
+    await ensure_topic(settings, topic, configs=INTAKE_TOPIC)
 
 
 async def test_a_user_without_a_password_starts_nothing() -> None:
