@@ -215,7 +215,7 @@ def test_what_runs_is_nobody_and_can_write_nowhere(containers: Containers) -> No
 def test_a_second_start_makes_nothing_anew(containers: Containers) -> None:
     again = containers.compose("run", "--rm", "-T", "init")
     assert again.returncode == 0, again.stderr
-    assert "topics: 0 made, 8 there" in again.stdout + again.stderr
+    assert "topics: 0 made" in again.stdout + again.stderr
 
 
 # ---------------------------------------------------------------- Prometheus beside it
