@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.campaign import milestones, models, plan, queries
 from services.campaign.days import today_of
 from services.campaign.funds import queries as transfers
+from services.campaign.funds.commands import enter
 from services.campaign.funds.schemas import Transfer
 from services.campaign.funds.transfers import TransferKind, TransferState
 from services.campaign.ledger import bookkeeping
-from services.campaign.ledger.entries import of_disbursement, of_return, of_transfer
+from services.campaign.ledger.entries import of_disbursement, of_return
 from services.campaign.lifecycle import State
 from services.campaign.pledges import queries as pledges
 from services.campaign.spending import models as spending
@@ -317,17 +318,7 @@ async def _transferred(connection: AsyncConnection, event: Any, _: Replayed) -> 
         known = await transfers.add_transfer(connection, asked | decided)
     else:
         return False
-    entry = of_transfer(
-        known.transfer_id,
-        known.from_campaign_id,
-        known.to_campaign_id,
-        known.amount_fen,
-        decided_on=known.decided_on,
-        asked_by=known.asked_by,
-        approved_by=DECIDED_BY,
-        reason=known.reason,
-    )
-    await bookkeeping.book(connection, [entry])
+    await enter(connection, known)
     return True
 
 

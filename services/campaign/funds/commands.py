@@ -200,6 +200,13 @@ async def _require_active(connection: AsyncConnection, *campaign_ids: str) -> No
 
 async def _book(connection: AsyncConnection, announcer: Announcer, *moved: Transfer) -> None:
     """Put approved transfers into the ledger, and announce them."""
+    await enter(connection, *moved)
+    for each in moved:
+        await announcements.funds_transferred(connection, announcer, each)
+
+
+async def enter(connection: AsyncConnection, *moved: Transfer) -> None:
+    """Put approved transfers into the ledger."""
     entries = [
         of_transfer(
             each.transfer_id,
@@ -214,8 +221,6 @@ async def _book(connection: AsyncConnection, announcer: Announcer, *moved: Trans
         for each in moved
     ]
     await bookkeeping.book(connection, entries)
-    for each in moved:
-        await announcements.funds_transferred(connection, announcer, each)
 
 
 async def _read_and_locked(connection: AsyncConnection, actor: Actor, transfer_id: UUID) -> Transfer:
