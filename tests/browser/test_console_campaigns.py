@@ -10,6 +10,7 @@ from services.campaign.days import today_of
 from tests.browser import funds
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import Console
+from tests.services.campaign.builders import WINDOW_END
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -39,7 +40,7 @@ async def test_from_a_plan_with_gaps_to_a_running_campaign(console: Console, com
         "title": "情暖苏城 冬季募捐",
         "goal_fen": "551.4万",
         "window_start": "2026-01-01T08:00",
-        "window_end": "2027-02-28T20:00",
+        "window_end": f"{WINDOW_END:%Y-%m-%dT%H:%M}",
         "purpose": "春节走访\n困难家庭",
         "beneficiaries": "低保家庭",
         "uses": "情暖苏城、助医恤病",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from httpx import AsyncClient, Response
@@ -52,6 +52,10 @@ GRANTS: dict[str, list[dict[str, Any]]] = {
 """People who have one role at one organisation, such as "gusu.finance", and no role everywhere."""
 
 
+WINDOW_END: Final = (datetime.now(DONOR_TIME) + timedelta(days=90)).replace(second=0, microsecond=0)
+"""Of a plan that is running now, whenever that is."""
+
+
 def token(person: str) -> str:
     return f"token-of-{person}"
 
@@ -71,7 +75,7 @@ def a_plan(**changes: Any) -> dict[str, Any]:
         "goal_fen": 1_000_000,
         "purpose": "助医、助学",
         "window_start": "2026-01-01T20:00:00+08:00",
-        "window_end": "2027-02-28T20:00:00+08:00",
+        "window_end": WINDOW_END.isoformat(),
         "area": "江苏省苏州市",
         "responsible_person": "王某某",
         "account": "工商银行 1102 0000 0000",

@@ -284,10 +284,11 @@ async def test_what_the_rules_refuse_is_refused_by_http(service: Service) -> Non
         (place, a_match(agreed_on="2199-01-01"), (422, "day-not-yet")),
     ]:
         assert problem(await desk.post(path, body)) == expected, body
-    soon = (datetime.now(UTC) + timedelta(days=1)).replace(second=0, microsecond=0).isoformat()
-    running = await confirmed(service, campaign_id, window_end=soon)
+    soon = (datetime.now(UTC) + timedelta(days=1)).replace(second=0, microsecond=0)
+    running = await confirmed(service, campaign_id, window_end=soon.isoformat())
+    due_on = (soon + timedelta(days=30)).date().isoformat()
     asked = await service.operator(FINANCE).post(
-        f"/matches/{running}/closing", {"due_on": "2027-01-01"}, if_match='"2"'
+        f"/matches/{running}/closing", {"due_on": due_on}, if_match='"2"'
     )
     assert problem(asked) == (409, "match-window-open")
 

@@ -1,6 +1,7 @@
 """Parts (分活动) of a campaign, on the real database: they go with their parent and add up to it."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.services.campaign.builders import (
     DESK,
     FINANCE,
     VIEWER,
+    WINDOW_END,
     Source,
     a_campaign,
     a_disbursement,
@@ -152,7 +154,7 @@ async def test_what_the_rules_refuse_is_refused_by_http(service: Service) -> Non
         (f"/campaigns/{parent}/parts", a_part(part), (409, "campaign-exists")),
         (
             f"/campaigns/{parent}/parts",
-            a_part(new_campaign_id(), window_end="2027-03-01T00:00:00+08:00"),
+            a_part(new_campaign_id(), window_end=(WINDOW_END + timedelta(days=1)).isoformat()),
             (409, "part-outside-window"),
         ),
         (f"/campaigns/{part}/file", {"filing_number": "BA-x"}, (409, "part-filed-with-parent")),

@@ -22,6 +22,7 @@ from tests.services.campaign.builders import (
     SECOND_DESK,
     TOWN,
     VIEWER,
+    WINDOW_END,
     WUJIANG,
     Source,
     a_campaign,
@@ -76,7 +77,7 @@ async def federation(apart: Service) -> AsyncIterator[Federation]:
             own = {}
         own |= {"kind": "programme"}
         campaign_id = built.campaigns[organisation_id] = await launched(desk, **own)
-        gift = await given(apart, campaign_id, an_item(1, 1_000, expires_on="2027-01-31"))
+        gift = await given(apart, campaign_id, an_item(1, 1_000, expires_on=f"{WINDOW_END:%Y-%m-%d}"))
         built.gifts[organisation_id] = gift["gift_id"]
         built.items[organisation_id] = gift["items"][0]["item_id"]
         handed_out = a_distribution(gift["items"][0]["item_id"], 1)
