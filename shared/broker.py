@@ -23,7 +23,7 @@ from prometheus_client import Counter, Histogram
 from pydantic import Field
 
 from shared import connections, tracing
-from shared.consumer import CarefulConsumer
+from shared.consumer import MAX_WAIT_MS, CarefulConsumer
 from shared.kafka_client import KafkaClientSettings
 
 connections.repair()
@@ -59,8 +59,6 @@ SMALL_BATCH: Final = 500
 HEARTBEAT_MS: Final = 500
 """By a heartbeat's answer a consumer learns that another has left or joined: so long at most the partitions
 of one that was stopped lie still (1.5 s at a quarter of the session's time)."""
-MAX_WAIT_MS: Final = 50
-"""How long the broker keeps a fetch when there is nothing."""
 PACED_BYTES: Final = 64 << 10
 """A paced consumer's fetch is answered with so much, or after the pace: not with each producer's request."""
 MAX_RECORD_BYTES: Final = 1 << 20

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from prometheus_client import Counter
 
@@ -27,8 +28,25 @@ UNREADABLE_RECORDS = Counter(
 _STEP_MS: Final = 1_000
 CONNECT_S: Final = 15.0
 LEAVE_S: Final = 5.0
+MAX_WAIT_MS: Final = 50
+"""How long the broker keeps a fetch that is not told of every record that comes."""
+IDLE_WAIT_MS: Final = 250
+"""How long it keeps one that is: partitions that are given to a consumer anew, and a batch that is tried
+again, wait so long at most.
+"""
 WAIT_MS: Final = 500
 """How long one look for records lasts before the next; nothing depends on it but an idle process's work."""
+
+
+class _PatientFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
+    """Lets a broker take its time over a question about every partition: the first record anywhere answers
+    it. One that leaves out partitions, because what they gave before has not been taken, is over soon: until
+    then nothing else is asked of that broker.
+    """
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = MAX_WAIT_MS if self._records else IDLE_WAIT_MS
+        return super()._get_actions_per_node(assignment)
 
 
 class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
@@ -40,6 +58,12 @@ class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships
 
     For consumers that commit every batch before they ask for the next (NACK_ON_ERROR does).
     """
+
+    async def start(self) -> None:
+        """As in aiokafka; one that takes each record at once is patient while there is none."""
+        await super().start()
+        if self._fetch_min_bytes == 1:
+            self._fetcher.__class__ = _PatientFetcher
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import uvloop
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.util import calc_crc32c
 
@@ -97,6 +99,28 @@ async def test_a_batch_is_given_in_order_and_at_most_as_large_as_asked(settings:
     assert handler.values == Counter(sent)
     assert max(map(len, handler.batches)) == 300
     assert in_order(handler.done)
+
+
+async def test_who_waits_asks_seldom_and_is_told_at_once(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.consumer.IDLE_WAIT_MS", 20_000)
+    asked, send = 0, AIOKafkaClient.send
+
+    async def counted(client: Any, node: Any, request: Any, **more: Any) -> Any:
+        nonlocal asked
+        asked += isinstance(request, FetchRequest)
+        return await send(client, node, request, **more)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    await ensure_topic(settings, TOPIC)
+    handler, broker = Handler(), make_broker(settings)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC])
+    async with consuming(broker), Publisher(settings) as publisher:
+        for number in range(3 * PARTITIONS):
+            await publisher.send_in_order(TOPIC, number % PARTITIONS, [(None, b"%d" % number)])
+            await until(lambda wanted=number + 1: handler.has(wanted), deadline_s=10)  # type: ignore[misc]
+    assert len(handler.done) <= asked <= 4 * len(handler.done)
 
 
 async def test_a_batch_that_fails_comes_again_after_a_pause_and_nothing_is_lost(
