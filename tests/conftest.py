@@ -16,13 +16,18 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
+import httpx
+import httpx._transports.default as httpx_default
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from deploy.local import processes
+from deploy.local.archive import archived
 from deploy.local.databases import run
 from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres
@@ -30,6 +35,8 @@ from deploy.local.processes import Keeper
 from deploy.topics import apply_topics
 from tests import parts
 from tests.databases import Databases
+from tests.grounds import Base, Copied
+from tests.nursery import Nurseries
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
@@ -153,8 +160,32 @@ def keeper(workplace: Path) -> Iterator[Keeper]:
     keeper.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nurseries() -> Iterator[None]:
+    """Services' processes that tests start are forks of one that has loaded their modules."""
+    nurseries = Nurseries()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "begin", nurseries.begin)
+        yield
+    nurseries.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trusted() -> Iterator[None]:
+    """The certificates that clients trust are read once, not for each client (20 ms of a core)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx_default, "create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
 @pytest.fixture(scope="session")
-def local_kafka(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
+def archive() -> None:
+    """What brokers that live for minutes are started from."""
+    archived()
+
+
+@pytest.fixture(scope="session")
+def local_kafka(archive: None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
     """A broker of the run's own that may be killed."""
     broker = LocalKafka(workplace / "kafka", keeper=keeper, short_lived=True)
     broker.start()
@@ -220,6 +251,21 @@ def postgres(request: pytest.FixtureRequest) -> str:
         server: LocalPostgres = request.getfixturevalue("local_postgres")
         url = server.admin_url
     return url
+
+
+@pytest.fixture(scope="session")
+def copied(postgres: str) -> Iterator[Copied]:
+    """The databases that those of every ground are copies of; they go with the run's own server."""
+    copied = Copied(postgres)
+    yield copied
+    if os.environ.get("DATABASE_URL"):
+        copied.close()
+
+
+@pytest.fixture(scope="session")
+def base(kafka: str, postgres: str, copied: Copied) -> Base:
+    """A broker and a database server to prepare grounds on."""
+    return Base(kafka, postgres, copied)
 
 
 @pytest.fixture

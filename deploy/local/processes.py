@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import IO, Final, Protocol
 
 import psutil
 
@@ -185,6 +185,38 @@ def _written(file: Path, text: str) -> bool:
     return True
 
 
+class Begun(Protocol):
+    """A process that has been started, as subprocess.Popen is one."""
+
+    @property
+    def pid(self) -> int: ...  # noqa: D102 - as subprocess has them, all of them
+
+    def poll(self) -> int | None: ...  # noqa: D102
+
+    def wait(self, timeout: float | None = None) -> int: ...  # noqa: D102
+
+    def send_signal(self, sig: int) -> None: ...  # noqa: D102
+
+    def kill(self) -> None: ...  # noqa: D102
+
+
+def begin(command: Command, output: IO[bytes]) -> Begun:
+    """Start a process that writes into `output`, in a session of its own. Raises OSError."""
+    return subprocess.Popen(
+        command.argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=dict(command.environment),
+        cwd=command.folder,
+        start_new_session=True,
+        pass_fds=tuple(command.descriptors),
+        user=command.user,
+        group=command.group,
+        extra_groups=None if command.user is None else [],
+    )
+
+
 class Child:
     """One process of ours, in a session of its own: a Ctrl-C reaches only the one in charge."""
 
@@ -195,19 +227,7 @@ class Child:
         turn_over(log)
         with log.open("ab") as output:
             try:
-                self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                    command.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=dict(command.environment),
-                    cwd=command.folder,
-                    start_new_session=True,
-                    pass_fds=tuple(command.descriptors),
-                    user=command.user,
-                    group=command.group,
-                    extra_groups=None if command.user is None else [],
-                )
+                self._process = begin(command, output)
             except OSError as error:
                 raise StackProblem(
                     f"{command.name} can't be started: {command.argv[0]}: {error.strerror}."

@@ -155,7 +155,7 @@ def free_base() -> int:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(archive: None, tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(Home(tmp_path / "home"), free_base())
     yield machine
     machine.start("down").communicate(timeout=COMMAND_S)

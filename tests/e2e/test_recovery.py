@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
-from deploy.bench.ground import Base, Ground, prepared
+from deploy.bench.ground import Ground, prepared
 from deploy.evening import Evening, EveningFailed
 from deploy.local.mailcatcher.mailbox import Mailbox
 from deploy.local.mailcatcher.smtp import smtp_running
@@ -31,6 +31,7 @@ from shared.database import create_engine, disposing
 from shared.events import Event, FundsDisbursed, GoalReached, MilestoneReached
 from shared.restoring import RestoreRefused, reading
 from tests.e2e.test_verify import an_evening, named
+from tests.grounds import Base
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -180,11 +181,11 @@ class Hall:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def hall(kafka: str, postgres: str) -> AsyncIterator[Hall]:
+async def hall(base: Base) -> AsyncIterator[Hall]:
     """An evening, its backups, and as much again that no backup has."""
     mailbox = Mailbox()
     async with (
-        prepared(Base(kafka, postgres), more={"SMTP_RATE_PER_S": "1000"}) as ground,
+        prepared(base, more={"SMTP_RATE_PER_S": "1000"}) as ground,
         smtp_running(mailbox, ground.wiring.smtp_port),
         an_evening(ground) as evening,
     ):

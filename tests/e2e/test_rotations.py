@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaConnectionError
 from sqlalchemy.engine import make_url
 
 from deploy.access import Access, Gatekeeper, service_role
-from deploy.bench.ground import Base, Ground, prepared
+from deploy.bench.ground import Ground, prepared
 from deploy.local.credentials import write_private
 from deploy.local.processes import SOURCE
 from deploy.local.services import BY_NAME
@@ -30,6 +30,7 @@ from shared.access import Person
 from shared.console_tokens import mint, new_key, private_key
 from shared.kafka_client import KafkaClientSettings
 from tests.faults.surge import AMOUNT_FEN, Surge
+from tests.grounds import Base, Copied
 from tests.parts import Doors
 from tests.waiting import until
 
@@ -89,8 +90,8 @@ class House:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(secured_kafka: Doors, postgres: str) -> AsyncIterator[House]:
-    base = Base(secured_kafka.bootstrap, postgres)
+async def house(secured_kafka: Doors, postgres: str, copied: Copied) -> AsyncIterator[House]:
+    base = Base(secured_kafka.bootstrap, postgres, copied)
     async with prepared(base) as ground:
         await ground.start("campaign")
         plain = KafkaClientSettings(kafka_bootstrap_servers=secured_kafka.bootstrap)

@@ -22,9 +22,10 @@ from aiokafka import AIOKafkaProducer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from deploy.bench.ground import Base, Ground, prepared
+from deploy.bench.ground import Ground, prepared
 from deploy.evening import signature_headers
 from deploy.screen import Screen
+from tests.grounds import Base
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -159,10 +160,10 @@ def donation(transaction_id: str) -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def traced(kafka: str, postgres: str) -> AsyncIterator[Traced]:
+async def traced(base: Base) -> AsyncIterator[Traced]:
     with collecting() as (collector, url):
         more = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER_ARG": "1"}
-        async with prepared(Base(kafka, postgres), more=more) as ground:
+        async with prepared(base, more=more) as ground:
             await ground.start(*PROCESSES)
             await ground.launch(CAMPAIGN)
             secret = base64.b64encode(await ground.register(CHANNEL)).decode()

@@ -16,13 +16,14 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
-from deploy.bench.ground import Base, Ground, prepared
+from deploy.bench.ground import Ground, prepared
 from deploy.evening import KAFKA_CHANNEL, Evening, Stage, plan, some_donation
 from deploy.local.problems import StackProblem
 from deploy.verify.claims import digest_of
 from deploy.verify.judging import Verdict, verify
 from deploy.verify.shown import verify_shown
 from deploy.verify.workbook import Sums
+from tests.grounds import Base
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -76,8 +77,8 @@ class Played:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def played(kafka: str, postgres: str) -> AsyncIterator[Played]:
-    async with prepared(Base(kafka, postgres)) as ground, an_evening(ground) as evening:
+async def played(base: Base) -> AsyncIterator[Played]:
+    async with prepared(base) as ground, an_evening(ground) as evening:
         await evening.prepare()
         await evening.play(DONATIONS)
         yield Played(ground, evening)

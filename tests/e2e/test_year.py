@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 import pytest_asyncio
 
-from deploy.bench.ground import Base, prepared
+from deploy.bench.ground import prepared
 from deploy.verify.judging import Verdict, verify
 from deploy.year.federation import CITY
 from deploy.year.office import Office
@@ -14,6 +14,7 @@ from deploy.year.player import Played, Player
 from deploy.year.reading import Reader, Reading
 from deploy.year.scenario import year_2023
 from deploy.year.terms import Campaign, Year
+from tests.grounds import Base
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -58,9 +59,9 @@ class Done:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def done(kafka: str, postgres: str) -> AsyncIterator[Done]:
+async def done(base: Base) -> AsyncIterator[Done]:
     year = a_small_year()
-    async with prepared(Base(kafka, postgres)) as ground:
+    async with prepared(base) as ground:
         await ground.start(*PROCESSES)
         urls = {service: ground.wiring.url(service) for service in ("donation", "campaign", "reporting")}
         tokens = {role: ground.credentials.operators[person] for role, person in PEOPLE.items()}

@@ -60,7 +60,7 @@ async def system(
 
 
 @pytest.fixture(scope="module")
-def brokers(workplace: Path, keeper: Keeper) -> Iterator[Brokers]:
+def brokers(archive: None, workplace: Path, keeper: Keeper) -> Iterator[Brokers]:
     """A cluster of three."""
     cluster = Brokers(workplace / "cluster", keeper)
     cluster.start()

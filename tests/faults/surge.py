@@ -114,8 +114,10 @@ class Surge:
         self.refused += 1
         return False
 
-    async def by_kafka(self, count: int, per_second: int) -> None:
-        """Publish to the channel's own topic, in slices of a tenth of a second, each until acknowledged."""
+    async def by_kafka(self, count: int, per_second: int, done: asyncio.Event | None = None) -> None:
+        """Publish to the channel's own topic, in slices of a tenth of a second, each until acknowledged; no
+        more of them when told that it is done.
+        """
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         slice_size = max(1, per_second // 10)
@@ -123,6 +125,8 @@ class Surge:
         producer = _Producer(self.kafka)
         try:
             for number in range(0, count, slice_size):
+                if done is not None and done.is_set():
+                    break
                 bodies = [self.donation() for _ in range(min(slice_size, count - number))]
                 await _until_done(lambda bodies=bodies: producer.send(topic, bodies))  # type: ignore[misc]
                 self._note(*bodies)

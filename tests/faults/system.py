@@ -17,6 +17,7 @@ import httpx
 import psutil
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from deploy.evening import plan
 from deploy.local.credentials import Credentials
@@ -108,7 +109,10 @@ class System:
         group = self.services.wiring.namespace + GROUPS[name]
 
         async def stable() -> bool:
-            answers = await admin.describe_consumer_groups([group])
+            try:
+                answers = await admin.describe_consumer_groups([group])
+            except KafkaError:
+                return False  # a broker that is busy with what went wrong
             _, _, state, _, _, members, *_ = answers[0].groups[0]
             return state == "Stable" and len(members) == count
 

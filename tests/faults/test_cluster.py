@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 WRITES_AGAIN_S = 20
 """So long at most nothing is acknowledged while another broker takes over (docs/containers.md: measured)."""
 PER_SECOND = 200
+PAUSE_S = 0.25
+"""Of each of twelve that give over HTTP."""
 INTAKE = f"{NAMESPACE}intake.{CHANNEL}"
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ async def load(system: System, what: str) -> AsyncIterator[Surge]:
     done = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(surge.steadily(done))
+            tasks.create_task(surge.steadily(done, pause_s=PAUSE_S))
             tasks.create_task(surge.by_kafka(10 * PER_SECOND, PER_SECOND))
             await system.counted_at_least(surge, PER_SECOND)
             try:

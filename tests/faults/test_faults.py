@@ -13,9 +13,11 @@ from tests.faults.system import System
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
-SURGE = 3_000
-PER_SECOND = 1_500
-BY_HTTP = 200
+SURGE = 1_200
+PER_SECOND = 600
+BY_HTTP = 100
+ENDLESS = 60 * PER_SECOND
+"""More than is published before a worker halts."""
 
 Fault = Callable[[System], Awaitable[None]]
 
@@ -64,8 +66,11 @@ async def test_a_worker_that_halts_at_any_line_loses_and_doubles_nothing(
     surge = await system.surge()
     async with system.halting_worker(line, by, tmp_path / "halted") as halting:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(surge.by_kafka(SURGE // 2, PER_SECOND))
+            halted = asyncio.Event()
+            tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, halted))
             await halting.halted()
+            halted.set()
+            tasks.create_task(surge.by_kafka(SURGE // 4, PER_SECOND))
             await system.worker_takes_over()
         halting.wake()
         await system.judge(surge)

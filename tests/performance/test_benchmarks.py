@@ -20,11 +20,11 @@ from deploy.bench import (
     webhooks,
 )
 from deploy.bench.donations import Series
-from deploy.bench.ground import Base
 from deploy.bench.latency import latency_of
 from deploy.bench.producing import batches_of, placed
 from deploy.bench.report import Figure, Result, ratio_with_spread
 from deploy.bench.screens import Seen
+from tests.grounds import Base
 
 pytestmark = pytest.mark.performance
 
@@ -44,8 +44,8 @@ SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
 
 
 @pytest.mark.parametrize("name", SMALL)
-async def test_a_small_run_is_right_to_the_fen(kafka: str, postgres: str, name: str) -> None:
-    result = await SMALL[name](Base(kafka, postgres))
+async def test_a_small_run_is_right_to_the_fen(base: Base, name: str) -> None:
+    result = await SMALL[name](base)
     assert result.wrong == []
     assert result.figures
     assert json.loads(json.dumps(result.as_json()))["correct"] is True

@@ -54,14 +54,14 @@ class SettingsMaker:
         self._databases = databases
         self._operators_file = operators_file
 
-    async def __call__(self) -> Settings:
+    async def __call__(self, partitions: int = PARTITIONS) -> Settings:
         namespace = f"t{token_hex(4)}."
-        await apply_topics(self._kafka, namespace, PARTITIONS)
+        await apply_topics(self._kafka, namespace, partitions)
         return Settings(
             database_url=self._databases.fresh("donation"),
             kafka_bootstrap_servers=self._kafka,
             kafka_namespace=namespace,
-            partitions=PARTITIONS,
+            partitions=partitions,
             channel_key=SecretStr(base64.b64encode(b"k" * 32).decode()),
             operators_file=self._operators_file,
         )
@@ -75,7 +75,8 @@ async def place(kafka_settings: SettingsMaker) -> AsyncIterator[Place]:
 
 @in_package
 async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
-    settings = await kafka_settings()
+    # A worker asks the broker for every partition of every channel, again after each record.
+    settings = await kafka_settings(partitions=2)
     async with at_place(settings) as around:
         channels = await registered(around, 80)
         of_files = await registered(around, 40, scheme="files")

@@ -67,7 +67,7 @@ async def make_tables(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def own_broker(workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
+def own_broker(archive: None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
     """A broker that a test may freeze or kill; it has to be running again at the test's end."""
     broker = LocalKafka(workplace / "own-kafka", keeper=keeper, short_lived=True)
     broker.start()
