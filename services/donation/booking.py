@@ -55,6 +55,7 @@ from shared.events import (
     DonorMessageWithdrawn,
     Event,
     EventData,
+    wire,
 )
 from shared.events.donations import (
     ConsentWithdrawnData,
@@ -124,7 +125,7 @@ class Entry(NamedTuple):
     event_class: type[Event]
     subject: str
     time: datetime
-    data: EventData
+    data: EventData | wire.Received
     contact: Contact | None = None
 
 
@@ -420,7 +421,7 @@ def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
             amount_fen=message.amount_fen,
             occurred_at=message.occurred_at,
         )
-    data = DonationReceivedData(
+    data = wire.Received(
         donation_id=donation_id,
         channel=intake.channel,
         campaign_id=message.campaign_id,
@@ -431,6 +432,7 @@ def _received(donation_id: UUID, intake: Intake[DonationRequest]) -> Entry:
         donor_kind=donor.kind,
         shown_name=donor.shown_name,
         has_contact=contact is not None,
+        released=False,
         pledge_id=message.pledge_id,
     )
     return _entry(intake, DonationReceived, donation_id, data, contact)
@@ -851,7 +853,7 @@ def _entry(
     intake: Intake[Any],
     event_class: type[Event],
     subject: UUID,
-    data: EventData,
+    data: EventData | wire.Received,
     contact: Contact | None = None,
 ) -> Entry:
     return Entry(

@@ -15,7 +15,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.donation.intake import MAX_SKEW, Message, Unusable, message_of, read_json
+from services.donation.intake import (
+    MAX_SKEW,
+    DonationRequest,
+    Message,
+    Unusable,
+    message_of,
+    plain_donation,
+    read_json,
+)
 from shared.broker import Headers
 
 JSON_EVENT: Final = "application/cloudevents+json"
@@ -52,6 +60,9 @@ def read_message(
 
     Raises Unusable with a code of `parse`, or too-many-headers.
     """
+    plain = not headers and unnamed == "donation" and kinds.get(unnamed) is DonationRequest
+    if plain and (message := plain_donation(body, received_at, max_skew)) is not None:
+        return message
     members = read_json(body)
     if headers or "specversion" in members:
         if len(headers) > MAX_HEADERS:

@@ -10,7 +10,7 @@ import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from asyncpg.pgproto.pgproto import UUID
 from pydantic import (
@@ -60,6 +60,7 @@ _MOBILE: Final = re.compile(r"(?:(?:\+|00)?86)?(1[3-9]\d{9})", re.ASCII)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 _IN_THE_FUTURE: Final = "is in the future"
+_BLANK_BEHIND_QUOTE: Final = re.compile(rb'"[ \t\n\r]').search
 
 
 def _read_time(value: object) -> datetime:
@@ -270,6 +271,7 @@ Message: TypeAlias = (
     | ConsentWithdrawal
     | DonorErased
 )
+M = TypeVar("M", bound=Message)
 
 FROM_CHANNELS: Final[dict[object, type[Message]]] = {"donation": DonationRequest, "reversal": ReversalRequest}
 INTERNAL: Final[dict[object, type[Message]]] = {
@@ -364,6 +366,33 @@ def message_of(
         message = model.model_validate(members)
     except ValidationError as error:
         raise _invalid([(each["loc"], rule_of(each)) for each in error.errors(include_url=False)]) from None
+    return _not_ahead(message, received_at, max_skew)
+
+
+def plain_donation(
+    body: bytes, received_at: datetime, max_skew: timedelta = MAX_SKEW
+) -> DonationRequest | None:
+    """What `parse` makes of a donation in which nothing is unusual, in half of its time; None: ask `parse`.
+
+    The parser of the models keeps the last of two equal keys, so there must be as many fields as keys. A key
+    ends with a quote and a colon. A text with both is taken for a key more, which is unusual; and where a
+    blank stands behind a quote, the colon might.
+
+    Raises Unusable with code invalid-field for a time in the future.
+    """
+    if len(body) > MAX_BODY_BYTES or _BLANK_BEHIND_QUOTE(body):
+        return None
+    try:
+        message = DonationRequest.model_validate_json(body)
+    except ValidationError:
+        return None
+    fields = len(message.model_fields_set) + len(message.donor.model_fields_set)
+    if message.donor.contact is not None:
+        fields += len(message.donor.contact.model_fields_set)
+    return _not_ahead(message, received_at, max_skew) if body.count(b'":') == fields else None
+
+
+def _not_ahead(message: M, received_at: datetime, max_skew: timedelta) -> M:
     occurred_at = getattr(message, "occurred_at", None)
     if occurred_at is not None and occurred_at - max_skew > received_at:  # so put, it can't overflow
         raise _invalid([(("occurred_at",), _IN_THE_FUTURE)])

@@ -1,13 +1,17 @@
 """Events of the donation service. Their source is the intake topic's partition they came in by."""
 
-from typing import Annotated, ClassVar, Literal
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import Field
+from msgspec.structs import asdict
+from pydantic import BaseModel, Field
 
+from shared.events import wire
 from shared.events.envelope import Event, EventData
 from shared.events.fields import AmountFen, FeeFen, Moment
 
+M = TypeVar("M", bound=BaseModel)
 HeldReason = Literal["unknown_campaign", "not_launched", "paused", "closed"]
 ReversalKind = Literal["refund", "chargeback", "void"]
 DonorKind = Literal["person", "company"]
@@ -132,10 +136,66 @@ class DonorDataErasedData(EventData):
     erased_at: Moment
 
 
+def _checked(model: type[M], members: dict[str, Any]) -> M:
+    """A model of checked values, one for each field and in their order: what model_construct gives, in an
+    eighth of its time.
+    """
+    made = object.__new__(model)
+    _set(made, "__dict__", members)
+    _set(made, "__pydantic_fields_set__", _FIELDS[model])
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
 class DonationReceived(Event):
-    TYPE: ClassVar[str] = "org.shanliu.donation.received.v1"
+    TYPE: ClassVar[str] = wire.RECEIVED
     type: Literal["org.shanliu.donation.received.v1"]
     data: DonationReceivedData
+
+    @classmethod
+    def bytes_at(
+        cls,
+        source: str,
+        sequence: int,
+        previous: int | None,
+        *,
+        subject: str,
+        time: datetime,
+        data: EventData | wire.Received,
+        traceparent: str | None = None,
+    ) -> bytes:
+        """As of every event, in a fifth of the time (shared.events.wire)."""
+        if not isinstance(data, wire.Received):
+            data = wire.Received(**{name: getattr(data, name) for name in wire.Received.__struct_fields__})
+        return wire.encode(
+            wire.Envelope(
+                specversion="1.0",
+                id=f"{source}:{sequence}",
+                source=source,
+                type=wire.RECEIVED,
+                subject=subject,
+                time=time,
+                datacontenttype="application/json",
+                sequence=f"{sequence:019d}",
+                previous=None if previous is None else f"{previous:019d}",
+                traceparent=traceparent,
+                data=data,
+            )
+        )
+
+    @classmethod
+    def read(cls, value: bytes) -> Self:
+        """Read one that is as we write them. Raises MsgspecError, ValueError or RecursionError for all
+        others, which may be events all the same: the contract says so.
+        """
+        event = wire.decode(value)
+        members = asdict(event)
+        members["sequence"] = wire.number(event.sequence)
+        if event.previous is not None:
+            members["previous"] = wire.number(event.previous)
+        members["data"] = _checked(DonationReceivedData, asdict(event.data))
+        return _checked(cls, members)
 
 
 class DonationHeld(Event):
@@ -178,3 +238,9 @@ class DonorDataErased(Event):
     TYPE: ClassVar[str] = "org.shanliu.donation.donor-data-erased.v1"
     type: Literal["org.shanliu.donation.donor-data-erased.v1"]
     data: DonorDataErasedData
+
+
+_set = object.__setattr__
+_FIELDS: Final[dict[type[BaseModel], set[str]]] = {
+    model: set(model.model_fields) for model in (DonationReceived, DonationReceivedData)
+}

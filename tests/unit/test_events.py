@@ -2,15 +2,27 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import MsgspecError
 
-from shared.events import EVENT_CLASSES, DonationReceived, Event, UnknownEvent, UnusableEvent, decode_event
+from shared.events import (
+    EVENT_CLASSES,
+    DonationReceived,
+    Event,
+    UnknownEvent,
+    UnusableEvent,
+    decode_event,
+    read_any,
+)
 from shared.events import examples as samples
+from shared.events import wire as wire_format
+from shared.events.donations import DonationReceivedData
 from shared.events.envelope import MAX_SEQUENCE
 from shared.money import MAX_AMOUNT_FEN
 
@@ -225,3 +237,55 @@ def test_any_attribute_gone_wrong_gives_an_event_or_the_named_error(field: str, 
 def test_an_event_can_not_be_made_with_the_data_of_another() -> None:
     with pytest.raises(ValueError, match="data"):
         DonationReceived.at("intake.wechat/2", 1, None, subject="x", time=samples.AT, data=samples.campaign())
+
+
+donations = st.builds(
+    samples.received,
+    channel=st.text(max_size=8),
+    amount_fen=st.integers(1, MAX_AMOUNT_FEN),
+    fee_fen=st.none() | st.integers(0, MAX_AMOUNT_FEN),
+    occurred_at=st.datetimes(timezones=st.just(UTC)),
+    donor_kind=st.sampled_from(["person", "company"]),
+    shown_name=st.none() | st.text(max_size=8),
+    has_contact=st.booleans(),
+    released=st.booleans(),
+    pledge_id=st.none() | st.uuids(),
+)
+
+
+@given(
+    data=donations, sequence=st.integers(0, MAX_SEQUENCE), previous=st.none() | st.integers(0, MAX_SEQUENCE)
+)
+def test_a_donation_is_written_and_read_the_quick_way_as_by_its_model(
+    data: DonationReceivedData, sequence: int, previous: int | None
+) -> None:
+    made = DonationReceived.at("s/0", sequence, previous, subject="x", time=samples.AT, data=data)
+    written = made.to_bytes()
+    again = DonationReceived.bytes_at("s/0", sequence, previous, subject="x", time=samples.AT, data=data)
+    assert again == written
+    read_quickly = DonationReceived.read(written)
+    assert read_quickly == made == read_any(written)
+    assert read_quickly.to_bytes() == written
+    assert read_quickly.model_copy(update={"subject": "y"}).subject == "y"
+
+
+def test_a_donation_on_the_wire_has_the_fields_of_its_models() -> None:
+    assert list(wire_format.Received.__struct_fields__) == list(DonationReceivedData.model_fields)
+    assert list(wire_format.Envelope.__struct_fields__) == list(DonationReceived.model_fields)
+
+
+@given(
+    change=st.sampled_from(sorted(wire())).map(lambda name: (wire, name))
+    | st.sampled_from(sorted(wire()["data"])).map(lambda name: (with_data, name)),
+    value=json_values,
+)
+def test_what_the_quick_way_reads_the_model_reads_too(
+    change: tuple[Callable[..., dict[str, Any]], str], value: object
+) -> None:
+    changed, field = change
+    body = json.dumps(changed(**{field: value})).encode()
+    try:
+        quick = DonationReceived.read(body)
+    except (MsgspecError, ValueError):
+        return
+    assert quick == read_any(body)
