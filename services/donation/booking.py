@@ -153,8 +153,17 @@ def only(intakes: Iterable[Intake[Any]], kind: type[M]) -> list[Intake[M]]:
     return [intake for intake in intakes if type(intake.message) is kind]
 
 
+async def look(
+    connection: AsyncConnection, spans: Mapping[str, tuple[int, int]], intakes: Sequence[Intake[Any]]
+) -> queries.Look:
+    """Ask what a batch's booking has to know. `spans`: the first and the last sequence of each source."""
+    donations = only(intakes, DonationRequest)
+    campaigns = {intake.message.campaign_id for intake in donations}
+    return await queries.look(connection, spans, campaigns, {intake.channel for intake in donations})
+
+
 async def book(
-    connection: AsyncConnection, intakes: Sequence[Intake[Any]]
+    connection: AsyncConnection, intakes: Sequence[Intake[Any]], known: Known
 ) -> tuple[list[Entry], list[Refusal]]:
     """Write a batch down; gives back its events in no particular order, and what was refused.
 
@@ -162,7 +171,6 @@ async def book(
     reversals before donations and each by their ids, so that two workers never wait for each other in a ring.
     """
     donations = only(intakes, DonationRequest)
-    known = await _known_of(connection, donations)
     tried = [intake for intake in donations if intake.channel in known.sandboxes]
     real = [intake for intake in donations if intake.channel not in known.sandboxes] if tried else donations
     entries = await _book_donations(connection, real, known)
@@ -181,19 +189,16 @@ async def book(
     return entries + reversals.entries, reversals.refusals + [_no_money(intake) for intake in tried]
 
 
-async def chain(
-    connection: AsyncConnection,
+def chain(
     entries: Iterable[Entry],
+    before: Mapping[str, int | None],
     traced: Mapping[tuple[str, int], str] = MappingProxyType({}),
 ) -> list[Published]:
-    """Give each entry its `previous` and write its event, in the order of positions. `traced`: the trace
-    that a position's record came with.
+    """Give each entry its `previous` and write its event, in the order of positions. `before`: of each source
+    the last event before these. `traced`: the trace that a position's record came with.
     """
     ordered = sorted(entries, key=lambda entry: (entry.source, entry.sequence))
-    firsts: dict[str, int] = {}
-    for entry in ordered:
-        firsts.setdefault(entry.source, entry.sequence)
-    previous = await queries.previous_positions(connection, firsts) if firsts else {}
+    previous = dict(before)
     events = []
     for entry in ordered:
         traceparent = traced.get((entry.source, entry.sequence)) if traced else None
@@ -212,13 +217,6 @@ async def chain(
 
 
 # ------------------------------------------------------------------------------------------- donations
-
-
-async def _known_of(connection: AsyncConnection, intakes: list[Intake[DonationRequest]]) -> Known:
-    if not intakes:
-        return Known({}, {}, frozenset())
-    campaigns = {intake.message.campaign_id for intake in intakes}
-    return await queries.known_of(connection, campaigns, {intake.channel for intake in intakes})
 
 
 def _no_money(intake: Intake[DonationRequest]) -> Refusal:

@@ -73,13 +73,13 @@ class IntakeHandler:
 
     async def _book(self, records: Records, intakes: list[Intake[Any]], letters: list[DeadLetter]) -> Outcome:
         async with self._engine.begin() as connection:
-            buried = await queries.buried_letters(connection, _spans(self._settings, records))
-            fresh = [intake for intake in intakes if intake.position not in buried]
-            entries, refusals = await booking.book(connection, fresh)
+            known, before, buried = await booking.look(connection, _spans(self._settings, records), intakes)
+            fresh = [intake for intake in intakes if intake.position not in buried] if buried else intakes
+            entries, refusals = await booking.book(connection, fresh, known)
             found = letters + [_buried(self._settings, refusal) for refusal in refusals]
             if new := [letter for letter in found if _position(letter) not in buried]:
                 await queries.insert_dead_letters(connection, new)
-            events = await booking.chain(connection, entries, traced(self._settings, records))
+            events = booking.chain(entries, before, traced(self._settings, records))
             return Outcome(events, contacts_of(entries), [*buried.values(), *new])
 
 

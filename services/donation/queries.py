@@ -1,7 +1,7 @@
 """What is asked of the donation database, and how. Statements over whole batches: one for 2,000 rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, select, text
@@ -69,33 +69,34 @@ async def lock_donations(connection: AsyncConnection, ids: Iterable[UUID]) -> di
     return {row.donation_id: row for row in found}
 
 
-# One round trip for both: it stands before each batch's insert.
-_KNOWN: Final = text(
-    """
+_CAMPAIGNS_AND_CHANNELS: Final = """
     SELECT campaign_id, status, closed_at,
-           NULL AS channel, CAST(NULL AS text[]) AS campaigns, false AS sandbox
+           NULL AS channel, CAST(NULL AS text[]) AS campaigns, false AS sandbox,
+           NULL AS source, CAST(NULL AS bigint) AS sequence, CAST(NULL AS bytea) AS letter
     FROM campaigns WHERE campaign_id = ANY(:campaigns)
     UNION ALL
-    SELECT NULL, NULL, NULL, channel, campaigns, sandbox
+    SELECT NULL, NULL, NULL, channel, campaigns, sandbox, NULL, NULL, NULL
     FROM channels WHERE channel = ANY(:channels) AND (campaigns IS NOT NULL OR sandbox)
     """
-)
+_KNOWN: Final = text(_CAMPAIGNS_AND_CHANNELS)
 
 
 async def known_of(connection: AsyncConnection, campaigns: Iterable[str], channels: Iterable[str]) -> Known:
     """What is known of these campaigns and these channels now."""
     asked = {"campaigns": list(campaigns), "channels": list(channels)}
-    rows = (await connection.execute(_KNOWN, asked)).all()
+    return _known((await connection.execute(_KNOWN, asked)).all())
+
+
+def _known(rows: Sequence[Row[Any]]) -> Known:
     return Known(
-        {row.campaign_id: CampaignState(row.status, row.closed_at) for row in rows if row.channel is None},
+        {row.campaign_id: CampaignState(row.status, row.closed_at) for row in rows if row.campaign_id},
         {row.channel: frozenset(row.campaigns) for row in rows if row.campaigns is not None},
         frozenset(row.channel for row in rows if row.sandbox),
     )
 
 
-_PREVIOUS: Final = text(
-    """
-    SELECT asked.source, greatest(
+_BEFORE: Final = """
+    greatest(
         (SELECT max(sequence) FROM donations e WHERE e.source = asked.source AND e.sequence < asked.first),
         (SELECT max(sequence) FROM releases e WHERE e.source = asked.source AND e.sequence < asked.first),
         (SELECT max(sequence) FROM reversals e WHERE e.source = asked.source AND e.sequence < asked.first),
@@ -106,9 +107,10 @@ _PREVIOUS: Final = text(
          WHERE e.source = asked.source AND e.sequence < asked.first),
         (SELECT max(sequence) FROM erased_donations e
          WHERE e.source = asked.source AND e.sequence < asked.first)
-    ) AS previous
-    FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[])) AS asked (source, first)
-    """
+    )"""
+_PREVIOUS: Final = text(
+    f"SELECT asked.source, {_BEFORE} AS previous"  # noqa: S608 - this file's own text
+    " FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[])) AS asked (source, first)"
 )
 
 
@@ -122,28 +124,62 @@ async def previous_positions(connection: AsyncConnection, firsts: Mapping[str, i
     return {row.source: row.previous for row in await connection.execute(_PREVIOUS, asked)}
 
 
-_BURIED: Final = text(
+class Look(NamedTuple):
+    """What is asked before a batch is booked.
+
+    `previous`: as `previous_positions` of each source's first record in the batch. `buried`: what went to the
+    dead letters of these records by their positions: it stays there, whatever the rules say today; its
+    content comes back by replay, at a new position.
     """
-    SELECT d.source, d.sequence, d.letter
+
+    known: Known
+    previous: dict[str, int | None]
+    buried: dict[tuple[str, int], DeadLetter]
+
+
+# One round trip for all of it: each costs a small batch as much as booking it.
+_LOOK: Final = text(
+    f"""
+    {_CAMPAIGNS_AND_CHANNELS}
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, false, asked.source, {_BEFORE}, NULL
+    FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[])) AS asked (source, first)
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, false, d.source, d.sequence, d.letter
     FROM unnest(CAST(:sources AS text[]), CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[]))
          AS asked (source, first, last)
     JOIN dead_letters d ON d.source = asked.source AND d.sequence BETWEEN asked.first AND asked.last
-    """
+    """  # noqa: S608 - this file's own text
 )
 
 
-async def buried_letters(
-    connection: AsyncConnection, spans: Mapping[str, tuple[int, int]]
-) -> dict[tuple[str, int], DeadLetter]:
-    """What went to the dead letters of these sources between the two sequences each: it stays there,
-    whatever the rules say today; its content comes back by replay, at a new position.
+async def look(
+    connection: AsyncConnection,
+    spans: Mapping[str, tuple[int, int]],
+    campaigns: Iterable[str],
+    channels: Iterable[str],
+) -> Look:
+    """Look before a batch is booked, in its transaction. `spans`: the first and the last sequence of each
+    source in it.
     """
     firsts, lasts = zip(*spans.values(), strict=True)
-    asked = {"sources": list(spans), "firsts": list(firsts), "lasts": list(lasts)}
-    return {
-        (row.source, row.sequence): DeadLetter.model_validate_json(row.letter)
-        for row in await connection.execute(_BURIED, asked)
+    asked = {
+        "campaigns": list(campaigns),
+        "channels": list(channels),
+        "sources": list(spans),
+        "firsts": list(firsts),
+        "lasts": list(lasts),
     }
+    rows = (await connection.execute(_LOOK, asked)).all()
+    return Look(
+        _known(rows),
+        {row.source: row.sequence for row in rows if row.source is not None and row.letter is None},
+        {
+            (row.source, row.sequence): DeadLetter.model_validate_json(row.letter)
+            for row in rows
+            if row.letter is not None
+        },
+    )
 
 
 async def insert_conflicts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.donation import booking
+from services.donation import booking, queries
 from services.donation.booking import Entry
 from services.donation.casework import consent
 from services.donation.handlers import Outcome, contacts_of, publish
@@ -100,7 +100,10 @@ async def republish(engine: AsyncEngine, publisher: Publisher, source: str | Non
         sources = [row.source for row in await connection.execute(_SOURCES)] if source is None else [source]
         for each in sources:
             async for entries in _pages(connection, each, after):
-                outcome = Outcome(await booking.chain(connection, entries), contacts_of(entries))
+                before = await queries.previous_positions(
+                    connection, {each: min(entry.sequence for entry in entries)}
+                )
+                outcome = Outcome(booking.chain(entries, before), contacts_of(entries))
                 await persistently(lambda outcome=outcome: publish(publisher, outcome))  # type: ignore[misc]
                 sent += len(outcome.events)
     return sent

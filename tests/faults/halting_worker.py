@@ -56,8 +56,8 @@ def install(halt: Halt) -> None:
         halt.at("decoded")
         return sorted_out
 
-    async def chaining(*arguments: Any) -> Any:
-        chained = await chain(*arguments)
+    def chaining(*arguments: Any) -> Any:
+        chained = chain(*arguments)
         halt.at("in_transaction")
         return chained
 
