@@ -122,7 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
             folder = Folder(settings.statements_folder, statements_engine, statement_files, clerk)
             parts.append(background("statements folder", folder.run))
     if settings.has_role("worker"):
-        parts += [*_worker(settings, engine, publisher), *_moderating(receipts_engine, publisher)]
+        parts += _worker(settings, engine, receipts_engine, publisher)
         parts += [*_telling(receipts_engine, publisher), background("stating", Stating(receipts_engine).run)]
         grace = timedelta(seconds=settings.late_donation_grace_s)
         follower = Follower(bills_engine, directory, acceptance, grace)
@@ -194,11 +194,13 @@ def _public(engine: AsyncEngine) -> list[APIRouter]:
     return [checking_router(engine, admit), tracing_router(engine, admit)]
 
 
-def _moderating(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsyncContextManager[Any]]:
+def _moderating(
+    engine: AsyncEngine, publisher: Publisher, booking: IntakeHandler
+) -> list[AbstractAsyncContextManager[Any]]:
     """What is done about donors' messages without anybody asking."""
     return [
         background("message decisions", DecisionSender(engine, publisher).run),
-        background("message screening", Screener(engine).run),
+        background("message screening", Screener(engine, lambda: booking.behind).run),
     ]
 
 
@@ -212,18 +214,22 @@ def _telling(engine: AsyncEngine, publisher: Publisher) -> list[AbstractAsyncCon
 
 
 def _worker(
-    settings: Settings, engine: AsyncEngine, publisher: Publisher
+    settings: Settings, engine: AsyncEngine, receipts_engine: AsyncEngine, publisher: Publisher
 ) -> list[AbstractAsyncContextManager[Any]]:
     releaser = Releaser(engine, publisher)
     broker = make_broker(settings)
-    intake = IntakeHandler(settings, engine, publisher)
+    booking = IntakeHandler(settings, engine, publisher)
     campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
     for _ in range(settings.worker_consumers):
-        subscribe_batches(broker, settings, intake, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
+        subscribe_batches(broker, settings, booking, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
     subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
     receipts = ReceiptCampaigns(settings, engine)
     subscribe_batches(broker, settings, receipts, group=DONATION_RECEIPTS_GROUP, topics=[CAMPAIGN_EVENTS])
-    return [consuming(broker), background("releasing", releaser.run)]
+    return [
+        consuming(broker),
+        background("releasing", releaser.run),
+        *_moderating(receipts_engine, publisher, booking),
+    ]
 
 
 async def republish(settings: Settings, source: str | None = None, after: str = "-1") -> None:

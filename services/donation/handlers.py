@@ -1,12 +1,13 @@
 """What comes from Kafka: donations and reversals from the intake topics, campaigns from theirs."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +23,7 @@ from shared.broker import (
     DONATION_EVENTS,
     INTAKE_INTERNAL,
     INTAKE_PREFIX,
+    SMALL_BATCH,
     Headers,
     KafkaSettings,
     Outgoing,
@@ -43,6 +45,8 @@ from shared.events import (
 from shared.positions import admit, source_of
 
 SERVICE = "donation"
+BEHIND_S: Final = 1.0
+"""So long after a batch that was not small the worker counts as behind."""
 
 
 @dataclass(slots=True)
@@ -61,9 +65,17 @@ class IntakeHandler:
         self._settings = settings
         self._engine = engine
         self._publisher = publisher
+        self._behind_until_s = 0.0
+
+    @property
+    def behind(self) -> bool:
+        """Whether donations wait: what can wait longer than they, should."""
+        return time.monotonic() < self._behind_until_s
 
     async def __call__(self, records: Records) -> None:
         """Take one batch. When this returns, all of it is booked and acknowledged by the broker."""
+        if len(records) >= SMALL_BATCH:
+            self._behind_until_s = time.monotonic() + BEHIND_S
         intakes, letters = sort_out(self._settings, records)
         with BATCH_SECONDS.labels("book").time(), tracing.step("book"):
             outcome = await self._book(records, intakes, letters)

@@ -1,6 +1,6 @@
 """Looks at each message by the rules: when it has come, and again when they change while it waits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -19,15 +19,18 @@ _RULES: Final = ("automatic", "first_from_fen", "required_from_fen", "max_charac
 
 
 class Screener:
-    """The rules at work. Several may run at once: what one looks at, the others pass over."""
+    """The rules at work. Several may run at once: what one looks at, the others pass over. A message costs
+    the database as much as the booking of its donation, so while donations wait (`stand_back`) it waits too.
+    """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, stand_back: Callable[[], bool] = lambda: False) -> None:
         self._engine = engine
+        self._stand_back = stand_back
         self._words: tuple[int, WordList] = (0, WordList(()))
 
     async def run(self) -> None:
         """Look until cancelled. The database away: wait and go on."""
-        await repeatedly(self.look, "screening_waits")
+        await repeatedly(self.look, "screening_waits", self._stand_back)
 
     async def look(self) -> bool:
         """Look at AT_ONCE messages at most; True when there were any."""

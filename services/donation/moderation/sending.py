@@ -52,15 +52,18 @@ class DecisionSender:
         return True
 
 
-async def repeatedly(work: Callable[[], Awaitable[bool]], failed: str) -> None:
+async def repeatedly(
+    work: Callable[[], Awaitable[bool]], failed: str, stand_back: Callable[[], bool] = lambda: False
+) -> None:
     """Do it again and again. While there is more to do the pause is as long as the work took: what has fallen
-    behind in a surge takes no more than half of a processor from it. Never returns.
+    behind in a surge takes no more than half of a processor from it; and while it is to `stand_back` it does
+    one piece each POLL_S. Never returns.
     """
     loop = asyncio.get_running_loop()
     while True:
         began_s, pause_s = loop.time(), POLL_S
         try:
-            if await work():
+            if await work() and not stand_back():
                 pause_s = min(POLL_S, loop.time() - began_s)
         except (SQLAlchemyError, OSError, TimeoutError, PublishFailed) as error:
             log.warning(failed, error=repr(error)[:200])
