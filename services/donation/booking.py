@@ -39,7 +39,7 @@ from services.donation.intake import (
 )
 from services.donation.metrics import OUTCOMES
 from services.donation.moderation import booking as moderation
-from services.donation.moderation.queries import MESSAGE_COLUMNS, NewMessage, add_messages
+from services.donation.moderation.queries import NewMessage, add_messages
 from services.donation.privacy import erasing
 from services.donation.reversals import Decision, Reversible, decide
 from shared.broker import Record
@@ -71,9 +71,6 @@ from shared.events.donations import (
 M = TypeVar("M", bound=Message)
 LIKELY_AT_ONCE: Final = 200
 _NO_CONTACT: Final = (None,) * len(DonorContact.model_fields)
-_MESSAGE: Final = list(queries.COLUMNS).index("message")
-_HELD_REASON: Final = list(queries.COLUMNS).index("held_reason")
-_QUEUED: Final = [list(queries.COLUMNS).index(name) for name in MESSAGE_COLUMNS]
 _OF_THE_DONOR: Final = frozenset(
     {
         "donor_name",
@@ -264,7 +261,6 @@ async def _book_donations(
         entries.append(_made(donation_id, intake, reason, row, likely))
     if conflicts:
         await queries.insert_conflicts(connection, conflicts)
-    await queue_messages(connection, [rows[donation_id] for donation_id in new])
     return entries
 
 
@@ -280,17 +276,6 @@ def _made(
         return _taken(donation_id, _without_donor(intake), reason)
     foreseen = likely.get(intake.position) if reason is None else None
     return foreseen or _taken(donation_id, intake, reason)
-
-
-async def queue_messages(connection: AsyncConnection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Put the messages of new donations that count into the queue; a held one's comes with its release."""
-    messages = [
-        NewMessage(*(row[place] for place in _QUEUED))
-        for row in rows
-        if row[_MESSAGE] is not None and row[_HELD_REASON] is None
-    ]
-    if messages:
-        await add_messages(connection, messages)
 
 
 async def _likely(

@@ -40,17 +40,25 @@ COLUMNS: Final = {
 }
 """The columns of a new donation, in the order of `insert_donations`' rows."""
 
-# Sorted by key: two workers that insert the same keys wait for each other in one order, never in a ring.
+# Sorted by key: two workers that insert the same keys wait for each other in one order, never in a ring. The
+# message of a donation that counts goes into the queue with it; a held one's comes with its release.
 _INSERT: Final = text(
-    f"INSERT INTO donations ({', '.join(COLUMNS)})"  # noqa: S608 - names from this file
+    f"WITH new AS (INSERT INTO donations ({', '.join(COLUMNS)})"  # noqa: S608 - names from this file
     f" SELECT * FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in COLUMNS.items())})"
-    f" AS new ({', '.join(COLUMNS)}) ORDER BY donation_id"
-    " ON CONFLICT (donation_id) DO NOTHING RETURNING donation_id"
+    f" AS given ({', '.join(COLUMNS)}) ORDER BY donation_id ON CONFLICT (donation_id) DO NOTHING"
+    " RETURNING donation_id, campaign_id, amount_fen, received_at,"
+    " message IS NOT NULL AND held_reason IS NULL AS queued),"
+    " queue AS (INSERT INTO donor_messages (message_id, campaign_id, amount_fen, received_at)"
+    " SELECT donation_id, campaign_id, amount_fen, received_at FROM new WHERE queued ORDER BY donation_id"
+    " ON CONFLICT DO NOTHING)"
+    " SELECT donation_id FROM new"
 )
 
 
 async def insert_donations(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> set[UUID]:
-    """Insert donations that are not there yet (`rows` in the order of COLUMNS); gives back the new ones."""
+    """Insert donations that are not there yet (`rows` in the order of COLUMNS), and put the messages of those
+    that count into the queue; gives back the new ones.
+    """
     columns = zip(*rows, strict=True)
     arrays = {name: list(values) for name, values in zip(COLUMNS, columns, strict=True)}
     return {row[0] for row in await connection.execute(_INSERT, arrays)}

@@ -229,9 +229,7 @@ async def _book_donations(
             rows[donation_id] = booking.row_of(donation_id, intake, decided.held.get(intake.position))
     if not rows:
         return 0
-    new = await queries.insert_donations(connection, list(rows.values()))
-    await booking.queue_messages(connection, [rows[donation_id] for donation_id in new])
-    return len(new)
+    return len(await queries.insert_donations(connection, list(rows.values())))
 
 
 async def _book_conflicts(connection: AsyncConnection, intakes: Sequence[Intake[DonationRequest]]) -> None:

@@ -33,10 +33,6 @@ class NewMessage(NamedTuple):
     received_at: datetime
 
 
-MESSAGE_COLUMNS: Final = ("donation_id", "campaign_id", "amount_fen", "received_at")
-"""What a message in the queue has of its donation, in NewMessage's order."""
-
-
 async def add_messages(connection: AsyncConnection, messages: Sequence[NewMessage]) -> None:
     """Put messages into the queue, unscreened. One that is there stays as it is."""
     ids, campaigns, amounts, received = zip(*sorted(messages), strict=True)
