@@ -37,7 +37,7 @@ async def measure(base: Base, waiting: int = WAITING) -> Result:
         meter.begin()
         shown = await screen.until(PATIENCE_S, donations=waiting, received_fen=scene.sent_fen)
         seconds = time.monotonic() - begun_s
-        cpu = meter.end()
+        cpu, used_s = meter.end(), meter.seconds()
         following.cancel()
         if not shown:
             result.wrong.append(f"the screen shows {screen.state.get('donations')} of {waiting} donations")
@@ -48,7 +48,8 @@ async def measure(base: Base, waiting: int = WAITING) -> Result:
         Figure(f"{waiting:,} on the screen", seconds, "s", goal, "lower"),
         Figure("rate", waiting / seconds, "donations/s"),
     ]
-    result.details = {"cpu_cores": cpu}
+    cost_us = {name: round(1e6 * used / waiting, 1) for name, used in used_s.items()}
+    result.details = {"cpu_cores": cpu, "cost_us": cost_us}
     return result
 
 
