@@ -10,13 +10,16 @@ FOLDER: Final = Path(__file__).parent / "dashboards"
 OLDEST_UNREAD: Final = 'shanliu_consumer_oldest_unread_seconds{group="donation-worker"}'
 UNMATCHED_FEN: Final = "shanliu_reconciliation_unmatched_fen"
 CONFLICTED: Final = 'shanliu_intake_records_total{outcome="conflicted"}'
+WITHOUT_A_DONATION: Final = '{state=~"unknown|refused"}'
 OF_JOB: Final = '{job=~"$job"}'
 OF_CHANNEL: Final = '{channel=~"$channel"}'
 
 
-def stat(title: str, about: str, query: str, unit: Unit = "short", limits: Limits | None = None) -> Panel:
+def stat(
+    title: str, about: str, query: str, unit: Unit = "short", limits: Limits | None = None, *, width: int = 4
+) -> Panel:
     """One number, a sixth of a row."""
-    return Panel(title, about, {query: ""}, unit, limits or Limits(), kind="stat", width=4)
+    return Panel(title, about, {query: ""}, unit, limits or Limits(), kind="stat", width=width)
 
 
 def rate(metric: str, by: str, match: str = "") -> str:
@@ -328,6 +331,7 @@ CHANNELS: Final = Board(
                     "Requests a second",
                     'sum(channel:shanliu_intake_requests:rate2m{channel=~"$channel"}) or vector(0)',
                     "cps",
+                    width=3,
                 ),
                 stat(
                     "Worst 5xx",
@@ -335,6 +339,7 @@ CHANNELS: Final = Board(
                     'max(channel:shanliu_intake_errors:ratio2m{channel=~"$channel"}) or vector(0)',
                     "percentunit",
                     Limits(0.001, 0.01),
+                    width=3,
                 ),
                 stat(
                     "Worst 429",
@@ -342,6 +347,7 @@ CHANNELS: Final = Board(
                     'max(channel:shanliu_intake_limited:ratio2m{channel=~"$channel"}) or vector(0)',
                     "percentunit",
                     Limits(0.01, 0.05),
+                    width=3,
                 ),
                 stat(
                     "Held",
@@ -349,6 +355,7 @@ CHANNELS: Final = Board(
                     'sum(max by (channel) (shanliu_reporting_held_fen{channel=~"$channel"})) / 100',
                     "currencyCNY",
                     Limits(0.01),
+                    width=3,
                 ),
                 stat(
                     "Not reconciled",
@@ -356,6 +363,7 @@ CHANNELS: Final = Board(
                     f"sum(max by (channel) ({UNMATCHED_FEN}{OF_CHANNEL})) / 100 or vector(0)",
                     "currencyCNY",
                     Limits(0.01),
+                    width=3,
                 ),
                 stat(
                     "Oldest break",
@@ -363,6 +371,23 @@ CHANNELS: Final = Board(
                     "max(shanliu_reconciliation_oldest_break_seconds)",
                     "s",
                     Limits(86_400, 259_200),
+                    width=3,
+                ),
+                stat(
+                    "Reversals waiting",
+                    "For a donation that is not here, or was refused while it was held",
+                    f"sum(max by (state) (shanliu_reversals_waiting{WITHOUT_A_DONATION}))",
+                    "short",
+                    Limits(1, 10),
+                    width=3,
+                ),
+                stat(
+                    "Oldest reversal",
+                    "Of those that wait for a donation; from an hour on somebody is told (ReversalsWaiting)",
+                    f"max(shanliu_reversals_oldest_waiting_seconds{WITHOUT_A_DONATION})",
+                    "s",
+                    Limits(600, 3_600),
+                    width=3,
                 ),
             ],
         ),
