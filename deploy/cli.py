@@ -705,15 +705,17 @@ def republish(
         str | None,
         typer.Argument(
             help="One source, such as intake.wechat/2, or campaign/0, notification/0, receipt/0 of an outbox;"
-            " without it all of intake."
+            " without it every source of every service."
         ),
     ] = None,
-    after: Annotated[int, typer.Option(min=-1, help="Only what lies behind this sequence.")] = -1,
+    after: Annotated[
+        int, typer.Option(min=-1, help="Of one source: only what lies behind this sequence.")
+    ] = -1,
 ) -> None:
     """Send events again from the tables they are made of: heals a gap nothing else can."""
     from deploy.republish import republish as send_again  # noqa: PLC0415 - needs the services' libraries
 
-    say(f"{send_again(source, after)} events sent again; whoever has them skips them")
+    say(f"{send_again(source, after, say):,} events sent again; whoever has them skips them")
 
 
 @app.command()

@@ -9,7 +9,9 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local.problems import StackProblem
+from deploy.given import given
+from deploy.local.problems import Report, StackProblem
+from deploy.prepare import url_name
 from deploy.servers import servers_of
 from services.donation import republishing
 from shared import database, outbox
@@ -17,6 +19,7 @@ from shared.broker import (
     CAMPAIGN_EVENTS,
     DONATION_EVENTS,
     NOTIFICATION_EVENTS,
+    KafkaSettings,
     Publisher,
     PublishFailed,
 )
@@ -38,30 +41,69 @@ OUTBOXES: Final = {
 SOURCE: Final = re.compile(rf"(?:intake\.[^/\s]+|{'|'.join(OUTBOXES)})/\d+")
 
 
-def republish(source: str | None, after: int) -> int:
-    """Send the events of one source (or of all that donations came by) behind `after` again; gives back how
-    many. Raises StackProblem.
+def republish(source: str | None, after: int, say: Report) -> int:
+    """Send the events of one source behind `after` again, or all events of every source: those that donations
+    came by, and those of every outbox. `say` hears of each, and of a service whose database is not known.
+    Gives back how many. Raises StackProblem.
     """
-    if source is not None and not SOURCE.fullmatch(source):
+    if source is None:
+        if after >= 0:
+            raise StackProblem("--after is a sequence of one source: name that source too.")
+        return sum(_of_service(service, say) for service in _known(say))
+    if not SOURCE.fullmatch(source):
         raise StackProblem(
             f"{source!r} is no source. There are intake.CHANNEL/PARTITION and"
             f" {', '.join(f'{area}/PARTITION' for area in OUTBOXES)}."
         )
-    return asyncio.run(_republish(source, after))
-
-
-async def _republish(source: str | None, after: int) -> int:
-    kept = OUTBOXES.get(source.partition("/")[0]) if source else None
+    kept = OUTBOXES.get(source.partition("/")[0])
     settings, url = servers_of(kept.service if kept else "donation")
+    return asyncio.run(_republish(settings, url, kept, source, after))
+
+
+def _known(say: Report) -> list[str]:
+    """The services whose database can be reached: all of the stack that runs here, or those that the
+    environment names.
+    """
+    services = sorted({kept.service for kept in OUTBOXES.values()})
+    named = [service for service in services if given(url_name(service))]
+    for service in services if named else []:
+        if service not in named:
+            say(f"{service}: its events are left out, for {url_name(service)} is not set")
+    return named or services
+
+
+def _of_service(service: str, say: Report) -> int:
+    settings, url = servers_of(service)
+    sent = 0
+    if service == "donation":
+        sent = asyncio.run(_republish(settings, url, None, None, -1))
+        say(f"intake: {sent:,} events")
+    for area, kept in OUTBOXES.items():
+        if kept.service == service:
+            found = asyncio.run(_republish(settings, url, kept, None, -1))
+            say(f"{area}: {found:,} events")
+            sent += found
+    return sent
+
+
+async def _republish(
+    settings: KafkaSettings, url: str, kept: Kept | None, source: str | None, after: int
+) -> int:
     engine = database.create_engine(url, "republish")
     try:
         async with database.disposing(engine):
+            sources = await _sources(engine, kept)
             if source is not None:
-                _require(source, await _sources(engine, kept))
+                _require(source, sources)
+                sources = [source]
             async with Publisher(settings) as publisher:
-                if source is None or kept is None:
-                    return await republishing.republish(engine, publisher, source, after)
-                return await outbox.republish(engine, publisher, kept.topic, source, after)
+                if kept is None:
+                    return sum(
+                        [await republishing.republish(engine, publisher, each, after) for each in sources]
+                    )
+                return sum(
+                    [await outbox.republish(engine, publisher, kept.topic, each, after) for each in sources]
+                )
     except (PublishFailed, KafkaError) as error:
         raise StackProblem(
             f"The broker at {settings.kafka_bootstrap_servers} does not take the events: {_line(error)}."

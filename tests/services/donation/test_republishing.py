@@ -5,14 +5,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy import republish as command
 from deploy.local.problems import StackProblem
 from services.donation import republishing
 from services.donation.intake import donation_id_of, reversal_id_of
 from services.donation.republishing import republish
-from shared.broker import CONTACTS, INTAKE_INTERNAL, Record
+from shared import database
+from shared.broker import CAMPAIGN_EVENTS, CONTACTS, INTAKE_INTERNAL, Record
 from shared.events import decode_event
+from tests.conftest import ServiceDatabase
 from tests.services.donation.builders import MISSING, a_donation, a_donor, a_reversal, new_id
 from tests.services.donation.conftest import SettingsMaker
 from tests.services.donation.places import Place, at_place
@@ -106,14 +110,18 @@ async def all_sources_again(place: Place) -> None:
     assert f"{INTAKE_INTERNAL}/0" in sources
 
 
-@pytest.fixture
-def told(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What the environment names to the command line."""
-    named = {
+def names(place: Place) -> dict[str, str]:
+    return {
         "KAFKA_BOOTSTRAP_SERVERS": place.settings.kafka_bootstrap_servers,
         "KAFKA_NAMESPACE": place.settings.kafka_namespace,
         "DONATION_DATABASE_URL": place.settings.database_url,
     }
+
+
+@pytest.fixture
+def told(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the environment names to the command line."""
+    named = names(place)
     for name, value in named.items():
         monkeypatch.setenv(name, value)
     return named
@@ -124,8 +132,40 @@ async def test_the_command_line_sends_to_the_servers_that_the_environment_names(
 ) -> None:
     topic = await everything_that_can_happen(place)
     before = await place.log.event_records(topic)
-    assert await asyncio.to_thread(command.republish, f"{topic}/3", -1) == 2
+    assert await asyncio.to_thread(command.republish, f"{topic}/3", -1, print) == 2
     assert len(since(before, await place.log.event_records(topic))) == 2
+
+
+async def test_without_a_source_every_event_of_every_service_is_sent_again_and_what_is_left_out_is_told(
+    kafka_settings: SettingsMaker, service_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, said = service_database("campaign"), list[str]()
+    async with at_place(await kafka_settings()) as place:
+        named = names(place) | {"CAMPAIGN_DATABASE_URL": campaign}
+        for name, value in named.items():
+            monkeypatch.setenv(name, value)
+        await everything_that_can_happen(place)
+        async with database.disposing(database.create_engine(campaign, "test")) as engine:
+            await _told_by_campaign(engine)
+        donations = await place.log.event_records()
+        sent = await asyncio.to_thread(command.republish, None, -1, said.append)
+        again = await place.log.records(CAMPAIGN_EVENTS)
+        assert sorted((each.partition, each.value) for each in again) == [(0, b"one"), (1, b"two")]
+        assert sent == len(since(donations, await place.log.event_records())) + 2 > 2
+    assert said[0].startswith("notification: its events are left out, for NOTIFICATION_DATABASE_URL is not")
+    assert [line.partition(":")[0] for line in said[1:]] == ["campaign", "intake", "receipt"]
+    with pytest.raises(StackProblem, match="--after is a sequence of one source"):
+        await asyncio.to_thread(command.republish, None, 7, said.append)
+
+
+async def _told_by_campaign(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO outbox (source, key, value, published_at)"
+                " VALUES ('campaign/0', 'a', 'one', now()), ('campaign/1', 'b', 'two', now())"
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +182,7 @@ async def test_a_source_that_does_not_exist_is_refused(
 ) -> None:
     await everything_that_can_happen(place)
     with pytest.raises(StackProblem, match=says):
-        await asyncio.to_thread(command.republish, source, -1)
+        await asyncio.to_thread(command.republish, source, -1, print)
 
 
 @pytest.mark.parametrize(
@@ -161,5 +201,5 @@ async def test_a_server_that_is_away_is_one_line(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(StackProblem, match=says) as told_:
-        await asyncio.to_thread(command.republish, None, -1)
+        await asyncio.to_thread(command.republish, None, -1, print)
     assert "\n" not in str(told_.value)
