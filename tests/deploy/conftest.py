@@ -27,6 +27,11 @@ def prometheus_image() -> str | None:
     return named or next((image for image in listed if not image.endswith(":<none>")), None)
 
 
+def _without_compose() -> str | None:
+    """Compose is a plugin, which may lie in the home of another user."""
+    return "this docker has no compose" if _docker("compose", "version").returncode else None
+
+
 def _without_prometheus() -> str | None:
     return None if prometheus_image() else f"no image {PROMETHEUS} is here"
 
@@ -43,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [item for item in items if item.get_closest_marker("containers")]
     if not wanted:
         return None
-    if (reason := lacking(*IMAGES)) is not None:
+    if (reason := lacking(*IMAGES) or _without_compose()) is not None:
         return _leave_out(config, items, wanted, reason)
     for fixture, without in (("prometheus", _without_prometheus), ("cluster", _without_tls)):
         users = [item for item in wanted if fixture in getattr(item, "fixturenames", ())]
