@@ -17,6 +17,7 @@ from rich.table import Table
 from deploy.campaigns import campaign_app, organisation_app
 from deploy.channels import channel_app
 from deploy.local import launcher, state
+from deploy.local.external import external_kafka, outside, own_broker
 from deploy.local.launcher import Progress as Told
 from deploy.local.layout import Home, Ports
 from deploy.local.problems import NotProved, StackProblem
@@ -334,7 +335,7 @@ def topics_apply(
     from deploy.local.databases import run  # noqa: PLC0415 - 0.5 s that other commands need not pay
     from deploy.topics import apply_topics  # noqa: PLC0415
 
-    servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
+    servers = outside(bootstrap) or own_broker()
     applied = run(apply_topics(servers, namespace, partitions, replication, alter=alter, tiered=tiered))
     for name in applied.created:
         say(f"made   {name}")
@@ -361,15 +362,22 @@ def topics_grow(
     from deploy.local.databases import run  # noqa: PLC0415 - 0.5 s that other commands need not pay
     from deploy.topics import grow_topics  # noqa: PLC0415
 
-    servers = bootstrap or f"127.0.0.1:{Ports.from_environment().kafka}"
+    servers = outside(bootstrap) or own_broker()
     if not run(grow_topics(servers, namespace, partitions, say=say)):
         say(f"nothing grows: donations have {partitions} partitions or more, and none is ever taken away")
 
 
 @topics_app.command("copy")
 def topics_copy(
-    old: Annotated[str, typer.Argument(help="The Kafka that has them, host:port[,…].")],
-    new: Annotated[str, typer.Argument(help="The Kafka that shall have them; the same user on both.")],
+    old: Annotated[
+        str,
+        typer.Argument(
+            help="The Kafka that has them: host:port[,…], or the file of `service-access copy-from`."
+        ),
+    ],
+    new: Annotated[
+        str, typer.Argument(help="The Kafka that shall have them: the same, or `service-access copy-to`.")
+    ],
     namespace: Annotated[str, typer.Option(envvar="KAFKA_NAMESPACE", help="Put before each name.")] = "",
 ) -> None:
     """Copy every record to its own offset on another Kafka, and each group's place (docs/upgrades.md). Exit 1
@@ -477,10 +485,9 @@ def service_access(
 def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     """Done as whom KAFKA_SASL_USERNAME names, or on this machine's own broker by its plain door."""
     from deploy.access import Gatekeeper  # noqa: PLC0415
-    from deploy.local.external import external_kafka, kafka_client, namespace  # noqa: PLC0415
+    from deploy.local.external import kafka_client, namespace  # noqa: PLC0415
 
-    ports = Ports.from_environment()
-    servers = external_kafka() or f"127.0.0.1:{ports.kafka}"
+    servers = external_kafka() or own_broker()
     asked = kafka_client(servers)
     keeper = Gatekeeper(asked, namespace())
     if revoke:
@@ -490,8 +497,8 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
         raise StackProblem(f"There is no topic {topic}. Register the channel first (docs/channels/).")
     access = keeper.give(role)
     say("shown this once; an older password is no longer taken:")
-    door = external_kafka() or f"127.0.0.1:{ports.kafka_secured}"
-    protocol = asked.kafka_security_protocol if asked.uses_sasl else "SASL_PLAINTEXT"
+    door = external_kafka() or f"127.0.0.1:{Ports.from_environment().kafka_secured}"
+    protocol = "SASL_SSL" if asked.kafka_security_protocol.endswith("SSL") else "SASL_PLAINTEXT"
     sys.stdout.write(
         f"KAFKA_BOOTSTRAP_SERVERS={door}\nKAFKA_SECURITY_PROTOCOL={protocol}\n"
         f"KAFKA_SASL_MECHANISM=SCRAM-SHA-512\n"
@@ -499,6 +506,8 @@ def _access(role: "Role", *, revoke: bool, topic: str | None = None) -> None:
     )
     if topic is not None:
         sys.stdout.write(f"SHANLIU_TOPIC={namespace()}{topic}\n")
+    elif asked.kafka_ssl_cafile is not None:
+        sys.stdout.write(f"KAFKA_SSL_CAFILE={asked.kafka_ssl_cafile}\n")
 
 
 # ---------------------------------------------------------------- accounts

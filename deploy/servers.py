@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from deploy.given import given
 from deploy.local.databases import parse_url
-from deploy.local.external import external_kafka, namespace
+from deploy.local.external import named_kafka, namespace
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
 from shared.broker import KafkaSettings
@@ -28,7 +28,7 @@ def servers_of(service: str) -> tuple[KafkaSettings, str]:
         own = PLAIN if stack.kafka_is_ours else {}
         settings = KafkaSettings(kafka_bootstrap_servers=stack.kafka, kafka_namespace=stack.namespace, **own)
         return settings, stack.databases[service]
-    if (servers := external_kafka()) is None:
+    if (servers := named_kafka()) is None:
         raise StackProblem(f"{variable} is set, but not KAFKA_BOOTSTRAP_SERVERS.")
     return KafkaSettings(kafka_bootstrap_servers=servers, kafka_namespace=namespace()), (
         parse_url(url).render_as_string(hide_password=False)

@@ -1,25 +1,61 @@
 """Servers of one's own in place of those we would start."""
 
 import os
+from collections.abc import Mapping
+from typing import Final
 
 from pydantic import SecretStr, ValidationError
 
 from deploy.given import given
-from deploy.local.layout import Ports
+from deploy.local.layout import LOOPBACK, Ports
 from deploy.local.problems import StackProblem
 from shared.kafka_client import KafkaClientSettings
 
+SERVERS: Final = "KAFKA_BOOTSTRAP_SERVERS"
+OF_A_CLIENT: Final = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_")
+"""How the settings begin that say who asks a broker."""
+
+
+def named_kafka() -> str | None:
+    """The broker that KAFKA_BOOTSTRAP_SERVERS names."""
+    return os.environ.get(SERVERS) or None
+
 
 def external_kafka() -> str | None:
-    """The broker that KAFKA_BOOTSTRAP_SERVERS names: used, never started or stopped."""
-    return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
+    """The same, where it is none of ours: used, never started or stopped."""
+    return outside(named_kafka())
+
+
+def outside(servers: str | None) -> str | None:
+    """None for the doors of the broker that we start ourselves: the file that a channel is given
+    (docs/channels/) names one, and may be loaded in the same shell.
+    """
+    ports = Ports.from_environment()
+    ours = {
+        f"{host}:{port}" for host in (LOOPBACK, "localhost") for port in (ports.kafka, ports.kafka_secured)
+    }
+    return None if servers is None or {each.strip() for each in servers.split(",")} <= ours else servers
+
+
+def own_broker() -> str:
+    """The plain door of the broker that we start ourselves."""
+    return f"{LOOPBACK}:{Ports.from_environment().kafka}"
+
+
+def of_no_client(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without what names a broker and who asks it, for a stack with a broker of its own."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name != SERVERS and not name.startswith(OF_A_CLIENT)
+    }
 
 
 def kafka_client(servers: str, *, plain: bool = False) -> KafkaClientSettings:
-    """These servers, asked as whom KAFKA_SASL_USERNAME names, if any; with `plain` as nobody. Raises
-    StackProblem.
+    """These servers, asked as whom KAFKA_SASL_USERNAME names, if any; with `plain`, and by the plain door of
+    our own broker, as nobody. Raises StackProblem.
     """
-    if plain:
+    if plain or servers == own_broker():
         return KafkaClientSettings(kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")
     password = given("KAFKA_SASL_PASSWORD")
     try:

@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 
 from deploy.local import state
-from deploy.local.external import external_kafka, external_postgres, own_ports
+from deploy.local.external import external_kafka, external_postgres, of_no_client, own_ports
 from deploy.local.layout import Home, Ports, require_free
 from deploy.local.postgres_programs import find_programs
 from deploy.local.problems import Report, StackProblem
@@ -90,6 +90,7 @@ class Launcher:
         self._report = report
         self.log: Final = home.logs / "supervisor.log"
         self._shown = self.log.stat().st_size if self.log.exists() else 0
+        environment = dict(os.environ) if external_kafka() else of_no_client(os.environ)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local.supervisor", *(["--tied"] if tied else [])],
@@ -97,7 +98,7 @@ class Launcher:
                 stdout=output,
                 stderr=output,
                 cwd=SOURCE,
-                env={**os.environ, "PYTHONPATH": str(SOURCE), "SHANLIU_HOME": str(home.root)},
+                env={**environment, "PYTHONPATH": str(SOURCE), "SHANLIU_HOME": str(home.root)},
                 start_new_session=True,
             )
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from deploy.given import given
+from deploy.local.external import external_kafka
 from deploy.local.running import Running
 from deploy.servers import servers_of
 from deploy.verify.places import Places
@@ -57,6 +58,9 @@ def test_the_stack_s_own_broker_is_asked_as_nobody_whatever_a_channel_was_given(
     plain = {"bootstrap_servers": ["127.0.0.1:8192"]}
     assert settings.client() == Places.find().kafka_client() == plain
     assert (settings.kafka_namespace, url) == ("x.", "postgresql://d")
-    stack.kafka_is_ours = False
+    assert external_kafka() == "127.0.0.1:8193", "no door of ours"
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "localhost:8194")
+    assert external_kafka() is None
+    stack.kafka_is_ours, stack.kafka = False, "kafka.example:9092"
     assert servers_of("donation")[0].client()["sasl_plain_username"] == "channel-wechat"
     assert Places.find().kafka_client()["sasl_plain_username"] == "channel-wechat"
