@@ -7,7 +7,7 @@ most, because everybody else queues behind it, and then its migration is tried a
 
 import asyncio
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from alembic import command, context, op
@@ -34,6 +34,13 @@ _NOT_THE_OWNER: Final = "42501"
 # Tried again and again, not waited for: a statement that waits has a snapshot, and a concurrent index waits
 # for every snapshot that is older than itself.
 _TRY_LOCK: Final = text("SELECT pg_try_advisory_lock(hashtext('shanliu.migrate'))")
+
+
+class Behind(NamedTuple):
+    """A database of an older release: the version of its tables (None: it has none) and that of now."""
+
+    at: str | None
+    newest: str
 
 
 async def migrate(url: str, package: str, revision: str = "head", role: str | None = None) -> None:
@@ -70,10 +77,15 @@ async def is_migrated(url: str, package: str) -> bool:
     know yet: a release that is taken back runs on the schema of the one after it. Raises when the database
     doesn't answer.
     """
+    return await behind(url, package) is None
+
+
+async def behind(url: str, package: str) -> Behind | None:
+    """The same, with the versions of one that is not."""
     engine = create_async_engine(url, connect_args={"timeout": CONNECT_TIMEOUT_S})
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(_is_migrated, package)
+            return await connection.run_sync(_behind, package)
     finally:
         await engine.dispose()
 
@@ -102,7 +114,7 @@ def _upgrade(connection: Connection, package: str, revision: str, role: str | No
     if role is not None:
         connection.execute(text(f'SET ROLE "{role}"'))
     connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
-    if revision == "head" and _is_migrated(connection, package):
+    if revision == "head" and _behind(connection, package) is None:
         connection.commit()
         return  # also one that went further than this release knows
     connection.commit()
@@ -112,11 +124,12 @@ def _upgrade(connection: Connection, package: str, revision: str, role: str | No
     connection.commit()
 
 
-def _is_migrated(connection: Connection, package: str) -> bool:
+def _behind(connection: Connection, package: str) -> Behind | None:
     at = MigrationContext.configure(connection).get_current_revision()
     scripts = ScriptDirectory.from_config(_config(package))
-    older = {script.revision for script in scripts.walk_revisions()} - {scripts.get_current_head()}
-    return at is not None and at not in older
+    newest = str(scripts.get_current_head())
+    older = {script.revision for script in scripts.walk_revisions()} - {newest}
+    return Behind(at, newest) if at is None or at in older else None
 
 
 def _config(package: str) -> Config:

@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,14 +22,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.broker import KafkaSettings, Record
 from shared.consumer import CONNECT_S, without_group
-from shared.database import create_engine, disposing
+from shared.database import LOCK_TIMEOUT_MS, create_engine, disposing
 from shared.events import Event, UnusableEvent, decode_event
+from shared.migrations import Behind, behind
 
 SILENCE_S: Final = 20.0
 PAGE: Final = 5_000
 TELL_EVERY_S: Final = 2.0
 LEFT_S: Final = 2.0
 """How long a session may outlive the process that was stopped just now."""
+HELD_S: Final = 2.0
+"""So long at most a dry run holds rows that others want; half of what they wait for a lock."""
 
 Tell = Callable[[str], None]
 
@@ -236,7 +240,7 @@ async def go_back(settings: KafkaSettings, group: str, offsets: Mapping[TopicPar
 # ---------------------------------------------------------------- the outbox
 
 _HIGHEST: Final = text("SELECT coalesce(max(id), 0) FROM outbox")
-_SAME: Final = text("SELECT id, value FROM outbox WHERE id = ANY(:ids)")
+_SAME: Final = text("SELECT id, sha256(value) AS digest FROM outbox WHERE id = ANY(:ids)")
 _ADOPT: Final = text(
     "INSERT INTO outbox (id, source, key, value, published_at) OVERRIDING SYSTEM VALUE"
     " VALUES (:id, :source, :key, :value, now())"
@@ -252,33 +256,51 @@ _GO_ON: Final = text(
 )
 
 
-async def adopt_outbox(connection: AsyncConnection, topics: Topics, topic: str, area: str) -> list[Event]:
-    """Take the events that were published after the backup into the outbox, and have it go on behind them:
-    none is made again under a number that was given. Gives them back, in their order.
+class Published(NamedTuple):
+    """An event as it lies on its topic."""
+
+    record: Record
+    event: Event
+
+
+async def read_outbox(
+    connection: AsyncConnection, topics: Topics, topic: str, area: str
+) -> dict[int, Published]:
+    """The events of an outbox that lie on its topic and not in its table, by their numbers. No lock is left.
 
     Raises RestoreRefused when the table has another event under a number that is on the topic: then the
     service was started before this was done.
     """
     highest: int = (await connection.execute(_HIGHEST)).scalar_one()
-    lost: dict[int, tuple[Record, Event]] = {}
-    known: dict[int, bytes | None] = {}
+    await connection.rollback()
+    lost: dict[int, Published] = {}
+    known: dict[int, bytes] = {}
     async for record, event in topics.events(topic):
         if event.source.startswith(f"{area}/"):
             if event.sequence > highest:
-                lost.setdefault(event.sequence, (record, event))
+                lost.setdefault(event.sequence, Published(record, event))
             else:
-                known[event.sequence] = record.value
+                known[event.sequence] = sha256(record.value or b"").digest()
     for row in await connection.execute(_SAME, {"ids": list(known)}):
-        if bytes(row.value) != known[row.id]:
+        if bytes(row.digest) != known[row.id]:
             raise RestoreRefused(
                 f"The event {row.id} of the outbox is another than the one on {topic}: the service has made"
                 " events since the backup was restored. Restore it again, and run this before it is started."
             )
-    rows = [_adopted(record, event) for _, (record, event) in sorted(lost.items())]
-    if rows:
-        await connection.execute(_ADOPT, rows)
+    await connection.rollback()
+    return lost
+
+
+async def adopt_outbox(connection: AsyncConnection, lost: Mapping[int, Published]) -> list[Event]:
+    """Take the events that were published after the backup into the outbox, and have it go on behind them:
+    none is made again under a number that was given. Gives them back, in their order.
+    """
+    highest: int = (await connection.execute(_HIGHEST)).scalar_one()  # a process at work may have added some
+    adopted = [found for number, found in sorted(lost.items()) if number > highest]
+    if adopted:
+        await connection.execute(_ADOPT, [_adopted(*found) for found in adopted])
         await connection.execute(_GO_ON)
-    return [event for _, (_, event) in sorted(lost.items())]
+    return [found.event for found in adopted]
 
 
 def _adopted(record: Record, event: Event) -> dict[str, Any]:
@@ -286,7 +308,31 @@ def _adopted(record: Record, event: Event) -> dict[str, Any]:
     return {"id": event.sequence, "source": event.source, "key": key, "value": record.value}
 
 
+# ---------------------------------------------------------------- the transaction
+
+
+@asynccontextmanager
+async def writing(connection: AsyncConnection, *, dry_run: bool, at_work: bool) -> AsyncIterator[None]:
+    """All that a restore writes, in one transaction; a dry run takes it back. While processes of the service
+    are `at_work` it holds their rows for HELD_S at most: then it ends in RestoreRefused.
+    """
+    try:
+        async with asyncio.timeout(HELD_S if at_work else None):
+            yield
+    except TimeoutError as error:
+        raise RestoreRefused(
+            f"What would be done can't be told within {HELD_S:.0f} s, and no row is held for longer while"
+            " processes of the service are at work: stop them, and run it again. Nothing has been changed."
+        ) from error
+    if dry_run:
+        await connection.rollback()
+    else:
+        await connection.commit()
+
+
 # ---------------------------------------------------------------- the command
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 Restore = Callable[..., Awaitable[list[str]]]
 """`restore(settings, engine, dry_run=…, tell=…)` of a service: what was done, in lines for people."""
@@ -299,12 +345,32 @@ def run(
     try:
         return asyncio.run(_run(restore, settings, database_url, dry_run=dry_run, tell=tell))
     except (KafkaError, SQLAlchemyError, OSError, TimeoutError) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise RestoreRefused(
+                f"Somebody holds rows that it needs for more than {LOCK_TIMEOUT_MS / 1000:.0f} s: stop every"
+                " process of the service, and run it again. Nothing has been changed."
+            ) from error
         raise RestoreRefused(f"It ended: {error!r:.300}. Run it again.") from error
+
+
+def package_of(restore: Restore) -> str:
+    """The service's package, whose migrations its database needs."""
+    return restore.__module__.rpartition(".")[0]
+
+
+def told(found: Behind) -> str:
+    """Of which release a database is, for people."""
+    return f"of an older release (its tables are at version {found.at or 'none'}, needed is {found.newest})"
 
 
 async def _run(
     restore: Restore, settings: KafkaSettings, database_url: str, *, dry_run: bool, tell: Tell
 ) -> list[str]:
+    if (found := await behind(database_url, package_of(restore))) is not None:
+        raise RestoreRefused(
+            f"The database is {told(found)}: `shanliu prepare` migrates it, then run this again. Nothing has"
+            " been changed."
+        )
     async with disposing(create_engine(database_url, "restore", pool_size=1, patient=True)) as engine:
         return await restore(settings, engine, dry_run=dry_run, tell=tell)
 

@@ -16,7 +16,16 @@ from services.campaign.announcements import AREA
 from services.campaign.replaying import Replayed, replay
 from shared.broker import CAMPAIGN_EVENTS, CAMPAIGN_GROUP, DONATION_EVENTS, KafkaSettings
 from shared.events import Event
-from shared.restoring import Tell, adopt_outbox, check_stopped, go_back, reading, silent
+from shared.restoring import (
+    Tell,
+    adopt_outbox,
+    check_stopped,
+    go_back,
+    read_outbox,
+    reading,
+    silent,
+    writing,
+)
 
 TOLD: Final = 20
 NOT_ON_ANY_TOPIC: Final = (
@@ -35,12 +44,10 @@ async def restore(
     """
     running = await check_stopped(settings, engine, [CAMPAIGN_GROUP], dry_run=dry_run)
     async with reading(settings, tell) as topics, engine.connect() as connection:
-        events = await adopt_outbox(connection, topics, CAMPAIGN_EVENTS, AREA)
-        replayed = await replay(connection, events)
-        if dry_run:
-            await connection.rollback()
-        else:
-            await connection.commit()
+        published = await read_outbox(connection, topics, CAMPAIGN_EVENTS, AREA)
+        async with writing(connection, dry_run=dry_run, at_work=bool(running)):
+            events = await adopt_outbox(connection, published)
+            replayed = await replay(connection, events)
         donations = dict.fromkeys(topics.partitions(DONATION_EVENTS), 0)
     said = [f"{len(events):,} events were published after the backup; the outbox goes on behind them"]
     said += _told(replayed)

@@ -53,7 +53,19 @@ from shared.events import (
     ReceiptIssued,
 )
 from shared.positions import admit, source_of
-from shared.restoring import PAGE, Tell, Topics, adopt_outbox, check_stopped, go_back, reading, silent
+from shared.restoring import (
+    PAGE,
+    Published,
+    Tell,
+    Topics,
+    adopt_outbox,
+    check_stopped,
+    go_back,
+    read_outbox,
+    reading,
+    silent,
+    writing,
+)
 
 CHANNELS: Final = text("SELECT channel FROM channels")
 OWN_TOPICS: Final = frozenset({INTAKE_INTERNAL, INTAKE_DESK})
@@ -114,6 +126,46 @@ class Decided:
             case _:
                 pass
 
+    @property
+    def anything(self) -> bool:
+        """Whether something was decided."""
+        kinds = (self.received, self.held, self.conflicted, self.released, self.reversed, self.withdrawn)
+        return any(kinds)
+
+    def pass_over(self, booked: Mapping[str, int]) -> None:
+        """Forget what is booked."""
+        self.received = {each for each in self.received if _behind(each, booked)}
+        self.held = {each: cause for each, cause in self.held.items() if _behind(each, booked)}
+        self.conflicted = {each for each in self.conflicted if _behind(each, booked)}
+        self.released = {each for each in self.released if _behind(each, booked)}
+        self.reversed = {
+            each: event
+            for each, event in self.reversed.items()
+            if _behind((event.source, event.sequence), booked)
+        }
+        self.withdrawn = [
+            event for event in self.withdrawn if _behind((event.source, event.sequence), booked)
+        ]
+
+
+def _behind(position: Position, booked: Mapping[str, int]) -> bool:
+    return position[1] > booked.get(position[0], -1)
+
+
+@dataclass(slots=True)
+class Found:
+    """What lies on the topics behind the backup."""
+
+    decided: Decided
+    campaigns: list[Event]
+    letters: list[DeadLetter]
+    published: dict[int, Published]
+
+    def pass_over(self, booked: Mapping[str, int]) -> None:
+        """Forget what a process that is at work has booked meanwhile."""
+        self.decided.pass_over(booked)
+        self.letters = [each for each in self.letters if _behind(_place(each), booked)]
+
 
 async def restore(
     settings: KafkaSettings, engine: AsyncEngine, *, dry_run: bool, tell: Tell = silent
@@ -123,22 +175,23 @@ async def restore(
     """
     running = await check_stopped(settings, engine, GROUPS, dry_run=dry_run)
     async with reading(settings, tell) as topics, engine.connect() as connection:
-        booked = {row.source: row.sequence for row in await connection.execute(_BOOKED)}
-        decided = await _decided(topics, booked)
-        await _learn_campaigns(connection, topics)
-        intake = {
-            each: booked.get(source_of(settings.plain(each.topic), each.partition), -1) + 1
-            for each in topics.partitions(prefix=INTAKE_PREFIX)
-        }
-        buried = await _bury(connection, topics, booked)
-        said = await _book(connection, decided, _intakes(settings, topics, intake))
-        said.append(f"{buried:,} dead letters")
-        said += _receipts(await adopt_outbox(connection, topics, DONATION_EVENTS, AREA))
-        said += _channels((await connection.execute(CHANNELS)).scalars().all(), topics.names(INTAKE_PREFIX))
-        if dry_run:
-            await connection.rollback()
-        else:
-            await connection.commit()
+        found = await _read(connection, topics)
+        async with writing(connection, dry_run=dry_run, at_work=bool(running)):
+            booked = await _positions(connection)
+            found.pass_over(booked)
+            intake = {
+                each: booked.get(source_of(settings.plain(each.topic), each.partition), -1) + 1
+                for each in topics.partitions(prefix=INTAKE_PREFIX)
+            }
+            await _learn_campaigns(connection, found.campaigns)
+            if found.letters:
+                await queries.insert_dead_letters(connection, found.letters)
+            pages = _intakes(settings, topics, intake if found.decided.anything else {})
+            said = await _book(connection, found.decided, pages)
+            said.append(f"{len(found.letters):,} dead letters")
+            said += _receipts(await adopt_outbox(connection, found.published))
+            known = (await connection.execute(CHANNELS)).scalars().all()
+        said += _channels(known, topics.names(INTAKE_PREFIX))
         campaigns = dict.fromkeys(topics.partitions(CAMPAIGN_EVENTS), 0)
     return running + said + ([] if dry_run else await _go_back(settings, intake, campaigns))
 
@@ -152,21 +205,33 @@ async def _go_back(
     return [f"{group} reads {records:,} records again" for group, records in over.items()]
 
 
-async def _decided(topics: Topics, booked: Mapping[str, int]) -> Decided:
+async def _read(connection: AsyncConnection, topics: Topics) -> Found:
+    """All that is on the topics and behind the backup but intake, before a row is locked."""
+    booked = await _positions(connection)
+    await connection.rollback()
     decided = Decided()
     async for _, event in topics.events(DONATION_EVENTS):
         if event.source.startswith(INTAKE_PREFIX) and event.sequence > booked.get(event.source, -1):
             decided.take(event)
-    return decided
+    return Found(
+        decided,
+        [event async for _, event in topics.events(CAMPAIGN_EVENTS)],
+        await _letters(topics, booked),
+        await read_outbox(connection, topics, DONATION_EVENTS, AREA),
+    )
 
 
-async def _learn_campaigns(connection: AsyncConnection, topics: Topics) -> None:
+async def _positions(connection: AsyncConnection) -> dict[str, int]:
+    """How far each source is booked."""
+    return {row.source: row.sequence for row in await connection.execute(_BOOKED)}
+
+
+async def _learn_campaigns(connection: AsyncConnection, events: Sequence[Event]) -> None:
     """What is held waits for a campaign as it is now: one that has been paused since must not let it go."""
-    events = [event async for _, event in topics.events(CAMPAIGN_EVENTS)]
     await queries.save_campaign_states(connection, states_after(await admit(connection, events)))
 
 
-async def _bury(connection: AsyncConnection, topics: Topics, booked: Mapping[str, int]) -> int:
+async def _letters(topics: Topics, booked: Mapping[str, int]) -> list[DeadLetter]:
     """What was refused stays refused, whatever the rules say today."""
     found: list[DeadLetter] = []
     async for records in topics.records(dict.fromkeys(topics.partitions(DEAD_LETTER), 0)):
@@ -175,12 +240,13 @@ async def _bury(connection: AsyncConnection, topics: Topics, booked: Mapping[str
                 letter = DeadLetter.model_validate_json(record.value or b"")
             except ValidationError:
                 continue
-            source = source_of(letter.topic, letter.partition)
-            if letter.topic.startswith(INTAKE_PREFIX) and letter.offset > booked.get(source, -1):
+            if letter.topic.startswith(INTAKE_PREFIX) and letter.offset > booked.get(_place(letter)[0], -1):
                 found.append(letter)
-    if found:
-        await queries.insert_dead_letters(connection, found)
-    return len(found)
+    return found
+
+
+def _place(letter: DeadLetter) -> Position:
+    return source_of(letter.topic, letter.partition), letter.offset
 
 
 async def _intakes(

@@ -31,7 +31,17 @@ from shared.events import (
     NotificationFailed,
     NotificationFailedByWay,
 )
-from shared.restoring import Tell, Topics, adopt_outbox, check_stopped, go_back, reading, silent
+from shared.restoring import (
+    Tell,
+    Topics,
+    adopt_outbox,
+    check_stopped,
+    go_back,
+    read_outbox,
+    reading,
+    silent,
+    writing,
+)
 
 PAGE: Final = 5_000
 REASON: Final = "restored"
@@ -63,13 +73,11 @@ async def restore(
         settings, engine, [NOTIFICATION_GROUP, NOTIFICATION_CONTACTS_GROUP], dry_run=dry_run
     )
     async with reading(settings, tell) as topics, engine.connect() as connection:
-        await adopt_outbox(connection, topics, NOTIFICATION_EVENTS, AREA)
-        await _add_due(connection, topics)
-        said = await _end(connection, topics)
-        if dry_run:
-            await connection.rollback()
-        else:
-            await connection.commit()
+        published = await read_outbox(connection, topics, NOTIFICATION_EVENTS, AREA)
+        async with writing(connection, dry_run=dry_run, at_work=bool(running)):
+            await adopt_outbox(connection, published)
+            await _add_due(connection, topics)
+            said = await _end(connection, topics)
         events = dict.fromkeys(topics.partitions(DONATION_EVENTS, CAMPAIGN_EVENTS), 0)
         contacts = dict.fromkeys(topics.partitions(CONTACTS), 0)
     if not dry_run:

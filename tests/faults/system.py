@@ -168,17 +168,18 @@ class System:
     @asynccontextmanager
     async def database_refuses_writes(self) -> AsyncIterator[None]:
         """Every new transaction is read-only for a while: what a full disk does to writes."""
-        await self._admin("ALTER SYSTEM SET default_transaction_read_only = on")
-        await self._admin("SELECT pg_reload_conf()")
+        await self.administer("ALTER SYSTEM SET default_transaction_read_only = on")
+        await self.administer("SELECT pg_reload_conf()")
         try:
             yield
         finally:
-            await self._admin(
+            await self.administer(
                 "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only"
             )
-            await self._admin("SELECT pg_reload_conf()")
+            await self.administer("SELECT pg_reload_conf()")
 
-    async def _admin(self, statements: str) -> None:
+    async def administer(self, statements: str) -> None:
+        """Do something as the database's administrator."""
         connection = await asyncpg.connect(self.postgres.admin_url.replace("+asyncpg", ""))
         try:
             for statement in statements.split(";"):

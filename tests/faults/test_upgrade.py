@@ -22,16 +22,20 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.copying import copy_topics
 from deploy.local.credentials import Credentials
+from deploy.local.databases import parse_url
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import Ports, unused_ports
 from deploy.local.postgres import LocalPostgres
+from deploy.local.postgres_programs import find_programs
 from deploy.local.problems import StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, wait_until
 from deploy.local.services import BY_NAME, Services, Wiring
+from deploy.restoring import SERVICES as RESTORED
+from deploy.restoring import restore
 from deploy.topics import apply_topics, grow_topics
 from deploy.verify.judging import verify
 from deploy.verify.places import Places
-from shared.migrations import migrate
+from shared.migrations import is_migrated, migrate
 from tests.contracts.release import MIGRATIONS, commit_before
 from tests.faults.conftest import PARTITIONS, SESSION_TIMEOUT_MS
 from tests.faults.surge import Surge
@@ -42,6 +46,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 NAMESPACE = "upgrade."
 OLD = ("donation", "donation-worker", "reporting-worker", "campaign")
 NOW = (*OLD, "reporting")
+EARLY = 300
 SURGE = 1_500
 PER_SECOND = 500
 BY_HTTP = 100
@@ -74,6 +79,8 @@ class Before:
         )
         self._logs = logs
         self._keeper = keeper
+        self.services = Services(self._wiring, logs, keeper)
+        """Where they are found; started by `start`, with the code of then."""
         self.children: dict[str, Child] = {}
 
     def url(self, name: str) -> str:
@@ -105,6 +112,10 @@ class Upgrade:
     system: System
     before: Before
     places: Places
+    early: Surge
+    """What the release before has booked before there was another."""
+    dumps: dict[str, Path]
+    """Of that moment, by service."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -143,21 +154,46 @@ async def upgrade(
     )
     before = Before(release_before, wiring, folder, keeper)
     before.start(OLD)
-    services = Services(wiring, folder, keeper)
     for name in OLD:
         assert await asyncio.to_thread(wait_until, lambda name=name: before.ready(name), 300), name  # type: ignore[misc]
+    system = System(before.services, local_kafka, local_postgres, credentials)
+    await system.prepare()
+    early = await system.surge()
+    await until(lambda: _known(before.url("donation")), "the channel is known to the release before")
+    await early.by_kafka(EARLY, PER_SECOND)
+    await early.by_http(BY_HTTP)
+    await until(lambda: _booked(system, early), "the release before has booked its donations")
+    dumps = {service: folder / f"{service}.dump" for service in databases}
+    for service, dump in dumps.items():
+        await asyncio.to_thread(
+            _program, local_postgres, service, "pg_dump", "--format=custom", "--file", dump
+        )
+    services = Services(wiring, folder, keeper)
     for service, url in databases.items():
         await migrate(url, f"services.{service}")
     services.start(["reporting", "donation", "campaign"])
     await asyncio.to_thread(services.wait_ready, ["reporting", "donation", "campaign"], 300)
-    system = System(services, local_kafka, local_postgres, credentials)
-    await system.prepare()
-    await until(lambda: _known(before.url("donation")), "the channel is known to the release before")
+    system.services = services
     places = Places(wiring.kafka, databases, wiring.url("reporting"), NAMESPACE)
-    yield Upgrade(system, before, places)
+    yield Upgrade(system, before, places, early, dumps)
     await system.close()
     assert services.stop() == []
     assert before.stop() == []
+
+
+async def _booked(system: System, surge: Surge) -> bool:
+    counted = "SELECT count(*) FROM donations WHERE campaign_id = $1 AND status = 'received'"
+    return bool((await system.rows("donation", counted, surge.campaign_id))[0][0] == len(surge.acknowledged))
+
+
+def _program(server: LocalPostgres, service: str, program: str, *arguments: str | Path) -> None:
+    """A program of PostgreSQL, on the database of a service or on the administrator's."""
+    place = parse_url(server.admin_url).set(drivername="postgresql")
+    if program == "pg_dump":
+        place = place.set(database=f"upgrade_{service}")
+    asked = [find_programs().path(program), "--dbname", place.render_as_string(hide_password=False)]
+    done = subprocess.run([*asked, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 async def _known(donation_url: str) -> bool:
@@ -170,13 +206,12 @@ async def _known(donation_url: str) -> bool:
 
 async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upgrade) -> None:
     """Alone on the new schema; then beside new workers, in one group with them; then the new ones alone."""
-    system, before = upgrade.system, upgrade.before
-    surge = await system.surge()
+    system, before, surge = upgrade.system, upgrade.before, upgrade.early
     surge.donation_url = before.url("donation")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(surge.by_kafka(SURGE, PER_SECOND))
         tasks.create_task(surge.by_http(BY_HTTP))
-    await system.counted_at_least(surge, SURGE)
+    await system.counted_at_least(surge, EARLY + SURGE)
     surge.donation_url = system.services.wiring.url("donation")
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(surge.by_kafka(2 * SURGE, PER_SECOND))
@@ -188,6 +223,35 @@ async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upg
         assert await asyncio.to_thread(before.stop) == []
         for name in new:
             await system.members(name, 1)
+    await judged(upgrade, surge)
+
+
+async def test_a_dump_of_the_release_before_is_migrated_and_comes_to_the_exact_number(
+    upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All four databases are lost, and there are only dumps from before the release."""
+    system, server, surge = upgrade.system, upgrade.system.postgres, upgrade.early
+    urls = system.services.wiring.databases
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", system.services.wiring.kafka)
+    monkeypatch.setenv("KAFKA_NAMESPACE", NAMESPACE)
+    assert await asyncio.to_thread(system.services.stop) == []
+    for service in RESTORED:
+        monkeypatch.setenv(f"{service.upper()}_DATABASE_URL", urls[service])
+        await system.administer(f'DROP DATABASE "upgrade_{service}" WITH (FORCE)')
+        arguments = ("--create", "--exit-on-error", upgrade.dumps[service])
+        await asyncio.to_thread(_program, server, service, "pg_restore", *arguments)
+        with pytest.raises(StackProblem, match=r"of an older release.*`shanliu prepare` migrates it"):
+            await asyncio.to_thread(restore, service, dry_run=False)
+    monkeypatch.setenv("ADMIN_DATABASE_URL", server.admin_url)
+    for service in RESTORED:
+        (dry,) = await asyncio.to_thread(restore, service, dry_run=True)
+        assert "would be migrated first" in dry
+        said = await asyncio.to_thread(restore, service, dry_run=False)
+        assert not [line for line in said if line.startswith("LOST")], said
+        assert await is_migrated(urls[service], f"services.{service}")
+    await asyncio.to_thread(system.services.start, NOW)
+    await asyncio.to_thread(system.services.wait_ready, NOW, 300)
+    await surge.by_http(BY_HTTP)
     await judged(upgrade, surge)
 
 

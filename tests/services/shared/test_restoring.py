@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from sqlalchemy import text
 
 from shared import database, restoring
-from shared.broker import DONATION_EVENTS, KafkaSettings, Record, ensure_topic
+from shared.broker import CAMPAIGN_EVENTS, DONATION_EVENTS, KafkaSettings, Record, ensure_topic
 from shared.database import create_engine, disposing
 from shared.restoring import Restore, RestoreRefused, Topics, command, run, silent
 from tests.conftest import PARTITIONS, ServiceDatabase
@@ -68,6 +68,64 @@ def test_it_waits_for_whoever_may_write_and_a_dry_run_only_says_so(
         asyncio.run(beside(dry_run=False))
     assert "donation-api (1)" in asyncio.run(beside(dry_run=True))[0]
     assert "sessions" not in run(restore, settings, url, dry_run=False, tell=silent)[0]
+
+
+LOCKS = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE application_name = 'restore' AND datname = current_database() AND mode <> 'AccessShareLock'"
+    " AND locktype = 'relation'"
+)
+
+
+@pytest.mark.parametrize("service", ["donation", "campaign"])
+def test_a_dry_run_beside_those_who_work_reads_before_it_locks(
+    service: str, settings: KafkaSettings, service_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(write(settings, DONATION_EVENTS))
+    asyncio.run(write(settings, CAMPAIGN_EVENTS))
+    url, read, held = service_database(service), Topics.records, list[int]()
+
+    async def watched(self: Topics, begin: Mapping[TopicPartition, int]) -> AsyncIterator[Sequence[Record]]:
+        async with disposing(create_engine(url, "watch")) as engine, engine.connect() as connection:
+            async for records in read(self, begin):
+                held.append((await connection.execute(LOCKS)).scalar_one())
+                yield records
+
+    async def beside() -> list[str]:
+        async with disposing(create_engine(url, "at-work")) as engine, engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+            return await asyncio.to_thread(run, restore_of(service), settings, url, dry_run=True, tell=silent)
+
+    monkeypatch.setattr(Topics, "records", watched)
+    assert "at-work (1)" in asyncio.run(beside())[0]
+    assert held
+    assert set(held) == {0}
+
+
+def test_a_dry_run_beside_those_who_work_holds_their_rows_for_a_moment_or_is_refused(
+    settings: KafkaSettings, service_database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(write(settings, DONATION_EVENTS))
+    url, read = service_database("notification"), Topics.records
+
+    async def for_ever(self: Topics, begin: Mapping[TopicPartition, int]) -> AsyncIterator[Sequence[Record]]:
+        async for records in read(self, begin):
+            yield records
+            await asyncio.sleep(60)
+
+    async def beside(lock: str) -> None:
+        async with disposing(create_engine(url, "at-work")) as engine, engine.connect() as connection:
+            await connection.execute(text(lock))
+            restore = restore_of("notification")
+            await asyncio.to_thread(run, restore, settings, url, dry_run=True, tell=silent)
+
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_MS", 200)
+    with pytest.raises(RestoreRefused, match="Somebody holds rows that it needs"):
+        asyncio.run(beside("LOCK TABLE messages IN EXCLUSIVE MODE"))
+    monkeypatch.setattr(Topics, "records", for_ever)
+    monkeypatch.setattr(restoring, "HELD_S", 0.3)
+    with pytest.raises(RestoreRefused, match="no row is held for longer while processes"):
+        asyncio.run(beside("SELECT 1"))
 
 
 def test_a_channel_that_the_backup_does_not_know_is_told(
