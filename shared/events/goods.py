@@ -29,6 +29,8 @@ class ReceivedItem(EventData):
     unit: str
     value_fen: AmountFen
     basis: ValueBasis
+    batch: str | None = None
+    expires_on: date | None = None
 
 
 class MovedItem(EventData):
