@@ -41,33 +41,44 @@ ITERATIONS: Final = 8_192
 CHANNEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 INTAKE: Final = "intake."
 
-Operation = Literal["READ", "WRITE", "CREATE", "DESCRIBE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"]
+Operation = Literal[
+    "READ", "WRITE", "CREATE", "DELETE", "DESCRIBE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"
+]
 
 
 class Grant(BaseModel):
-    """What may be done with one topic, group or the cluster; a name that ends in * stands for all that begin
-    so.
+    """What may be done with one topic, group, producer's transactions or the cluster; a name that ends in *
+    stands for all that begin so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     topic: str | None = None
     group: str | None = None
+    transaction: str | None = None
     cluster: bool = False
     may: tuple[Operation, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if sum([self.topic is not None, self.group is not None, self.cluster]) != 1:
-            raise ValueError("a grant names a topic, a group or the cluster")
+        if sum([each is not None for each in self._names.values()]) + self.cluster != 1:
+            raise ValueError("a grant names a topic, a group, a transaction or the cluster")
         return self
+
+    @property
+    def _names(self) -> dict[ResourceType, str | None]:
+        return {
+            ResourceType.TOPIC: self.topic,
+            ResourceType.GROUP: self.group,
+            ResourceType.TRANSACTIONAL_ID: self.transaction,
+        }
 
     def bindings(self, user: str, namespace: str) -> Iterable[AclBinding]:
         """The broker's entries for a user, names with the namespace."""
         kind, name, pattern = ResourceType.BROKER, "kafka-cluster", ResourcePatternType.LITERAL
         if not self.cluster:
-            kind = ResourceType.TOPIC if self.topic is not None else ResourceType.GROUP
-            name = namespace + (self.topic or self.group or "")
+            kind, plain = next((kind, name) for kind, name in self._names.items() if name is not None)
+            name = namespace + plain
             if name != "*" and name.endswith("*"):
                 name, pattern = name[:-1], ResourcePatternType.PREFIXED
         for operation in self.may:

@@ -15,11 +15,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -34,11 +36,13 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,
 )
+from pydantic import ValidationError
 
 from deploy.access import librdkafka
 from deploy.local.external import kafka_client
 from deploy.local.problems import StackProblem
 from shared.broker import TOTALS
+from shared.kafka_client import KafkaClientSettings
 
 ANSWER_S: Final = 30.0
 """A broker that says nothing for so long ends the copy."""
@@ -56,6 +60,7 @@ NOT_YET: Final = {
     "_UNKNOWN_PARTITION",
     "_UNKNOWN_TOPIC",
 }
+OF_A_CONNECTION: Final = {"_AUTHENTICATION", "_SSL"}
 STAMP: Final = "message.timestamp.type"
 FILLER: Final = b"offset kept free"
 
@@ -95,7 +100,13 @@ class Copier:
     there already is no copy.
     """
 
-    def __init__(self, old: str, new: str, namespace: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        old: KafkaClientSettings,
+        new: KafkaClientSettings,
+        namespace: str,
+        say: Callable[[str], None],
+    ) -> None:
         self._silent = logging.getLogger("shanliu.copying")
         self._silent.addHandler(logging.NullHandler())
         self._silent.propagate = False
@@ -103,9 +114,11 @@ class Copier:
         self._say = say
         self._said_s = time.monotonic()
         # What goes wrong is raised; its own lines would only be noise between ours.
-        quiet = {"log_level": 0}
-        old_client = librdkafka(kafka_client(old)) | quiet
-        new_client = librdkafka(kafka_client(new)) | quiet
+        self.heard = ""
+        """What a client has last said of its connection: a wrong password, a certificate nobody believes."""
+        quiet = {"log_level": 0, "error_cb": self._hear}
+        old_client = librdkafka(old) | quiet
+        new_client = librdkafka(new) | quiet
         self._old_admin = AdminClient(old_client, logger=self._silent)
         self._new_admin = AdminClient(new_client, logger=self._silent)
         self._old = self._reader(old_client, "read_committed")
@@ -115,8 +128,12 @@ class Copier:
         writer = new_client | {"message.max.bytes": LARGEST_RECORD, "compression.type": "lz4"}
         self._plain = Producer(writer | {"enable.idempotence": True, "linger.ms": 5}, logger=self._silent)
         # One name: who begins shuts out a copy that runs, and ends a transaction that a dead one left open.
-        name = {"transactional.id": f"shanliu-copy-{namespace}"}
+        name = {"transactional.id": f"{namespace}shanliu-copy"}
         self._transactional = Producer(writer | name, logger=self._silent)
+
+    def _hear(self, error: KafkaError) -> None:
+        if error.name() in OF_A_CONNECTION:
+            self.heard = error.str()
 
     def _reader(self, client: dict[str, Any], isolation: str) -> Consumer:
         return Consumer(
@@ -169,7 +186,10 @@ class Copier:
             and name != self._namespace + TOTALS
         }
         if not found:
-            raise StackProblem(f"The old Kafka has no topics that begin with {self._namespace!r}.")
+            raise StackProblem(
+                f"The old Kafka has no topics that begin with {self._namespace!r}, or does not show them to"
+                " whoever asks (copy-from, deploy/acls.yaml)."
+            )
         return found
 
     def _configs(self, topics: dict[str, int]) -> dict[str, dict[str, str]]:
@@ -429,13 +449,60 @@ class Copier:
                 and place.offset >= 0
             ]
             if stood:
-                given = [ConsumerGroupTopicPartitions(name, stood)]
-                self._new_admin.alter_consumer_group_offsets(given)[name].result(ANSWER_S)
+                self._stand(name, stood)
+
+    def _stand(self, group: str, stood: list[TopicPartition]) -> None:
+        """Have a group stand there on the new Kafka, which may know of neither for a moment."""
+        until_s = time.monotonic() + ANSWER_S
+        while True:
+            given = [ConsumerGroupTopicPartitions(group, stood)]
+            done = self._new_admin.alter_consumer_group_offsets(given)[group].result(ANSWER_S)
+            refused = [place for place in done.topic_partitions if place.error is not None]
+            if not refused:
+                return
+            if time.monotonic() > until_s:
+                raise StackProblem(
+                    f"The group {group} can't stand at {refused[0].topic}/{refused[0].partition} on the new"
+                    f" Kafka: {refused[0].error.str()}."
+                )
+            time.sleep(0.2)
+
+    def hear(self) -> str:
+        """What was last said of a connection."""
+        for admin in (self._old_admin, self._new_admin):
+            admin.poll(0)
+        return self.heard
 
 
 def copy_topics(old: str, new: str, namespace: str, say: Callable[[str], None]) -> Copied:
-    """Copy what the new Kafka lacks. Raises StackProblem."""
+    """Copy what the new Kafka lacks. `old`, `new`: host:port[,…], asked as whom the environment says, or a
+    file with what `shanliu service-access` has printed. Raises StackProblem.
+    """
+    copier = Copier(client_of(old), client_of(new), namespace, say)
     try:
-        return Copier(old, new, namespace, say).run()
+        return copier.run()
     except KafkaException as error:
-        raise StackProblem(f"The topics can't be copied: {error.args[0]}.") from error
+        problem = error.args[0]
+        if "AUTHORIZATION_FAILED" in problem.name():
+            raise StackProblem(
+                f"Who asks may not do that ({problem.name()}): it takes copy-from on the old Kafka and"
+                " copy-to on the new one (deploy/acls.yaml)."
+            ) from error
+        raise StackProblem(f"The topics can't be copied: {copier.hear() or problem.str()}.") from error
+
+
+def client_of(said: str) -> KafkaClientSettings:
+    """A Kafka, and as whom it is asked. Raises StackProblem."""
+    path = Path(said)
+    if not path.is_file():
+        return kafka_client(said)
+    lines = [line.removeprefix("export ").strip() for line in path.read_text("utf-8").splitlines()]
+    named = dict(line.split("=", 1) for line in lines if line.startswith("KAFKA_") and "=" in line)
+    known: dict[str, Any] = {name.lower(): value for name, value in named.items()}
+    known.pop("kafka_namespace", None)
+    if "kafka_bootstrap_servers" not in known:
+        raise StackProblem(f"{path} does not say KAFKA_BOOTSTRAP_SERVERS.")
+    try:
+        return KafkaClientSettings(**known)
+    except ValidationError as error:
+        raise StackProblem(f"{path}: {error.errors(include_url=False)[0]['msg']}.") from None

@@ -99,7 +99,8 @@ def test_a_service_has_a_user_of_its_own_and_believes_our_authority_alone(name: 
 def test_who_may_do_everything_is_given_to_nobody_but_the_first_step() -> None:
     assert [name for name, each in OVER.items() if "administrator.pem" in each.get("secrets", [])] == ["init"]
     assert AUTHORITY_KEY not in CLUSTER.read_text("utf-8")
-    assert set(KAFKA_USERS) == set(declared_access().services) - {"restore"}, "its user is made for the day"
+    for_the_day = {"restore", "copy-from", "copy-to"}
+    assert set(KAFKA_USERS) == set(declared_access().services) - for_the_day
     assert {f"{user}_kafka_password" for user in KAFKA_USERS} <= {
         each for each in OVER["init"]["secrets"] if isinstance(each, str)
     }
