@@ -28,7 +28,24 @@ TOOK: Final = Gauge("shanliu_verify_seconds", "Time that the last proof took, in
 AGAIN_S: Final = 60.0
 """After a place could not be read: it may have been on its way up."""
 
+TELL_EVERY_S: Final = 60.0
+"""Of millions of donations a proof takes minutes: how far it is stands in the log."""
+
 Say = Callable[[str], None]
+
+
+class Slowly:
+    """Says how far a proof is, once a minute."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._told_s = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Note progress: `done` of `total` (0: unknown) records of `what`."""
+        if time.monotonic() - self._told_s >= TELL_EVERY_S:
+            self._told_s = time.monotonic()
+            self._say(f"reading {what}: {done:,} of {total:,}" if total else f"applying {what}")
 
 
 def watch(every_s: float, address: tuple[str, int], wait_s: float, say: Say) -> None:
@@ -46,7 +63,7 @@ def watch(every_s: float, address: tuple[str, int], wait_s: float, say: Say) -> 
     while True:
         begun_s, pause_s = time.monotonic(), every_s
         try:
-            tell(asyncio.run(verify(Places.find(), wait_s=wait_s)), say)
+            tell(asyncio.run(verify(Places.find(), wait_s=wait_s, progress=Slowly(say))), say)
         except StackProblem as problem:
             say(f"not proved: {problem}")
             pause_s = min(every_s, AGAIN_S)
