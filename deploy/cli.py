@@ -286,6 +286,19 @@ def _print_lines(name: str, lines: list[str], *, labelled: bool) -> None:
 
 
 @app.command()
+def sql(
+    service: Annotated[
+        str | None, typer.Argument(help="Whose database, such as donation; the server's own without it.")
+    ] = None,
+    command: Annotated[str | None, typer.Option("--command", "-c", help="Run this and end.")] = None,
+) -> None:
+    """Run psql on the local stack's PostgreSQL, as its administrator, who may do everything."""
+    from deploy.sql import psql  # noqa: PLC0415 - needs the databases' libraries
+
+    raise typer.Exit(psql(service, command))
+
+
+@app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False) -> None:
     """Delete the data of the local stack: topics, databases, secrets, logs."""
     home = Home.from_environment()

@@ -249,6 +249,9 @@ def _restored(machine: Machine) -> None:
     """The steps of docs/backup.md, with nothing lost."""
     for verb in ("restart", "stop", "start"):
         assert "There is no moon" in machine.run(verb, "moon", code=1).stderr
+    counted = machine.run("sql", "donation", "-c", "SELECT count(*), current_database() FROM donations")
+    assert "shanliu_donation" in counted.stdout
+    assert "There is no database of 'moon'" in machine.run("sql", "moon", code=1).stderr
     restore = machine.start("restore", "donation")
     assert "stop every process" in restore.communicate(timeout=COMMAND_S)[1]
     assert "the restore itself needs them stopped" in machine.run("restore", "donation", "--dry-run").stdout
