@@ -4,8 +4,9 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal, Protocol
 
 import pytest
 import pytest_asyncio
@@ -35,6 +36,26 @@ PAGES: Final = [
     Path(each.__file__ or "").parent / "pages" for each in (services.reporting, services.console, shared)
 ]
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OMNIBOX: Final = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup")
+"""What a window's address bar suggests is two pages more, each in a process of its own, for every page that a
+test opens: two thirds of the processor's time (Chromium 156).
+"""
+PLAYWRIGHTS: Final = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+)
+"""What Playwright has Chromium leave out (its chromiumSwitches.ts): of two lists the last one holds."""
 # Nothing but the page under test: no updates, no synchronisation, no calls home; root in a container has no
 # sandbox; HTTP/3 would hide the cut of a connection that the tests make.
 CHROMIUM_ARGS: Final = (
@@ -46,6 +67,7 @@ CHROMIUM_ARGS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join((*PLAYWRIGHTS, *OMNIBOX))}",
 )
 HALL: Final = {"width": 1920, "height": 1080}
 NO_BROWSER: Final = (
@@ -76,13 +98,29 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+@asynccontextmanager
+async def _hall(
+    browser: Browser, motion: Literal["reduce", "no-preference"]
+) -> AsyncIterator[BrowserContext]:
     """A hall's player: 1920 × 1080, far from Shanghai on purpose."""
-    context = await browser.new_context(viewport=HALL, locale="en-US", timezone_id="America/New_York")  # type: ignore[arg-type]
+    context = await browser.new_context(
+        viewport=HALL,  # type: ignore[arg-type]
+        locale="en-US",
+        timezone_id="America/New_York",
+        reduced_motion=motion,
+    )
     context.set_default_timeout(15_000)
     yield context
     await context.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def hall(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A hall's player without motion: without a graphics card sixty pictures a second are the processor's.
+    One for all tests, so that it has the pages' files already; nothing else is kept in it.
+    """
+    async with _hall(browser, "reduce") as context:
+        yield context
 
 
 class Complaints(list[str]):
@@ -107,11 +145,31 @@ def complaints() -> Iterator[Complaints]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(context: BrowserContext, complaints: Complaints) -> Page:
+async def page(hall: BrowserContext, complaints: Complaints) -> AsyncIterator[Page]:
     """An empty page whose complaints are heard."""
-    page = await context.new_page()
+    page = await hall.new_page()
     complaints.listen_to(page)
-    return page
+    yield page
+    for each in hall.pages:
+        await each.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(browser: Browser, complaints: Complaints) -> AsyncIterator[Page]:
+    """The same in a browser of its own, which has no file yet, and whose clock may be set."""
+    async with _hall(browser, "reduce") as own:
+        page = await own.new_page()
+        complaints.listen_to(page)
+        yield page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def moving(browser: Browser, complaints: Complaints) -> AsyncIterator[Page]:
+    """The same with motion, for those tests that motion makes a difference to."""
+    async with _hall(browser, "no-preference") as own:
+        page = await own.new_page()
+        complaints.listen_to(page)
+        yield page
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -169,3 +227,38 @@ async def console(
     console = await start_console(browser, kafka, databases, folder, keeper, f"t{secrets.token_hex(4)}.")
     yield console
     await console.close()
+
+
+class Visit(Protocol):
+    """`await visit("desk", "/held", lang="en")`: the page as this person sees it; without a path it is empty.
+    Its complaints are heard, and it is closed after the test.
+    """
+
+    async def __call__(
+        self,
+        name: str,
+        path: str | None = None,
+        *,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        lang: str = "zh",
+    ) -> Page: ...
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(console: Console, complaints: Complaints) -> AsyncIterator[Visit]:
+    """The console's pages, as somebody who is signed in sees them."""
+    pages: list[Page] = []
+
+    async def visit(name: str, path: str | None = None, **look: Any) -> Page:
+        page = await console.page(name, **look)
+        pages.append(page)
+        complaints.listen_to(page)
+        if path is not None:
+            await page.goto(path)
+        return page
+
+    yield visit
+    for page in pages:
+        await page.close()

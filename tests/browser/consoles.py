@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import Browser, BrowserContext, Page
 
 from deploy.local.credentials import Credentials
 from deploy.local.layout import Ports
@@ -34,10 +34,13 @@ PEOPLE: Final[dict[str, tuple[tuple[Role, ...], Mapping[str, Sequence[Role]]]]] 
     "finance-two": (("viewer", "finance"), {}),
     "approver": (("viewer", "approver"), {}),
     "administrator": (("administrator",), {}),
+    "passing": (("administrator",), {}),
     "county": ((), {"pingjiang": ("viewer", "desk")}),
     "nobody": ((), {}),
 }
-"""By name: roles everywhere, roles at one organisation. Everybody's password is PASSWORD."""
+"""By name: roles everywhere, roles at one organisation. Everybody's password is PASSWORD. Nobody's sessions
+are ended but those of `passing`.
+"""
 
 CHANNELS: Final = ("wechat", "alipay", "ecny")
 """Whose topics are there before a worker starts: one that is made later it sees only after ten seconds."""
@@ -84,6 +87,7 @@ class Console:
         self.url = services.wiring.url("console")
         self._browser = browser
         self._people: dict[str, Person] = {}
+        self._browsers: dict[str, BrowserContext] = {}
         self._lock = asyncio.Lock()
 
     async def needs(self, *names: str) -> None:
@@ -94,9 +98,8 @@ class Console:
             await asyncio.to_thread(self.services.wait_ready, wanted)
 
     async def person(self, name: str) -> Person:
-        """One of PEOPLE, signed in; anew when a test has ended the sessions."""
-        known = self._people.get(name)
-        if known is None or (await known.client.get("/audit")).is_redirect:
+        """One of PEOPLE, signed in."""
+        if name not in self._people:
             client = httpx.AsyncClient(base_url=self.url, timeout=30)
             answer = await client.post("/sign-in", data={"person": name, "password": PASSWORD})
             assert answer.status_code == 303, answer.text
@@ -106,26 +109,29 @@ class Console:
             self._people[name] = Person(client, csrf)
         return self._people[name]
 
-    async def context(
+    async def page(
         self, name: str, *, width: int = 1280, height: int = 800, dark: bool = False, lang: str = "zh"
-    ) -> BrowserContext:
-        """A browser of its own in which one of PEOPLE is signed in. Close it after use."""
+    ) -> Page:
+        """A page in the browser of one of PEOPLE, who is signed in. Close it after use."""
         person = await self.person(name)
-        context = await self._browser.new_context(
-            viewport={"width": width, "height": height},
-            base_url=self.url,
-            color_scheme="dark" if dark else "light",
-            locale="zh-CN",
-            accept_downloads=True,
-        )
-        context.set_default_timeout(15_000)
+        if name not in self._browsers:
+            self._browsers[name] = await self._browser.new_context(
+                base_url=self.url, locale="zh-CN", reduced_motion="reduce", accept_downloads=True
+            )
+            self._browsers[name].set_default_timeout(15_000)
+        browser = self._browsers[name]
+        await browser.clear_cookies(name="shanliu_theme")  # as nobody has chosen yet
         cookies = [
             {"name": cookie.name, "value": cookie.value or "", "url": self.url}
             for cookie in person.client.cookies.jar
         ]
         cookies.append({"name": "shanliu_language", "value": lang, "url": self.url})
-        await context.add_cookies(cookies)  # type: ignore[arg-type]
-        return context
+        await browser.add_cookies(cookies)  # type: ignore[arg-type]
+        page = await browser.new_page()
+        await page.set_viewport_size({"width": width, "height": height})
+        if dark:
+            await page.emulate_media(color_scheme="dark")
+        return page
 
     @asynccontextmanager
     async def evening(self) -> AsyncIterator[Evening]:
@@ -133,15 +139,18 @@ class Console:
         await self.needs("reporting")
         wiring = self.services.wiring
         settings = KafkaSettings(kafka_bootstrap_servers=wiring.kafka, kafka_namespace=wiring.namespace)
-        async with Publisher(settings) as publisher:
-            yield Evening(publisher, Reporting({}, self.services.log("reporting"), wiring.ports["reporting"]))
+        async with Publisher(settings) as publisher, httpx.AsyncClient() as http:
+            reporting = Reporting({}, self.services.log("reporting"), wiring.ports["reporting"])
+            yield Evening(publisher, reporting, http)
 
     def log(self, name: str) -> str:
         """What a process has written."""
         return self.services.log(name).read_text("utf-8")
 
     async def close(self) -> None:
-        """Sign everybody's client off and stop what runs."""
+        """Close everybody's client and browser, and stop what runs."""
+        for browser in self._browsers.values():
+            await browser.close()
         for person in self._people.values():
             await person.client.aclose()
         await asyncio.to_thread(self.services.stop)

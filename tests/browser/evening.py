@@ -18,6 +18,7 @@ from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSe
 from shared.dead_letters import DeadLetter
 from shared.events import Event
 from tests.services.reporting.builders import CampaignSource, Source
+from tests.waiting import pauses
 
 REPOSITORY: Final = Path(__file__).parents[2]
 READY_S: Final = 40.0
@@ -32,13 +33,14 @@ async def until(what: str, holds: Callable[[], Any], *, within_s: float = 60.0) 
     """Wait until `holds()` (or what it awaits to) is true, and give it back."""
     loop = asyncio.get_running_loop()
     end_s = loop.time() + within_s
+    pause = pauses()
     while True:
         value = holds()
         value = await value if asyncio.iscoroutine(value) else value
         if value:
             return value
         assert loop.time() < end_s, f"not within {within_s} s: {what}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(next(pause))
 
 
 def operators_file(folder: Path) -> Path:
@@ -193,8 +195,9 @@ class Wire:
 class Evening:
     """The campaign and its donations, published to real Kafka as the other services would."""
 
-    def __init__(self, publisher: Publisher, reporting: Reporting) -> None:
+    def __init__(self, publisher: Publisher, reporting: Reporting, http: httpx.AsyncClient) -> None:
         self._publisher = publisher
+        self._http = http
         self.reporting = reporting
         self.campaigns = CampaignSource(service="campaign/evening")
         self._channels = 0
@@ -225,8 +228,7 @@ class Evening:
 
     async def totals(self, campaign_id: str) -> dict[str, Any]:
         """What the API says of a campaign."""
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.reporting.url}/v1/campaigns/{campaign_id}/totals")
+        answer = await self._http.get(f"{self.reporting.url}/v1/campaigns/{campaign_id}/totals")
         return dict(answer.json()) if answer.status_code == 200 else {}
 
     async def counted(self, campaign_id: str, net_fen: int) -> dict[str, Any]:
@@ -246,7 +248,7 @@ async def evening(environment: Mapping[str, str], kafka: KafkaSettings, log: Pat
     reporting = Reporting(environment, log)
     await reporting.start()
     try:
-        async with Publisher(kafka) as publisher:
-            yield Evening(publisher, reporting)
+        async with Publisher(kafka) as publisher, httpx.AsyncClient() as http:
+            yield Evening(publisher, reporting, http)
     finally:
         await reporting.stop()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from services.campaign.days import today_of
 from tests.browser import funds
@@ -131,15 +131,14 @@ class Camera:
         size: tuple[int, int],
         file: Path,
     ) -> None:
-        context: BrowserContext = await self.console.context(person, width=size[0], height=size[1])
-        page = await context.new_page()
+        page = await self.console.page(person, width=size[0], height=size[1])
         await page.goto(path)
         await expect(page.locator("main")).to_contain_text(ready)
         if act is not None:
             await act(page)
         await page.evaluate("document.activeElement?.blur()")
         kept(await page.screenshot(), file, plain=True)
-        await context.close()
+        await page.close()
 
 
 async def campaigns(console: Console) -> None:

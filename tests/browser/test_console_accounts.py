@@ -5,19 +5,13 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Complaints
-from tests.browser.consoles import Console
+from tests.browser.conftest import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_an_account_is_made_changed_and_disabled_with_an_undo(
-    console: Console, complaints: Complaints
-) -> None:
-    context = await console.context("administrator")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/accounts")
+async def test_an_account_is_made_changed_and_disabled_with_an_undo(visit: Visit) -> None:
+    page = await visit("administrator", "/accounts")
     await expect(page.locator("tbody tr").filter(has_text="moderator").first).to_be_visible()
     await page.keyboard.press("c")
     sheet = page.get_by_role("dialog")
@@ -40,4 +34,3 @@ async def test_an_account_is_made_changed_and_disabled_with_an_undo(
     await expect(row).to_contain_text("已停用")
     await page.get_by_role("button", name="撤销").click()
     await expect(row).to_contain_text("可用")
-    await context.close()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,12 +23,9 @@ async def something_was_done(console: Console) -> None:
     assert refused.status_code == 422, refused.text
 
 
-async def test_the_log_is_read_filtered_opened_and_checked(console: Console, complaints: Complaints) -> None:
+async def test_the_log_is_read_filtered_opened_and_checked(console: Console, visit: Visit) -> None:
     await something_was_done(console)
-    context = await console.context("administrator")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/audit")
+    page = await visit("administrator", "/audit")
     rows = page.locator("tbody tr")
     await expect(rows.filter(has_text="/v1/campaigns/gala/launch").first).to_be_visible()
     assert "没有权限" not in await page.locator("tbody").inner_text(), "what stood in a field is not written"
@@ -56,17 +53,14 @@ async def test_the_log_is_read_filtered_opened_and_checked(console: Console, com
     )
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 async def test_what_the_filters_let_through_is_taken_as_a_file(
-    console: Console, form: str, tmp_path: Path
+    console: Console, form: str, tmp_path: Path, visit: Visit
 ) -> None:
     await something_was_done(console)
-    context = await console.context("administrator")
-    page = await context.new_page()
-    await page.goto("/audit?person=desk&kind=call")
+    page = await visit("administrator", "/audit?person=desk&kind=call")
     async with page.expect_download() as download:
         await page.get_by_role("button", name=f"导出 {form.upper()}").click()
     path = tmp_path / f"audit.{form}"
@@ -82,28 +76,20 @@ async def test_what_the_filters_let_through_is_taken_as_a_file(
     administrator = await console.person("administrator")
     newest = (await administrator.get("console/audit", kind="export", limit=1)).json()["items"][0]
     assert newest["summary"] == f"audit, {len(lines) - 1} rows, {form}"
-    await context.close()
 
 
-async def test_who_may_not_see_the_log_is_told_so(console: Console) -> None:
-    context = await console.context("desk")
-    page = await context.new_page()
+async def test_who_may_not_see_the_log_is_told_so(console: Console, visit: Visit) -> None:
+    page = await visit("desk")
     answer = await page.goto("/audit")
     assert answer is not None
     assert answer.status == 403
     await expect(page.locator("h1")).to_have_text("您的账号不能查看此页")
     assert await page.get_by_role("link", name="审计").count() == 0
     assert (await (await console.person("desk")).get("console/audit")).status_code == 403
-    await context.close()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, *, dark: bool) -> None:
-    context = await console.context("administrator", dark=dark)
-    page = await context.new_page()
-    await page.goto("/audit")
+async def test_nothing_on_the_page_shuts_anybody_out(visit: Visit) -> None:
+    page = await visit("administrator", "/audit")
     await expect(page.locator("tbody tr").first).to_be_visible()
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page)
+    await for_everybody(page, dark="desk")

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from services.campaign.days import today_of
 from tests.browser import funds
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 from tests.services.campaign.builders import WINDOW_END
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -25,13 +25,10 @@ async def step(page: Page, name: str, **fields: str) -> None:
         await sheet.locator(".steps form button.main").click()
 
 
-async def test_from_a_plan_with_gaps_to_a_running_campaign(console: Console, complaints: Complaints) -> None:
+async def test_from_a_plan_with_gaps_to_a_running_campaign(console: Console, visit: Visit) -> None:
     await console.needs("campaign")
     await funds.register(console)
-    context = await console.context("desk")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/campaigns")
+    page = await visit("desk", "/campaigns")
     await expect(page.get_by_role("button", name="新建活动 (c)")).to_be_visible()
     await page.keyboard.press("c")
     sheet = page.get_by_role("dialog")
@@ -82,10 +79,11 @@ async def test_from_a_plan_with_gaps_to_a_running_campaign(console: Console, com
     await row.click()
     await step(page, "结束募捐", on=str(today_of(datetime.now(UTC))))
     await expect(row).to_contain_text("已结束")
-    await context.close()
 
 
-async def test_an_appeal_is_launched_first_and_its_days_to_file_are_counted(console: Console) -> None:
+async def test_an_appeal_is_launched_first_and_its_days_to_file_are_counted(
+    console: Console, visit: Visit
+) -> None:
     await console.needs("campaign")
     await funds.register(console)
     today = today_of(datetime.now(UTC))
@@ -93,9 +91,7 @@ async def test_an_appeal_is_launched_first_and_its_days_to_file_are_counted(cons
     desk = await console.person("desk")
     began = {"on": str(today - timedelta(days=8))}
     await funds.done(desk.post("campaign/v1/campaigns/quake/launch", began))
-    context = await console.context("viewer", lang="en")
-    page = await context.new_page()
-    await page.goto("/campaigns?state=launched")
+    page = await visit("viewer", "/campaigns?state=launched", lang="en")
     await expect(page.locator("#filing")).to_contain_text("2 days left to file")
     await expect(page.locator("tbody tr", has_text="quake")).to_contain_text("2 days left to file")
     assert await page.get_by_role("button", name="New campaign").count() == 0, "a viewer looks"
@@ -107,25 +103,13 @@ async def test_an_appeal_is_launched_first_and_its_days_to_file_are_counted(cons
     )
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "dark"), [(1280, 800, True), (390, 844, False)], ids=["hall", "hand"]
-)
-async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, width: int, height: int, *, dark: bool
-) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, visit: Visit) -> None:
     await console.needs("campaign")
-    context = await console.context("desk", width=width, height=height, dark=dark)
-    page = await context.new_page()
-    await page.goto("/campaigns")
+    page = await visit("desk", "/campaigns")
     await expect(page.get_by_role("button", name="新建活动 (c)")).to_be_visible()
-    for key in ("", "c"):
-        if key:
-            await page.keyboard.press(key)
-            await expect(page.get_by_role("dialog")).to_be_visible()
-        found = await Axe().run(page)
-        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page, dark="desk")
+    await page.keyboard.press("c")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await for_everybody(page, dark="desk")

@@ -5,12 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.browser import funds
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -45,14 +45,11 @@ async def kept(page: Page) -> str:
 
 
 async def test_an_administrator_registers_changes_and_pauses_a_channel(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     await console.needs("donation")
     name = f"c{uuid4().hex[:10]}"
-    context = await console.context("administrator")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/channels?name={name}")
+    page = await visit("administrator", f"/channels?name={name}")
     await expect(page.locator(".empty")).to_contain_text("没有符合条件")
 
     await page.keyboard.press("a")
@@ -92,17 +89,11 @@ async def test_an_administrator_registers_changes_and_pauses_a_channel(
     await page.locator(".notice", has_text="已暂停").get_by_role("button", name="撤销").click()
     await expect(row).to_contain_text("启用")
     assert (await state_of(console, name))["state"] == "active"
-    await context.close()
 
 
-async def test_finance_uploads_looks_at_and_books_a_statement(
-    console: Console, complaints: Complaints
-) -> None:
+async def test_finance_uploads_looks_at_and_books_a_statement(console: Console, visit: Visit) -> None:
     name = await registered(console, scheme="files", settings={"profile": "bank-csv"})
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/channels")
+    page = await visit("finance", "/channels")
     await page.get_by_role("link", name="账单导入").click()
     await page.locator("h1").click()
     await page.keyboard.press("a")
@@ -119,21 +110,15 @@ async def test_finance_uploads_looks_at_and_books_a_statement(
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(1)
     await expect(page.locator("tbody tr")).to_contain_text("已入账")
-    await context.close()
 
 
-async def test_ids_are_chosen_from_what_there_is_by_their_titles(
-    console: Console, complaints: Complaints
-) -> None:
+async def test_ids_are_chosen_from_what_there_is_by_their_titles(console: Console, visit: Visit) -> None:
     await console.needs("donation", "campaign")
     await funds.register(console)
     for campaign_id, title in (("channels-drive", "第二十五届慈善一日捐"), ("channels-gala", "新年晚会")):
         await funds.draft(console, campaign_id, title=title)
     name = f"c{uuid4().hex[:10]}"
-    context = await console.context("administrator")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/channels?name={name}")
+    page = await visit("administrator", f"/channels?name={name}")
     await page.locator("#known-campaigns option[value=channels-gala]").wait_for(state="attached")
     await page.locator("#known-organisations option").first.wait_for(state="attached")
     await page.keyboard.press("a")
@@ -155,14 +140,11 @@ async def test_ids_are_chosen_from_what_there_is_by_their_titles(
     await expect(row).to_contain_text("第二十五届慈善一日捐、新年晚会")
     await expect(row).to_contain_text("苏州市慈善总会")
     assert (await state_of(console, name))["campaigns"] == ["channels-drive", "channels-gala"]
-    await context.close()
 
 
-async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> None:
+async def test_who_may_only_look_is_offered_nothing_else(console: Console, visit: Visit) -> None:
     name = await registered(console)
-    context = await console.context("viewer", lang="en")
-    page = await context.new_page()
-    await page.goto(f"/channels?view=statements&name={name}")
+    page = await visit("viewer", f"/channels?view=statements&name={name}", lang="en")
     await expect(page.locator("tbody tr")).to_contain_text("active")
     await expect(page.locator("h1")).to_have_text("Channels")
     await expect(page.get_by_role("link", name="Statements")).to_be_hidden()
@@ -177,18 +159,11 @@ async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> No
     viewer = await console.person("viewer")
     refused = await viewer.post(f"donation/v1/channels/{name}/pause", {"reason": "没有权限"})
     assert refused.status_code == 403, refused.text
-    await context.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, width: int) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, visit: Visit) -> None:
     name = await registered(console)
-    context = await console.context("administrator", width=width, height=800, dark=width == 390)
-    page = await context.new_page()
-    await page.goto(f"/channels?name={name}")
+    page = await visit("administrator", f"/channels?name={name}")
     await page.locator("tbody tr td").nth(1).click()
     await expect(page.get_by_role("dialog")).to_contain_text("变更记录")
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page)

@@ -6,19 +6,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.evening import until
 from tests.browser.gifts import Gifts, gifts_of
+from tests.browser.readable import for_everybody
 from tests.services.donation.builders import a_donation
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 WORDS = "[...document.querySelectorAll('[data-text], th, label, .table-bar')].map(e => e.textContent).join()"
-SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
 TOPIC = "intake.alipay"
 PATH = "donation/v1/dead-letters"
 THE_LIST = re.compile(r"/v1/dead-letters\?")
@@ -49,13 +48,10 @@ def row_id(letter: dict[str, Any]) -> str:
 
 
 async def test_the_desk_sends_again_many_at_once_and_is_told_what_was_not_sent(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     letters = await buried(console, gifts, b"{oops", a_donation(amount_fen=0))
-    context = await console.context("desk")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/dead-letters?topic={TOPIC}")
+    page = await visit("desk", f"/dead-letters?topic={TOPIC}")
     rows = [page.locator(f'tr[data-id="{row_id(each)}"]') for each in letters]
     await expect(rows[0]).to_contain_text("字段不合规")
     await expect(rows[0]).to_contain_text("amount_fen")
@@ -81,17 +77,13 @@ async def test_the_desk_sends_again_many_at_once_and_is_told_what_was_not_sent(
     await page.get_by_label("哪些").select_option("all")
     await expect(rows[0]).to_contain_text("desk-two 已重发")
     await expect(rows[1]).to_contain_text("desk 已重发")
-    await context.close()
 
 
 async def test_finance_looks_at_the_content_and_sets_it_aside_with_a_reason(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     (letter,) = await buried(console, gifts, b'{"donor": "<b>\xe7\x8e\x8b\xe5\xb0\x8f\xe6\x98\x8e</b>"')
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/dead-letters")
+    page = await visit("finance", "/dead-letters")
     row = page.locator(f'tr[data-id="{row_id(letter)}"]')
     assert await page.get_by_role("button", name="再次发送").count() == 0, "that is the desk's"
     await row.click()
@@ -112,14 +104,11 @@ async def test_finance_looks_at_the_content_and_sets_it_aside_with_a_reason(
     words = await page.evaluate(WORDS)
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
-async def test_a_viewer_only_looks(console: Console, gifts: Gifts) -> None:
+async def test_a_viewer_only_looks(console: Console, gifts: Gifts, visit: Visit) -> None:
     (letter,) = await buried(console, gifts, b"{oops again")
-    context = await console.context("viewer")
-    page = await context.new_page()
-    await page.goto("/dead-letters")
+    page = await visit("viewer", "/dead-letters")
     await expect(page.locator(f'tr[data-id="{row_id(letter)}"]')).to_be_visible()
     assert await page.locator(".actions button").count() == 0
     viewer = await console.person("viewer")
@@ -128,25 +117,15 @@ async def test_a_viewer_only_looks(console: Console, gifts: Gifts) -> None:
         answer = await viewer.post(f"{PATH}/{path}", {"letters": [place], **body})
         assert answer.status_code == 403, answer.text
     assert (await viewer.get(f"{PATH}/{TOPIC}/{place['partition']}/{place['offset']}")).status_code == 403
-    await context.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, size: str) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, visit: Visit) -> None:
     (letter,) = await buried(console, gifts, b"{oops")
-    width, height = SIZES[size]
-    context = await console.context("administrator", width=width, height=height, dark=size == "desk")
-    page = await context.new_page()
-    await page.goto("/dead-letters")
+    page = await visit("administrator", "/dead-letters")
     row = page.locator(f'tr[data-id="{row_id(letter)}"]')
     await expect(row).to_be_visible()
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for opened in (False, True):
-        if opened:
-            await row.locator("td").nth(2).click()
-            await page.get_by_role("button", name="查看内容").click()
-            await expect(page.locator("pre")).to_be_visible()
-        found = await Axe().run(page)
-        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page, dark="desk")
+    await row.locator("td").nth(2).click()
+    await page.get_by_role("button", name="查看内容").click()
+    await expect(page.locator("pre")).to_be_visible()
+    await for_everybody(page, dark="desk")

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from services.campaign.days import today_of
 from tests.browser import funds
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -30,13 +30,8 @@ async def appeal(console: Console) -> None:
     await funds.received(console, FLOOD, 549_000_000)
 
 
-async def test_a_late_report_is_drafted_read_by_another_and_published(
-    console: Console, complaints: Complaints
-) -> None:
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/disclosure?campaign_id={FLOOD}")
+async def test_a_late_report_is_drafted_read_by_another_and_published(visit: Visit) -> None:
+    page = await visit("finance", f"/disclosure?campaign_id={FLOOD}")
     rows = page.locator("tbody tr")
     first = rows.first
     await expect(first).to_contain_text("已逾期")
@@ -53,10 +48,7 @@ async def test_a_late_report_is_drafted_read_by_another_and_published(
     assert await sheet.get_by_role("button", name="已阅，公布").count() == 0
     await page.keyboard.press("Escape")
 
-    other = await console.context("approver")
-    approver = await other.new_page()
-    complaints.listen_to(approver)
-    await approver.goto(f"/disclosure?state=late&campaign_id={FLOOD}")
+    approver = await visit("approver", f"/disclosure?state=late&campaign_id={FLOOD}")
     await approver.locator("tbody tr", has_text="有草稿").click()
     report = approver.get_by_role("dialog")
     await expect(report.locator(".report")).to_contain_text("善款全部用于采购救灾物资")
@@ -66,14 +58,10 @@ async def test_a_late_report_is_drafted_read_by_another_and_published(
     await expect(approver.locator("tbody tr")).to_have_count(1)
     await expect(first).to_contain_text("逾期公布")
     await expect(page.locator("#counts .figure").first).to_contain_text("1")
-    await other.close()
-    await context.close()
 
 
-async def test_who_may_only_look_sees_what_is_due_in_english(console: Console) -> None:
-    context = await console.context("viewer", lang="en")
-    page = await context.new_page()
-    await page.goto(f"/disclosure?campaign_id={FLOOD}&state=late")
+async def test_who_may_only_look_sees_what_is_due_in_english(visit: Visit) -> None:
+    page = await visit("viewer", f"/disclosure?campaign_id={FLOOD}&state=late", lang="en")
     await page.locator("tbody tr").first.click()
     await expect(page.get_by_role("dialog")).to_contain_text("Charity Law art. 72")
     assert await page.locator(".steps button").count() == 0
@@ -82,21 +70,10 @@ async def test_who_may_only_look_sees_what_is_due_in_english(console: Console) -
     )
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "dark"), [(1280, 800, False), (390, 844, True)], ids=["hall", "hand"]
-)
-async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, width: int, height: int, *, dark: bool
-) -> None:
-    context = await console.context("approver", width=width, height=height, dark=dark)
-    page = await context.new_page()
-    await page.goto(f"/disclosure?campaign_id={FLOOD}")
+async def test_nothing_on_the_page_shuts_anybody_out(visit: Visit) -> None:
+    page = await visit("approver", f"/disclosure?campaign_id={FLOOD}")
     await page.locator("tbody tr").first.click()
     await expect(page.get_by_role("dialog")).to_be_visible()
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page)

@@ -8,22 +8,21 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from services.donation.reconciliation.days import day_of
 from shared.events import CampaignLaunched
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.evening import until
 from tests.browser.gifts import Gifts, gifts_of
+from tests.browser.readable import for_everybody
 from tests.services.donation.builders import OCCURRED_AT, a_donor, new_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 ORGANISATION = "姑苏市慈善总会"
 WORDS = "[...document.querySelectorAll('[data-text], th, label, .table-bar')].map(e => e.textContent).join()"
-SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -54,16 +53,13 @@ async def receipt_of(console: Console, donation_id: str) -> str:
 
 
 async def test_finance_finds_a_donation_and_takes_a_part_of_it_back(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     company = a_donor(kind="company", name="太湖实业有限公司")
     body, donation_id = await a_gift(gifts, amount_fen=5_000_000, donor=company)
     await a_gift(gifts, amount_fen=5_000_000, channel="alipay", donor=a_donor(display="anonymous"))
     number = await receipt_of(console, donation_id)
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/donations")
+    page = await visit("finance", "/donations")
     rows, search = page.locator("tbody tr"), page.get_by_label("交易号、捐赠号、票据号或尾号")
     transaction = body["transaction_id"]
     for typed in (donation_id.upper(), transaction, transaction[-6:], number.lower()):
@@ -109,14 +105,13 @@ async def test_finance_finds_a_donation_and_takes_a_part_of_it_back(
     words = await page.evaluate(WORDS)
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
-async def test_the_desk_sees_the_record_and_can_take_nothing_back(console: Console, gifts: Gifts) -> None:
+async def test_the_desk_sees_the_record_and_can_take_nothing_back(
+    console: Console, gifts: Gifts, visit: Visit
+) -> None:
     _, donation_id = await a_gift(gifts)
-    context = await console.context("desk")
-    page = await context.new_page()
-    await page.goto(f"/donations?find={donation_id}")
+    page = await visit("desk", f"/donations?find={donation_id}")
     await page.locator("tbody tr").first.click()
     sheet = page.get_by_role("dialog")
     await expect(sheet).to_contain_text("尚未开票")
@@ -126,19 +121,14 @@ async def test_the_desk_sees_the_record_and_can_take_nothing_back(console: Conso
     assert (await desk.post(path, {"kind": "refund", "reason": "试"})).status_code == 403
     await page.goto("/donations?find=" + new_id("nobody"))
     await expect(page.locator(".empty")).to_contain_text("没有符合条件的记录")
-    await context.close()
-    context = await console.context("nobody")
-    refused = await (await context.new_page()).goto("/donations")
+    refused = await (await visit("nobody")).goto("/donations")
     assert refused is not None
     assert refused.status == 403
-    await context.close()
 
 
-async def test_what_was_found_is_taken_as_a_file(console: Console, gifts: Gifts, tmp_path: Path) -> None:
+async def test_what_was_found_is_taken_as_a_file(gifts: Gifts, tmp_path: Path, visit: Visit) -> None:
     body, _ = await a_gift(gifts, amount_fen=123_456)
-    context = await console.context("viewer")
-    page = await context.new_page()
-    await page.goto(f"/donations?find={body['transaction_id']}")
+    page = await visit("viewer", f"/donations?find={body['transaction_id']}")
     async with page.expect_download() as download:
         await page.get_by_role("button", name="导出 CSV").click()
     path = tmp_path / "donations.csv"
@@ -146,24 +136,20 @@ async def test_what_was_found_is_taken_as_a_file(console: Console, gifts: Gifts,
     lines = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"))))
     assert lines[0][1] == "金额"
     assert [line[1] for line in lines[1:]] == ["1234.56"]
-    await context.close()
 
 
 async def test_a_donor_who_takes_the_name_back_leaves_the_open_screen_and_the_receipts_check(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     await console.needs("reporting")
     name = "金鸡湖科技有限公司"
     _, donation_id = await a_gift(gifts, donor=a_donor(kind="company", name=name))
     number = await receipt_of(console, donation_id)
-    desk = await console.context("desk")
-    screen, page = await desk.new_page(), await desk.new_page()
-    for each in (screen, page):
-        complaints.listen_to(each)
-    await screen.goto(f"{console.services.wiring.url('reporting')}/screens/gala-2027?layout=hall")
+    address = f"{console.services.wiring.url('reporting')}/screens/gala-2027?layout=hall"
+    screen = await visit("desk", address)
     await expect(screen.locator("body")).to_contain_text(name)
 
-    await page.goto(f"/donations?find={donation_id}")
+    page = await visit("desk", f"/donations?find={donation_id}")
     await page.locator("tbody tr").first.click()
     sheet = page.get_by_role("dialog")
     await sheet.get_by_text("撤回署名同意").click()
@@ -187,21 +173,11 @@ async def test_a_donor_who_takes_the_name_back_leaves_the_open_screen_and_the_re
     await page.goto(address)
     await expect(page.locator("body")).to_contain_text(number)
     await expect(page.locator("body")).not_to_contain_text(name)
-    await desk.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, size: str) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(gifts: Gifts, visit: Visit) -> None:
     _, donation_id = await a_gift(gifts)
-    width, height = SIZES[size]
-    context = await console.context("finance", width=width, height=height, dark=size == "desk", lang="en")
-    page = await context.new_page()
-    await page.goto(f"/donations?find={donation_id}")
+    page = await visit("finance", f"/donations?find={donation_id}", lang="en")
     await page.locator("tbody tr").first.click()
-    sheet = page.get_by_role("dialog")
-    await sheet.get_by_text("Take back (finance)").click()
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await page.get_by_role("dialog").get_by_text("Take back (finance)").click()
+    await for_everybody(page, dark="desk")

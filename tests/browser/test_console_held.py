@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from shared.events import CampaignFiled, CampaignLaunched, CampaignPaused
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.gifts import Gifts, gifts_of
+from tests.browser.readable import for_everybody
 from tests.services.donation.builders import a_donor, a_reversal, new_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 WORDS = (
     "[...document.querySelectorAll('[data-text], th, label, .tabs, .lead')].map(e => e.textContent).join()"
 )
-SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
 PAUSED, FILED, UNKNOWN = "paused-2027", "filed-2027", "unknown-2027"
 
 
@@ -50,17 +49,14 @@ async def give_reason(page: Page, button: str, reason: str) -> None:
 
 
 async def test_finance_releases_and_refuses_what_waits_each_with_its_answer(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     company = a_donor(kind="company", name="金鸡湖科技有限公司")
     first = await held(gifts, PAUSED, amount_fen=5_000_000, donor=company)
     second = await held(gifts, PAUSED)
     early = await held(gifts, FILED)
     unknown = await held(gifts, UNKNOWN)
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/held")
+    page = await visit("finance", "/held")
     for donation_id, way in (
         (first, "活动恢复后自动入账"),
         (early, "活动启动后自动入账"),
@@ -102,18 +98,14 @@ async def test_finance_releases_and_refuses_what_waits_each_with_its_answer(
     words = await page.evaluate(WORDS)
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
 async def test_a_conflict_is_seen_with_both_contents_and_resolved_with_a_reason(
-    console: Console, gifts: Gifts, complaints: Complaints
+    gifts: Gifts, visit: Visit
 ) -> None:
     body, donation_id = await gifts.given("held", campaign_id=PAUSED, amount_fen=88_800)
     await gifts.put({**body, "amount_fen": 8_880_000})
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/held")
+    page = await visit("finance", "/held")
     await expect(page.get_by_role("link", name=re.compile(r"^冲突 [1-9]"))).to_be_visible()
     await page.get_by_role("link", name="冲突").click()
     row = page.locator("tbody tr").filter(has_text=body["transaction_id"])
@@ -129,20 +121,16 @@ async def test_a_conflict_is_seen_with_both_contents_and_resolved_with_a_reason(
     await expect(row).to_have_count(0)
     await page.get_by_label("哪些").select_option("all")
     await expect(row).to_contain_text("finance：渠道确认第一份为准")
-    await context.close()
 
 
 async def test_a_reversal_without_its_donation_is_seen_and_set_aside_with_a_reason(
-    console: Console, gifts: Gifts, complaints: Complaints
+    gifts: Gifts, visit: Visit
 ) -> None:
     body, _ = await gifts.given("held", campaign_id=PAUSED)
     mistyped = a_reversal(new_id("mistyped"), amount_fen=12_345)
     await gifts.put(mistyped)
     await gifts.put(a_reversal(body["transaction_id"]))
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/held")
+    page = await visit("finance", "/held")
     await expect(page.get_by_role("link", name=re.compile(r"^待冲回 [1-9]"))).to_be_visible()
     await page.get_by_role("link", name="待冲回").click()
     row = page.locator("tbody tr").filter(has_text=mistyped["transaction_id"])
@@ -155,37 +143,24 @@ async def test_a_reversal_without_its_donation_is_seen_and_set_aside_with_a_reas
     await give_reason(page, "搁置", "交易号有误，渠道已重报")
     await expect(row).to_have_count(0)
     await expect(follows).to_have_count(1)
-    await context.close()
 
 
-async def test_the_desk_only_looks(console: Console, gifts: Gifts) -> None:
+async def test_the_desk_only_looks(console: Console, gifts: Gifts, visit: Visit) -> None:
     waiting = await held(gifts, PAUSED)
-    context = await console.context("desk")
-    page = await context.new_page()
-    await page.goto("/held")
+    page = await visit("desk", "/held")
     await expect(page.locator(f'tr[data-id="{waiting}"]')).to_be_visible()
     assert await page.get_by_role("button", name="放行").count() == 0
     desk = await console.person("desk")
     for path in ("release", "refuse"):
         answer = await desk.post(f"donation/v1/held/{path}", {"donation_ids": [waiting], "reason": "试"})
         assert answer.status_code == 403, answer.text
-    await context.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, size: str) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(gifts: Gifts, visit: Visit) -> None:
     waiting = await held(gifts, PAUSED, transaction_id=new_id())
-    width, height = SIZES[size]
-    context = await console.context("finance", width=width, height=height, dark=size == "desk", lang="en")
-    page = await context.new_page()
-    await page.goto("/held")
+    page = await visit("finance", "/held", lang="en")
     await choose(page, waiting)
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for opened in (False, True):
-        if opened:
-            await page.get_by_role("button", name="Release").click()
-            await expect(page.get_by_role("dialog")).to_be_visible()
-        found = await Axe().run(page)
-        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page, dark="desk")
+    await page.get_by_role("button", name="Release").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await for_everybody(page, dark="desk")

@@ -11,7 +11,7 @@ import services
 import shared
 from services.console.pages import PAGES, existing
 from shared.wrong_fields import rule_of
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -49,37 +49,26 @@ async def test_every_file_of_a_page_is_named_by_its_release_and_may_be_kept(cons
     ids=["machine-light", "machine-dark", "dark-by-hand", "light-by-hand"],
 )
 async def test_the_colours_are_the_machines_unless_a_person_has_chosen(
-    console: Console, complaints: Complaints, *, dark: bool, chosen: str | None, colour: str
+    console: Console, visit: Visit, *, dark: bool, chosen: str | None, colour: str
 ) -> None:
-    context = await console.context("administrator", dark=dark)
+    page = await visit("administrator", dark=dark)
     if chosen:
-        await context.add_cookies([{"name": "shanliu_theme", "value": chosen, "url": console.url}])
-    page = await context.new_page()
-    complaints.listen_to(page)
+        await page.context.add_cookies([{"name": "shanliu_theme", "value": chosen, "url": console.url}])
     await page.goto("/accounts")
     await expect(page.locator("body")).to_have_css("background-color", colour)
     await page.locator("#theme").click()
     other = DARK if colour == LIGHT else LIGHT
     await expect(page.locator("body")).to_have_css("background-color", other)
-    await context.close()
 
 
-async def test_a_telephone_shows_which_page_it_is_on(console: Console, complaints: Complaints) -> None:
-    context = await console.context("administrator", width=390, height=844, lang="en")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/accounts")
+async def test_a_telephone_shows_which_page_it_is_on(visit: Visit) -> None:
+    page = await visit("administrator", "/accounts", width=390, height=844, lang="en")
     await expect(page.locator("#ways [aria-current]")).to_be_in_viewport(ratio=0.95)
-    await context.close()
 
 
-async def test_who_may_not_see_a_page_is_told_who_may(console: Console, complaints: Complaints) -> None:
-    context = await console.context("desk")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/messages")
+async def test_who_may_not_see_a_page_is_told_who_may(visit: Visit) -> None:
+    page = await visit("desk", "/messages")
     await expect(page.locator("main")).to_contain_text("此页需要角色：审核")
-    await context.close()
 
 
 async def test_a_refusal_is_said_in_chinese_where_it_has_words(modules: Page) -> None:

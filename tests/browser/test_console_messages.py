@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from shared.events import CampaignLaunched
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.evening import until
 from tests.browser.gifts import Gifts, gifts_of
+from tests.browser.readable import for_everybody
 from tests.services.donation.builders import a_donor
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -79,11 +79,9 @@ async def opened(page: Page, query: str = "") -> Any:
 
 
 async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
-    context = await console.context("moderator")
-    page = await context.new_page()
-    complaints.listen_to(page)
+    page = await visit("moderator")
     rows = await opened(page)
     await expect(rows).to_have_count(5)
     await expect(rows.filter(has_text="加我微信")).to_contain_text("像微信号")
@@ -130,12 +128,11 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await page.keyboard.press("a")
     await expect(page.locator("#notices")).to_contain_text("同事已先处理")
     assert (await states(console))["refused"] == sorted([SAID[1][0], "直播间的朋友们加油"])
-    await context.close()
 
 
 @pytest.mark.parametrize("key", ["a", "6"], ids=["approval", "refusal"])
 async def test_undo_puts_each_message_back_to_what_it_was(
-    console: Console, gifts: Gifts, complaints: Complaints, key: str
+    console: Console, gifts: Gifts, key: str, visit: Visit
 ) -> None:
     campaign_id = f"messages-undo-{key}"
     await gifts.tell(CampaignLaunched, campaign_id, title="撤销")
@@ -143,9 +140,7 @@ async def test_undo_puts_each_message_back_to_what_it_was(
     for text in ("愿平安", long):
         await gifts.given(campaign_id=campaign_id, message=text)
     moderator = await console.person("moderator")
-    context = await console.context("moderator")
-    page = await context.new_page()
-    complaints.listen_to(page)
+    page = await visit("moderator")
     rows = page.locator("tbody tr")
     for state, text, word in (("waiting", "愿平安", "待审"), ("refused_by_rule", long, "规则已拒")):
         await page.goto(f"/messages?campaign_id={campaign_id}&state={state}")
@@ -161,21 +156,17 @@ async def test_undo_puts_each_message_back_to_what_it_was(
         answer = await moderator.get("donation/v1/messages", campaign_id=campaign_id, state=state)
         (item,) = answer.json()["items"]
         assert (item["text"], item["version"]) == (text, 2)
-    await context.close()
 
 
 async def test_what_may_be_personal_data_is_approved_by_itself_only(
-    console: Console, gifts: Gifts, complaints: Complaints
+    console: Console, gifts: Gifts, visit: Visit
 ) -> None:
     campaign_id = "messages-personal"
     await gifts.tell(CampaignLaunched, campaign_id, title="个人信息")
     delicate = ("找我 138 0000 0000", "祝2027年更好")
     for text in ("愿平安", *delicate, "加油"):
         await gifts.given(campaign_id=campaign_id, message=text)
-    context = await console.context("moderator")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/messages?campaign_id={campaign_id}")
+    page = await visit("moderator", f"/messages?campaign_id={campaign_id}")
     rows, notices, dialog = page.locator("tbody tr"), page.locator("#notices"), page.get_by_role("dialog")
     await expect(rows).to_have_count(4)
     await page.keyboard.press("X")
@@ -214,14 +205,12 @@ async def test_what_may_be_personal_data_is_approved_by_itself_only(
     moderator = await console.person("moderator")
     answer = await moderator.get("donation/v1/messages", campaign_id=campaign_id, state="approved")
     assert sorted(item["text"] for item in answer.json()["items"]) == sorted(["愿平安", "加油", *delicate])
-    await context.close()
 
 
-async def test_word_list_and_rules_are_set_and_set_back(console: Console, gifts: Gifts) -> None:
+async def test_word_list_and_rules_are_set_and_set_back(console: Console, gifts: Gifts, visit: Visit) -> None:
     text = "欢迎来太湖钓鱼"
     await gifts.given(campaign_id=CAMPAIGN, message=text, amount_fen=12_000)
-    context = await console.context("moderator")
-    page = await context.new_page()
+    page = await visit("moderator")
     rows = await opened(page)
     await expect(rows.filter(has_text=text)).to_have_count(1)
     await page.keyboard.press("w")
@@ -251,37 +240,22 @@ async def test_word_list_and_rules_are_set_and_set_back(console: Console, gifts:
     words = (await page.evaluate(WORDS)).replace("中文", "")
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    await context.close()
 
 
-async def test_who_does_not_moderate_reads_no_message(console: Console, gifts: Gifts) -> None:
-    context = await console.context("viewer")
-    page = await context.new_page()
+async def test_who_does_not_moderate_reads_no_message(console: Console, gifts: Gifts, visit: Visit) -> None:
+    page = await visit("viewer")
     answer = await page.goto("/messages")
     assert answer is not None
     assert answer.status == 403
     viewer = await console.person("viewer")
     assert (await viewer.get("donation/v1/messages/campaigns")).status_code == 403
-    await context.close()
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"), [(1280, False), (390, True)], ids=["desk-light", "telephone-dark"]
-)
-async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, gifts: Gifts, width: int, *, dark: bool
-) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, gifts: Gifts, visit: Visit) -> None:
     await refused(console, gifts)
-    context = await console.context("moderator", width=width, height=844, dark=dark)
-    page = await context.new_page()
+    page = await visit("moderator")
     await opened(page, "&state=refused")
+    await for_everybody(page)
     await page.keyboard.press("w")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    found = await Axe().run(page)
-    await page.keyboard.press("Escape")
-    found_below = await Axe().run(page)
-    violations = found.response["violations"] + found_below.response["violations"]
-    serious = [each for each in violations if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await context.close()
+    await for_everybody(page)

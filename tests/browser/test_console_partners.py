@@ -9,11 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -63,13 +63,11 @@ async def registered(console: Console, partner: Partner) -> tuple[str, str]:
 
 
 async def test_an_administrator_registers_tests_pauses_and_deletes_an_endpoint(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     await console.needs("notification")
     name = f"长沙晚报 {uuid4().hex[:8]}"
-    context = await console.context("administrator")
-    page = await context.new_page()
-    complaints.listen_to(page)
+    page = await visit("administrator")
     async with a_partner() as partner:
         await page.goto("/partners")
         await page.locator("h1").click()
@@ -110,11 +108,10 @@ async def test_an_administrator_registers_tests_pauses_and_deletes_an_endpoint(
         await expect(row).to_have_count(0)
         await page.locator("#filter-state").select_option("deleted")
         await expect(row).to_contain_text("已删除")
-    await context.close()
 
 
 async def test_the_desk_sees_why_a_delivery_failed_and_may_not_change_endpoints(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     async with a_partner() as partner:
         partner.status = 410
@@ -123,10 +120,7 @@ async def test_the_desk_sees_why_a_delivery_failed_and_may_not_change_endpoints(
         assert (
             await administrator.post(f"notification/v1/webhook-endpoints/{endpoint}/ping")
         ).status_code == 202
-        context = await console.context("desk", lang="en")
-        page = await context.new_page()
-        complaints.listen_to(page)
-        await page.goto("/partners")
+        page = await visit("desk", "/partners", lang="en")
         row = page.locator("tbody tr", has_text=name)
         await expect(row).to_contain_text("disabled by itself", timeout=20_000)
         await expect(page.get_by_role("button", name="Register")).to_be_hidden()
@@ -146,38 +140,28 @@ async def test_the_desk_sees_why_a_delivery_failed_and_may_not_change_endpoints(
         await expect(page.get_by_role("dialog")).to_contain_text("answered 410")
         words = await page.locator("main, dialog").all_inner_texts()
         assert "undefined" not in str(words)
-        await context.close()
 
 
-async def test_thanks_that_failed_are_listed_for_the_desk_and_not_for_a_moderator(console: Console) -> None:
+async def test_thanks_that_failed_are_listed_for_the_desk_and_not_for_a_moderator(
+    console: Console, visit: Visit
+) -> None:
     await console.needs("notification")
-    context = await console.context("desk")
-    page = await context.new_page()
-    await page.goto("/partners?view=thanks")
+    page = await visit("desk", "/partners?view=thanks")
     await expect(page.locator(".empty")).to_contain_text("感谢都已送达")
     await page.locator("#filter-state").select_option("uncertain")
     await expect(page).to_have_url(f"{console.url}/partners?view=thanks&state=uncertain")
     await expect(page.locator(".empty")).to_contain_text("感谢都已送达")
-    await context.close()
-    nobody = await console.context("nobody")
-    page = await nobody.new_page()
+    page = await visit("nobody")
     answer = await page.goto("/partners")
     assert answer is not None
     assert answer.status == 403
-    await nobody.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, width: int) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, visit: Visit) -> None:
     async with a_partner() as partner:
         _, name = await registered(console, partner)
-        context = await console.context("administrator", width=width, height=800, dark=width == 390)
-        page = await context.new_page()
-        await page.goto("/partners")
+        page = await visit("administrator", "/partners")
         await page.locator("tbody tr", has_text=name).locator("td").nth(1).click()
         await page.get_by_role("dialog").get_by_role("button", name="修改").click()
         await expect(page.get_by_role("dialog")).to_contain_text("通知的事件")
-        found = await Axe().run(page)
-        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-        await context.close()
+        await for_everybody(page)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from services.campaign.days import DONOR_TIME
 from tests.browser import funds
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
+from tests.browser.readable import for_everybody
 from tests.services.campaign.store import a_gift
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -23,7 +23,6 @@ WORDS = (
     ".filter(e => !e.closest('#filter-campaign_id') && !e.querySelector('#filter-campaign_id'))"
     ".map(e => e.textContent).join()"
 )
-SIZES = {"desk": (1280, 800), "telephone": (390, 844)}
 
 
 def day(days: int) -> str:
@@ -70,16 +69,11 @@ async def galas(console: Console) -> None:
     await entered(console, LATE, 50_000_000, company="待复核实业", placard="3")
 
 
-async def opened(
-    console: Console, name: str, query: str, complaints: Complaints, **options: Any
-) -> tuple[BrowserContext, Page]:
+async def opened(visit: Visit, name: str, query: str, **look: Any) -> Page:
     """The page, read, as one person sees it."""
-    context = await console.context(name, **options)
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/placards?{query}")
+    page = await visit(name, f"/placards?{query}", **look)
     await expect(page.locator("#figures")).to_be_visible()
-    return context, page
+    return page
 
 
 def row_of(page: Page, text: str) -> Locator:
@@ -107,8 +101,8 @@ async def sheet_gone(page: Page) -> None:
     await expect(page.locator("dialog")).to_have_count(0)
 
 
-async def test_one_enters_a_line_and_another_reads_it_back(console: Console, complaints: Complaints) -> None:
-    context, page = await opened(console, "desk", f"campaign_id={GALA}", complaints)
+async def test_one_enters_a_line_and_another_reads_it_back(console: Console, visit: Visit) -> None:
+    page = await opened(visit, "desk", f"campaign_id={GALA}")
     await enter(page, "17", "金鸡湖科技有限公司", "50万")
     await expect(page.locator("#notices")).to_contain_text("17 号 金鸡湖科技有限公司：500,000 元已录入")
     row = row_of(page, "金鸡湖科技")
@@ -121,7 +115,7 @@ async def test_one_enters_a_line_and_another_reads_it_back(console: Console, com
     await enter(page, "17", "太湖实业", "1亿")  # the number is there already: said at the field
     await expect(page.locator("#entry-placard-said")).to_contain_text("这个牌号已录入过")
 
-    other, second = await opened(console, "desk-two", f"campaign_id={GALA}", complaints)
+    second = await opened(visit, "desk-two", f"campaign_id={GALA}")
     waiting = row_of(second, "金鸡湖科技")
     await expect(waiting).to_contain_text("待读牌")
     await expect(waiting).not_to_contain_text("500,000")
@@ -145,15 +139,13 @@ async def test_one_enters_a_line_and_another_reads_it_back(console: Console, com
     # The other window has it without a reload: promised, and nothing received.
     await expect(page.locator(".figure").nth(0)).to_contain_text("¥50万")
     await expect(page.locator(".figure").nth(1)).to_contain_text("¥0")
-    await other.close()
-    await context.close()
 
 
 async def test_a_correction_is_decided_by_another_and_leaves_its_trace(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     await pledged(console, GALA, 3_000_000_000, company="多写零集团", placard="21")
-    context, page = await opened(console, "desk", f"campaign_id={GALA}&view=confirmed", complaints)
+    page = await opened(visit, "desk", f"campaign_id={GALA}&view=confirmed")
     row = row_of(page, "多写零集团")
     await row.get_by_role("checkbox").check()
     await page.keyboard.press("r")
@@ -170,7 +162,7 @@ async def test_a_correction_is_decided_by_another_and_leaves_its_trace(
     await page.keyboard.press("Escape")
     await sheet_gone(page)
 
-    other, finance = await opened(console, "finance", f"campaign_id={GALA}", complaints)
+    finance = await opened(visit, "finance", f"campaign_id={GALA}")
     await expect(row_of(finance, "多写零集团")).to_contain_text("更改待决定")
     await row_of(finance, "多写零集团").click()
     deciding = finance.get_by_role("dialog")
@@ -192,14 +184,10 @@ async def test_a_correction_is_decided_by_another_and_leaves_its_trace(
     last = sheet.locator(".trace > li").last
     for told in ("finance", "确认更正", "多写了一个零", "¥30,000,000.00", "¥3,000,000.00"):
         await expect(last).to_contain_text(told)
-    await other.close()
-    await context.close()
 
 
-async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(
-    console: Console, complaints: Complaints
-) -> None:
-    context, page = await opened(console, "desk", f"campaign_id={GALA}", complaints)
+async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(console: Console, visit: Visit) -> None:
+    page = await opened(visit, "desk", f"campaign_id={GALA}")
     await enter(page, "31", "误录公司", "1万")
     await expect(row_of(page, "误录公司")).to_be_visible()
     await leave_the_line(page)
@@ -218,14 +206,13 @@ async def test_what_was_entered_by_mistake_is_taken_back_or_cancelled(
     await page.keyboard.press("6")
     await row.click()
     await expect(sheet.locator(".trace")).to_contain_text("看错了牌")
-    await context.close()
 
 
 async def test_who_is_to_read_a_placard_back_does_not_see_its_amount_by_correcting_it(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     await entered(console, GALA, 66_600_000, company="照牌实业", placard="66")
-    context, page = await opened(console, "desk-two", f"campaign_id={GALA}", complaints)
+    page = await opened(visit, "desk-two", f"campaign_id={GALA}")
     await row_of(page, "照牌实业").get_by_role("checkbox").check()
     await page.keyboard.press("r")
     sheet = page.get_by_role("dialog")
@@ -238,12 +225,9 @@ async def test_who_is_to_read_a_placard_back_does_not_see_its_amount_by_correcti
     await expect(page.locator("#notices")).to_contain_text("已更正，等另一人复核")
     await sheet_gone(page)
     await expect(row_of(page, "照牌实业")).to_contain_text("667,000")  # now it is theirs
-    await context.close()
 
 
-async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
-    console: Console, complaints: Complaints
-) -> None:
+async def test_goods_come_in_and_the_rest_of_a_promise_is_released(console: Console, visit: Visit) -> None:
     desk = await console.person("desk")
     gift = await funds.done(
         desk.post(f"campaign/v1/campaigns/{GALA}/goods-gifts", a_gift(donor="同心制药", display="name")), 201
@@ -253,7 +237,7 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
     )
     goods = {"description": "药品", "quantity": 10, "unit": "箱", "basis": "agreed"}
     await pledged(console, GALA, 50_000_000, company="同心制药", placard="71", goods=goods)
-    context, page = await opened(console, "desk", f"campaign_id={GALA}&view=confirmed", complaints)
+    page = await opened(visit, "desk", f"campaign_id={GALA}&view=confirmed")
     sheet = page.get_by_role("dialog")
     await row_of(page, "同心制药").click()
     await sheet.get_by_role("button", name="登记到货").click()
@@ -263,7 +247,7 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
     await sheet.get_by_role("button", name="登记到货").last.click()
     await expect(page.locator("#notices")).to_contain_text("到货已登记，等另一人确认")
 
-    other, finance = await opened(console, "finance", f"campaign_id={GALA}", complaints)
+    finance = await opened(visit, "finance", f"campaign_id={GALA}")
     deciding = finance.get_by_role("dialog")
     await row_of(finance, "同心制药").click()
     await expect(deciding.locator(".waits")).to_contain_text("6 箱 · ¥300,000.00")
@@ -283,7 +267,7 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
     await deciding.get_by_role("button", name="提出申请").click()
     await expect(finance.locator("#notices")).to_contain_text("免除已申请，等审批人批准")
 
-    third, approver = await opened(console, "approver", f"campaign_id={GALA}", complaints)
+    approver = await opened(visit, "approver", f"campaign_id={GALA}")
     approving = approver.get_by_role("dialog")
     await row_of(approver, "同心制药").click()
     for told in ("苏州市民政局", "企业停产，依法不再履行", "停产"):
@@ -295,12 +279,10 @@ async def test_goods_come_in_and_the_rest_of_a_promise_is_released(
     await expect(approving.locator(".sum")).to_contain_text("¥200,000.00")
     steps = await funds.done(desk.get(f"campaign/v1/pledges/{await pledge_of(console, '同心制药')}/steps"))
     assert steps["deliveries"][0]["gift_id"] == gift["gift_id"]
-    for each in (context, other, third):
-        await each.close()
 
 
-async def test_late_and_kept_promises_are_told_apart(console: Console, complaints: Complaints) -> None:
-    context, page = await opened(console, "viewer", f"campaign_id={LATE}&view=overdue", complaints)
+async def test_late_and_kept_promises_are_told_apart(console: Console, visit: Visit) -> None:
+    page = await opened(visit, "viewer", f"campaign_id={LATE}&view=overdue")
     await expect(page.locator("tbody tr")).to_have_count(1)
     await expect(row_of(page, "逾期纺织")).to_contain_text(re.compile("逾期 1[01] 天"))  # promised before
     for i, told in enumerate(("¥300万", "¥100万", "¥200万", "1 块", "1 块")):
@@ -317,35 +299,21 @@ async def test_late_and_kept_promises_are_told_apart(console: Console, complaint
     assert (await viewer.post(f"campaign/v1/campaigns/{LATE}/pledges", body)).status_code == 403
     nobody = await console.person("nobody")
     assert (await nobody.client.get("/placards")).status_code == 403
-    await context.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, complaints: Complaints, size: str
-) -> None:
-    width, height = SIZES[size]
-    query = f"campaign_id={LATE}&view=every"
-    context, page = await opened(
-        console, "desk-two", query, complaints, width=width, height=height, dark=size == "desk", lang="en"
-    )
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, visit: Visit) -> None:
+    page = await opened(visit, "desk-two", f"campaign_id={LATE}&view=every", lang="en")
     await expect(page.locator("tbody tr")).to_have_count(3)
     await page.locator(".more summary").click()
     words = await page.evaluate(WORDS)
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words.replace("50万", "")), words
-    sheet = page.get_by_role("dialog")
-    for opened_by in (None, "c", "r", "Enter"):
-        if opened_by:
-            await row_of(page, "待复核实业").get_by_role("checkbox").check()
-            await page.locator("h1").click()
-            await page.keyboard.press(opened_by)
-            await expect(sheet).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        found = await Axe().run(page)
-        serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-        assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-        if opened_by:
-            await page.keyboard.press("Escape")
-            await sheet_gone(page)
-    await context.close()
+    await for_everybody(page, dark="desk")
+    for opened_by in ("c", "r", "Enter"):
+        await row_of(page, "待复核实业").get_by_role("checkbox").check()
+        await page.locator("h1").click()
+        await page.keyboard.press(opened_by)
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await for_everybody(page, dark="desk")
+        await page.keyboard.press("Escape")
+        await sheet_gone(page)

@@ -6,16 +6,16 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FilePayload, Page, expect
 from sqlalchemy import text
 
 from shared.database import create_engine, disposing
 from shared.events import CampaignLaunched
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.evening import until
 from tests.browser.gifts import gifts_of
+from tests.browser.readable import for_everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -45,14 +45,9 @@ async def breaks_of(console: Console, name: str, state: str) -> list[dict[str, A
     return found
 
 
-async def test_finance_imports_a_bill_and_closes_what_differs(
-    console: Console, complaints: Complaints
-) -> None:
+async def test_finance_imports_a_bill_and_closes_what_differs(console: Console, visit: Visit) -> None:
     name = await a_channel(console)
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/reconciliation?channel={name}")
+    page = await visit("finance", f"/reconciliation?channel={name}")
     await page.locator("h1").click()
     await page.keyboard.press("a")
     sheet = page.get_by_role("dialog")
@@ -90,7 +85,6 @@ async def test_finance_imports_a_bill_and_closes_what_differs(
     assert [each["transaction_id"] for each in await breaks_of(console, name, "settled")] == ["lost-2"]
     await page.locator("#filter-state").select_option("resolved")
     await expect(rows).to_contain_text("渠道测试款，已确认")
-    await context.close()
 
 
 RANGES = [
@@ -112,7 +106,7 @@ async def test_days_in_a_row_are_said_as_one(modules: Page, days: list[str], spa
 
 
 async def test_the_share_counts_days_without_a_bill_and_says_who_lacks_what(
-    console: Console, complaints: Complaints
+    console: Console, visit: Visit
 ) -> None:
     unagreed, owing = f"u{uuid4().hex[:10]}", await a_channel(console)
     finance = await console.person("finance")
@@ -143,10 +137,7 @@ async def test_the_share_counts_days_without_a_bill_and_says_who_lacks_what(
         await until("the day is judged", stated)
     shares = (await finance.get("donation/v1/reconciliation/shares")).json()
     ours, matched = (sum(each[name] for each in shares) for name in ("ours_fen", "matched_fen"))
-    context = await console.context("finance")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/reconciliation?channel={unagreed}")
+    page = await visit("finance", f"/reconciliation?channel={unagreed}")
     share = f"{matched * 10_000 // ours / 100:.2f}".removesuffix(".00")
     await expect(page.locator("#share .value")).to_have_text(f"{share} %")
     await expect(page.locator("#share")).to_contain_text("账单未到的算未对平")
@@ -156,14 +147,11 @@ async def test_the_share_counts_days_without_a_bill_and_says_who_lacks_what(
     await expect(lines.filter(has_text=owing)).not_to_contain_text("未约定")
     await expect(page.locator("tbody tr")).to_contain_text("未约定账单")
     await expect(page.locator("tbody tr")).to_contain_text("0 %")
-    await context.close()
 
 
-async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> None:
+async def test_who_may_only_look_is_offered_nothing_else(console: Console, visit: Visit) -> None:
     await console.needs("donation")
-    context = await console.context("viewer", lang="en")
-    page = await context.new_page()
-    await page.goto("/reconciliation?view=breaks")
+    page = await visit("viewer", "/reconciliation?view=breaks", lang="en")
     await expect(page.locator("h1")).to_have_text("Reconciliation")
     await expect(page.locator("#missing .value")).not_to_be_empty()
     await expect(page.get_by_role("button", name="Import")).to_be_hidden()
@@ -172,20 +160,13 @@ async def test_who_may_only_look_is_offered_nothing_else(console: Console) -> No
     viewer = await console.person("viewer")
     refused = await viewer.post("donation/v1/reconciliation/breaks/1/resolve", {"reason": "没有权限"})
     assert refused.status_code == 403, refused.text
-    await context.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-async def test_nothing_on_the_page_shuts_anybody_out(console: Console, width: int) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, visit: Visit) -> None:
     await console.needs("donation")
-    context = await console.context("finance", width=width, height=800, dark=width == 390)
-    page = await context.new_page()
-    await page.goto("/reconciliation")
+    page = await visit("finance", "/reconciliation")
     await expect(page.locator("#missing .value")).not_to_be_empty()
     await page.locator("h1").click()
     await page.keyboard.press("a")
     await expect(page.get_by_role("dialog")).to_contain_text("账单文件")
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page)

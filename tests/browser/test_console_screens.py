@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.evening import Evening
+from tests.browser.readable import for_everybody
 from tests.services.reporting.builders import CampaignSource, Source
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -73,13 +73,8 @@ async def rehearsed(page: Page, row: Locator) -> None:
     await done(page, "结束彩排")
 
 
-async def test_a_screen_is_registered_put_on_air_and_its_link_ended(
-    console: Console, stage: Stage, complaints: Complaints
-) -> None:
-    context = await console.context("desk")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto(f"/screens?campaign_id={CAMPAIGN}")
+async def test_a_screen_is_registered_put_on_air_and_its_link_ended(stage: Stage, visit: Visit) -> None:
+    page = await visit("desk", f"/screens?campaign_id={CAMPAIGN}")
     await expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     await page.keyboard.press("+")
     sheet = page.get_by_role("dialog")
@@ -126,14 +121,13 @@ async def test_a_screen_is_registered_put_on_air_and_its_link_ended(
     record = page.locator(".record")
     for said in ("作废链接", "第二幕开始", "播出规则", "141,234,567.89 → 141,224,567.89", "撤销：定格"):
         await expect(record).to_contain_text(said)
-    await context.close()
 
 
-async def test_who_only_looks_sees_the_screens_and_no_lever(console: Console, stage: Stage) -> None:
+async def test_who_only_looks_sees_the_screens_and_no_lever(
+    console: Console, stage: Stage, visit: Visit
+) -> None:
     await register(console, "lobby", "大堂手机页", layout="phone")
-    context = await console.context("viewer", lang="en")
-    page = await context.new_page()
-    await page.goto(f"/screens?campaign_id={CAMPAIGN}")
+    page = await visit("viewer", f"/screens?campaign_id={CAMPAIGN}", lang="en")
     row = page.locator("tbody tr").filter(has_text="lobby")
     await expect(row).to_contain_text("live")
     assert await page.locator("#main button:visible").all_inner_texts() == [
@@ -148,26 +142,13 @@ async def test_who_only_looks_sees_the_screens_and_no_lever(console: Console, st
     viewer = await console.person("viewer")
     refused = await viewer.post("reporting/v1/screens/lobby/air", {"action": "hide", "reason": "没有权限"})
     assert refused.status_code == 403
-    await context.close()
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"), [(1280, False), (390, True)], ids=["desk-light", "telephone-dark"]
-)
-async def test_nothing_on_the_page_shuts_anybody_out(
-    console: Console, stage: Stage, width: int, *, dark: bool
-) -> None:
+async def test_nothing_on_the_page_shuts_anybody_out(console: Console, stage: Stage, visit: Visit) -> None:
     await register(console, "wall", "舞台通屏", layout="wide")
-    context = await console.context("desk", width=width, height=844, dark=dark)
-    page = await context.new_page()
-    await page.goto(f"/screens?campaign_id={CAMPAIGN}")
+    page = await visit("desk", f"/screens?campaign_id={CAMPAIGN}")
     await expect(page.locator("tbody tr").filter(has_text="wall")).to_be_visible()
-    below = await Axe().run(page)
+    await for_everybody(page)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    above = await Axe().run(page)
-    violations = below.response["violations"] + above.response["violations"]
-    serious = [each for each in violations if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    await context.close()
+    await for_everybody(page)

@@ -5,7 +5,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import Complaints
 from tests.browser.consoles import PASSWORD, Console
-from tests.browser.test_readability import check
+from tests.browser.readable import check
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -17,11 +17,11 @@ async def test_people_come_in_and_go_and_their_choices_stay(
     page = await context.new_page()
     complaints.listen_to(page)
     await page.goto("/audit?kind=export")
-    await page.get_by_label("用户名").fill("administrator")
+    await page.get_by_label("用户名").fill("passing")
     await page.get_by_label("密码").fill("wrong")
     await page.get_by_role("button", name="登录").click()
     await expect(page.get_by_role("alert")).to_have_text("用户名或密码不正确。")
-    await expect(page.get_by_label("用户名")).to_have_value("administrator")
+    await expect(page.get_by_label("用户名")).to_have_value("passing")
     await check(page, modules)
     await page.get_by_role("button", name="English").click()
     await expect(page.get_by_role("alert")).to_have_text("User name or password is wrong.")

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from shared.dead_letters import DeadLetter
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import PARTITIONS, Console
 from tests.browser.evening import Evening, until
+from tests.browser.readable import for_everybody
 from tests.services.reporting.builders import CampaignSource, Source
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -65,15 +65,11 @@ def a_letter(topic: str, at: datetime) -> DeadLetter:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def tonight(console: Console, happening: Evening, complaints: Complaints) -> AsyncIterator[Page]:
+async def tonight(happening: Evening, visit: Visit) -> AsyncIterator[Page]:
     """The page, open and live, of somebody who may only look."""
-    context = await console.context("viewer")
-    page = await context.new_page()
-    complaints.listen_to(page)
-    await page.goto("/")
+    page = await visit("viewer", "/")
     await live(page)
     yield page
-    await context.close()
 
 
 async def live(page: Page) -> None:
@@ -188,30 +184,19 @@ async def test_an_hour_at_the_desk_adds_no_nodes(tonight: Page, happening: Eveni
     assert await tonight.evaluate(nodes) == before
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"), [(1280, False), (1280, True), (390, True)], ids=["light", "dark", "phone"]
-)
-async def test_the_page_is_for_everybody(
-    console: Console, happening: Evening, width: int, *, dark: bool
-) -> None:
-    context = await console.context("desk", width=width, dark=dark, lang="en")
-    page = await context.new_page()
-    await page.goto("/")
+async def test_the_page_is_for_everybody(happening: Evening, visit: Visit) -> None:
+    page = await visit("desk", "/", lang="en")
     await live(page)
     words = str(await page.evaluate(TEXTS))
     assert "undefined" not in words
     assert not any("\u4e00" <= character <= "\u9fff" for character in words), words
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-    found = await Axe().run(page)
-    serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
-    assert serious == [], [(each["id"], each["nodes"][0]["html"]) for each in serious]
-    await context.close()
+    await for_everybody(page)
+    await for_everybody(page, dark="desk")
 
 
-async def test_who_works_for_one_organisation_is_told_that_this_concerns_all(console: Console) -> None:
+async def test_who_works_for_one_organisation_is_told_that_this_concerns_all(
+    console: Console, visit: Visit
+) -> None:
     await console.needs("reporting")
-    context = await console.context("county")
-    page = await context.new_page()
-    await page.goto("/")
+    page = await visit("county", "/")
     await expect(page.locator("#alerts")).to_contain_text("您的角色不能做这一步")
-    await context.close()

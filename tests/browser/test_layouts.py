@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.async_api import Page
 
 from tests.browser.evening import Evening, Wire, until
-from tests.browser.test_readability import too_faint, violations
+from tests.browser.readable import too_faint, violations
 from tests.browser.test_screen import RECOVERY_S, SILENT_S, open_screen, shows, state_is, text_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -5,9 +5,8 @@ import json
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, CDPSession, Page, Route
+from playwright.async_api import CDPSession, Page, Route
 
-from tests.browser.conftest import Complaints
 from tests.browser.evening import Evening, until
 from tests.browser.test_layouts import LAYOUTS
 from tests.browser.test_screen import open_screen, shows, state_is, text_of
@@ -51,7 +50,7 @@ LIVE_AT: Final = """() => new Promise(resolve => {
 })"""
 
 
-async def test_a_milestone_is_a_moment_and_never_covers_the_number(page: Page, evening: Evening) -> None:
+async def test_a_milestone_is_a_moment_and_never_covers_the_number(moving: Page, evening: Evening) -> None:
     campaign, channel = "milestone", evening.channel()
     plan: dict[str, Any] = {"goal_fen": 1_000_000_00, "milestones_fen": (300_000_00, 600_000_00)}
     await evening.happens(evening.campaigns.launched(campaign, **plan))
@@ -59,7 +58,7 @@ async def test_a_milestone_is_a_moment_and_never_covers_the_number(page: Page, e
     await evening.counted(campaign, 299_999_99)
     screens = {}
     for layout, (width, height) in LAYOUTS.items():
-        screen = screens[layout] = page if layout == "hall" else await page.context.new_page()
+        screen = screens[layout] = moving if layout == "hall" else await moving.context.new_page()
         await screen.set_viewport_size({"width": width, "height": height})
         await open_screen(screen, evening.reporting.url, campaign, f"?layout={layout}")
         await shows(screen, 299_999_99)
@@ -85,30 +84,22 @@ async def test_a_milestone_is_a_moment_and_never_covers_the_number(page: Page, e
         await until("it is over", over, within_s=30)
 
 
-async def test_without_motion_a_milestone_is_told_and_nothing_moves(
-    browser: Browser, evening: Evening, complaints: Complaints
-) -> None:
+async def test_without_motion_a_milestone_is_told_and_nothing_moves(page: Page, evening: Evening) -> None:
     campaign, channel = "calm", evening.channel()
     await evening.happens(evening.campaigns.launched(campaign, goal_fen=1_000_00))
-    context = await browser.new_context(reduced_motion="reduce")
-    try:
-        page = await context.new_page()
-        complaints.listen_to(page)
-        await open_screen(page, evening.reporting.url, campaign)
-        await shows(page, 0)
-        await evening.happens(channel.received(1_000_00, campaign_id=campaign))
-        await shows(page, 1_000_00)
-        assert await text_of(page, "feast") == "募捐目标 1,000 元已达成"
-        assert await page.locator("#feast").is_visible()
-        assert await page.evaluate("document.getAnimations().length") == 0
-    finally:
-        await context.close()
+    await open_screen(page, evening.reporting.url, campaign)
+    await shows(page, 0)
+    await evening.happens(channel.received(1_000_00, campaign_id=campaign))
+    await shows(page, 1_000_00)
+    assert await text_of(page, "feast") == "募捐目标 1,000 元已达成"
+    assert await page.locator("#feast").is_visible()
+    assert await page.evaluate("document.getAnimations().length") == 0
 
 
 async def test_a_wrong_clock_and_a_sleep_are_seen_and_mended_without_a_reload(
-    page: Page, evening: Evening
+    stranger: Page, evening: Evening
 ) -> None:
-    campaign, channel = "asleep", evening.channel()
+    campaign, channel, page = "asleep", evening.channel(), stranger
     await evening.happens(evening.campaigns.launched(campaign), channel.received(5_000, campaign_id=campaign))
     await evening.counted(campaign, 5_000)
     await page.clock.set_fixed_time("2019-05-04T03:00:00Z")  # wrong by years; timers go on
@@ -171,8 +162,10 @@ async def _held(session: CDPSession) -> dict[str, float]:
     return {name: values[name] for name in ("Nodes", "JSEventListeners", "JSHeapUsedSize")}
 
 
-async def test_a_long_evening_adds_no_nodes_no_listeners_and_no_memory(page: Page, evening: Evening) -> None:
-    campaign = "long"
+async def test_a_long_evening_adds_no_nodes_no_listeners_and_no_memory(
+    moving: Page, evening: Evening
+) -> None:
+    campaign, page = "long", moving
     await evening.happens(evening.campaigns.launched(campaign, goal_fen=10_000_000_00))
     first = await evening.counted(campaign, 0)
     version, answers, rounds_begun = FIRST, 0, asyncio.Semaphore(0)
@@ -205,9 +198,9 @@ async def test_a_long_evening_adds_no_nodes_no_listeners_and_no_memory(page: Pag
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-async def test_a_screen_is_light_on_the_wire(page: Page, evening: Evening, layout: str) -> None:
+async def test_a_screen_is_light_on_the_wire(stranger: Page, evening: Evening, layout: str) -> None:
     """The time until it is live on a processor four times slower is printed: it is this machine's."""
-    campaign = f"light-{layout}"
+    campaign, page = f"light-{layout}", stranger
     await evening.happens(evening.campaigns.launched(campaign))
     await evening.counted(campaign, 0)
     session = await page.context.new_cdp_session(page)

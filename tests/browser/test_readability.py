@@ -1,121 +1,17 @@
-"""Can everybody read it? axe on every page, and contrast measured on the picture itself.
-
-axe leaves text on gradients and pictures undecided; the measurement takes, behind each text, the pixel
-that is hardest on it.
-"""
-
-import base64
-from typing import Any
+"""Can everybody read the screens and the public pages?"""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.browser.evening import Evening, until
+from tests.browser.readable import check, cut_cells
 from tests.browser.test_screen import open_screen, shows
 from tests.reports import a_correction
 from tests.services.reporting.test_reports import published
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-HALL, PHONE = (1920, 1080), (390, 844)
-SERIOUS = {"serious", "critical"}
 KINDS = ("person", "company")
-AA = 4.5
-AA_LARGE = 3.0
-NUMBER = 7.0  # AAA: it is read from 30 m
-
-TEXTS = """() => {
-    const texts = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-        const style = getComputedStyle(node.parentElement);
-        if (!node.textContent.trim() || style.visibility === 'hidden') continue;
-        const range = document.createRange();
-        range.selectNodeContents(node);
-        const box = range.getBoundingClientRect();
-        if (box.width < 2 || box.right > innerWidth || box.bottom > innerHeight || box.top < 0) continue;
-        const size = parseFloat(style.fontSize);
-        const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-        texts.push({text: node.textContent.trim().slice(0, 30), box: box.toJSON(), color: style.color, large,
-                    number: node.parentElement.closest('#number') !== null});
-    }
-    return texts;
-}"""
-
-# A constructed sheet: the pages' policy rightly refuses the style element that Playwright would add.
-HIDE_TEXT = """() => {
-    const sheet = new CSSStyleSheet();
-    const hidden = 'color: transparent !important; text-shadow: none !important; animation: none !important;';
-    sheet.replaceSync(`*, *::before, *::after { ${hidden} }`);
-    document.adoptedStyleSheets = [sheet];
-}"""
-SHOW_TEXT = "() => { document.adoptedStyleSheets = []; }"
-
-CONTRASTS = """async ({png, texts}) => {
-    const image = new Image();
-    image.src = 'data:image/png;base64,' + png;
-    await image.decode();
-    const canvas = new OffscreenCanvas(image.width, image.height);
-    const context = canvas.getContext('2d', {willReadFrequently: true});
-    context.drawImage(image, 0, 0);
-    const linear = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    const luminance = (r, g, b) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-    return texts.map(({text, box, color, large, number}) => {
-        const own = luminance(...color.match(/[\\d.]+/g).slice(0, 3).map(Number));
-        // A typeface's box is higher than its digits: what lies above them is not behind them.
-        const [above, below] = number ? [0.28, 0.15] : [0, 0];
-        const [top, high] = [box.y + box.height * above, box.height * (1 - above - below)];
-        const area = [box.x, top, Math.max(1, box.width), Math.max(1, high)].map(Math.round);
-        const pixels = context.getImageData(...area).data;
-        let worst = 21;
-        for (let i = 0; i < pixels.length; i += 4) {
-            const behind = luminance(pixels[i], pixels[i + 1], pixels[i + 2]);
-            worst = Math.min(worst, (Math.max(own, behind) + 0.05) / (Math.min(own, behind) + 0.05));
-        }
-        return {text, large, number, contrast: worst};
-    });
-}"""
-
-
-async def violations(page: Page) -> list[str]:
-    report: dict[str, Any] = (await Axe().run(page, options={"resultTypes": ["violations"]})).response
-    found = [violation for violation in report["violations"] if violation["impact"] in SERIOUS]
-    return [f"{violation['id']}: {[node['target'] for node in violation['nodes']]}" for violation in found]
-
-
-async def too_faint(page: Page, modules: Page) -> list[dict[str, Any]]:
-    """Texts whose contrast at the worst pixel behind them is below what WCAG 2.2 asks."""
-    texts = await page.evaluate(TEXTS)
-    assert len(texts) > 5
-    await page.evaluate(HIDE_TEXT)
-    hidden = await page.screenshot()
-    await page.evaluate(SHOW_TEXT)
-    found = await modules.evaluate(CONTRASTS, {"png": base64.b64encode(hidden).decode(), "texts": texts})
-    return [entry for entry in found if entry["contrast"] < _wanted(entry)]
-
-
-def _wanted(entry: dict[str, Any]) -> float:
-    if entry["number"]:
-        return NUMBER
-    return AA_LARGE if entry["large"] else AA
-
-
-async def cut_cells(page: Page) -> int:
-    """How many cells of tables reach over the page's edge, or are too small for what is in them."""
-    found: int = await page.locator("td").evaluate_all(
-        "cells => cells.filter(cell => cell.getBoundingClientRect().right > innerWidth"
-        " || cell.scrollWidth > cell.clientWidth).length"
-    )
-    return found
-
-
-async def check(page: Page, modules: Page) -> None:
-    for width, height in (HALL, PHONE):
-        await page.set_viewport_size({"width": width, "height": height})
-        assert await violations(page) == []
-        faint = await too_faint(page, modules)
-        assert not faint, "\n".join(map(str, faint))
 
 
 @pytest.mark.parametrize("query", ["", "?proof=1&lang=en"])

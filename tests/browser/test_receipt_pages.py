@@ -19,7 +19,7 @@ from services.donation.receipts.checking import admission, checking_router
 from services.donation.trace.tracing import tracing_router
 from shared import database
 from tests.browser.evening import until
-from tests.browser.test_readability import too_faint, violations
+from tests.browser.readable import too_faint, violations
 from tests.databases import Databases
 from tests.services.donation.places import Place
 from tests.services.donation.receipt_books import receipt_books
