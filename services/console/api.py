@@ -93,6 +93,7 @@ class Me(BaseModel):
     grants: dict[str, list[str]]
     way: str
     ends_at: datetime
+    csrf: str = Field(description="What unsafe calls carry; other sites' pages can't read it")
 
 
 def console_router(engine: AsyncEngine, guard: Guard, forwarder: Forwarder) -> APIRouter:
@@ -118,6 +119,7 @@ def _own_router(guard: Guard, forwarder: Forwarder) -> APIRouter:
             grants={place: sorted(roles) for place, roles in session.person.grants.items()},
             way=session.way,
             ends_at=session.ends_at,
+            csrf=session.csrf,
         )
 
     @router.get("/health", summary="How the services are")

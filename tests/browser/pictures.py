@@ -1,12 +1,12 @@
 """The pictures in docs/console and docs/screens, taken of the real pages before real services: run it by name
 (`make pictures`), look at what it has written, and commit what you would show. No test: nothing collects it.
-With LOOK=folder the console's pages are written there too, in every size that is looked at.
+With LOOK=folder dark and English ones of the console's pages are written there too.
 """
 
 import io
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +19,10 @@ from services.campaign.days import today_of
 from tests.browser import funds
 from tests.browser.consoles import Console
 from tests.browser.evening import until
+from tests.browser.fitting import misfits
 from tests.browser.gifts import Gifts, gifts_of
 from tests.browser.test_console_partners import a_partner
-from tests.services.donation.builders import a_donor
+from tests.services.donation.builders import a_donor, a_reversal
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -30,6 +31,10 @@ COLOURS: Final = 128
 """Enough for pages of few colours, and a quarter of the size."""
 APART: Final = 12
 """How much two colours of a palette differ, all three parts together."""
+QUALITY: Final = 60
+"""Of what has gradients or is shown smaller than it was taken."""
+WIDEST: Final = 1280
+"""How wide a picture is shown."""
 GALA, DRIVE, QUAKE, FLOOD = "gala-2027", "one-day-drive", "quake-2026", "flood-2026"
 CITY: Final = "苏州市慈善总会"
 NOW: Final = datetime.now(UTC)
@@ -84,27 +89,36 @@ def frequent(picture: Image.Image) -> Image.Image:
 
 
 def kept(png: bytes, path: Path, width: int | None = None, *, plain: bool = False) -> None:
-    """Write a picture, small: of few colours, and no wider than `width`; `plain`: it has no gradients."""
+    """Write a picture, small: no wider than `width`; `plain`: it has no gradients, so few colours are enough,
+    and nothing of them is lost. WebP is a third smaller than PNG here.
+    """
     picture: Image.Image = Image.open(io.BytesIO(png)).convert("RGB")
-    if width is not None and picture.width > width:
-        picture = picture.resize(
-            (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
-        )
-    palette = frequent(picture) if plain else None
-    flat = picture.quantize(COLOURS, palette=palette, dither=Image.Dither.NONE)
-    flat.save(path, optimize=True)
+    scaled = width is not None and picture.width > width
+    if width is not None and scaled:
+        height = round(picture.height * width / picture.width)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    if plain and not scaled:
+        flat = picture.quantize(COLOURS, palette=frequent(picture), dither=Image.Dither.NONE)
+        flat.convert("RGB").save(path, "WEBP", lossless=True, quality=90, method=6)
+    else:
+        picture.save(path, "WEBP", quality=QUALITY, method=6)
 
 
-SIZES: Final = ((1920, 1080), (3840, 1080), (390, 844))
-"""That each page of the console is looked at in, besides the 1280 × 800 that is shown."""
+SIZES: Final[tuple[tuple[int, int], ...]] = ((390, 844), (1280, 800), (1920, 1080), (3840, 1080))
+"""A telephone first, whose ways are scrolled to the page shown; a laptop, a desk's screen, a wall."""
+LOOKED_AT: Final = 1280
+"""Whose picture carries the page's name alone, and stands in the documents' text."""
 
 
 @dataclass
 class Camera:
-    """Takes pages of the console as somebody sees them, 1280 × 800 and light; with LOOK in SIZES too."""
+    """Takes pages of the console as somebody sees them, light and Chinese, in all SIZES; with LOOK=folder
+    dark and English ones there too.
+    """
 
     console: Console
     folder: Path = DOCS / "console"
+    cut: list[str] = field(default_factory=list)
 
     async def take(
         self,
@@ -115,30 +129,37 @@ class Camera:
         act: Callable[[Page], Awaitable[None]] | None = None,
     ) -> None:
         """The page, as soon as it says `ready`, after `act`."""
-        await self._take(name, person, path, ready, act, (1280, 800), self.folder / f"{name}.png")
-        if "LOOK" in os.environ:
-            for width, height in SIZES:
-                file = Path(os.environ["LOOK"]) / f"{name}-{width}.png"
-                await self._take(name, person, path, ready, act, (width, height), file)
-
-    async def _take(
-        self,
-        name: str,
-        person: str,
-        path: str,
-        ready: str,
-        act: Callable[[Page], Awaitable[None]] | None,
-        size: tuple[int, int],
-        file: Path,
-    ) -> None:
-        page = await self.console.page(person, width=size[0], height=size[1])
+        width, height = SIZES[0]
+        page = await self.console.page(person, width=width, height=height)
         await page.goto(path)
         await expect(page.locator("main")).to_contain_text(ready)
+        if name not in {"refused", "personal-data"}:
+            await expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
         if act is not None:
             await act(page)
-        await page.evaluate("document.activeElement?.blur()")
-        kept(await page.screenshot(), file, plain=True)
+        for size in SIZES:
+            suffix = "" if size[0] == LOOKED_AT else f"-{size[0]}"
+            await self._sized(page, size, self.folder / f"{name}{suffix}.webp", name)
+            if look := os.environ.get("LOOK"):
+                await page.emulate_media(color_scheme="dark")
+                await self._sized(page, size, Path(look) / f"{name}-{size[0]}-dark.webp", name)
+                await page.emulate_media(color_scheme="light")
         await page.close()
+        if look := os.environ.get("LOOK"):
+            page = await self.console.page(person, width=width, height=height, lang="en")
+            await page.goto(path)
+            if name not in {"refused", "personal-data"}:
+                await expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+            await page.wait_for_load_state("networkidle")
+            for size in SIZES[:2]:
+                await self._sized(page, size, Path(look) / f"{name}-{size[0]}-en.webp", name)
+            await page.close()
+
+    async def _sized(self, page: Page, size: tuple[int, int], file: Path, name: str) -> None:
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        await page.evaluate("document.activeElement?.blur()")
+        kept(await page.screenshot(), file, WIDEST if file.is_relative_to(DOCS) else None, plain=True)
+        self.cut.extend(f"{file.name}: {each}" for each in await misfits(page))
 
 
 async def campaigns(console: Console) -> None:
@@ -193,7 +214,9 @@ async def donations(console: Console, gifts: Gifts) -> dict[str, Any]:
     for bad in (b"{", {**body, "transaction_id": "x-1", "amount_fen": 0}, {"transaction_id": "x-2"}):
         await gifts.put(bad, "alipay")
     for fen, campaign_id in ((66_600, "gala-2026"), (500_000, "study-aid-2027"), (888_800, "gala-2026")):
-        await gifts.given("held", campaign_id=campaign_id, amount_fen=fen, occurred_at=now)
+        body, _ = await gifts.given("held", campaign_id=campaign_id, amount_fen=fen, occurred_at=now)
+    for transaction_id, fen in ((body["transaction_id"], 88_800), ("4200002701202611279", 12_300)):
+        await gifts.put(a_reversal(transaction_id, amount_fen=fen, occurred_at=now))
     finance, administrator = await console.person("finance"), await console.person("administrator")
     await administrator.post("donation/v1/receipt-organisations", {"organisation": CITY, "code": "SZCS"})
     receipt = {"donation_ids": [found["太湖实业有限公司"]], "handler": "陈会计"}
@@ -416,6 +439,10 @@ async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
         await page.keyboard.press("a")
         await expect(page.locator("#notices")).to_contain_text("可能含个人信息")
 
+    async def helped(page: Page) -> None:
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_contain_text("键盘快捷键")
+
     async def known(page: Page) -> None:
         await page.get_by_label("按什么找").select_option("phone")
         await page.get_by_label("捐赠人说的").fill("138 0013 8000")
@@ -439,6 +466,7 @@ async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
         "donations", "finance", f"/donations?find={found['太湖实业有限公司']}", "太湖实业", opened
     )
     await camera.take("held", "finance", "/held", "study-aid-2027", chosen)
+    await camera.take("waiting-reversals", "finance", "/held?view=reversals", "4200002701202611279")
     await camera.take("dead-letters", "desk", "/dead-letters", "JSON")
     await camera.take("messages", "moderator", f"/messages?campaign_id={GALA}", "一起做好事", approved)
     await camera.take("spending", "approver", f"/spending?campaign_id={GALA}", "光明行动")
@@ -451,6 +479,9 @@ async def taken(camera: Camera, found: dict[str, Any], asked: str) -> None:
     await camera.take("erasures", "approver", "/personal-data?view=erasures", "PIPL-2027-0012", deciding)
     await camera.take("audit", "administrator", "/audit", "desk")
     await camera.take("accounts", "administrator", "/accounts", "county")
+    await camera.take("keys", "moderator", f"/messages?campaign_id={GALA}", "一起做好事", helped)
+    await camera.take("refused", "moderator", "/accounts", "您的账号不能查看此页")
+    assert camera.cut == [], "\n".join(camera.cut)
 
 
 TITLE: Final = "苏州市慈善总会第三十六届“情暖苏城”新年慈善晚会暨助医恤病专项募捐活动"
@@ -489,6 +520,16 @@ async def test_pictures_of_the_screens(console: Console, browser: Browser) -> No
         await evening.counted("pictures", 1_000)
         url = evening.reporting.url
     desk = await console.person("administrator")
+    for layout in ("hall", "wide", "lower", "phone"):
+        context = await browser.new_context(viewport={"width": 1920, "height": 1080}, locale="zh-CN")
+        page = await context.new_page()
+        await page.goto(f"{url}/screens/pictures/preview?layout={layout}")
+        await expect(page.locator("#mark")).to_be_visible(timeout=90_000)
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.wait_for_function(AT_REST)
+            await screen_kept(page, f"{layout}-{width}", WIDEST)
+        await context.close()
     for name, query, (width, height), shown, listed in SHOTS:
         if name == "themed":
             theme = "reporting/v1/campaigns/pictures/theme"
@@ -498,9 +539,34 @@ async def test_pictures_of_the_screens(console: Console, browser: Browser) -> No
         await page.goto(f"{url}/screens/pictures/preview?{query}")
         await expect(page.get_by_text(listed).locator("visible=true").first).to_be_visible(timeout=90_000)
         await page.wait_for_function(AT_REST)
-        png = await page.screenshot(omit_background=True)
-        kept(over_a_picture(png) if name == "lower" else png, DOCS / "screens" / f"{name}.png", shown)
+        await screen_kept(page, name, shown)
         await context.close()
+    if look := os.environ.get("LOOK"):
+        for name, path in PUBLIC:
+            context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
+            page = await context.new_page()
+            await page.goto(f"{url}{path}")
+            for width, height in SIZES:
+                await page.set_viewport_size({"width": width, "height": height})
+                kept(await page.screenshot(), Path(look) / f"public-{name}-{width}.webp")
+            await context.close()
+
+
+PUBLIC: Final = (
+    ("index", "/"),
+    ("organisations", "/organisations"),
+    ("reports", "/reports"),
+    ("verify", "/verify?campaign=pictures"),
+    ("phone", "/screens/pictures?layout=phone"),
+)
+"""The public's pages besides the screens: looked at, not shown."""
+
+
+async def screen_kept(page: Page, name: str, width: int | None) -> None:
+    """A screen's picture; a lower third's over something."""
+    png = await page.screenshot(omit_background=True)
+    shown = over_a_picture(png) if name.startswith("lower") else png
+    kept(shown, DOCS / "screens" / f"{name}.webp", width)
 
 
 def over_a_picture(png: bytes) -> bytes:

@@ -175,6 +175,7 @@ async def test_what_may_be_personal_data_is_approved_by_itself_only(
     await expect(notices).to_contain_text("已批准 2 条")
     await expect(notices).to_contain_text("2 条可能含个人信息（像电话号码 1、有数字 2），没有批准")
     await expect(rows).to_have_count(2)
+    await expect(page.locator("#table")).to_have_attribute("aria-busy", "false")
     await notices.evaluate("node => node.replaceChildren()")
 
     await page.keyboard.press("X")
@@ -195,6 +196,7 @@ async def test_what_may_be_personal_data_is_approved_by_itself_only(
     await page.keyboard.press("a")
     await expect(dialog).to_have_count(0)
     await expect(rows).to_have_count(1)
+    await expect(page.locator("#table")).to_have_attribute("aria-busy", "false")
 
     await page.keyboard.press("Enter")
     await expect(dialog).to_contain_text(delicate[1])

@@ -64,3 +64,41 @@ async def test_it_works_without_a_script(console: Console, browser: Browser) -> 
     await page.get_by_role("button", name="退出", exact=True).click()
     await expect(page).to_have_url(f"{console.url}/sign-in")
     await context.close()
+
+
+async def test_what_is_typed_outlives_its_session(console: Console, complaints: Complaints) -> None:
+    """The session ends in the middle of a form; a hand slips; somebody signs in again in another window."""
+    page = await console.page("administrator")
+    context = page.context
+    complaints.listen_to(page)
+    await page.goto("/accounts")
+    await expect(page.locator("tbody tr").first).to_be_visible()
+    await page.keyboard.press("c")
+    sheet = page.get_by_role("dialog", name="新账号")
+    name = sheet.get_by_label("姓名")
+    await name.fill("夜班")
+    await page.mouse.click(5, 400)
+    await page.keyboard.press("Escape")
+    await expect(sheet).to_contain_text("填写的内容还没有提交")
+
+    await context.clear_cookies(name="shanliu_console")
+    await sheet.get_by_role("button", name="创建").click()
+    again = page.get_by_role("dialog", name="登录已过期")
+    await expect(again.get_by_label("administrator 的密码")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await page.keyboard.type("wrong\n")
+    await expect(again.get_by_role("alert")).to_have_text("用户名或密码不正确。")
+    await again.get_by_label("administrator 的密码").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(again).to_have_count(0)
+    await expect(name).to_have_value("夜班")
+
+    await context.request.post(f"{console.url}/sign-in", form={"person": "viewer", "password": PASSWORD})
+    await sheet.get_by_role("button", name="创建").click()
+    await expect(sheet.get_by_role("alert")).to_contain_text("重新载入")
+    await context.request.post(
+        f"{console.url}/sign-in", form={"person": "administrator", "password": PASSWORD}
+    )
+    await sheet.get_by_role("button", name="创建").click()
+    await expect(page.locator(".password")).to_be_visible()
+    await page.close()

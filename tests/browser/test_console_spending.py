@@ -110,6 +110,7 @@ async def test_the_guardrail_says_why_and_what_is_left(console: Console, visit: 
     page = await visit("approver", f"/spending?campaign_id={GALA}&state=requested")
     await row_of(page, "超出余额的一笔").locator("input").check()
     await page.get_by_role("button", name="批准 (a)").click()
+    await page.get_by_role("dialog").get_by_role("button", name="批准", exact=True).click()
     answer = page.locator(".guardrail")
     await expect(answer).to_contain_text("护栏拒绝：基金余额不够")
     yuan = f"¥{left // 100:,}.{left % 100:02}"
@@ -199,6 +200,8 @@ async def test_the_budget_holds_requests_and_is_not_set_below_what_is_spent(
     await expect(sheet.locator(".guardrail")).to_contain_text("护栏拒绝：超出预算")
     await expect(sheet.locator(".guardrail")).to_contain_text("¥10,000.00")
     await page.keyboard.press("Escape")
+    await expect(sheet).to_contain_text("还没有提交")
+    await page.keyboard.press("Escape")
     await expect(sheet).to_have_count(0)
 
     await filled(page, {"助学圆梦": "3万"}, "减少")
@@ -255,6 +258,7 @@ async def test_invoices_are_added_to_a_request_and_kept_with_their_hash(
     assert kept.read_bytes() == content
 
     await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")  # the file that was refused is still in its field
     await row_of(page, "重复报销的一笔").click()
     await add("b.pdf", "application/pdf", content + b"y", 发票号码=number, 发票金额="300.01")
     await expect(sheet.locator("table.invoices")).to_contain_text("号码别处也用过")

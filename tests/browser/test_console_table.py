@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LIST = """async rows => {
     const {Table} = await import('/static/table.js');
-    document.body.replaceChildren(document.createElement('div'));
+    document.body.innerHTML = '<div></div><div id="notices"></div>';
     window.keys = new Map();
     window.done = [];
     window.shown = rows;
@@ -23,7 +23,8 @@ LIST = """async rows => {
     await table.reload();
 }"""
 SHOW = "async rows => { window.shown = rows; await table.reload(); }"
-CURSOR = "document.querySelector('tr[data-cursor]').dataset.id"
+CURSOR = "document.querySelector('tr[data-cursor]')?.dataset.id ?? null"
+NOTICES = "[...document.querySelectorAll('#notices .notice')].map(each => each.textContent)"
 
 
 async def test_a_row_that_was_pointed_at_is_the_one_that_opens(modules: Page) -> None:
@@ -46,6 +47,80 @@ async def test_the_cursor_stays_on_its_row_when_others_come_and_go(modules: Page
     await modules.evaluate("keys.get('a')()")
     assert await modules.evaluate("done") == ["a c"]
     await modules.evaluate(SHOW, ["b", "new"])
-    assert await modules.evaluate(CURSOR) == "new", "gone: the one in its place"
     nodes = "[...document.querySelectorAll('tbody tr')].map(each => each.dataset.id)"
     assert await modules.evaluate(nodes) == ["b", "new"]
+
+
+async def test_a_key_for_a_row_that_has_gone_is_done_to_no_other(modules: Page) -> None:
+    """A colleague was quicker, or the row was settled by itself: the hand was already on its way."""
+    await modules.evaluate(LIST, ["a", "b", "c"])
+    await modules.evaluate(SHOW, ["new", "a", "b", "c"])
+    assert await modules.evaluate(CURSOR) == "a", "what was first when it was looked at"
+    await modules.evaluate(SHOW, ["new", "b", "c"])
+    for key in ("a", "x", "Enter"):
+        await modules.evaluate(f"keys.get('{key}')()")
+    assert await modules.evaluate("done") == []
+    assert await modules.evaluate(CURSOR) is None
+    assert await modules.evaluate(NOTICES) == ["rowGone"]
+    assert await modules.evaluate("document.querySelector('.actions button').disabled")
+    await modules.evaluate("keys.get('j')()")
+    assert await modules.evaluate(CURSOR) == "b", "the one in its place"
+    await modules.evaluate("keys.get('a')()")
+    assert await modules.evaluate("done") == ["a b"]
+
+
+async def test_a_key_for_what_was_selected_is_not_done_to_the_row_under_the_cursor(modules: Page) -> None:
+    await modules.evaluate(LIST, ["a", "b", "c"])
+    for key in ("x", "j", "x", "j"):
+        await modules.evaluate(f"keys.get('{key}')()")
+    await modules.evaluate(SHOW, ["b", "c"])
+    await modules.evaluate("keys.get('a')()")
+    assert await modules.evaluate("done") == ["a b"], "of those selected the one that is left"
+    await modules.evaluate("keys.get('x')()")
+    await modules.evaluate("keys.get('j')()")
+    await modules.evaluate(SHOW, ["b"])
+    await modules.evaluate("keys.get('a')()")
+    assert (await modules.evaluate("done"))[1:] == [], "c was selected, not b"
+
+
+async def test_one_works_down_a_list_and_never_two_rows_with_one_look(modules: Page) -> None:
+    """What is done leaves the list and the cursor goes on; a press before that could be read counts not."""
+    await modules.evaluate(LIST, ["a", "b", "c"])
+    await modules.evaluate(
+        """async () => {
+            done.push = function (text) {
+                window.shown = shown.filter(id => !text.endsWith(id));
+                return Array.prototype.push.call(this, text);
+            };
+            const press = keys.get('a');
+            await Promise.all([press(), press()]);
+            await press();
+        }"""
+    )
+    assert await modules.evaluate("[...done]") == ["a a"]
+    assert await modules.evaluate(CURSOR) == "b"
+    await modules.evaluate(
+        """async () => {
+            while (done.length < 2) {
+                await new Promise(later => setTimeout(later, 20));
+                await keys.get('a')();
+            }
+        }"""
+    )
+    assert await modules.evaluate("[...done]") == ["a a", "a b"]
+
+
+async def test_a_key_that_is_held_down_acts_once(modules: Page) -> None:
+    pressed = await modules.evaluate(
+        """async () => {
+            const {Keys} = await import('/static/keys.js');
+            const found = [];
+            const keys = new Keys({say: String});
+            keys.on('a', 'approve', () => found.push('a'));
+            keys.on('j', 'down', () => found.push('j'), {repeats: true});
+            for (const [key, repeat] of [['a', false], ['a', true], ['j', false], ['j', true]])
+                document.body.dispatchEvent(new KeyboardEvent('keydown', {key, repeat, bubbles: true}));
+            return found;
+        }"""
+    )
+    assert pressed == ["a", "j", "j"]

@@ -1,13 +1,13 @@
 // Calls to the services through the console. Amounts (`*_fen`) come and go as BigInt. What goes wrong is a Trouble.
 
 import { parseExact } from "./exact.js";
+import { csrf, renewed } from "./session.js";
 
 const ANSWER_MS = 35_000;
 const PAUSES_MS = [300, 1_200];
 const KEPT = 60;
 const ALL_PART = 200;
 const ALL_PARTS = 25;
-const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const kept = new Map(); // address → {etag, body}: an answer that has not changed is not sent again
 
 /** status 0: nothing came back. `fields`: [{field, message}] of what was wrong in the request. */
@@ -59,6 +59,18 @@ export function toJson(value) {
   });
 }
 
+let ended = () => {};
+let asked = 0; // calls on their way that a person waits for
+
+/** Said on the page: on a slow network nothing else would show that a key was heard. */
+function waiting(change) {
+  asked += change;
+  document.documentElement.toggleAttribute("data-busy", asked > 0);
+}
+
+/** `run` is called when a call finds that nobody is signed in any more. */
+export const whenSignedOut = (run) => (ended = run);
+
 async function once(method, address, headers, body, signal) {
   const limit = AbortSignal.timeout(ANSWER_MS);
   try {
@@ -85,19 +97,36 @@ async function troubleOf(response, service) {
     // a proxy's page: the status says enough
   }
   if (response.status === 401 && said.type === "urn:shanliu:problem:not-signed-in") {
-    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    ended();
   }
   return new Trouble(response.status, said, service);
 }
 
 async function call(method, address, { headers = {}, body, signal, tries = PAUSES_MS.length } = {}) {
   const service = address.split("/")[2];
+  if (tries === 0) return attempt(method, address, service, { headers, body, signal, tries });
+  waiting(1);
+  try {
+    return await attempt(method, address, service, { headers, body, signal, tries });
+  } finally {
+    waiting(-1);
+  }
+}
+
+async function attempt(method, address, service, { headers, body, signal, tries }) {
+  let sameSession = true;
   for (let i = 0; ; i += 1) {
     try {
       const response = await once(method, address, headers, body, signal);
       if (response.ok || response.status === 304) return response;
       throw await troubleOf(response, service);
     } catch (trouble) {
+      // Signed in again meanwhile, in another window: the page takes the new session's token.
+      if (trouble.code === "csrf-token-wrong" && sameSession && (await renewed()) === "same") {
+        sameSession = false;
+        headers["X-Shanliu-CSRF"] = csrf();
+        continue;
+      }
       if (!(trouble instanceof Trouble) || !trouble.passing || i >= tries) throw trouble;
       await pause(PAUSES_MS[i]);
     }
@@ -145,7 +174,7 @@ export async function getWithEtag(service, path, query = {}, { signal, tries } =
 /** send("POST", "campaign", "/pledges/7/confirm", {…}, {key, ifMatch}) → {body, etag, status}. A try that got no
  *  answer is made again with the same key: it is done once. `body` may be a Blob or File, then with `type`. */
 export async function send(method, service, path, body = null, { key = newKey(), ifMatch, query, type, signal } = {}) {
-  const headers = { Accept: "application/json", "X-Shanliu-CSRF": csrf, "Idempotency-Key": key };
+  const headers = { Accept: "application/json", "X-Shanliu-CSRF": csrf(), "Idempotency-Key": key };
   if (ifMatch) headers["If-Match"] = ifMatch;
   const file = body instanceof Blob;
   if (body !== null) headers["Content-Type"] = type ?? (file ? body.type || "application/octet-stream" : "application/json");
@@ -158,7 +187,7 @@ export const post = (service, path, body, options) => send("POST", service, path
 
 /** A file that a service or the console makes, saved under its name. */
 export async function download(method, service, path, body = null, name = "download") {
-  const headers = { "X-Shanliu-CSRF": csrf, ...(body ? { "Content-Type": "application/json" } : {}) };
+  const headers = { "X-Shanliu-CSRF": csrf(), ...(body ? { "Content-Type": "application/json" } : {}) };
   const response = await call(method, addressOf(service, path), { headers, body: body ? toJson(body) : undefined });
   const said = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
   save(await response.blob(), said ? said[1] : name);

@@ -2,12 +2,12 @@
 
 import { get, getAll, getWithEtag, post, send, Trouble } from "./api.js";
 import { layOut, planBody, planFields } from "./campaign-plan.js";
-import { at, element, put } from "./dom.js";
+import { at, element, fill, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
 import { formatShort, formatYuan, permille } from "./money.js";
 import { notice } from "./notice.js";
-import { Sheet, facts } from "./sheet.js";
+import { Sheet, facts, openSheet } from "./sheet.js";
 import { Shell } from "./shell.js";
 import { guarded, Steps } from "./steps.js";
 import { Table } from "./table.js";
@@ -78,18 +78,27 @@ const table = new Table(at("table"), shell, {
 function renderFiling() {
   const waiting = table.rows.filter((row) => row.filing_days_left !== null).sort((a, b) => a.filing_days_left - b.filing_days_left);
   at("filing").hidden = waiting.length === 0;
-  const lines = waiting.map((row) => {
-    const open = element("button", { type: "button", class: "quiet", onclick: () => openRow(row.campaign_id) }, say("open"));
-    return element("li", {}, element("b", { data: { level: levelOf(row) } }, daysLeft(row)), element("span", {}, say("filingDue", titleOf(row), row.filing_due_on)), open);
+  if (at("filing").children.length === 0) at("filing").append(element("h2"), element("ul"));
+  const [title, list] = at("filing").children;
+  put(title, say("filingTitle"));
+  const make = () => element("li", {}, element("b"), element("span"), element("button", { type: "button", onclick: ({ target }) => openRow(target.dataset.id) }));
+  fill(list, waiting, make, (node, row) => {
+    const [left, due, open] = node.children;
+    left.dataset.level = levelOf(row);
+    put(left, daysLeft(row));
+    put(due, say("filingDue", titleOf(row), row.filing_due_on));
+    open.dataset.id = row.campaign_id;
+    put(open, say("open"));
   });
-  at("filing").replaceChildren(element("h2", {}, say("filingTitle")), element("ul", {}, ...lines));
 }
 
 // ---------------------------------------------------------------- one of them
 
 async function openRow(id) {
+  const before = openSheet();
   try {
     const [{ body, etag }, balance] = await Promise.all([getWithEtag("campaign", `/campaigns/${id}`), get("campaign", `/campaigns/${id}/balance`)]);
+    if (openSheet() !== before) return; // the person has gone on to something else
     const sheet = new Sheet(shell, titleOf(body), ...sheetOf(body, etag, balance));
     sheet.node.classList.add("large");
     sheet.open();

@@ -60,7 +60,7 @@ const table = new Table(at("table"), shell, {
     { key: "receipt", title: "receipt", cell: receiptCell },
   ],
   filters: [
-    { name: "find", title: "sought", kind: "text", asks: sought },
+    { name: "find", title: "sought", kind: "text", wide: true, asks: sought },
     { name: "amount", title: "amountSought", kind: "text", asks: amount },
     { name: "day", title: "day", kind: "day", asks: (day) => ({ day }) },
   ],

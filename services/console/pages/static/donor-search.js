@@ -44,6 +44,7 @@ export function donorSearch(shell) {
     const kept = table.rows.filter((row) => table.selected.has(row.donation_id));
     const known = new Set(kept.map((row) => row.donation_id));
     found = [...kept, ...body.items.filter((row) => !known.has(row.donation_id))];
+    table.begin();
     at("table").hidden = false;
     names.read();
     channels.read();

@@ -4,6 +4,8 @@
 import { newKey, Trouble } from "./api.js";
 import { element, put } from "./dom.js";
 import { formatPlain, parseYuan } from "./money.js";
+import { sent } from "./session.js";
+import { spelledDay } from "./time.js";
 
 export class Form {
   /**
@@ -30,6 +32,8 @@ export class Form {
     });
     // Another content is another thing to do.
     this.node.addEventListener("input", () => (this.key = newKey()));
+    this.node.addEventListener("input", ({ target }) => target.type === "date" && this.say(target.name, null));
+    for (const { kind, name } of options.fields) if (kind === "day") this.say(name, null);
   }
 
   fieldNode(field) {
@@ -101,7 +105,13 @@ export class Form {
     const { field, input, said } = this.inputs.get(name);
     input.setAttribute("aria-invalid", String(Boolean(problem)));
     said.classList.toggle("bad", Boolean(problem));
-    put(said, problem ?? this.text(field.hint));
+    put(said, problem ?? this.hintOf(field, input));
+  }
+
+  /** A day is spelled: a browser in another language than the page writes it in another order. */
+  hintOf(field, input) {
+    const hint = this.text(field.hint);
+    return field.kind === "day" ? [spelledDay(input.value, this.shell.code), hint].filter(Boolean).join(" · ") : hint;
   }
 
   async submit() {
@@ -112,6 +122,7 @@ export class Form {
     try {
       const answer = await this.options.send(values, this.key);
       this.key = newKey();
+      sent(this.node);
       this.options.done?.(answer, values);
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;

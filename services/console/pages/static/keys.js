@@ -16,9 +16,10 @@ export class Keys {
     this.on("?", "keyHelp", () => this.help());
   }
 
-  /** `keys`: "j" or "g a"; `title`: a text's key, or a function that gives the text; `run(event)`. */
-  on(keys, title, run) {
-    this.known.set(keys, { title, run });
+  /** `keys`: "j" or "g a"; `title`: a text's key, or a function that gives the text; `run(event)`. `repeats`: again
+   *  and again while the key is held down; anything else is done once. */
+  on(keys, title, run, { repeats = false } = {}) {
+    this.known.set(keys, { title, run, repeats });
   }
 
   off(keys) {
@@ -31,7 +32,7 @@ export class Keys {
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    if (document.querySelector("dialog[open]") && event.key !== "?") return;
+    if (document.querySelector("dialog[open]")) return;
     // Enter and space press the button or the link that has the focus.
     if (["Enter", " "].includes(event.key) && event.target.closest?.("button, a, summary")) return;
     const found = this.known.get(`${this.before} ${event.key}`) ?? this.known.get(event.key);
@@ -41,7 +42,7 @@ export class Keys {
     if (!found) return;
     this.before = "";
     event.preventDefault();
-    found.run(event);
+    if (!event.repeat || found.repeats) found.run(event);
   }
 
   help() {

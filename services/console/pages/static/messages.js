@@ -144,6 +144,7 @@ async function decide(rows, verdict) {
   }
   if (answer.unchanged > 0) notice(shell, say("unchanged", answer.unchanged));
   sayRefused(answer);
+  live.round(); // how many wait stands above the list
 }
 
 function sayRefused(answer) {

@@ -4,7 +4,7 @@ import { get, getWithEtag, post, Trouble } from "./api.js";
 import { element } from "./dom.js";
 import { notice } from "./notice.js";
 import { differences, goodsOf, nameOf, spell, unread, yuan } from "./placard-forms.js";
-import { Sheet, facts } from "./sheet.js";
+import { Sheet, facts, openSheet } from "./sheet.js";
 import { Steps } from "./steps.js";
 import { dayOf, stampOf } from "./time.js";
 
@@ -16,6 +16,7 @@ const GIFT_PARTS = 5;
 /** Show a pledge. `page`: {may: {enter, confirm, release}, confirm(row), correct(row), refresh()}. */
 export async function openPledge(shell, row, page) {
   const path = `/pledges/${row.pledge_id}`;
+  const before = openSheet();
   try {
     const [{ body, etag }, steps, versions] = await Promise.all([
       getWithEtag("campaign", path),
@@ -26,6 +27,7 @@ export async function openPledge(shell, row, page) {
       .map(([kind, list]) => [kind, steps[list].find((each) => each.state === "asked")])
       .filter(([, step]) => step);
     const gifts = body.goods && page.may.enter ? await giftsOf(body.campaign_id) : [];
+    if (openSheet() !== before) return; // the person has gone on to something else
     const sheet = new Sheet(shell, nameOf(shell, body), ...contentOf(shell, body, etag, waiting, versions.items, { ...page, gifts }));
     sheet.node.classList.add("large");
     sheet.open();

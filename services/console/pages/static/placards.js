@@ -116,8 +116,8 @@ function show(view) {
 
 /** Out of sight at once: the next key is for the next row, not for the one that is done. */
 function gone(row) {
-  if (viewShown() === "waits") table.rows = table.rows.filter((each) => each.pledge_id !== row.pledge_id);
-  table.render();
+  if (viewShown() === "waits") table.leave(row);
+  else table.render();
 }
 
 function refresh() {
@@ -151,6 +151,7 @@ function entryForm(before = null) {
       notice(shell, say("entered", nameOf(shell, body), formatPlain(body.amount_fen)), { undo, ms: UNDO_MS });
       form.reset();
       form.inputs.get("due_on").input.value = values.due_on;
+      form.say("due_on", null);
       refresh();
     },
   });
@@ -159,6 +160,7 @@ function entryForm(before = null) {
   form.node.querySelector(".form-buttons").after(more);
   spell(shell, form);
   for (const [name, { input }] of before?.inputs ?? []) form.inputs.get(name).input.value = input.value;
+  form.say("due_on", null);
   const hint = element("p", { class: "dim" }, say("notTaken"));
   at("enter").replaceChildren(at("enter-title"), form.node, hint);
   return { form, hint, code: shell.code };

@@ -1,24 +1,36 @@
 // A sheet over the page: details of a row, a form, the list of keys. A dialog of the browser's own, so that focus
 // stays in it, Escape closes it, and the focus goes back to where it was.
 
-import { element } from "./dom.js";
+import { element, put } from "./dom.js";
+import { written } from "./session.js";
 
 export class Sheet {
   constructor(shell, title, ...content) {
-    const close = element("button", { type: "button", class: "quiet", onclick: () => this.close() }, shell.say("close"));
+    const close = element("button", { type: "button", class: "quiet", onclick: () => this.leave() }, shell.say("close"));
+    this.unsent = element("p", { class: "unsent", role: "alert", hidden: true });
+    this.say = shell.say;
     this.node = element(
       "dialog",
       { class: "sheet", "aria-label": title },
-      element("div", { class: "sheet-head" }, element("h2", {}, title), close),
+      element("div", { class: "sheet-head" }, element("h2", {}, title), close, this.unsent),
       element("div", { class: "sheet-body" }, ...content),
     );
     // The browser says "close" a task later, and a key pressed in between would still find the sheet at work.
     this.node.addEventListener("cancel", (event) => {
       event.preventDefault();
-      if (!this.held) this.close();
+      if (!this.held) this.leave();
     });
     this.node.addEventListener("close", () => this.end());
-    this.node.addEventListener("click", (event) => event.target === this.node && !this.held && this.close());
+    this.node.addEventListener("click", (event) => event.target === this.node && !this.held && !written(this.node) && this.close());
+    for (const goesOn of ["input", "submit"]) this.node.addEventListener(goesOn, () => (this.unsent.hidden = true));
+  }
+
+  /** By the person: what is written and not sent goes at the second time only. */
+  leave() {
+    if (this.unsent.hidden && written(this.node)) {
+      put(this.unsent, this.say("unsent"));
+      this.unsent.hidden = false;
+    } else this.close();
   }
 
   open() {

@@ -1,7 +1,9 @@
 // What every page has: words in two languages, dark and light, the keys, who is signed in, troubles in words.
 
+import { whenSignedOut } from "./api.js";
 import { at, element, put } from "./dom.js";
 import { Keys } from "./keys.js";
+import { signInAgain } from "./session.js";
 import { problemInChinese, ruleInChinese } from "./texts/problems.js";
 import { SHELL_TEXTS } from "./texts/shell.js";
 
@@ -30,6 +32,7 @@ export class Shell {
     for (const page of told?.pages ?? []) {
       this.keys.on(`g ${page.key}`, () => this.say("keyGo", page[this.code]), () => location.assign(page.path));
     }
+    whenSignedOut(() => signInAgain(this.say, () => document.dispatchEvent(new Event("visibilitychange"))));
     this.writeWords();
     // On a telephone the ways lie in one line: the page that is shown is in sight.
     at("ways")?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -108,7 +111,7 @@ export class Shell {
     }
     if (trouble.status === 0) return this.say("offline");
     if (trouble.status === 401) return this.say("signedOut");
-    if (trouble.code === "role-missing") return `${this.say("forbidden")} ${trouble.detail}`;
+    if (trouble.code === "role-missing") return this.forbidden(trouble);
     if (trouble.code === "version-changed") return this.say("changed");
     // A page may have put better words in place of the service's.
     const own = trouble.detail !== (trouble.facts.detail ?? "");
@@ -116,6 +119,13 @@ export class Shell {
     if (known) return known;
     if (trouble.status >= 500 && !trouble.detail) return this.say("mistake");
     return this.rule(trouble.detail || trouble.title);
+  }
+
+  /** Which roles it needs; and where this person's are, when they are not good for all organisations. */
+  forbidden({ detail }) {
+    const needed = Object.entries(this.say("roles")).filter(([role]) => detail.includes(role));
+    const places = told.roles.length > 0 ? [] : Object.keys(told.grants);
+    return this.say("forbidden", this.list(needed.map(([, name]) => name)), this.list(places));
   }
 
   /** What a trouble says of one field: the rule, or the whole refusal where it is about that field. */

@@ -10,7 +10,7 @@ import { LineItems } from "./line-items.js";
 import { Live } from "./live.js";
 import { formatPlain, formatShort, formatYuan } from "./money.js";
 import { notice } from "./notice.js";
-import { Sheet, facts } from "./sheet.js";
+import { Sheet, facts, openSheet } from "./sheet.js";
 import { Shell } from "./shell.js";
 import { guarded, Steps } from "./steps.js";
 import { Table } from "./table.js";
@@ -93,8 +93,27 @@ const table = new Table(at("table"), shell, {
   empty: "emptyHint",
 });
 
+/** Nothing takes an approval or a payment back, so what it is about is read first. True: go on. */
+function read(rows, step) {
+  return new Promise((ended) => {
+    let sure = false;
+    const go = () => {
+      sure = true;
+      sheet.close();
+    };
+    const sum = rows.reduce((total, row) => total + BigInt(row.amount_fen), 0n);
+    const lines = rows.map((row) => element("li", {}, [yuan(row.amount_fen), row.payee, useOf(row)].join(" · ")));
+    const button = element("button", { type: "button", class: "main", onclick: go }, say(step));
+    const sheet = new Sheet(shell, say("stepAsk", say(step), rows.length, yuan(sum)), element("ul", { class: "undecided" }, ...lines), button);
+    sheet.node.addEventListener("ended", () => ended(sure));
+    sheet.open();
+    button.focus();
+  });
+}
+
 /** One step for every row. The first refusal stops it, and is shown as the guardrail gave it. */
 async function each(rows, step) {
+  if (!(await read(rows, step))) return false;
   let done = 0;
   try {
     for (const row of rows) {
@@ -108,11 +127,13 @@ async function each(rows, step) {
     if (done > 0) notice(shell, say("stepDone", words("stepped", step), done));
     readFund();
   }
+  return true;
 }
 
 // ---------------------------------------------------------------- one of them
 
 async function openRow(row, refused = null) {
+  const before = openSheet();
   try {
     const path = `/disbursements/${row.disbursement_id}`;
     const [{ body, etag }, returns, invoices, balance, budget] = await Promise.all([
@@ -122,6 +143,7 @@ async function openRow(row, refused = null) {
       get("campaign", `/campaigns/${row.campaign_id}/balance`),
       get("campaign", `/campaigns/${row.campaign_id}/budget`),
     ]);
+    if (openSheet() !== before) return; // the person has gone on to something else
     const known = { row: body, etag, returns: returns.items, invoices: invoices.items, balance, budget };
     const sheet = new Sheet(shell, `${body.use} · ${yuan(body.amount_fen)}`, ...sheetOf(known, refused));
     sheet.node.classList.add("large");

@@ -10,6 +10,8 @@ import { dayStart, stampOf } from "./time.js";
 const EXPORT_PAGE = 500;
 const EXPORT_ROWS = 50_000;
 const NUMERIC = new Set(["money", "number"]);
+/** What is pressed sooner after the cursor has gone on by itself was meant for the row before: nobody reads a row in less. */
+const SETTLE_MS = 250;
 
 export class Table {
   /**
@@ -20,7 +22,7 @@ export class Table {
    *             of a plain list that goes on, each row has its `cursor`; or {rows: () => […]}: the page has them, nothing is asked
    *   id(row)   what a row is known by
    *   columns   [{key, title, kind: text|time|money|number, cell(row), value(row), wide}]; `title` is a text's key
-   *   filters   [{name, title, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, attributes, asks(value)}]
+   *   filters   [{name, title, wide, kind: text|select|day|days, options: () => [[value, text]], any, required, placeholder, attributes, asks(value)}]
    *             `any`: the text's key of a select's empty choice, where that is not everything;
    *             `required`: a select without "any", its first option unless another is chosen;
    *             `asks` gives what the API is asked instead of {[name]: value}; throws Trouble for what it can't read
@@ -38,13 +40,18 @@ export class Table {
     this.next = null;
     this.trouble = null;
     this.loaded = false;
-    this.cursor = 0;
-    this.held = null; // the row that a person has put the cursor on: it stays there however the list moves
+    this.cursor = 0; // where the cursor is, or was when its row went
+    this.held = null; // the row under the cursor, which goes with it however the list moves; null: none
+    this.fresh = true; // what comes next has not been seen: the cursor begins at the first row
+    this.own = new Set(); // rows that this person is doing something to
+    this.movedAt = -Infinity; // when the cursor went on by itself
     this.selected = new Set();
     this.build();
     this.bindKeys();
     addEventListener("popstate", () => {
       this.readAddress();
+      this.selected.clear();
+      this.begin();
       this.reload();
     });
     this.readAddress();
@@ -102,20 +109,19 @@ export class Table {
         : element("input", { id, name: filter.name, type: filter.kind === "day" ? "date" : "search", autocomplete: "off", placeholder: filter.placeholder, ...filter.attributes });
     const label = element("label", { for: id });
     this.inputs.set(filter.name, { filter, input: made, label });
-    return element("div", { class: "filter" }, label, made);
+    return element("div", { class: filter.wide ? "filter wide" : "filter" }, label, made);
   }
 
   bindKeys() {
     const { keys } = this.shell;
-    keys.on("j", "keyDown", () => this.move(1));
-    keys.on("ArrowDown", "keyDown", () => this.move(1));
-    keys.on("k", "keyUp", () => this.move(-1));
-    keys.on("ArrowUp", "keyUp", () => this.move(-1));
+    for (const [key, title, step] of [["j", "keyDown", 1], ["ArrowDown", "keyDown", 1], ["k", "keyUp", -1], ["ArrowUp", "keyUp", -1]]) {
+      keys.on(key, title, () => this.move(step), { repeats: true });
+    }
     if (this.options.actions.length > 0) {
-      keys.on("x", "keySelect", () => this.toggle(this.rows[this.cursor]));
+      keys.on("x", "keySelect", () => this.toggle(this.pointed));
       keys.on("X", "chooseAll", () => this.toggleAll());
     }
-    if (this.options.open) keys.on("Enter", "keyOpen", () => this.rows[this.cursor] && this.options.open(this.rows[this.cursor]));
+    if (this.options.open) keys.on("Enter", "keyOpen", () => this.pointed && this.openPointed());
     if (this.options.filters.length > 0) keys.on("/", "keyFilter", () => this.form.querySelector("input, select").focus());
     keys.on("n", "keyNext", () => this.next !== null && this.goto(this.next));
     keys.on("p", "keyPrevious", () => this.after !== null && history.back());
@@ -161,9 +167,8 @@ export class Table {
     this.writeAddress(null);
     this.after = null;
     this.selected.clear();
-    this.cursor = 0;
-    this.held = null;
-    return this.reload();
+    this.begin();
+    return this.reload({ tries: 1 });
   }
 
   clear() {
@@ -174,10 +179,9 @@ export class Table {
   goto(after) {
     this.writeAddress(after === null ? null : String(after));
     this.selected.clear();
-    this.cursor = 0;
-    this.held = null;
+    this.begin();
     this.scroll.scrollTop = 0;
-    return this.reload();
+    return this.reload({ tries: 1 });
   }
 
   // ---------------------------------------------------------------- reading
@@ -196,20 +200,23 @@ export class Table {
   async read({ tries = 0 } = {}) {
     const { source, pageSize } = this.options;
     const turn = (this.turn = {});
+    const done = !this.acting; // what this person has done is in the answer
     try {
       const asked = { ...this.query(), after: this.after, limit: pageSize };
       const answer = await this.ask(asked, { tries });
       if (this.turn !== turn) return;
-      this.rows = answer[source.items ?? "items"];
       this.next = answer.next ?? null;
       this.answer = answer;
-      const place = this.rows.findIndex((row) => this.options.id(row) === this.held);
-      if (place >= 0) this.cursor = place;
+      this.take(answer[source.items ?? "items"]);
+      if (done) this.own.clear();
       this.trouble = null;
     } catch (trouble) {
       if (this.turn === turn) this.trouble = trouble;
       // What was refused has no rows: those of another question must not stand below it.
-      if (this.turn === turn && trouble.status === 422) [this.rows, this.next] = [[], null];
+      if (this.turn === turn && trouble.status === 422) {
+        this.take([]);
+        this.next = null;
+      }
       throw trouble;
     } finally {
       if (this.turn === turn) {
@@ -219,12 +226,54 @@ export class Table {
     }
   }
 
+  /** Begin at the first row of what comes now: it answers another question. */
+  begin() {
+    [this.cursor, this.held, this.fresh] = [0, null, true];
+    this.node.toggleAttribute("data-before", this.rows.length > 0);
+  }
+
+  /** Show these rows. The cursor goes with its row. From one that is gone by what this person did it goes on to the
+   *  next; from one that went by itself to none, and a key is refused until a row is chosen: what was meant for one
+   *  row must never be done to another. The same when all that was selected has gone by itself. */
+  take(rows) {
+    const { id } = this.options;
+    const before = this.rows.map(id);
+    this.rows = rows;
+    const ids = rows.map(id);
+    const listed = new Set(ids);
+    const left = [...this.selected].filter((each) => !listed.has(each));
+    for (const each of left) this.selected.delete(each);
+    const unmeant = this.selected.size === 0 && left.some((each) => !this.own.has(each));
+    if (this.fresh) this.held = ids[0] ?? null;
+    else if (unmeant) this.held = null;
+    else if (this.held !== null && !listed.has(this.held)) this.held = this.own.has(this.held) ? this.nextOf(before, listed) : null;
+    this.fresh = ids.length === 0;
+    this.node.removeAttribute("data-before");
+    if (this.held !== null) this.cursor = ids.indexOf(this.held);
+  }
+
+  /** The first row below the cursor's that is still listed, else the nearest above it. */
+  nextOf(before, listed) {
+    const place = before.indexOf(this.held);
+    this.movedAt = performance.now();
+    return [...before.slice(place + 1), ...before.slice(0, Math.max(0, place)).reverse()].find((each) => listed.has(each)) ?? null;
+  }
+
+  /** Out of sight at once: this person has done it. */
+  leave(row) {
+    const { id } = this.options;
+    this.own.add(id(row));
+    this.take(this.rows.filter((each) => id(each) !== id(row)));
+    this.own.delete(id(row));
+    this.render();
+  }
+
   async ask({ after, limit, ...asked }, options) {
     const { service, path, cursor = "after", whole, rows } = this.options.source;
     if (rows) return { items: rows(), next: null };
     if (whole) {
       const all = await get(service, path, asked, options);
-      return { items: whole(all, asked), next: null, cut: all.length === asked.limit };
+      return { items: whole(all, asked), next: null, cut: Array.isArray(all) && all.length === asked.limit };
     }
     const answer = await get(service, path, { ...asked, [cursor]: after, limit }, options);
     if (!Array.isArray(answer)) return answer;
@@ -255,12 +304,11 @@ export class Table {
     const heads = [...(chooses ? [{ choose: true }] : []), ...columns];
     fill(this.headRow, heads, () => element("th", { scope: "col" }), (head, column) => {
       head.className = NUMERIC.has(column.kind) ? "n" : "";
+      head.dataset.title = say(column.choose ? "chooseAll" : column.title);
       if (!column.choose) put(head, say(column.title));
       else if (head.firstChild !== this.chooseAll) head.replaceChildren(this.chooseAll);
     });
     this.chooseAll.setAttribute("aria-label", say("chooseAll"));
-    const known = new Set(this.rows.map(this.options.id));
-    for (const id of this.selected) if (!known.has(id)) this.selected.delete(id);
     this.cursor = Math.max(0, Math.min(this.cursor, this.rows.length - 1));
     this.placeRows();
     this.chooseAll.checked = this.rows.length > 0 && this.selected.size === this.rows.length;
@@ -293,7 +341,9 @@ export class Table {
   sayActions() {
     const { say } = this.shell;
     if (this.selected.size > 0) put(this.count, say("chosen", this.selected.size));
-    const rows = this.chosen();
+    if (this.acting) put(this.count, say("working"));
+    this.root.setAttribute("aria-busy", String(Boolean(this.acting)));
+    const rows = this.acting ? [] : this.chosen();
     this.actionBar.hidden = this.rows.length === 0;
     for (const [action, button] of this.actionButtons) {
       put(button, `${say(action.title)} (${action.key})`);
@@ -323,11 +373,10 @@ export class Table {
   }
 
   writeRow(node, row) {
-    const index = this.rows.indexOf(row);
     const id = this.options.id(row);
     node.dataset.id = String(id);
     node.dataset.level = this.options.level?.(row) ?? "";
-    node.toggleAttribute("data-cursor", index === this.cursor);
+    node.toggleAttribute("data-cursor", id === this.held);
     const cells = [...node.children];
     if (this.options.actions.length > 0) {
       const box = cells.shift().firstChild;
@@ -336,9 +385,11 @@ export class Table {
       node.setAttribute("aria-selected", String(box.checked));
     }
     this.options.columns.forEach((column, i) => {
+      cells[i].dataset.title = this.shell.say(column.title); // on a telephone each row is a card
       const shown = column.cell ? column.cell(row) : this.shown(column, row[column.key]);
-      if (shown instanceof Node) cells[i].replaceChildren(shown);
-      else put(cells[i], shown ?? "");
+      // What has not changed stays as it is: a person may be marking it.
+      if (!(shown instanceof Node)) put(cells[i], shown ?? "");
+      else if (!cells[i].firstChild?.isEqualNode(shown)) cells[i].replaceChildren(shown);
     });
   }
 
@@ -352,26 +403,41 @@ export class Table {
 
   // ---------------------------------------------------------------- the hand
 
+  /** The row under the cursor, if it is under any. */
+  get pointed() {
+    return this.held === null ? undefined : this.rows[this.cursor];
+  }
+
   move(step) {
     if (this.rows.length === 0) return;
     const last = this.rows.length - 1;
-    this.cursor = Math.max(0, Math.min(last, this.cursor + step));
+    // From a row that is gone, down leads to the one in its place.
+    const from = this.held === null && step > 0 ? this.cursor - 1 : this.cursor;
+    this.cursor = Math.max(0, Math.min(last, from + step));
     this.held = this.options.id(this.rows[this.cursor]);
+    this.movedAt = -Infinity;
     [...this.body.children].forEach((node, i) => node.toggleAttribute("data-cursor", i === this.cursor));
     this.body.children[this.cursor].scrollIntoView({ block: "nearest" });
     this.sayActions();
+  }
+
+  openPointed() {
+    this.movedAt = -Infinity;
+    this.options.open(this.pointed);
   }
 
   toggle(row) {
     if (!row) return;
     const id = this.options.id(row);
     if (!this.selected.delete(id)) this.selected.add(id);
+    this.movedAt = -Infinity;
     this.render();
   }
 
   toggleAll() {
     const all = this.selected.size === this.rows.length;
     this.selected = new Set(all ? [] : this.rows.map(this.options.id));
+    this.movedAt = -Infinity;
     this.render();
   }
 
@@ -388,13 +454,20 @@ export class Table {
   /** The selected rows, or the one under the cursor. */
   chosen() {
     const rows = this.rows.filter((row) => this.selected.has(this.options.id(row)));
-    return rows.length > 0 ? rows : this.rows.slice(this.cursor, this.cursor + 1);
+    return rows.length > 0 ? rows : [this.pointed].filter(Boolean);
   }
 
   async act(action) {
-    const rows = this.chosen().filter((row) => !action.when || action.when(row));
-    if (rows.length === 0 || this.acting) return;
+    if (this.acting || performance.now() - this.movedAt < SETTLE_MS) return;
+    const chosen = this.chosen();
+    const rows = chosen.filter((row) => !action.when || action.when(row));
+    if (rows.length === 0) {
+      if (this.rows.length > 0) notice(this.shell, this.shell.say(chosen.length === 0 ? "rowGone" : "notForRow"), { level: "warn" });
+      return;
+    }
     this.acting = true;
+    this.own = new Set(rows.map(this.options.id));
+    this.sayActions();
     try {
       if ((await action.run(rows)) !== false) this.selected.clear();
       this.shell.alarm(null);
@@ -402,8 +475,9 @@ export class Table {
       if (!(trouble instanceof Trouble)) throw trouble;
       this.shell.alarm(trouble);
     } finally {
-      this.acting = false;
       await this.reload();
+      this.acting = false;
+      this.render();
     }
   }
 

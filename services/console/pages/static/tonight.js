@@ -5,6 +5,7 @@ import { minuteOf, timeOf } from "./clock.js";
 import { at, element, fill, put } from "./dom.js";
 import { Live } from "./live.js";
 import { formatPlain, formatShort, formatYuan, permille } from "./money.js";
+import { Names } from "./names.js";
 import { Shell } from "./shell.js";
 import { Sparkline, perMinute } from "./sparkline.js";
 import { TONIGHT_TEXTS } from "./texts/tonight.js";
@@ -22,6 +23,7 @@ const HOUR_MINUTES = 60n;
 const shell = new Shell(TONIGHT_TEXTS, () => render());
 const { say } = shell;
 const spark = new Sparkline(at("spark"));
+const registered = new Names("channels", shell, () => render());
 
 let view = null; // the last answer of the reporting service
 let health = null; // how the services are
@@ -34,6 +36,8 @@ const makeRow = (classes) => () => element("tr", {}, ...classes.map((name) => el
 const writeRow = (row, texts) => texts.forEach((text, i) => put(row.children[i], text));
 const number = (count) => count.toLocaleString("en-US");
 const named = (prefix, code) => say(`${prefix}-${code}`) ?? code;
+/** As it was registered; those of the system's own are in no register. */
+const channelNamed = (channel) => (registered.titleOf(channel) === channel ? named("channel", channel) : registered.titleOf(channel));
 const sum = (items, key) => items.reduce((total, item) => total + item[key], 0);
 const setLevel = (node, level) => (node.dataset.level = level);
 
@@ -42,6 +46,7 @@ const setLevel = (node, level) => (node.dataset.level = level);
 const live = new Live(shell, ASK_MS, async () => {
   const slowly = rounds % SLOW_ROUNDS === 0;
   rounds += 1;
+  registered.read();
   if (slowly) await askHealth();
   try {
     view = await get("reporting", "/operations", {}, { tries: 0 });
@@ -275,7 +280,7 @@ function renderChannels() {
   at("channels-empty").hidden = channels.length > 0;
   fill(at("channels"), channels, makeRow(["", "n", "n", "n", "n", "n", "n"]), (row, line) => {
     const counts = [line.waiting, line.donations].map(number);
-    writeRow(row, [named("channel", line.channel), ...counts, formatYuan(line.net_fen), ...[line.held, line.conflicts, line.errors].map(number)]);
+    writeRow(row, [channelNamed(line.channel), ...counts, formatYuan(line.net_fen), ...[line.held, line.conflicts, line.errors].map(number)]);
     setLevel(row.children[1], line.waiting >= LAG_ALARM ? "alarm" : line.waiting >= LAG_WARN ? "warn" : "");
     [line.held, line.conflicts, line.errors].forEach((count, i) => setLevel(row.children[4 + i], count > 0 ? "warn" : ""));
   });

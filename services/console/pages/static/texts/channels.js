@@ -129,7 +129,7 @@ export const CHANNELS_TEXTS = {
     file: "账单文件",
     fileHint: "CSV、XLSX 或 camt.053，最大 50 MiB。先核对，确认后才入账。",
     noFile: "请选择账单文件。",
-    noFileChannels: "还没有「账单文件」方式的渠道，请管理员先登记。",
+    noFileChannels: "还没有“账单文件”方式的渠道，请管理员先登记。",
     cameBefore: "同一文件已经上传过，这是当时的账单。",
     lines: "行数",
     newDonations: "新捐赠",

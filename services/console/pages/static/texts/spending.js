@@ -97,7 +97,7 @@ export const SPENDING_TEXTS = {
     guardrail: "护栏",
     fundLeft: "基金可批余额",
     leftAfter: "批准后余额",
-    lineLeft: (use) => `预算「${use}」余`,
+    lineLeft: (use) => `预算“${use}”余`,
     window: "最后支出日",
     noBudget: (uses) => `无预算；用途：${uses}`,
     received: "净收到",
@@ -125,9 +125,10 @@ export const SPENDING_TEXTS = {
     anotherApproves: "由您提出：须由另一位审批人批准。",
     anotherConfirms: "退回由您登记：须由另一人确认。",
     waitsForApprover: "等待审批人批准。",
-    nothingOpen: "还没有启动过的募捐活动：先在「活动」页启动。",
+    nothingOpen: "还没有启动过的募捐活动：先在“活动”页启动。",
     stepped: { approve: "已批准", pay: "已付款", reject: "已驳回", withdraw: "已撤回", return: "已登记退回", "return/confirm": "已确认退回", "return/withdraw": "已撤销退回登记", budget: "已提出预算，等待另一人确认", "budget/confirm": "预算已生效", "budget/withdraw": "预算已撤回", invoice: "已添加发票" },
     stepDone: (what, n) => (n > 1 ? `${what} ${n} 笔` : what),
+    stepAsk: (what, n, sum) => `${what} ${n} 笔，共 ${sum}`,
     refused: "服务拒绝了这一步",
     refusals: {
       "past-fund-balance": ["护栏拒绝：基金余额不够", "最多可批下面的余额；或等善款到账后再批。"],
@@ -285,6 +286,7 @@ export const SPENDING_TEXTS = {
     nothingOpen: "No campaign was ever launched: launch one on the page Campaigns first.",
     stepped: { approve: "Approved", pay: "Paid", reject: "Rejected", withdraw: "Withdrawn", return: "Return recorded", "return/confirm": "Return confirmed", "return/withdraw": "Return withdrawn", budget: "Budget put forward; it waits for another person", "budget/confirm": "The budget is in force", "budget/withdraw": "Budget withdrawn", invoice: "Invoice added" },
     stepDone: (what, n) => (n > 1 ? `${what}: ${n}` : what),
+    stepAsk: (what, n, sum) => `${what} ${n}: ${sum} in all`,
     refused: "The service refused this step",
     refusals: {
       "past-fund-balance": ["Guardrail: the fund has too little", "At most what is left below can be approved; or wait for money to come in."],
