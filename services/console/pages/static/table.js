@@ -466,15 +466,18 @@ export class Table {
       return;
     }
     this.acting = true;
+    let changed = false;
     this.own = new Set(rows.map(this.options.id));
     this.sayActions();
     try {
-      if ((await action.run(rows)) !== false) this.selected.clear();
+      changed = (await action.run(rows)) !== false;
+      if (changed) this.selected.clear();
       this.shell.alarm(null);
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       this.shell.alarm(trouble);
     } finally {
+      if (!changed) this.acting = false; // the next key is for the same rows
       await this.reload();
       this.acting = false;
       this.render();
