@@ -15,9 +15,9 @@ from deploy.servers import PLAIN
 from deploy.verify.command import Meter
 from deploy.verify.places import Places
 from services.reporting.rebuilding.beside import RebuildRefused
-from services.reporting.rebuilding.reading import TopicsSilent
 from services.reporting.rebuilding.rebuild import Rebuilt, rebuild
 from services.reporting.settings import Settings
+from shared.consumer import BrokerSilent
 from shared.partitions import TopicsMissing
 
 
@@ -34,7 +34,7 @@ def rebuild_reporting(*, anew: bool, console: Console) -> Rebuilt:
 
     try:
         return asyncio.run(rebuild(settings, progress, anew=anew, as_role=owner))
-    except (RebuildRefused, TopicsMissing, TopicsSilent) as error:
+    except (BrokerSilent, RebuildRefused, TopicsMissing) as error:
         raise StackProblem(str(error)) from error
     except (KafkaError, SQLAlchemyError, OSError) as error:
         raise StackProblem(

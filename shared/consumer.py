@@ -8,16 +8,19 @@ take it, and clients written in C send what they are given.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 from prometheus_client import Counter
 
 from shared.kafka_client import KafkaClientSettings
+
+log = structlog.get_logger(__name__)
 
 UNREADABLE: Final = ("unreadable", b"a header's name is not UTF-8")
 """The header of a record that stands for one that can't be read. It has no key and no value."""
@@ -34,6 +37,8 @@ IDLE_WAIT_MS: Final = 250
 """How long it keeps one that is: partitions that are given to a consumer anew, and a batch that is tried
 again, wait so long at most.
 """
+SILENCE_S: Final = 20.0
+"""A broker that gives nothing for so long although there is more has failed."""
 WAIT_MS: Final = 500
 """How long one look for records lasts before the next; nothing depends on it but an idle process's work."""
 
@@ -155,5 +160,32 @@ async def without_group(settings: KafkaClientSettings) -> AsyncIterator[AIOKafka
     try:
         yield consumer
     finally:
-        async with asyncio.timeout(LEAVE_S):
-            await consumer.stop()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await consumer.stop()
+        except (KafkaError, TimeoutError) as error:
+            # With the broker gone a stop can hang (aiokafka#1101); what was read is none the worse for it.
+            log.warning("consumer_not_stopped", error=type(error).__name__)
+
+
+class BrokerSilent(Exception):
+    """The broker gives no more records although there are some."""
+
+
+async def pages_up_to(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], *, max_records: int
+) -> AsyncIterator[dict[TopicPartition, list[Any]]]:
+    """What lies between where an assigned consumer stands and these ends, page by page (one may be empty),
+    each partition's records in order. What comes past an end with a page is in it too: the consumer stands
+    behind it then. Raises BrokerSilent, KafkaError.
+    """
+    left = set(ends)
+    heard_s = time.monotonic()
+    # The position also passes what is no record (a control batch).
+    while left := {each for each in left if await consumer.position(each) < ends[each]}:
+        found = await consumer.getmany(*left, timeout_ms=WAIT_MS, max_records=max_records)
+        if found:
+            heard_s = time.monotonic()
+        elif time.monotonic() - heard_s > SILENCE_S:
+            raise BrokerSilent(f"The broker gives no more of {min(left).topic}.")
+        yield found

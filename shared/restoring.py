@@ -21,12 +21,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.broker import KafkaSettings, Record
-from shared.consumer import CONNECT_S, without_group
+from shared.consumer import CONNECT_S, BrokerSilent, pages_up_to, without_group
 from shared.database import LOCK_TIMEOUT_MS, create_engine, disposing
 from shared.events import Event, UnusableEvent, decode_event
 from shared.migrations import Behind, behind
+from shared.partitions import partitions_where
 
-SILENCE_S: Final = 20.0
 PAGE: Final = 5_000
 TELL_EVERY_S: Final = 2.0
 LEFT_S: Final = 2.0
@@ -90,20 +90,17 @@ class Topics:
             start = min(max(offset, firsts[partition]), ends[partition])
             total += ends[partition] - start
             self._consumer.seek(partition, start)
-        left = set(partitions)
-        heard_s = told_s = time.monotonic()
-        while left := {each for each in left if await self._consumer.position(each) < ends[each]}:
-            found = await self._consumer.getmany(*left, timeout_ms=500, max_records=PAGE)
-            if found:
-                heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > SILENCE_S:
-                raise RestoreRefused(f"The broker gives no more of {min(left).topic}.")
-            read += sum(map(len, found.values()))
-            if time.monotonic() - told_s > TELL_EVERY_S:
-                told_s = time.monotonic()
-                self._tell(f"{self._named(partitions)}: {read:,} of {total:,} records read")
-            for partition, records in found.items():
-                yield [record for record in records if record.offset < ends[partition]]
+        told_s = time.monotonic()
+        try:
+            async for page in pages_up_to(self._consumer, ends, max_records=PAGE):
+                read += sum(map(len, page.values()))
+                if time.monotonic() - told_s > TELL_EVERY_S:
+                    told_s = time.monotonic()
+                    self._tell(f"{self._named(partitions)}: {read:,} of {total:,} records read")
+                for partition, records in page.items():
+                    yield [record for record in records if record.offset < ends[partition]]
+        except BrokerSilent as error:
+            raise RestoreRefused(str(error)) from error
 
     def _named(self, partitions: Iterable[TopicPartition]) -> str:
         names = sorted({self._settings.plain(each.topic) for each in partitions})
@@ -124,12 +121,7 @@ class Topics:
 async def reading(settings: KafkaSettings, tell: Tell = silent) -> AsyncIterator[Topics]:
     """A reader, and the partitions of this namespace's topics."""
     async with _admin(settings) as admin:
-        names = [name for name in await admin.list_topics() if name.startswith(settings.kafka_namespace)]
-        known = {
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics(names)
-            for partition in topic["partitions"]
-        }
+        known = set(await partitions_where(admin, lambda topic: topic.startswith(settings.kafka_namespace)))
     async with without_group(settings) as consumer:
         yield Topics(settings, consumer, known, tell)
 

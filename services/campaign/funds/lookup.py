@@ -9,7 +9,6 @@ and one that both have seen is one row by its position.
 
 import asyncio
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +16,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.campaign.days import DONOR_TIME
 from services.campaign.funds import queries
 from shared.broker import DONATION_EVENTS, MAX_RECORDS, KafkaSettings
+from shared.consumer import BrokerSilent, pages_up_to, without_group
 from shared.events import DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
+from shared.partitions import TopicsMissing, partitions_of
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,6 @@ AT_ONCE: Final = 20
 """Donations that are looked for in one reading."""
 AGAIN_S: Final = 60.0
 """What was not found is looked for again so much later: the record may not have come yet."""
-SILENCE_S: Final = 15.0
-"""A broker that gives nothing for so long is away."""
 _DONATION_ID: Final = re.compile(rb'"donation_id"\s*:\s*"([0-9a-f-]{36})"')
 EARLIER: Final = timedelta(hours=1)
 """Clocks differ: the reading begins before the day."""
@@ -73,7 +71,7 @@ class Lookups:
         while True:
             try:
                 await self.look()
-            except (KafkaError, SQLAlchemyError, TimeoutError, OSError) as error:
+            except (BrokerSilent, TopicsMissing, KafkaError, SQLAlchemyError, OSError) as error:
                 log.warning("donation_lookup_waits", error=type(error).__name__)
             await asyncio.sleep(LOOK_S)
 
@@ -92,47 +90,21 @@ class Lookups:
 
     async def _read(self, wanted: Mapping[UUID, date]) -> list[Event]:
         """Everything about the donations from the earliest day to what is the log's end at the beginning."""
-        consumer = AIOKafkaConsumer(
-            **self._kafka.client(), enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        async with asyncio.timeout(SILENCE_S):
-            await consumer.start()
-        try:
-            return await self._read_with(consumer, wanted)
-        finally:
-            with suppress(
-                TimeoutError, KafkaError
-            ):  # a stop can hang when the broker is gone (aiokafka#1101)
-                async with asyncio.timeout(SILENCE_S):
-                    await consumer.stop()
-
-    async def _read_with(self, consumer: AIOKafkaConsumer, wanted: Mapping[UUID, date]) -> list[Event]:
-        topic = self._kafka.topic(DONATION_EVENTS)
-        places = [TopicPartition(topic, number) for number in range(self._kafka.partitions)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
+        partitions = await partitions_of(self._kafka, DONATION_EVENTS)
         day = min(wanted.values())
         since = datetime(day.year, day.month, day.day, tzinfo=DONOR_TIME) - EARLIER
-        begins = await consumer.offsets_for_times({each: int(since.timestamp() * 1000) for each in places})
-        left = {}
-        for place in places:
-            begin = begins.get(place)
-            if begin is not None and begin.offset < ends[place]:
-                consumer.seek(place, begin.offset)
-                left[place] = ends[place]
         events: list[Event] = []
-        heard_s = time.monotonic()
-        while left:
-            page = await consumer.getmany(*left, timeout_ms=1_000, max_records=MAX_RECORDS)
-            if page:
-                heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > SILENCE_S:
-                raise TimeoutError("the broker gives no more of donation.events")
-            for records in page.values():
-                events += about((record.value for record in records), list(wanted))
-            for place in list(left):
-                # The position also passes what is no record (a control batch).
-                if await consumer.position(place) >= left[place]:
-                    del left[place]
-            await asyncio.sleep(0)
+        async with without_group(self._kafka) as consumer:
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            begins = await consumer.offsets_for_times(
+                dict.fromkeys(partitions, int(since.timestamp() * 1000))
+            )
+            for partition in partitions:
+                begin = begins[partition]
+                consumer.seek(partition, ends[partition] if begin is None else begin.offset)
+            async for page in pages_up_to(consumer, ends, max_records=MAX_RECORDS):
+                for records in page.values():
+                    events += about((record.value for record in records), list(wanted))
+                await asyncio.sleep(0)
         return events

@@ -7,7 +7,6 @@ deliveries ahead of its partner at most, and one that waits there costs a look a
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -25,6 +24,7 @@ from services.notification.partners.metrics import WRITTEN
 from services.notification.partners.projection import Outgoing, Wish, outgoing
 from services.notification.settings import Settings
 from shared.broker import CAMPAIGN_EVENTS, DONATION_EVENTS
+from shared.consumer import without_group
 from shared.events import UnusableEvent, decode_event
 from shared.partitions import TopicsMissing, partitions_of
 
@@ -72,24 +72,10 @@ class Replayer:
             return await queries.open_replays(connection, AHEAD_MAX)
 
     async def _read_on(self) -> None:
-        consumer = AIOKafkaConsumer(
-            **self._settings.client(),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            fetch_max_wait_ms=100,
-            request_timeout_ms=10_000,
-        )
-        try:
-            await consumer.start()
+        async with without_group(self._settings) as consumer:
             while replays := await self._open():
                 for replay in replays:
                     await self._step(consumer, replay)
-        finally:
-            with contextlib.suppress(TimeoutError, KafkaError):
-                async with asyncio.timeout(5):
-                    await consumer.stop()
 
     async def _step(self, consumer: AIOKafkaConsumer, replay: Row[Any]) -> None:
         """One page of one replay."""

@@ -1,6 +1,5 @@
 """All that the projection is counted from, read without a group: the workers' offsets stay."""
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSettings
-from shared.consumer import without_group
+from shared.consumer import pages_up_to, without_group
 from shared.dead_letters import DeadLetter
 from shared.events import Event, UnusableEvent, decode_event
 from shared.partitions import partitions_of
@@ -18,12 +17,6 @@ from shared.partitions import partitions_of
 TOPICS: Final = (DONATION_EVENTS, CAMPAIGN_EVENTS, DEAD_LETTER)
 BATCH: Final = 20_000
 """Events that are counted in one transaction, about; ten times a worker's, for nobody waits for the first."""
-SILENCE_S: Final = 20.0
-"""A broker that gives nothing for so long although there is more has failed."""
-
-
-class TopicsSilent(Exception):
-    """The broker gives no more records although there are some."""
 
 
 @dataclass(slots=True)
@@ -78,16 +71,10 @@ class Topics:
         return sum([max(0, end - await self._consumer.position(each)) for each, end in ends.items()])
 
     async def batches(self, ends: Mapping[TopicPartition, int]) -> AsyncIterator[Batch]:
-        """Batches until each partition has been read to its end. Raises TopicsSilent."""
+        """Batches until each partition has been read to its end. Raises BrokerSilent."""
         batch = Batch()
-        heard_s = time.monotonic()
-        while await self.left(ends):
-            found = await self._consumer.getmany(timeout_ms=200, max_records=BATCH)
-            if found:
-                heard_s = time.monotonic()
-                self._take(batch, found)
-            elif time.monotonic() - heard_s > SILENCE_S:
-                raise TopicsSilent(f"The broker gives no more records, and {await self.left(ends)} are left.")
+        async for page in pages_up_to(self._consumer, ends, max_records=BATCH):
+            self._take(batch, page)
             if batch.records >= BATCH:
                 yield batch
                 batch = Batch()

@@ -61,7 +61,7 @@ async def rebuild(
     as_role: str | None = None,
 ) -> Rebuilt:
     """Count the projection again and put it in place. `as_role`: the owner of the tables, where that is not
-    who `settings.database_url` names. Raises RebuildRefused, TopicsMissing, TopicsSilent, KafkaError,
+    who `settings.database_url` names. Raises RebuildRefused, TopicsMissing, BrokerSilent, KafkaError,
     SQLAlchemyError: nothing has changed then, and what was read so far is kept for the next run.
     """
     begun_s = time.monotonic()
