@@ -283,7 +283,7 @@ async def test_a_rebuild_is_its_owner_s_and_its_tables_have_the_same_rights(
     await let_read(postgres, urls["reporting"], "proves", READS["reporting"])
     url, owner = as_owner(postgres, urls["reporting"])
     rights = (
-        "SELECT relname, relacl::text, relowner::regrole::text FROM pg_class"
+        "SELECT relname, ARRAY(SELECT unnest(relacl)::text ORDER BY 1), relowner::regrole::text FROM pg_class"
         " WHERE relnamespace = to_regnamespace('public') AND relkind = 'r' ORDER BY 1"
     )
     engine = create_engine(urls["reporting"], "test")
