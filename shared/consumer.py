@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -166,6 +167,16 @@ async def without_group(settings: KafkaClientSettings) -> AsyncIterator[AIOKafka
         except (KafkaError, TimeoutError) as error:
             # With the broker gone a stop can hang (aiokafka#1101); what was read is none the worse for it.
             log.warning("consumer_not_stopped", error=type(error).__name__)
+
+
+async def places_since(
+    consumer: AIOKafkaConsumer, since: datetime, ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Where in each partition the records of a time and later begin: at its end where there are none. Raises
+    KafkaError.
+    """
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, int(since.timestamp() * 1000)))
+    return {each: end if found[each] is None else min(found[each].offset, end) for each, end in ends.items()}
 
 
 class BrokerSilent(Exception):

@@ -158,21 +158,27 @@ async def page(hall: BrowserContext, complaints: Complaints) -> AsyncIterator[Pa
         await each.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def stranger(browser: Browser, complaints: Complaints) -> AsyncIterator[Page]:
-    """The same in a browser of its own, which has no file yet, and whose clock may be set."""
-    async with _hall(browser, "reduce") as own:
+@asynccontextmanager
+async def _apart(
+    browser: Browser, motion: Literal["reduce", "no-preference"], complaints: Complaints
+) -> AsyncIterator[Page]:
+    async with _hall(browser, motion) as own:
         page = await own.new_page()
         complaints.listen_to(page)
         yield page
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def stranger(browser: Browser, complaints: Complaints) -> AsyncIterator[Page]:
+    """The same in a browser of its own, which has no file yet, and whose clock may be set."""
+    async with _apart(browser, "reduce", complaints) as page:
+        yield page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def moving(browser: Browser, complaints: Complaints) -> AsyncIterator[Page]:
     """The same with motion, for those tests that motion makes a difference to."""
-    async with _hall(browser, "no-preference") as own:
-        page = await own.new_page()
-        complaints.listen_to(page)
+    async with _apart(browser, "no-preference", complaints) as page:
         yield page
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.campaign.days import DONOR_TIME
 from services.campaign.funds import queries
 from shared.broker import DONATION_EVENTS, MAX_RECORDS, KafkaSettings
-from shared.consumer import BrokerSilent, pages_up_to, without_group
+from shared.consumer import BrokerSilent, pages_up_to, places_since, without_group
 from shared.events import DonationReceived, DonationReversed, Event, UnusableEvent, decode_event
 from shared.partitions import TopicsMissing, partitions_of
 
@@ -97,12 +97,8 @@ class Lookups:
         async with without_group(self._kafka) as consumer:
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
-            begins = await consumer.offsets_for_times(
-                dict.fromkeys(partitions, int(since.timestamp() * 1000))
-            )
-            for partition in partitions:
-                begin = begins[partition]
-                consumer.seek(partition, ends[partition] if begin is None else begin.offset)
+            for partition, begin in (await places_since(consumer, since, ends)).items():
+                consumer.seek(partition, begin)
             async for page in pages_up_to(consumer, ends, max_records=MAX_RECORDS):
                 for records in page.values():
                     events += about((record.value for record in records), list(wanted))

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.campaign import models
 from services.campaign.days import today_of
 from services.campaign.ledger import bookkeeping
-from services.campaign.ledger.entries import of_disbursement, of_return
+from services.campaign.ledger.entries import of_return
 from services.campaign.replaying.replayed import DECIDED_BY, UNKNOWN, Partly, Replayed
 from services.campaign.spending import models as spending
 from services.campaign.spending import queries as disbursements
+from services.campaign.spending.commands import enter_payment
 from services.campaign.spending.rules import DisbursementState, ReturnState
 from services.campaign.spending.schemas import Disbursement
 from shared.refusals import NotFound
@@ -47,15 +48,7 @@ async def paid(connection: AsyncConnection, event: Any, done: Replayed) -> bool:
         )
     else:
         return False
-    entry = of_disbursement(
-        known.disbursement_id,
-        known.campaign_id,
-        known.amount_fen,
-        category=known.category,
-        paid_by=DECIDED_BY,
-        paid_on=paid_on,
-    )
-    await bookkeeping.book(connection, [entry])
+    await enter_payment(connection, known, DECIDED_BY, paid_on)
     return True
 
 

@@ -4,7 +4,7 @@ Locks in this order: the disbursement or the budget, the fund, the ledger (perio
 stated year is locked alone.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -123,17 +123,22 @@ async def pay_disbursement(
         paid_at=now,
         paid_on=paid_on,
     )
+    await enter_payment(connection, paid, actor.person, paid_on)
+    await announcements.funds_disbursed(connection, announcer, paid)
+    return paid
+
+
+async def enter_payment(connection: AsyncConnection, paid: Disbursement, paid_by: str, paid_on: date) -> None:
+    """Put what was paid into the ledger."""
     entry = of_disbursement(
         paid.disbursement_id,
         paid.campaign_id,
         paid.amount_fen,
         category=paid.category,
-        paid_by=actor.person,
+        paid_by=paid_by,
         paid_on=paid_on,
     )
     await bookkeeping.book(connection, [entry])
-    await announcements.funds_disbursed(connection, announcer, paid)
-    return paid
 
 
 # ---------------------------------------------------------------- not paid after all

@@ -24,7 +24,7 @@ from services.notification.partners.metrics import WRITTEN
 from services.notification.partners.projection import Outgoing, Wish, outgoing
 from services.notification.settings import Settings
 from shared.broker import CAMPAIGN_EVENTS, DONATION_EVENTS
-from shared.consumer import without_group
+from shared.consumer import places_since, without_group
 from shared.events import UnusableEvent, decode_event
 from shared.partitions import TopicsMissing, partitions_of
 
@@ -92,13 +92,9 @@ class Replayer:
         partitions = await partitions_of(self._settings, *TOPICS)
         start = max(since, datetime(1970, 1, 2, tzinfo=UTC)) - CLOCKS_APART
         ends = await consumer.end_offsets(partitions)
-        wanted = dict.fromkeys(partitions, int(start.timestamp() * 1000))
-        found = await consumer.offsets_for_times(wanted)
+        begins = await places_since(consumer, start, ends)
         return {
-            f"{self._settings.plain(each.topic)}/{each.partition}": [
-                ends[each] if found[each] is None else min(found[each].offset, ends[each]),
-                ends[each],
-            ]
+            f"{self._settings.plain(each.topic)}/{each.partition}": [begins[each], ends[each]]
             for each in partitions
         }
 
