@@ -27,7 +27,7 @@ from deploy.copying import client_of
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import LOOPBACK
 from deploy.local.problems import StackProblem
-from deploy.local.processes import Keeper
+from deploy.local.processes import Keeper, wait_until
 from shared.broker import DONATION_WORKER_GROUP
 from shared.kafka_client import KafkaClientSettings
 
@@ -127,7 +127,13 @@ def history(sides: tuple[Side, Side]) -> dict[str, list[Any]]:
         (transactional.commit_transaction if commit else transactional.abort_transaction)(30)
     admin.delete_records([TopicPartition(EVENTS, 0, 50)])
     stood = [ConsumerGroupTopicPartitions(GROUP, [TopicPartition(INTAKE, 0, 123)])]
-    admin.alter_consumer_group_offsets(stood)[GROUP].result(30)
+
+    def stands() -> bool:
+        """A broker may not know of the topic or of the group for a moment, and says so of the partition."""
+        done = admin.alter_consumer_group_offsets(stood)[GROUP].result(30)
+        return all(place.error is None for place in done.topic_partitions)
+
+    assert wait_until(stands, 30)
     return lying(old)
 
 
