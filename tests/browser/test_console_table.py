@@ -110,6 +110,36 @@ async def test_one_works_down_a_list_and_never_two_rows_with_one_look(modules: P
     assert await modules.evaluate("[...done]") == ["a a", "a b"]
 
 
+async def test_what_is_done_while_an_action_without_effect_is_ending_is_this_persons_too(
+    modules: Page,
+) -> None:
+    """Nothing came of the first press, and its reading of the list is still under way at the second."""
+    await modules.evaluate(LIST, ["a", "b"])
+    await modules.evaluate(
+        """async () => {
+            const gate = () => {
+                let open;
+                return [new Promise(later => open = later), open];
+            };
+            const [answered, answer] = gate();
+            const [decided, decide] = gate();
+            const ask = table.ask.bind(table);
+            const action = table.options.actions[0];
+            action.run = () => false;
+            table.ask = async (...asked) => { await answered; return ask(...asked); };
+            const first = keys.get('a')();
+            await new Promise(later => setTimeout(later));
+            action.run = async () => { await decided; window.shown = ['b']; };
+            const second = keys.get('a')();
+            answer();
+            await first;
+            decide();
+            await second;
+        }"""
+    )
+    assert await modules.evaluate(CURSOR) == "b"
+
+
 async def test_a_key_that_is_held_down_acts_once(modules: Page) -> None:
     pressed = await modules.evaluate(
         """async () => {

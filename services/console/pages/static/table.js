@@ -43,6 +43,7 @@ export class Table {
     this.cursor = 0; // where the cursor is, or was when its row went
     this.held = null; // the row under the cursor, which goes with it however the list moves; null: none
     this.fresh = true; // what comes next has not been seen: the cursor begins at the first row
+    this.acting = null; // the action under way
     this.own = new Set(); // rows that this person is doing something to
     this.movedAt = -Infinity; // when the cursor went on by itself
     this.selected = new Set();
@@ -200,7 +201,7 @@ export class Table {
   async read({ tries = 0 } = {}) {
     const { source, pageSize } = this.options;
     const turn = (this.turn = {});
-    const done = !this.acting; // what this person has done is in the answer
+    const done = this.acting ? null : this.own; // what this person has done is in the answer
     try {
       const asked = { ...this.query(), after: this.after, limit: pageSize };
       const answer = await this.ask(asked, { tries });
@@ -208,7 +209,7 @@ export class Table {
       this.next = answer.next ?? null;
       this.answer = answer;
       this.take(answer[source.items ?? "items"]);
-      if (done) this.own.clear();
+      done?.clear();
       this.trouble = null;
     } catch (trouble) {
       if (this.turn === turn) this.trouble = trouble;
@@ -465,7 +466,7 @@ export class Table {
       if (this.rows.length > 0) notice(this.shell, this.shell.say(chosen.length === 0 ? "rowGone" : "notForRow"), { level: "warn" });
       return;
     }
-    this.acting = true;
+    const act = (this.acting = {});
     let changed = false;
     this.own = new Set(rows.map(this.options.id));
     this.sayActions();
@@ -477,9 +478,9 @@ export class Table {
       if (!(trouble instanceof Trouble)) throw trouble;
       this.shell.alarm(trouble);
     } finally {
-      if (!changed) this.acting = false; // the next key is for the same rows
+      if (!changed) this.acting = null; // the next key is for the same rows
       await this.reload();
-      this.acting = false;
+      if (this.acting === act) this.acting = null; // not another that has begun meanwhile
       this.render();
     }
   }
