@@ -384,18 +384,19 @@ def asked_by(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
 
 
 async def test_no_service_can_do_anothers_work(grounds: Grounds) -> None:
+    """Who copies topics to another Kafka has all of them until it is over (tests/faults/test_copying.py)."""
     settings = {name: grounds.settings(grounds.service(name)) for name in declared().services}
     await allowed_soon(lambda: read(settings["notification"], CONTACTS, "notification-contacts"))
     await allowed_soon(lambda: read(settings["verify"], INTAKE_INTERNAL))
     for name in declared().services:
-        if name not in {"notification", "restore"}:
+        if name not in {"notification", "restore", "copy-from", "copy-to"}:
             with pytest.raises(Forbidden, match="TOPIC_AUTHORIZATION_FAILED"):
                 await read(settings[name], CONTACTS)
-        if name != "donation":
+        if name not in {"donation", "copy-to"}:
             for topic in (INTAKE_INTERNAL, DONATION_EVENTS, CONTACTS):
                 with pytest.raises(TopicAuthorizationFailedError):
                     await write(settings[name], topic)
-        if name not in {"donation", "operations"}:
+        if name not in {"donation", "operations", "copy-to"}:
             with pytest.raises(TopicAuthorizationFailedError):
                 await make(settings[name], "intake.another")
     with pytest.raises(Forbidden, match="GROUP_AUTHORIZATION_FAILED"):
