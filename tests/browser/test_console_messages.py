@@ -125,6 +125,7 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await page.route(re.compile(r"/v1/messages\?"), lambda route: route.abort())
     answer = await other.post("donation/v1/messages/decisions", {"decisions": [verdict]})
     assert answer.json()["done"] == 1, answer.text
+    await expect(page.locator("#table")).to_have_attribute("aria-busy", "false")
     await page.keyboard.press("a")
     await expect(page.locator("#notices")).to_contain_text("同事已先处理")
     assert (await states(console))["refused"] == sorted([SAID[1][0], "直播间的朋友们加油"])

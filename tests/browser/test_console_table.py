@@ -24,6 +24,7 @@ LIST = """async rows => {
 }"""
 SHOW = "async rows => { window.shown = rows; await table.reload(); }"
 CURSOR = "document.querySelector('tr[data-cursor]')?.dataset.id ?? null"
+BUSY = "document.querySelector('[aria-busy]').getAttribute('aria-busy')"
 NOTICES = "[...document.querySelectorAll('#notices .notice')].map(each => each.textContent)"
 
 
@@ -108,6 +109,28 @@ async def test_one_works_down_a_list_and_never_two_rows_with_one_look(modules: P
         }"""
     )
     assert await modules.evaluate("[...done]") == ["a a", "a b"]
+
+
+async def test_a_list_says_whether_it_hears_a_key(modules: Page) -> None:
+    """Not while the cursor has just gone on; when nothing was left for it to go to, what comes is heard at once."""
+    await modules.evaluate(LIST, ["a", "b"])
+    await modules.evaluate(
+        """async () => {
+            table.options.actions[0].run = ([row]) => {
+                done.push(row.id);
+                window.shown = shown.filter(id => id !== row.id);
+            };
+            await keys.get('a')();
+        }"""
+    )
+    assert await modules.evaluate(BUSY) == "true"
+    await modules.wait_for_function(f"{BUSY} === 'false'")
+    await modules.evaluate("keys.get('a')()")
+    assert await modules.evaluate("[...done]") == ["a", "b"]
+    assert await modules.evaluate(BUSY) == "false", "there is no row that could be hit by mistake"
+    await modules.evaluate(SHOW, ["c"])
+    await modules.evaluate("keys.get('a')()")
+    assert await modules.evaluate("[...done]") == ["a", "b", "c"]
 
 
 async def test_what_is_done_while_an_action_without_effect_is_ending_is_this_persons_too(

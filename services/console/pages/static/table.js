@@ -256,8 +256,12 @@ export class Table {
   /** The first row below the cursor's that is still listed, else the nearest above it. */
   nextOf(before, listed) {
     const place = before.indexOf(this.held);
-    this.movedAt = performance.now();
-    return [...before.slice(place + 1), ...before.slice(0, Math.max(0, place)).reverse()].find((each) => listed.has(each)) ?? null;
+    const found = [...before.slice(place + 1), ...before.slice(0, Math.max(0, place)).reverse()].find((each) => listed.has(each)) ?? null;
+    if (found !== null) {
+      this.movedAt = performance.now();
+      setTimeout(() => this.sayActions(), SETTLE_MS + 1);
+    }
+    return found;
   }
 
   /** Out of sight at once: this person has done it. */
@@ -343,7 +347,7 @@ export class Table {
     const { say } = this.shell;
     if (this.selected.size > 0) put(this.count, say("chosen", this.selected.size));
     if (this.acting) put(this.count, say("working"));
-    this.root.setAttribute("aria-busy", String(Boolean(this.acting)));
+    this.root.setAttribute("aria-busy", String(this.busy));
     const rows = this.acting ? [] : this.chosen();
     this.actionBar.hidden = this.rows.length === 0;
     for (const [action, button] of this.actionButtons) {
@@ -458,8 +462,13 @@ export class Table {
     return rows.length > 0 ? rows : [this.pointed].filter(Boolean);
   }
 
+  /** No action is heard: one is under way, or nobody can have read the row under the cursor yet. Said as "aria-busy". */
+  get busy() {
+    return this.acting !== null || performance.now() - this.movedAt < SETTLE_MS;
+  }
+
   async act(action) {
-    if (this.acting || performance.now() - this.movedAt < SETTLE_MS) return;
+    if (this.busy) return;
     const chosen = this.chosen();
     const rows = chosen.filter((row) => !action.when || action.when(row));
     if (rows.length === 0) {
