@@ -1,5 +1,7 @@
 """What the donation service measures. Labels are bounded: channels are registered, outcomes are listed."""
 
+from typing import Final
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.measured import Measured
@@ -34,14 +36,15 @@ RECORD_AGE = Measured(
     "shanliu_intake_record_age_seconds",
     "Age of the oldest record of the last batch when it was booked, in seconds",
 )
+DONATION_STATES: Final = ("unknown", "held", "refused", "received")
 REVERSALS_WAITING = Gauge(
     "shanliu_reversals_waiting",
-    "Reversals that wait, by how their donation stands: unknown, held, refused, received",
+    f"Reversals that wait, by how their donation stands: {', '.join(DONATION_STATES)}",
     ["state"],
 )
 REVERSALS_OLDEST = Gauge(
     "shanliu_reversals_oldest_waiting_seconds",
-    "Age of the oldest reversal that waits, by how its donation stands, in seconds",
+    "Age of the oldest reversal that waits, by how its donation stands, in seconds; 0: none",
     ["state"],
 )
 RELEASES_ASKED = Counter(

@@ -17,7 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.donation import queries
 from services.donation.intake import Release, ReversalDue
-from services.donation.metrics import RELEASES_ASKED, REVERSALS_OLDEST, REVERSALS_WAITING
+from services.donation.metrics import (
+    DONATION_STATES,
+    RELEASES_ASKED,
+    REVERSALS_OLDEST,
+    REVERSALS_WAITING,
+)
 from shared.broker import INTAKE_INTERNAL, Publisher, PublishFailed
 
 log = structlog.get_logger(__name__)
@@ -78,11 +83,10 @@ class Releaser:
         """Tell what waits on: a reversal of a donation that nobody knows waits for ever."""
         async with self._engine.connect() as connection:
             rows = await queries.waiting_reversals(connection)
-        REVERSALS_WAITING.clear()
-        REVERSALS_OLDEST.clear()
-        for row in rows:
-            REVERSALS_WAITING.labels(row.state).set(row.reversals)
-            REVERSALS_OLDEST.labels(row.state).set(row.oldest_s)
+        for state in DONATION_STATES:
+            found = next((row for row in rows if row.state == state), None)
+            REVERSALS_WAITING.labels(state).set(found.reversals if found else 0)
+            REVERSALS_OLDEST.labels(state).set(found.oldest_s if found else 0)
 
     async def _send(self, messages: Sequence[tuple[UUID, Release | ReversalDue]]) -> None:
         """Keyed by the donation, so that a release lies before the reversals of the same donation."""

@@ -380,6 +380,9 @@ async def test_how_long_reversals_wait_is_measured(service: Service) -> None:
     async def measured() -> bool:
         many = REGISTRY.get_sample_value("shanliu_reversals_waiting", {"state": "unknown"}) or 0
         age_s = REGISTRY.get_sample_value("shanliu_reversals_oldest_waiting_seconds", {"state": "unknown"})
-        return many >= 1 and age_s is not None and 0 <= age_s < 600
+        return many >= 1 and age_s is not None and 0 < age_s < 600
 
     await until(measured)
+    held = {"state": "held"}
+    assert REGISTRY.get_sample_value("shanliu_reversals_waiting", held) is not None, "none is 0, not nothing"
+    assert REGISTRY.get_sample_value("shanliu_reversals_oldest_waiting_seconds", held) is not None
