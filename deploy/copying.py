@@ -46,6 +46,8 @@ from shared.kafka_client import KafkaClientSettings
 
 ANSWER_S: Final = 30.0
 """A broker that says nothing for so long ends the copy."""
+PLACE_S: Final = 30.0
+"""A Kafka that can't tell a group's place for so long ends the copy."""
 RECORDS_AT_ONCE: Final = 20_000
 BYTES_AT_ONCE: Final = 64 << 20
 """In memory, besides what the clients fetch ahead."""
@@ -59,7 +61,14 @@ NOT_YET: Final = {
     "UNKNOWN_TOPIC_OR_PART",
     "_UNKNOWN_PARTITION",
     "_UNKNOWN_TOPIC",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "COORDINATOR_NOT_AVAILABLE",
+    "NOT_COORDINATOR",
+    "UNSTABLE_OFFSET_COMMIT",
 }
+"""What passes by itself: a leader or a group's coordinator is found or still loads, a transaction over a
+group's place is open.
+"""
 OF_A_CONNECTION: Final = {"_AUTHENTICATION", "_SSL"}
 STAMP: Final = "message.timestamp.type"
 FILLER: Final = b"offset kept free"
@@ -179,11 +188,7 @@ class Copier:
         """Those of the namespace, with their partitions. `totals` is told anew (and is full of gaps)."""
         known = self._old_admin.list_topics(timeout=ANSWER_S).topics
         found = {
-            name: len(topic.partitions)
-            for name, topic in sorted(known.items())
-            if name.startswith(self._namespace)
-            and not name.startswith("__")
-            and name != self._namespace + TOTALS
+            name: len(topic.partitions) for name, topic in sorted(known.items()) if self._is_copied(name)
         }
         if not found:
             raise StackProblem(
@@ -191,6 +196,13 @@ class Copier:
                 " whoever asks (copy-from, deploy/acls.yaml)."
             )
         return found
+
+    def _is_copied(self, topic: str) -> bool:
+        return (
+            topic.startswith(self._namespace)
+            and not topic.startswith("__")
+            and topic != self._namespace + TOTALS
+        )
 
     def _configs(self, topics: dict[str, int]) -> dict[str, dict[str, str]]:
         """What each topic's own configuration is."""
@@ -438,33 +450,59 @@ class Copier:
 
     def _groups(self) -> None:
         """Every group stands where it stood."""
+        for group in self._old_groups():
+            if stood := [place for place in self._stood(group) if place.offset >= 0]:
+                self._stand(group, stood)
+
+    def _old_groups(self) -> list[str]:
         listed = self._old_admin.list_consumer_groups(request_timeout=ANSWER_S).result(ANSWER_S)
-        for name in sorted(group.group_id for group in listed.valid):
-            asked = self._old_admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
-            stood = [
-                place
-                for place in asked[name].result(ANSWER_S).topic_partitions
-                if place.topic.startswith(self._namespace)
-                and place.topic != self._namespace + TOTALS
-                and place.offset >= 0
-            ]
-            if stood:
-                self._stand(name, stood)
+        for error in listed.errors:  # one for each broker that did not answer for its groups
+            raise error
+        return sorted(group.group_id for group in listed.valid)
+
+    def _stood(self, group: str) -> list[TopicPartition]:
+        """Where a group stands on the old Kafka in what is copied; offset < 0: nowhere."""
+
+        def ask() -> dict[str, Any]:
+            asked = [ConsumerGroupTopicPartitions(group)]
+            answers: dict[str, Any] = self._old_admin.list_consumer_group_offsets(
+                asked, require_stable=True, request_timeout=ANSWER_S
+            )
+            return answers
+
+        return self._places(group, "old", ask)
 
     def _stand(self, group: str, stood: list[TopicPartition]) -> None:
         """Have a group stand there on the new Kafka, which may know of neither for a moment."""
-        until_s = time.monotonic() + ANSWER_S
-        while True:
+
+        def ask() -> dict[str, Any]:
             given = [ConsumerGroupTopicPartitions(group, stood)]
-            done = self._new_admin.alter_consumer_group_offsets(given)[group].result(ANSWER_S)
-            refused = [place for place in done.topic_partitions if place.error is not None]
-            if not refused:
-                return
-            if time.monotonic() > until_s:
-                raise StackProblem(
-                    f"The group {group} can't stand at {refused[0].topic}/{refused[0].partition} on the new"
-                    f" Kafka: {refused[0].error.str()}."
-                )
+            answers: dict[str, Any] = self._new_admin.alter_consumer_group_offsets(given)
+            return answers
+
+        self._places(group, "new", ask)
+
+    def _places(self, group: str, kafka: str, ask: Callable[[], dict[str, Any]]) -> list[TopicPartition]:
+        """What a Kafka answers about a group's places in the namespace's topics, asked again as long as it
+        can't tell. Raises StackProblem, KafkaException.
+        """
+        until_s = time.monotonic() + PLACE_S
+        while True:
+            try:
+                answered = ask()[group].result(ANSWER_S).topic_partitions
+            except KafkaException as error:
+                if error.args[0].name() not in NOT_YET or time.monotonic() > until_s:
+                    raise
+            else:
+                places = [place for place in answered if self._is_copied(place.topic)]
+                unsaid = next((place for place in places if place.error is not None), None)
+                if unsaid is None:
+                    return places
+                if unsaid.error.name() not in NOT_YET or time.monotonic() > until_s:
+                    raise StackProblem(
+                        f"The place of the group {group} in {unsaid.topic}/{unsaid.partition} can't be"
+                        f" copied: the {kafka} Kafka says {unsaid.error.str()!r}."
+                    )
             time.sleep(0.2)
 
     def hear(self) -> str:

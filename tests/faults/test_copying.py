@@ -4,9 +4,11 @@ deploy/acls.yaml that may do exactly this, tried with others too.
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,11 +181,15 @@ def test_who_copies_may_do_that_and_no_more(
             copy(one, other)
     assert copy(reads, writes) == (0, copied_lines())
     assert lying(new.plain) == history
-    admin = AdminClient(new.plain)  # kept: one that is gone answers nothing
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])
-    stands = asked[GROUP].result(30).topic_partitions
-    assert [(each.topic, each.partition, each.offset) for each in stands] == [(INTAKE, 0, 123)]
-    assert TOTALS not in admin.list_topics(timeout=10).topics
+    assert places(new, GROUP) == [(INTAKE, 0, 123)]
+    assert TOTALS not in AdminClient(new.plain).list_topics(timeout=10).topics
+
+
+def places(side: Side, group: str) -> list[tuple[str, int, int]]:
+    """Where a group stands."""
+    admin = AdminClient(side.plain)  # kept: one that is gone answers nothing
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
+    return [(each.topic, each.partition, each.offset) for each in asked[group].result(30).topic_partitions]
 
 
 def copied_lines() -> str:
@@ -231,3 +237,40 @@ def test_what_is_no_part_of_a_copy_is_forbidden_to_who_copies(
     other = Producer(writes | {"transactional.id": f"{NAMESPACE}another"})
     with pytest.raises(KafkaException, match="TRANSACTIONAL_ID_AUTHORIZATION_FAILED"):
         other.init_transactions(10)
+
+
+def test_a_place_that_the_old_kafka_does_not_tell_is_asked_for_again_and_never_passed_over(
+    sides: tuple[Side, Side], history: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction over a group's place is open: the broker answers with an error for this place alone."""
+    old, new = (side.broker.bootstrap for side in sides)
+    group = f"{NAMESPACE}reads-and-writes"
+    producer = Producer(sides[0].plain | {"transactional.id": group})
+    producer.init_transactions(30)
+    reader = Consumer(sides[0].plain | {"group.id": group})
+    for offset in (70, 77):
+        producer.begin_transaction()
+        place = TopicPartition(INTAKE, 1, offset)
+        producer.send_offsets_to_transaction([place], reader.consumer_group_metadata(), 30)
+        if offset == 70:
+            producer.commit_transaction(30)
+
+    with monkeypatch.context() as patience:
+        patience.setattr("deploy.copying.PLACE_S", 0.5)
+        with pytest.raises(StackProblem, match=f"place of the group {group} in {INTAKE}/1 can't be copied"):
+            copy(old, new)
+
+    waited = 0
+
+    def committed(_: float) -> None:
+        """Whoever waits finds the transaction committed."""
+        nonlocal waited
+        waited += 1
+        if waited == 1:
+            producer.commit_transaction(30)
+
+    monkeypatch.setattr("deploy.copying.time", SimpleNamespace(monotonic=time.monotonic, sleep=committed))
+    assert copy(old, new)[0] == 0
+    assert waited
+    assert places(sides[1], group) == [(INTAKE, 1, 77)]
+    reader.close()
