@@ -1,14 +1,13 @@
 """Events of the donation service. Their source is the intake topic's partition they came in by."""
 
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, Unpack
 from uuid import UUID
 
 from msgspec.structs import asdict
 from pydantic import BaseModel, Field
 
 from shared.events import wire
-from shared.events.envelope import Event, EventData
+from shared.events.envelope import Event, EventData, Written
 from shared.events.fields import AmountFen, FeeFen, Moment
 
 M = TypeVar("M", bound=BaseModel)
@@ -154,18 +153,9 @@ class DonationReceived(Event):
     data: DonationReceivedData
 
     @classmethod
-    def bytes_at(
-        cls,
-        source: str,
-        sequence: int,
-        previous: int | None,
-        *,
-        subject: str,
-        time: datetime,
-        data: EventData | wire.Received,
-        traceparent: str | None = None,
-    ) -> bytes:
-        """As of every event, in a fifth of the time (shared.events.wire)."""
+    def bytes_at(cls, source: str, sequence: int, previous: int | None, **written: Unpack[Written]) -> bytes:
+        """As of every event, in a fraction of the time (shared.events.wire)."""
+        data = written["data"]
         if not isinstance(data, wire.Received):
             data = wire.Received(**{name: getattr(data, name) for name in wire.Received.__struct_fields__})
         return wire.encode(
@@ -174,12 +164,12 @@ class DonationReceived(Event):
                 id=f"{source}:{sequence}",
                 source=source,
                 type=wire.RECEIVED,
-                subject=subject,
-                time=time,
                 datacontenttype="application/json",
                 sequence=f"{sequence:019d}",
                 previous=None if previous is None else f"{previous:019d}",
-                traceparent=traceparent,
+                subject=written["subject"],
+                time=written["time"],
+                traceparent=written.get("traceparent"),
                 data=data,
             )
         )

@@ -6,7 +6,7 @@ CloudEvents integer has 32 bits and its `sequence` extension asks for text that 
 """
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, NotRequired, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema, to_json
@@ -42,6 +42,17 @@ class EventData(BaseModel):
     """What happened. A field added later is optional; any other change is a new type beside this one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Written(TypedDict):
+    """What an event says beside its position. `time` in UTC; `data` is checked already, and a wire.Received
+    is for DonationReceived alone.
+    """
+
+    subject: str
+    time: datetime
+    data: EventData | wire.Received
+    traceparent: NotRequired[str | None]
 
 
 class Event(BaseModel):
@@ -88,22 +99,10 @@ class Event(BaseModel):
         )
 
     @classmethod
-    def bytes_at(
-        cls,
-        source: str,
-        sequence: int,
-        previous: int | None,
-        *,
-        subject: str,
-        time: datetime,
-        data: EventData | wire.Received,
-        traceparent: str | None = None,
-    ) -> bytes:
-        """What `at(…).to_bytes()` gives, without making the event (7.7 → 4.9 µs): `data` is checked already,
-        and the rest is a position. `time` in UTC. A wire.Received is for DonationReceived alone.
-        """
+    def bytes_at(cls, source: str, sequence: int, previous: int | None, **written: Unpack[Written]) -> bytes:
+        """What `at(…).to_bytes()` gives, without making the event."""
         follows = {} if previous is None else {"previous": f"{previous:019d}"}
-        if traceparent is not None:
+        if (traceparent := written.get("traceparent")) is not None:
             follows["traceparent"] = traceparent
         return to_json(
             {
@@ -111,12 +110,12 @@ class Event(BaseModel):
                 "id": f"{source}:{sequence}",
                 "source": source,
                 "type": cls.TYPE,
-                "subject": subject,
-                "time": time,
+                "subject": written["subject"],
+                "time": written["time"],
                 "datacontenttype": "application/json",
                 "sequence": f"{sequence:019d}",
                 **follows,
-                "data": data,
+                "data": written["data"],
             },
             exclude_none=True,
         )
