@@ -20,6 +20,7 @@ import httpx
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.credentials import CITY, COUNTY
+from deploy.year.people import FAMILY_NAMES, GIVEN_NAMES
 from services.donation.intake import donation_id_of
 
 HALL_TIME: Final = ZoneInfo("Asia/Shanghai")
@@ -32,25 +33,6 @@ HTTP_CHANNELS: Final = {"wechat": "微信支付", "alipay": "支付宝"}
 KAFKA_CHANNEL: Final = "ecny"
 CHANNELS: Final = {**HTTP_CHANNELS, KAFKA_CHANNEL: "数字人民币"}
 
-_FAMILY: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN: Final = (
-    "伟",
-    "芳",
-    "娜",
-    "敏",
-    "静",
-    "秀英",
-    "丽",
-    "强",
-    "磊",
-    "洋",
-    "艳",
-    "勇",
-    "杰",
-    "涛",
-    "明",
-    "霞",
-)
 _COMPANIES: Final = ("太湖实业", "姑苏纺织", "金鸡湖科技", "运河物流", "虎丘食品", "阳澄湖农业", "平江建筑")
 _AMOUNTS_FEN: Final = (100, 520, 1_000, 1_888, 2_000, 5_000, 6_666, 10_000, 20_000, 50_000, 88_888, 100_001)
 _MESSAGES: Final = (None, None, "愿人人有爱", "一点心意", "平安喜乐", "同在蓝天下")
@@ -131,7 +113,11 @@ def signature_headers(secret: str, body: bytes, message_id: str, at: datetime) -
 def some_donation(dice: random.Random, campaign_id: str, transaction_id: str) -> dict[str, Any]:
     """A donation as a channel would report it: made data."""
     company = dice.random() < 0.03
-    name = f"苏州{dice.choice(_COMPANIES)}有限公司" if company else dice.choice(_FAMILY) + dice.choice(_GIVEN)
+    name = (
+        f"苏州{dice.choice(_COMPANIES)}有限公司"
+        if company
+        else dice.choice(FAMILY_NAMES) + dice.choice(GIVEN_NAMES)
+    )
     display = dice.choice(("name", "name", "alias", "anonymous"))
     donor: dict[str, Any] = {"kind": "company" if company else "person", "display": display, "name": name}
     if display == "alias":

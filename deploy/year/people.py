@@ -31,8 +31,8 @@ _TRADES: Final = (
     "文旅",
     "化工",
 )
-_FAMILY: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
-_GIVEN: Final = (
+FAMILY_NAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+GIVEN_NAMES: Final = (
     "伟",
     "芳",
     "娜",
@@ -67,4 +67,5 @@ def company(number: int) -> str:
 
 def person(number: int) -> str:
     """The name of a made person."""
-    return _FAMILY[number % len(_FAMILY)] + _GIVEN[number // len(_FAMILY) % len(_GIVEN)]
+    given, family = divmod(number, len(FAMILY_NAMES))
+    return FAMILY_NAMES[family] + GIVEN_NAMES[given % len(GIVEN_NAMES)]

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy import evening
 from deploy.local.environment import own_environment
 from deploy.local.processes import SOURCE
+from deploy.year.people import FAMILY_NAMES, GIVEN_NAMES
 from tests.deploy.test_stack import free_base
 
 pytestmark = pytest.mark.e2e
@@ -53,7 +53,7 @@ def test_no_donor_stands_in_any_log(played: tuple[Path, subprocess.CompletedProc
     home, _ = played
     logs = {path.name: path.read_text("utf-8", "replace") for path in (home / "logs").iterdir()}
     assert "donation-worker.log" in logs
-    names = {family + given for family, given in product(evening._FAMILY, evening._GIVEN)}
+    names = {family + given for family, given in product(FAMILY_NAMES, GIVEN_NAMES)}
     for name, text in logs.items():
         assert not re.search(r"donor\d+@example", text), name
         assert not [donor for donor in names if donor in text], name
