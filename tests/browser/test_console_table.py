@@ -3,6 +3,8 @@
 import pytest
 from playwright.async_api import Page
 
+from tests.waiting import until
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LIST = """async rows => {
@@ -100,19 +102,13 @@ async def test_one_works_down_a_list_and_never_two_rows_with_one_look(modules: P
     )
     assert await modules.evaluate("[...done]") == ["a a"]
     assert await modules.evaluate(CURSOR) == "b"
-    await modules.evaluate(
-        """async () => {
-            while (done.length < 2) {
-                await new Promise(later => setTimeout(later, 20));
-                await keys.get('a')();
-            }
-        }"""
-    )
+    pressed = "async () => { await keys.get('a')(); return done.length > 1; }"
+    await until(lambda: modules.evaluate(pressed), deadline_s=10)
     assert await modules.evaluate("[...done]") == ["a a", "a b"]
 
 
 async def test_a_list_says_whether_it_hears_a_key(modules: Page) -> None:
-    """Not while the cursor has just gone on; when nothing was left for it to go to, what comes is heard at once."""
+    """Not while the cursor has just gone on; with nothing left for it to go to, a key is heard at once."""
     await modules.evaluate(LIST, ["a", "b"])
     await modules.evaluate(
         """async () => {
