@@ -317,7 +317,7 @@ async def test_a_campaign_with_parts_says_what_they_make_together_beside_its_own
     await evening.happens(channel.received(7_345_600, campaign_id=parts[1]))
 
     async def there() -> bool:
-        return "连同 2 个分活动共 123,456 元" in await text_of(page, "received_note")
+        return "连同 2 个分活动共 123,456\u00a0元" in await text_of(page, "received_note")
 
     await until("the screen says what a part has got", there)
     await shows(page, 5_000_000)

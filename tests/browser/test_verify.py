@@ -25,7 +25,7 @@ async def test_a_photographed_number_is_checked_by_the_server_and_by_the_browser
     await page.locator("select").select_option(campaign)
 
     async def found() -> bool:
-        await page.locator("input").fill(f"{digest[:6].upper()} {digest[6:12]}")
+        await page.get_by_label("摘要").fill(f"{digest[:6].upper()} {digest[6:12]}")
         await page.locator("button").click()
         await page.locator(".found, [role=alert]").first.wait_for()
         return await page.locator(".found").is_visible()
@@ -41,3 +41,6 @@ async def test_a_photographed_number_is_checked_by_the_server_and_by_the_browser
     await page.keyboard.press("l")
     await page.get_by_text("This number was shown").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_role("button", name="Check").click()  # and stays in English
+    await page.wait_for_url("**lang=en**")
+    await page.get_by_text("This number was shown").wait_for()

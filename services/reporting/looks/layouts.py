@@ -1,7 +1,7 @@
 """The layouts of a screen. One page and one data path; a layout is a stylesheet over `screen.css`.
 
-A page that names no layout takes the one that fits its window, by media queries; so does a phone that opens
-the address of a wall. A page that names one gets that one alone, at any size.
+A page that names no layout takes the one that fits its window, by media queries. A page that names one gets
+that one, at any size; but who opens the address of a wall on a telephone held upright gets the phone's.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,11 @@ FITTING: Final[Mapping[Layout, str]] = MappingProxyType(
 LAYOUTS: Final[tuple[Layout, ...]] = ("hall", "wide", "lower", "phone")
 
 
+_UPRIGHT_PHONE: Final = "(max-width: 760px) and (max-aspect-ratio: 1/1)"
+WALLS: Final[frozenset[Layout]] = frozenset({"hall", "wide"})
+"""Whose letters would be too small to read there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """A stylesheet that a page links, and the media it holds for."""
@@ -33,6 +38,11 @@ class Style:
 
 def styles_of(layout: Layout | None) -> list[Style]:
     """What the page of a layout links besides `screen.css`; None: by the window."""
+    if layout in WALLS:
+        return [
+            Style(f"screen-{layout}.css", f"not all and {_UPRIGHT_PHONE}"),
+            Style("screen-phone.css", _UPRIGHT_PHONE),
+        ]
     if layout is not None:
         return [Style(f"screen-{layout}.css", "all")]
     return [Style(f"screen-{name}.css", media) for name, media in FITTING.items()]

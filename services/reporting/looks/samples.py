@@ -39,9 +39,9 @@ COMPANIES: Final = (
     ("示例建设集团", 88_000_000),
 )
 PARTS: Final = (
-    ("示例区慈善会分会场", "District hall (sample)", 1_240_000_000),
-    ("示例科技有限公司团队", "Company team (sample)", 860_000_000),
-    ("示例中学志愿队", "School team (sample)", 88_000_050),
+    ("示例区慈善会分会场", "Sample district", 1_240_000_000),
+    ("示例科技有限公司团队", "Sample company", 860_000_000),
+    ("示例中学志愿队", "Sample school", 88_000_050),
 )
 
 

@@ -133,6 +133,9 @@ def test_what_no_screen_can_have_is_refused(content: bytes) -> None:
 
 def test_a_page_links_the_layout_it_names_and_else_those_that_fit_windows() -> None:
     assert [(style.file, style.media) for style in styles_of("lower")] == [("screen-lower.css", "all")]
+    wall, phone = styles_of("wide")
+    assert (wall.file, phone.file) == ("screen-wide.css", "screen-phone.css")
+    assert wall.media == f"not all and {phone.media}"
     fitting = styles_of(None)
     assert {style.file for style in fitting} == {"screen-hall.css", "screen-wide.css", "screen-phone.css"}
     assert all("aspect-ratio" in style.media for style in fitting)

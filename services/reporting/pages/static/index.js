@@ -7,13 +7,7 @@ const language = new Language(PUBLIC_TEXTS, write);
 
 function write() {
   document.title = language.code === "en" ? "Shanliu · campaigns" : "善流 · 募捐活动";
-  for (const link of document.querySelectorAll("[data-keep-language]")) {
-    if (link.dataset.zh) link.textContent = link.dataset[language.code];
-    const address = new URL(link.href);
-    if (language.code === "en") address.searchParams.set("lang", "en");
-    else address.searchParams.delete("lang");
-    link.href = address.href;
-  }
+  for (const link of document.querySelectorAll("[data-zh]")) link.textContent = link.dataset[language.code];
 }
 
 write();

@@ -1,5 +1,6 @@
 // Chinese first unless the page's data-language says otherwise; English by `?lang=en`, the switch on the page, or the key "l". Texts that carry no data are
-// marked in the templates with data-text="key"; everything from outside is set with textContent.
+// marked in the templates with data-text="key"; everything from outside is set with textContent. Links and forms marked
+// data-keep-language lead to pages in the same language.
 
 export class Language {
   /** `words`: {zh: {key: text}, en: …}. Reads `?lang=`; `onChange` runs after each switch. */
@@ -45,5 +46,12 @@ export class Language {
       link.textContent = this.say("switchTo");
       link.lang = this.say("switchToLang");
     }
+    for (const link of document.querySelectorAll("a[data-keep-language]")) {
+      const address = new URL(link.href);
+      if (this.code === "en") address.searchParams.set("lang", "en");
+      else address.searchParams.delete("lang");
+      link.href = address.href;
+    }
+    for (const form of document.querySelectorAll("form[data-keep-language]")) form.elements.lang.disabled = this.code !== "en";
   }
 }

@@ -13,12 +13,6 @@ function write() {
     const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
     for (const cell of table.tBodies[0].querySelectorAll("td")) cell.dataset.label = names[cell.cellIndex];
   }
-  for (const link of document.querySelectorAll("[data-keep-language]")) {
-    const address = new URL(link.href);
-    if (language.code === "en") address.searchParams.set("lang", "en");
-    else address.searchParams.delete("lang");
-    link.href = address.href;
-  }
   const heading = document.querySelector("h1").textContent.trim();
   document.title = language.code === "en" ? `${heading} · Shanliu` : `${heading} · 善流`;
 }

@@ -49,7 +49,7 @@ const TEXTS = {
     unreadable: "That is no digest: type eight characters at least, digits 0–9 and letters a–f.",
     shown: "This number was shown",
     broken: "The digest is not that of these amounts: please tell the federation",
-    yuan: "yuan",
+    yuan: "CNY",
     asOf: "When",
     donations: "Donations counted",
     donationsUnit: "",
