@@ -102,3 +102,29 @@ async def test_what_is_typed_outlives_its_session(console: Console, complaints: 
     await sheet.get_by_role("button", name="创建").click()
     await expect(page.locator(".password")).to_be_visible()
     await page.close()
+
+
+async def test_who_is_no_administrator_chooses_a_password_too(
+    console: Console, browser: Browser, complaints: Complaints
+) -> None:
+    administrator = await console.person("administrator")
+    new = {"person": "choosing", "roles": ["viewer"], "grants": []}
+    given = (await administrator.post("console/accounts", new)).json()["password"]
+    context = await browser.new_context(base_url=console.url, locale="zh-CN")
+    page = await context.new_page()
+    complaints.listen_to(page)
+    for password in (given, PASSWORD):
+        await page.goto("/sign-in")
+        await page.get_by_label("用户名").fill("choosing")
+        await page.get_by_label("密码").fill(password)
+        await page.get_by_role("button", name="登录").click()
+        await expect(page.locator(".me .name")).to_have_text("choosing")
+        if password == given:
+            await page.locator(".me summary").click()
+            await page.get_by_role("button", name="改我的密码").click()
+            sheet = page.get_by_role("dialog", name="改我的密码")
+            await sheet.get_by_label("现在的密码").fill(given)
+            await sheet.get_by_label("新密码").fill(PASSWORD)
+            await sheet.get_by_role("button", name="更改").click()
+            await expect(page).to_have_url(f"{console.url}/sign-in")
+    await context.close()

@@ -20,7 +20,7 @@ const inWords = (roles) => shell.list(ROLES.filter((role) => roles.includes(role
 const placed = (row) => Object.entries(row.grants).flatMap(([place, roles]) => roles.map((role) => `${place}:${role}`));
 const rights = (row) => {
   const at = Object.entries(row.grants).map(([place, roles]) => say("at", inWords(roles), place));
-  return [inWords(row.roles), ...at].filter(Boolean).join(" · ");
+  return [inWords(row.roles), ...at].filter(Boolean).join(" · ") || say("noRights");
 };
 const state = (row) => say("states")[row.disabled ? "disabled" : "active"];
 
@@ -137,17 +137,3 @@ function finish(sheet, text) {
   notice(shell, text);
   live.round();
 }
-
-at("own").hidden = shell.me.way !== "password";
-at("own").addEventListener("click", () => {
-  const form = new Form(shell, {
-    fields: [
-      { name: "old", title: "oldPassword", kind: "password", required: true, attributes: { autocomplete: "current-password" } },
-      { name: "new", title: "chosenPassword", kind: "password", required: true, hint: "chosenHint", attributes: { autocomplete: "new-password", maxlength: "128" } },
-    ],
-    submit: "change",
-    send: (values, key) => post("console", "/me/password", values, { key }),
-    done: () => location.assign("/sign-in"),
-  });
-  new Sheet(shell, say("own"), form.node).open();
-});

@@ -3,6 +3,7 @@
 import { whenSignedOut } from "./api.js";
 import { at, element, put } from "./dom.js";
 import { Keys } from "./keys.js";
+import { chooseOwnPassword } from "./own-password.js";
 import { signInAgain } from "./session.js";
 import { problemInChinese, ruleInChinese } from "./texts/problems.js";
 import { SHELL_TEXTS } from "./texts/shell.js";
@@ -27,6 +28,10 @@ export class Shell {
     at("language")?.addEventListener("click", () => this.toggleLanguage());
     at("theme")?.addEventListener("click", () => this.toggleTheme());
     at("help")?.addEventListener("click", () => this.keys.help());
+    if (told?.way === "password" && at("own")) {
+      at("own").hidden = false;
+      at("own").firstElementChild.addEventListener("click", () => chooseOwnPassword(this));
+    }
     this.keys.on("l", "keyLanguage", () => this.toggleLanguage());
     this.keys.on("D", "keyTheme", () => this.toggleTheme());
     for (const page of told?.pages ?? []) {

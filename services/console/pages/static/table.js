@@ -338,7 +338,7 @@ export class Table {
       this.message.replaceChildren(element("p", {}, say("loading")));
     } else {
       const hint = filtered ? say("nothingHint") : empty ? say(empty) : "";
-      this.message.replaceChildren(element("b", {}, say("nothing")), " ", element("span", {}, hint));
+      this.message.replaceChildren(element("b", {}, say(filtered ? "nothing" : "nothingYet")), " ", element("span", {}, hint));
     }
     put(this.count, this.loaded && this.rows.length > 0 ? say(this.answer?.cut ? "rowsCut" : "rows", this.rows.length) : "");
   }
