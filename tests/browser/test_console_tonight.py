@@ -13,6 +13,7 @@ from shared.dead_letters import DeadLetter
 from tests.browser.conftest import Visit
 from tests.browser.consoles import PARTITIONS, Console
 from tests.browser.evening import Evening, until
+from tests.browser.gifts import gifts_of
 from tests.browser.readable import for_everybody
 from tests.services.reporting.builders import CampaignSource, Source
 
@@ -113,6 +114,22 @@ async def test_the_desk_sees_the_evening_without_a_reload(tonight: Page, happeni
     assert await page.evaluate("window.sameLoad") is True
 
 
+async def test_what_somebody_has_dealt_with_asks_for_no_hand(console: Console, tonight: Page) -> None:
+    figure, hint = tonight.locator("#figure-conflicts"), tonight.locator("#conflicts-hint")
+    async with gifts_of(console) as gifts:
+        body, _ = await gifts.given("held", campaign_id="nobody-knows-it")
+        await gifts.put({**body, "amount_fen": body["amount_fen"] + 1})
+    await expect(hint).to_contain_text("条待处理", timeout=60_000)
+    await expect(figure).to_have_attribute("data-level", "warn")
+    finance = await console.person("finance")
+    for each in (await finance.get("donation/v1/conflicts", limit=200)).json()["items"]:
+        place = {name: each[name] for name in ("source", "sequence")}
+        asked = {"conflicts": [place], "reason": "与渠道核对过"}
+        assert (await finance.post("donation/v1/conflicts/resolve", asked)).status_code == 200
+    await expect(hint).to_have_text("都已处理", timeout=60_000)
+    await expect(figure).to_have_attribute("data-level", "plain")
+
+
 async def test_pace_stands_against_the_plan(tonight: Page, happening: Evening) -> None:
     now, channel = datetime.now(UTC), happening.channel()
     await happening.happens(
@@ -126,7 +143,7 @@ async def test_pace_stands_against_the_plan(tonight: Page, happening: Evening) -
         channel.received(20_000, campaign_id="planned", at=now, received_at=now),
     )
     plan = tonight.locator(".campaign").filter(has_text="按计划的晚会").locator(".plan")
-    await expect(plan).to_contain_text("已达 20% · 时间过 50", timeout=60_000)
+    await expect(plan).to_contain_text("已达 20% · 时间已过 50", timeout=60_000)
     await expect(plan).to_have_attribute("data-level", "warn")
     await happening.happens(channel.received(60_000, campaign_id="planned", at=now, received_at=now))
     await expect(plan).to_have_attribute("data-level", "good", timeout=60_000)

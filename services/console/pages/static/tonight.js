@@ -17,6 +17,7 @@ const LAG_WARN = 1_000;
 const LAG_ALARM = 20_000;
 const STREAMS_WARN_SHARE = 0.9;
 const INTAKE = "intake.";
+const MANY = 100;
 const WORKER = "donation-worker";
 const HOUR_MINUTES = 60n;
 
@@ -28,6 +29,7 @@ const registered = new Names("channels", shell, () => render());
 let view = null; // the last answer of the reporting service
 let health = null; // how the services are
 let plans = new Map(); // campaign → its summary, with its window
+let waiting = { conflicts: null, letters: null }; // how many nobody has dealt with yet; null: not known
 let minutes = null; // {campaign, rows} | {campaign, failed}
 let rounds = 0;
 let chosen = new URLSearchParams(location.search).get("campaign");
@@ -50,11 +52,26 @@ const live = new Live(shell, ASK_MS, async () => {
   if (slowly) await askHealth();
   try {
     view = await get("reporting", "/operations", {}, { tries: 0 });
-    if (slowly) await Promise.all([askPlans(), askMinutes()]);
+    if (slowly) await Promise.all([askPlans(), askMinutes(), askWaiting()]);
   } finally {
     render();
   }
 });
+
+/** The reporting service counts all there were; which of them a person has dealt with the donation service knows. */
+async function askWaiting() {
+  const count = async (path) => {
+    try {
+      const found = await get("donation", path, { limit: MANY }, { tries: 0 });
+      return (found.items ?? found).length;
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+      return null;
+    }
+  };
+  const [conflicts, letters] = await Promise.all([count("/conflicts"), count("/dead-letters")]);
+  waiting = { conflicts, letters };
+}
 
 async function askHealth() {
   try {
@@ -138,6 +155,14 @@ function doubt(name, count, level = "warn") {
   figure(name, count > 0 ? level : "good", number(count), say(count > 0 ? `${name}Bad` : `${name}Ok`));
 }
 
+/** A count that stays, and how many of it wait for somebody. */
+function dealtWith(name, count) {
+  const open = waiting[name];
+  if (count === 0 || open === null) doubt(name, count);
+  else if (open === 0) figure(name, "plain", number(count), say("allDealtWith"));
+  else figure(name, "warn", number(count), say(`${name}Wait`, open < MANY ? String(open) : `${MANY - 1}+`));
+}
+
 function renderFigures() {
   const paces = [1, 5, 15].map((over) =>
     view.campaigns.flatMap((campaign) => campaign.pace).filter((pace) => pace.over_minutes === over),
@@ -152,8 +177,8 @@ function renderFigures() {
   figure("lag", known ? lagLevel : "unknown", number(waiting), say(waiting >= LAG_WARN ? "lagBad" : "lagOk"));
   if (!known) put(at("lag-hint"), say(view.lag.length > 0 ? "lagOld" : "noLag"));
   doubt("held", view.held_open);
-  doubt("conflicts", view.conflicts);
-  doubt("letters", view.dead_letters.count);
+  dealtWith("conflicts", view.conflicts);
+  dealtWith("letters", view.dead_letters.count);
   if (view.gaps_open > 0) figure("gaps", "alarm", number(view.gaps_open), say("gapsBad"));
   else figure("gaps", "good", "0", say("gapsOk", view.out_of_order));
   const full = view.streams_open >= view.max_streams * STREAMS_WARN_SHARE;
@@ -282,7 +307,8 @@ function renderChannels() {
     const counts = [line.waiting, line.donations].map(number);
     writeRow(row, [channelNamed(line.channel), ...counts, formatYuan(line.net_fen), ...[line.held, line.conflicts, line.errors].map(number)]);
     setLevel(row.children[1], line.waiting >= LAG_ALARM ? "alarm" : line.waiting >= LAG_WARN ? "warn" : "");
-    [line.held, line.conflicts, line.errors].forEach((count, i) => setLevel(row.children[4 + i], count > 0 ? "warn" : ""));
+    const open = [true, waiting.conflicts !== 0, waiting.letters !== 0];
+    [line.held, line.conflicts, line.errors].forEach((count, i) => setLevel(row.children[4 + i], count > 0 && open[i] ? "warn" : ""));
   });
 }
 
