@@ -1,6 +1,7 @@
 """The pictures in docs/console and docs/screens, taken of the real pages before real services: run it by name
 (`make pictures`), look at what it has written, and commit what you would show. No test: nothing collects it.
-With LOOK=folder dark and English ones of the console's pages are written there too.
+With LOOK=folder dark and English ones of the console's pages are written there too. Days in fields are as
+staff see them only in a Chromium that speaks Chinese (Debian: chromium-l10n); SHANLIU_CHROMIUM names one.
 """
 
 import io

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
+from services.console.administration import Rights
+from services.console.forwarding import summary_of
 from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.readable import for_everybody
@@ -93,3 +95,18 @@ async def test_nothing_on_the_page_shuts_anybody_out(visit: Visit) -> None:
     await expect(page.locator("tbody tr").first).to_be_visible()
     await for_everybody(page)
     await for_everybody(page, dark="desk")
+
+
+async def test_what_the_console_writes_down_is_said_in_chinese(modules: Page) -> None:
+    words = {
+        "by password": "凭密码",
+        "everywhere, 3 sessions": "所有设备，3 个会话",
+        f"desk lin may now: {Rights(roles=['desk', 'viewer'])}": "desk lin 现可：desk, viewer",
+        "audit, 50 rows, csv": "audit，50 行，csv",
+        summary_of("application/pdf", b"%PDF-"): "5 字节，application/pdf",
+        summary_of("application/json", b"{"): "1 字节，不是 JSON",
+        summary_of("application/json", b"[1, 2]"): "2 项的列表",
+        summary_of("application/json", b'{"reason": "", "use": ""}'): "reason, use",
+    }
+    script = "async all => all.map((await import('/static/texts/audit.js')).saidInChinese)"
+    assert await modules.evaluate(script, list(words)) == list(words.values())

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,10 @@ from playwright.async_api import Page, expect
 import services
 import shared
 from services.console.pages import PAGES, existing
+from services.donation.channels.schemas import CHANNEL
+from services.donation.desk.schemas import PLACARD
+from shared.events.fields import CAMPAIGN_ID
+from shared.forms import SHA256
 from shared.wrong_fields import rule_of
 from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
@@ -71,6 +76,11 @@ async def test_who_may_not_see_a_page_is_told_who_may(visit: Visit) -> None:
     await expect(page.locator("main")).to_contain_text("此页需要角色：审核")
 
 
+def no_match(pattern: str) -> dict[str, Any]:
+    """What pydantic says of a text that is not of this form."""
+    return {"type": "string_pattern_mismatch", "ctx": {"pattern": pattern}}
+
+
 async def test_a_refusal_is_said_in_chinese_where_it_has_words(modules: Page) -> None:
     text = (PAGES / "static" / "texts" / "problems.js").read_text("utf-8").partition("const RULES")[0]
     codes = re.findall(r'^  "?([a-z-]+)"?: "', text, re.MULTILINE)
@@ -83,6 +93,10 @@ async def test_a_refusal_is_said_in_chinese_where_it_has_words(modules: Page) ->
         ({"type": "greater_than_equal", "ctx": {"ge": 1}}, "不能小于 1"),
         ({"type": "string_too_long", "ctx": {"max_length": 64}}, "最多 64 个字"),
         ({"type": "date_parsing"}, "须为日期，如 2026-12-31"),
+        (no_match(CHANNEL), "须为 1 至 32 个字（小写字母、数字、-），以字母或数字开头，如 wechat-hall"),
+        (no_match(CAMPAIGN_ID), "须为 1 至 64 个字（小写字母、数字、. _ -），首尾为字母或数字，如 gala-2027"),
+        (no_match(PLACARD), "须为 1 至 8 个字母或数字，如 17"),
+        (no_match(SHA256), "格式不对，例：e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
     ]
     said = [rule_of(error) for error, _ in errors] + ["amount_fen: must be at least 1", "another language"]
     told = [chinese for _, chinese in errors] + ["amount_fen：不能小于 1", "another language"]

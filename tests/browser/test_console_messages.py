@@ -238,7 +238,7 @@ async def test_word_list_and_rules_are_set_and_set_back(console: Console, gifts:
     await expect(page.locator("#rules")).to_have_text("全部人工审核 · 10,000 元起优先 · 最多 60 字")
     await page.keyboard.press("l")
     await expect(page.locator("#rules")).to_have_text(
-        "a person decides about each · first from 10,000 yuan · 60 characters at most"
+        "a person decides about each · first from 10,000 CNY · 60 characters at most"
     )
     words = (await page.evaluate(WORDS)).replace("中文", "")
     assert "undefined" not in words

@@ -15,6 +15,7 @@ const SERVICES = ["donation", "campaign", "notification", "reporting"];
 
 const kind = (row) => say("kinds")[row.kind] ?? row.kind;
 const act = (row) => (row.method ? `${row.method} ${row.path}` : "");
+const summary = (row) => say("said", row.summary);
 const service = (row) => (row.service ? say("services")[row.service] : "");
 
 const table = new Table(at("table"), shell, {
@@ -29,7 +30,7 @@ const table = new Table(at("table"), shell, {
     { key: "kind", title: "kind", cell: kind },
     { key: "service", title: "service", cell: service },
     { key: "path", title: "act", cell: act, wide: true },
-    { key: "summary", title: "summary", wide: true },
+    { key: "summary", title: "summary", cell: summary, value: (row) => row.summary, wide: true },
     { key: "status", title: "status", kind: "number" },
     { key: "address", title: "address" },
   ],
@@ -53,7 +54,7 @@ function details(row) {
     [say("kind"), kind(row)],
     [say("service"), service(row)],
     [say("act"), act(row)],
-    [say("summary"), row.summary],
+    [say("summary"), summary(row)],
     [say("status"), row.status === null ? "" : String(row.status)],
     [say("address"), row.address],
     [say("key"), row.idempotency_key],

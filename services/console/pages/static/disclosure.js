@@ -34,6 +34,14 @@ const drafted = (row) => row.report_id !== null && OPEN.includes(row.state);
 
 const levelOf = (row) => (row.state === "late" ? "alarm" : row.state === "due" && row.days_late >= -SOON_DAYS ? "warn" : "");
 
+/** The campaign or organisation as it is called in this language. */
+function titleOf(row) {
+  const campaign = campaigns.find((each) => each.campaign_id === row.campaign_id);
+  if (campaign) return (shell.code === "en" && campaign.title_en) || row.title;
+  const organisation = organisations.find((each) => each.organisation_id === row.organisation_id);
+  return (shell.code === "en" && organisation?.name_en) || row.title;
+}
+
 function badge(row) {
   const level = { late: "alarm", due: "warn", published: "good" }[row.state] ?? "";
   return element("span", { class: "badge", data: { level } }, words("states", row.state) + (drafted(row) ? ` · ${say("drafted")}` : ""));
@@ -56,7 +64,7 @@ const table = new Table(at("table"), shell, {
     { key: "days_late", title: "timeLeft", cell: daysOf, value: daysOf },
     { key: "state", title: "state", cell: badge, value: (row) => words("states", row.state) },
     { key: "kind", title: "kind", cell: (row) => words("kinds", row.kind) },
-    { key: "title", title: "subject", wide: true },
+    { key: "title", title: "subject", cell: titleOf, wide: true },
     { key: "period_from", title: "period", cell: (row) => `${row.period_from} – ${row.period_to}` },
   ],
   filters: [

@@ -32,11 +32,11 @@ export function endpointsTable(shell, again, campaigns) {
       { key: "description", title: "partner" },
       { key: "url", title: "url", wide: true },
       { key: "state", title: "state", cell: (row) => stateOf(shell, row) },
-      { key: "health", title: "health", cell: (row) => healthOf(shell, row), value: (row) => healthOf(shell, row) },
+      { key: "health", title: "health", cell: (row) => healthOf(shell, row), value: (row) => healthOf(shell, row), wide: true },
       { key: "waiting", title: "waiting", kind: "number" },
       { key: "exhausted", title: "exhausted", kind: "number" },
       { key: "last_delivered_at", title: "lastDelivered", kind: "time" },
-      { key: "reason", title: "reason", cell: (row) => say("reasons")[row.reason] ?? row.reason ?? "" },
+      { key: "reason", title: "reason", cell: (row) => say("reasons")[row.reason] ?? row.reason ?? "", wide: true },
     ],
     filters: [{ name: "state", title: "state", kind: "select", options: () => Object.entries(say("states")) }],
     actions: may

@@ -33,6 +33,9 @@ export class Form {
     // Another content is another thing to do.
     this.node.addEventListener("input", () => (this.key = newKey()));
     this.node.addEventListener("input", ({ target }) => target.type === "date" && this.say(target.name, null));
+    // What was said of a field holds no longer once it is written anew; a page may say something else of it then.
+    const anew = ({ target }) => target.getAttribute("aria-invalid") === "true" && this.inputs.has(target.name) && this.say(target.name, null);
+    this.node.addEventListener("input", anew, { capture: true });
     for (const { kind, name } of options.fields) if (kind === "day") this.say(name, null);
   }
 

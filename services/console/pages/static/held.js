@@ -216,7 +216,7 @@ function openConflict(row) {
   const both = (known, other) => (known === other ? known : element("span", {}, known, " → ", element("span", { class: "differs" }, other)));
   const list = facts([
     [say("amount"), both(formatYuan(row.known_amount_fen), formatYuan(row.amount_fen))],
-    [say("campaign"), both(row.known_campaign_id, row.campaign_id)],
+    [say("campaign"), both(names.titleOf(row.known_campaign_id), names.titleOf(row.campaign_id))],
     [say("differs"), differs(row)],
     [say("foundAt"), stampOf(row.received_at)],
     [say("channel"), channels.titleOf(row.channel)],

@@ -20,7 +20,7 @@ const STATES = ["waiting", "refused_by_rule", "approved", "refused", "withdrawn"
 
 const shell = new Shell(MESSAGES_TEXTS, () => write());
 const { say } = shell;
-const names = new Names("campaigns", shell, () => table.render());
+const [names, channels] = ["campaigns", "channels"].map((kind) => new Names(kind, shell, () => table.render()));
 let campaigns = [];
 let rules = null; // {body, etag} of the campaign that is shown
 let last = null; // {items, away}: what was decided last, to take it back, and the line that says so
@@ -229,7 +229,7 @@ async function open(row) {
       [say("name"), name(row)],
       [say("received"), stampOf(row.received_at)],
       [say("campaign"), names.titleOf(row.campaign_id)],
-      [say("channel"), row.channel],
+      [say("channel"), channels.titleOf(row.channel)],
     ]),
     steps,
   ).open();
@@ -313,7 +313,7 @@ function openRules() {
       live.round();
     },
   });
-  const sheet = new Sheet(shell, say("rulesTitle", id), form.node).open();
+  const sheet = new Sheet(shell, say("rulesTitle", names.titleOf(id)), form.node).open();
 }
 
 function writeRules() {
@@ -335,6 +335,7 @@ function write() {
 
 const live = new Live(shell, 3_000, async () => {
   names.read();
+  channels.read();
   campaigns = (await get("donation", "/messages/campaigns", {}, { tries: 0 })).items;
   at("none").hidden = campaigns.length > 0;
   at("table").hidden = campaigns.length === 0;

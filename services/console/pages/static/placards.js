@@ -104,7 +104,7 @@ const table = new Table(at("table"), shell, {
   ],
   exportPage: PAGE,
   open: (row) => open(row),
-  empty: "emptyHint",
+  empty: may.enter ? "emptyHint" : null,
 });
 Object.keys(VIEWS).forEach((name, i) => shell.keys.on(String(i + 1), () => say("show", say("views")[name]), () => show(name)));
 table.form.addEventListener("change", () => live.round());

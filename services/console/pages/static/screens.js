@@ -5,7 +5,7 @@ import { get, newKey, post, send, Trouble } from "./api.js";
 import { at, element, put } from "./dom.js";
 import { Form } from "./form.js";
 import { Live } from "./live.js";
-import { formatPlain } from "./money.js";
+import { formatPlain, formatYuan } from "./money.js";
 import { Names } from "./names.js";
 import { notice, takeBack } from "./notice.js";
 import { showSecret } from "./secret.js";
@@ -29,7 +29,7 @@ const whole = (row) => `/screens/${row.screen_id}`;
 const versionOf = (row) => `"${row.version}"`;
 const badge = (text, level = null) => element("span", { class: "badge", data: level ? { level } : {} }, text);
 const options = (words, names = Object.keys(words)) => names.map((name) => [name, words[name]]);
-const yuan = (number) => (number === null ? "" : formatPlain(number.net_fen));
+const yuan = (number) => (number === null ? "" : formatYuan(number.net_fen));
 
 function onAir(row) {
   const level = { live: "good", frozen: "warn", hidden: "alarm" }[row.control];
@@ -83,7 +83,7 @@ const table = new Table(at("table"), shell, {
   ],
   actions: operates ? acts.map(({ key, act, when, main }) => ({ key, title: `act-${act}`, when, main, run: (rows) => askWhy(act, rows) })) : [],
   open,
-  empty: "emptyHint",
+  empty: operates ? "emptyHint" : null,
 });
 if (operates) {
   shell.keys.on("+", "addKey", () => register());

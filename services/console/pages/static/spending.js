@@ -203,7 +203,7 @@ function leftFor({ row, balance, budget }) {
     facts([
       [say("fundLeft"), yuan(balance.balance_fen)],
       [row.state === "requested" ? say("leftAfter") : null, row.state === "requested" ? element("span", { class: after < 0n ? "alarm-text" : null }, yuan(after)) : null],
-      [say("lineLeft", row.use), line ? yuan(line.remaining_fen) : null],
+      [say("lineLeft"), line ? yuan(line.remaining_fen) : null],
       [say("window"), budget.spend_until],
     ]),
   );

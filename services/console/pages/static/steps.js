@@ -25,6 +25,7 @@ export class Steps {
       } catch (trouble) {
         if (!(trouble instanceof Trouble)) throw trouble;
         this.place.replaceChildren(answered(this.shell, trouble));
+        this.asked(null);
       } finally {
         button.disabled = false;
       }
@@ -44,10 +45,15 @@ export class Steps {
       });
       this.place.className = "step";
       this.place.replaceChildren(form.node);
+      this.asked(button); // the form has one of the same name
       opened?.(form);
       form.inputs.values().next().value.input.focus();
     });
     this.buttons.push(button);
+  }
+
+  asked(button) {
+    for (const each of this.buttons) each.hidden = each === button;
   }
 
   done(name, answer) {

@@ -1,5 +1,33 @@
 // Words of the audit page.
 
+/** What the console itself writes down of an act, in Chinese; names of fields stay as they are. */
+const SAID = [
+  [/^by password$/, "凭密码"],
+  [/^by provider$/, "经统一身份认证"],
+  [/^by provider: (.*)$/, "经统一身份认证：$1"],
+  [/^waits (\d+) s after wrong passwords$/, "密码多次有误，须等 $1 秒"],
+  [/^here$/, "仅此处"],
+  [/^everywhere, (\d+) sessions$/, "所有设备，$1 个会话"],
+  [/^added (.+?): (.*)$/, "新增 $1：$2"],
+  [/^new password for (.*)$/, "为 $1 换新密码"],
+  [/^chose a new password$/, "自选新密码"],
+  [/^(.+?) may now: (.*)$/, "$1 现可：$2"],
+  [/^disabled (.*)$/, "停用 $1"],
+  [/^enabled (.*)$/, "启用 $1"],
+  [/^signed out (.+?): (\d+) sessions$/, "令 $1 退出：$2 个会话"],
+  [/^(\S+), (\d+) rows, (csv|xlsx)$/, "$1，$2 行，$3"],
+  [/^(\d+) bytes$/, "$1 字节"],
+  [/^(\d+) bytes of (\S+)$/, "$1 字节，$2"],
+  [/^(\d+) bytes that are not JSON$/, "$1 字节，不是 JSON"],
+  [/^a list of (\d+)$/, "$1 项的列表"],
+  [/^(.*) and (\d+) more$/, "$1 等，另有 $2 个"],
+];
+
+export function saidInChinese(text) {
+  const [pattern, words] = SAID.find(([each]) => each.test(text)) ?? [];
+  return pattern ? text.replace(pattern, words) : text;
+}
+
 export const AUDIT_TEXTS = {
   zh: {
     title: "审计日志",
@@ -16,7 +44,8 @@ export const AUDIT_TEXTS = {
     service: "服务",
     status: "结果",
     address: "来源地址",
-    summary: "字段",
+    summary: "字段或说明",
+    said: saidInChinese,
     rolesHeld: "当时角色",
     key: "幂等键",
     hash: "散列",
@@ -50,7 +79,8 @@ export const AUDIT_TEXTS = {
     service: "Service",
     status: "Outcome",
     address: "Address",
-    summary: "Fields",
+    summary: "Fields or words",
+    said: (text) => text,
     rolesHeld: "Roles then",
     key: "Idempotency key",
     hash: "Hash",

@@ -140,6 +140,10 @@ const PROBLEMS = {
 };
 
 /** [rule as shared/wrong_fields.py says it, the same in Chinese]. */
+const LETTERS = { "a-z": "小写字母", "A-Z": "大写字母", "0-9": "数字" };
+const lettersOf = (said) => said.split(/, | and /).map((each) => LETTERS[each] ?? each).join("、");
+const ENDS = { "beginning with a letter": "，以字母开头", "beginning with a letter or digit": "，以字母或数字开头", "with a letter or digit at both ends": "，首尾为字母或数字" };
+
 const RULES = [
   [/^is missing$/, "必填"],
   [/^must not be empty$/, "不能为空"],
@@ -161,6 +165,14 @@ const RULES = [
   [/^must be a UUID$/, "不是有效的编号"],
   [/^must be a date such as (.+)$/, "须为日期，如 $1"],
   [/^must be an RFC 3339 time with its offset, such as (.+)$/, "须为带时区的时间，如 $1"],
+  [/^must be (\d+) to (\d+) of (.+?)(?:, (beginning with a letter|beginning with a letter or digit|with a letter or digit at both ends))?, such as (.+)$/, (_, least, most, of, ends, example) => `须为 ${least} 至 ${most} 个字（${lettersOf(of)}）${ENDS[ends] ?? ""}，如 ${example}`],
+  [/^must be (\d+) to (\d+) digits, such as (.+)$/, "须为 $1 至 $2 位数字，如 $3"],
+  [/^must be (\d+) to (\d+) letters and digits, such as (.+)$/, "须为 $1 至 $2 个字母或数字，如 $3"],
+  [/^must be an e-mail address, such as (.+)$/, "须为电子邮箱，如 $1"],
+  [/^must be an address such as (.+)$/, "须为网址，如 $1"],
+  [/^must be a month, such as (.+)$/, "须为月份，如 $1"],
+  [/^must be one line of text that can be shown, .+$/, "须为一行可以显示的文字"],
+  [/^must be .+ such as (.+)$/s, "格式不对，例：$1"],
   [/^must be (.+)$/, "格式须为：$1"],
   [/^is not what it must be$/, "内容不对"],
   [/^The body is not JSON in UTF-8\.$/, "不是 UTF-8 的 JSON"],
