@@ -115,7 +115,7 @@ export const TONIGHT_TEXTS = {
     missing: (parts) => `waits for ${parts}`,
     keyRound: "ask now",
     errors: "Dead",
-    plan: (share, elapsed, needed, recent) => `${share}% of the goal · ${elapsed}% of the time · needs ${needed} CNY/h · last 15 min ${recent} CNY/h`,
+    plan: (share, elapsed, needed, recent) => `${share}% of the goal · ${elapsed}% of the time · needs ${needed} CNY/h · lately ${recent}`,
     planReached: (share) => `Goal reached, ${share}%`,
     yuan: "CNY",
     lagUnknown: (reason) => `The lag is not current, Kafka cannot be reached: ${reason}`,
