@@ -120,16 +120,19 @@ cluster-down: ## stop them; their data stay (ARGS=--volumes deletes them)
 	@$(COMPOSE) $(WATCHING) -f deploy/compose.cluster.yaml down $(ARGS)
 
 # ---------------------------------------------------------------- work
+UNIT := tests/unit
+SPREAD := --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
 check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while working)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) $(SPREAD) $(UNIT) $(ARGS)
 
-test: $(DEV_STAMP) ## the whole suite on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+# All but what `make check` runs: a new folder is in the one or in the other.
+test: $(DEV_STAMP) ## all other tests, on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
+	$(BIN)/pytest -n $(WORKERS) $(SPREAD) --ignore=$(UNIT) $(ARGS)
 
 audit: $(DEV_STAMP) ## look the locked packages up in the known vulnerabilities (needs the internet)
 	$(BIN)/python .ci/audit $(ARGS)

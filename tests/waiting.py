@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final, TypeVar
+from inspect import isawaitable
+from typing import Final, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -21,11 +22,26 @@ def pauses() -> Iterator[float]:
         pause_s = min(pause_s * GROWTH, LONGEST_S)
 
 
-async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 60.0) -> T:
-    """Ask again until the answer is true, and give it back; TimeoutError when it takes too long."""
+@overload
+async def until(condition: Callable[[], Awaitable[T]], *, deadline_s: float = 60.0) -> T: ...
+@overload
+async def until(condition: Callable[[], bool], *, deadline_s: float = 60.0) -> bool: ...
+async def until(condition: Callable[[], Awaitable[T] | bool], *, deadline_s: float = 60.0) -> T | bool:
+    """Ask again until the answer is true, and give it back; TimeoutError, with the last answer, when it takes
+    too long.
+    """
     pause = pauses()
-    async with asyncio.timeout(deadline_s):
-        while True:
-            if answer := await condition():
-                return answer
-            await asyncio.sleep(next(pause))
+    answer: T | bool = False
+    limit = asyncio.timeout(deadline_s)
+    try:
+        async with limit:
+            while True:
+                said = condition()
+                answer = await said if isawaitable(said) else said
+                if answer:
+                    return answer
+                await asyncio.sleep(next(pause))
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"not within {deadline_s:g} s; the last answer was {answer!r}") from error

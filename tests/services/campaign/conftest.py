@@ -32,7 +32,7 @@ from tests.services.campaign.builders import (
     a_pledge,
     token,
 )
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 
 class Service:

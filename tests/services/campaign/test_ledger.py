@@ -16,7 +16,7 @@ from shared.positions import admit
 from tests.services.campaign.books import an_approved, balances, read, require_exact, take
 from tests.services.campaign.builders import DESK, FINANCE, Source, launched, new_campaign_id
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ from services.campaign.milestones import ThresholdKind
 from shared.events import Event
 from tests.services.campaign.builders import DESK, Source, launched
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

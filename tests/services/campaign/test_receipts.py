@@ -12,7 +12,7 @@ from shared.events import decode_event
 from shared.positions import admit
 from tests.services.campaign.builders import DESK, Source, launched, new_campaign_id
 from tests.services.campaign.conftest import Service, short_type
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

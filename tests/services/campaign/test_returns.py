@@ -30,7 +30,7 @@ from tests.services.campaign.builders import (
     new_campaign_id,
 )
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

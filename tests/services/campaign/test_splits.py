@@ -22,7 +22,7 @@ from tests.services.campaign.builders import (
     launched,
 )
 from tests.services.campaign.conftest import Service
-from tests.services.campaign.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -31,7 +31,7 @@ from tests.conftest import PARTITIONS
 from tests.databases import Databases
 from tests.services.donation.builders import write_operators
 from tests.services.donation.places import Channel, Place, Service, at_place, registered
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 in_package = pytest_asyncio.fixture(scope="package", loop_scope="package")
 

@@ -12,7 +12,7 @@ from shared.secret_box import SecretBox
 from tests.companies import Alipay, Notice, Unionpay, Wechatpay, public_pem
 from tests.services.donation.builders import new_id
 from tests.services.donation.places import Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 Company = Wechatpay | Alipay | Unionpay
 C = TypeVar("C", Wechatpay, Alipay, Unionpay)

@@ -27,7 +27,7 @@ from shared.events import CONTENT_TYPE_HEADER, Event
 from shared.secret_box import SecretBox
 from tests.services.donation.builders import Campaigns, as_json, commanding, new_id
 from tests.services.donation.topics import Follower, Pen, Put
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 
 class Place:

@@ -13,7 +13,7 @@ from shared.broker import PublishFailed
 from shared.gathering import Gatherer
 from tests.services.donation.builders import a_donation, a_reversal, as_json, bearer, commanding
 from tests.services.donation.places import Channel, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

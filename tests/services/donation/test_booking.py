@@ -22,7 +22,7 @@ from shared.events import (
 )
 from tests.services.donation.builders import MISSING, OCCURRED_AT, a_donation, a_donor, a_reversal, new_id
 from tests.services.donation.places import Place, together
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

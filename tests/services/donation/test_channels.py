@@ -18,7 +18,7 @@ from tests.services.donation.builders import a_donation, as_json, bearer, comman
 from tests.services.donation.conftest import serving
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.topics import Put
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -266,7 +266,7 @@ async def test_a_new_secret_counts_beside_the_old_one_on_every_process(service: 
         async def counts_there() -> bool:
             return (await new.at(elsewhere).give(a_donation())).status_code == 202
 
-        await until(counts_there, within_s=30)
+        await until(counts_there, deadline_s=30)
         for each in (old, old.at(elsewhere), new):
             assert (await each.give(a_donation())).status_code == 202
         shown = await keys(service, old.name)
@@ -281,7 +281,7 @@ async def test_a_new_secret_counts_beside_the_old_one_on_every_process(service: 
         async def ended_there() -> bool:
             return (await old.at(elsewhere).give(a_donation())).status_code == 401
 
-        await until(ended_there, within_s=30)
+        await until(ended_there, deadline_s=30)
         assert (await new.at(elsewhere).give(a_donation())).status_code == 202
     assert not (await keys(service, old.name))["1"]["counts"]
     sealed = "SELECT sealed FROM channel_keys WHERE channel = :c AND key_id = '1'"
@@ -308,7 +308,7 @@ async def test_an_overlap_that_is_over_ends_the_old_secret_without_a_word(servic
     async def over() -> bool:
         return (await old.give(a_donation())).status_code == 401
 
-    await until(over, within_s=30)
+    await until(over, deadline_s=30)
     assert (await Channel(service, old.name, added["secret"]).give(a_donation())).status_code == 202
 
 

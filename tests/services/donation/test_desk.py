@@ -14,7 +14,7 @@ from services.donation.accepting import Acceptance
 from shared.problems import Problem
 from tests.services.donation.builders import a_donor, bearer, new_id
 from tests.services.donation.places import Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -22,7 +22,7 @@ from tests.services.donation.builders import a_donation, a_donor, as_json, beare
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.receipt_books import HANDLER, receipt_books
 from tests.services.donation.test_moderation import approval, decide, told_as, waiting
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -20,7 +20,7 @@ from tests.services.donation.builders import (
     new_id,
 )
 from tests.services.donation.places import Channel, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

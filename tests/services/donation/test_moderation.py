@@ -17,7 +17,7 @@ from shared.broker import CONTACTS, DONATION_EVENTS, INTAKE_INTERNAL
 from shared.events import DonorMessageApproved, DonorMessageWithdrawn, decode_event
 from tests.services.donation.builders import a_donation, a_donor, a_reversal, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Place, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -29,7 +29,7 @@ from shared.secret_box import SecretBox
 from tests.companies import Alipay, Notice, Unionpay, Wechatpay, a_key, public_pem
 from tests.services.donation.merchants import Merchant, add_key, merchant
 from tests.services.donation.places import Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="package"),

@@ -12,7 +12,7 @@ from services.donation.intake import Unusable, donation_id_of
 from tests.services.donation.builders import a_donation, as_json, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Service
 from tests.services.donation.topics import Put
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -27,7 +27,7 @@ from shared.gathering import Gatherer
 from shared.secret_box import SecretBox
 from tests.services.donation.builders import a_donation, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

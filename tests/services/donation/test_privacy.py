@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
 from tests.services.donation.builders import a_donation, a_donor, as_json, bearer, new_id
 from tests.services.donation.places import Place, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 PHONE = "+8613987654321"

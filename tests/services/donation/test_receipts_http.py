@@ -22,7 +22,7 @@ from shared.problems import Problem
 from tests.services.donation.builders import a_donation, a_donor, bearer, new_id
 from tests.services.donation.places import Service
 from tests.services.donation.receipt_books import HANDLER, ReceiptBooks, a_code, receipt_books
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

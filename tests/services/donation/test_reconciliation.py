@@ -30,7 +30,7 @@ from shared.secret_box import SecretBox
 from tests.services.donation.bills import a_line, alipay_bill, alipay_row, plain_file, wechatpay_bill
 from tests.services.donation.builders import a_donation, a_reversal, bearer, new_id
 from tests.services.donation.places import Channel, Service
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -28,8 +28,8 @@ from shared.problems import MEDIA_TYPE
 from shared.secret_box import SecretBox
 from tests.services.donation.builders import OCCURRED_AT, as_json, bearer, commanding, new_id
 from tests.services.donation.places import Channel, Place, Service
-from tests.services.donation.waiting import until
 from tests.unit.donation.statements.builders import csv_of, xlsx_by_openpyxl
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -21,7 +21,7 @@ from tests.services.donation.places import Place, Service
 from tests.services.donation.receipt_books import a_code, receipt_books
 from tests.services.donation.test_receipts_http import until_let_in
 from tests.services.donation.tracing_books import TracingBooks, a_movement
-from tests.services.donation.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -11,7 +11,7 @@ from services.donation.channels.api import INTAKE_TOPIC
 from shared.broker import DONATION_EVENTS, INTAKE_PREFIX, KafkaSettings, Record
 from shared.events import Event, decode_event
 from tests.services.donation.builders import new_id
-from tests.services.donation.waiting import DEADLINE_S, until
+from tests.waiting import until
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Follower:
         ]
 
     async def until(
-        self, wanted: Callable[[list[Any]], Any], *topics: str, within_s: float = DEADLINE_S
+        self, wanted: Callable[[list[Any]], Any], *topics: str, deadline_s: float = 60.0
     ) -> list[Any]:
         """The events of these intake topics as soon as they are as `wanted` says."""
 
@@ -143,4 +143,4 @@ class Follower:
             events = await self.events(*topics)
             return events if wanted(events) else []
 
-        return await until(look, within_s)
+        return await until(look, deadline_s=deadline_s)

@@ -28,7 +28,7 @@ from shared.broker import CAMPAIGN_EVENTS, CONTACTS, DONATION_EVENTS, Publisher
 from shared.events import CONTENT_TYPE_HEADER, Contact, Event, decode_event
 from tests.databases import Databases
 from tests.services.notification.builders import Source, contact
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"], "zhao": ["administrator"]}
 PARTITIONS = 2

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 from standardwebhooks.webhooks import Webhook
 
 from tests.services.notification.conftest import bearer
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 ADMINISTRATOR = "zhao"
 RECEIVED = "org.shanliu.donation.received.v1"

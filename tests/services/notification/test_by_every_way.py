@@ -19,7 +19,7 @@ from shared.events import NotificationDeliveredByWay, NotificationFailedByWay
 from tests.services.notification.builders import GALA, contact
 from tests.services.notification.conftest import World, bearer, running, surroundings
 from tests.services.notification.providers import APP, APP_SECRET, KEY, KEY_ID, Company, company_running
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

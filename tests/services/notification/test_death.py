@@ -20,7 +20,7 @@ from deploy.local.mailcatcher.mailbox import Mode
 from services.notification.settings import Settings
 from tests.services.notification.builders import NAME, contact
 from tests.services.notification.conftest import World
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

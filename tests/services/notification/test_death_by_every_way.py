@@ -9,7 +9,7 @@ from tests.services.notification.conftest import ADDRESS_KEY, World
 from tests.services.notification.providers import APP, APP_SECRET, KEY, company_running
 from tests.services.notification.test_by_every_way import by_every_way, phone
 from tests.services.notification.test_death import lines_of, process
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

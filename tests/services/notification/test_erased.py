@@ -10,7 +10,7 @@ from shared.events import DonorDataErased, Event
 from shared.events.donations import DonorDataErasedData
 from tests.services.notification.builders import AT, GALA, address_of, contact
 from tests.services.notification.conftest import World
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.mailcatcher.mailbox import Mailbox, Mode
 from deploy.local.mailcatcher.pages import create_pages
 from deploy.local.mailcatcher.smtp import MESSAGE_BYTES_MAX, smtp_running
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = "<script>alert(1)</script>"

@@ -13,7 +13,7 @@ from shared.dead_letters import DeadLetter
 from shared.events import NotificationDelivered, decode_event
 from tests.services.notification.builders import GALA, NAME, address_of, contact
 from tests.services.notification.conftest import World, running
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

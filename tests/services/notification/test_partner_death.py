@@ -15,7 +15,7 @@ from services.notification.settings import Settings
 from tests.services.notification.conftest import World
 from tests.services.notification.partner import Call, Partner, partner_running, register
 from tests.services.notification.test_death import process
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

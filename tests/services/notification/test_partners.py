@@ -30,7 +30,7 @@ from tests.services.notification.partner import (
     saying,
     wish,
 )
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,7 +15,7 @@ from shared.events import Contact, Event, ReceiptIssued, ReceiptVoided
 from shared.events.receipts import ReceiptIssuedData, ReceiptVoidedData
 from tests.services.notification.builders import AT, NAME, Source, address_of, contact
 from tests.services.notification.conftest import World, bearer, running, surroundings
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

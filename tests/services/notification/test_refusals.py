@@ -12,7 +12,7 @@ from services.notification.thanks import message_id
 from shared.events import NotificationDelivered, NotificationFailed
 from tests.services.notification.builders import address_of
 from tests.services.notification.conftest import World, bearer, running
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

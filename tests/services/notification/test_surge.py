@@ -9,7 +9,7 @@ from services.notification.couriers.ways import Way
 from services.notification.pace import reserve
 from services.notification.settings import Settings
 from tests.services.notification.conftest import bearer, running, surroundings
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

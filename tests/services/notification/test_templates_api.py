@@ -8,7 +8,7 @@ from httpx import AsyncClient, Response
 
 from deploy.local.mailcatcher.mailbox import Mode
 from tests.services.notification.conftest import World, bearer
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

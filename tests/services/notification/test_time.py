@@ -11,7 +11,7 @@ from deploy.local.mailcatcher.mailbox import Mode
 from shared.events import NotificationFailed
 from tests.services.notification.builders import contact
 from tests.services.notification.conftest import World
-from tests.services.notification.waiting import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,7 +15,7 @@ import uvicorn
 from deploy.local.layout import unused_ports
 from services.reporting.app import create_app
 from services.reporting.settings import Settings
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def hosting(settings: Settings) -> AsyncIterator[int]:
             async def ready() -> bool:
                 return task.done() or (await client.get("/readyz", timeout=30)).status_code == 200
 
-            await until(ready, within_s=30)
+            await until(ready, deadline_s=30)
         yield port
     finally:
         app.state.stopping.set()
@@ -116,7 +116,7 @@ async def serving(
                 except httpx.TransportError:
                     return False
 
-            await until(ready, within_s=30)
+            await until(ready, deadline_s=30)
         yield served
     finally:
         if process.returncode is None:
@@ -182,7 +182,8 @@ async def screens(
     tasks = [asyncio.create_task(screen.watch()) for screen in connected]
     try:
         await until(
-            lambda: all(screen.status and (screen.frames or screen.ended) for screen in connected), 30
+            lambda: all(screen.status and (screen.frames or screen.ended) for screen in connected),
+            deadline_s=30,
         )
         yield connected
     finally:

@@ -16,7 +16,7 @@ from services.reporting.settings import Settings
 from shared.broker import INTAKE_INTERNAL, Publisher
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 TOKEN = "a-token-of-the-desk"
 
@@ -204,7 +204,7 @@ async def test_operations_show_what_needs_a_hand(guarded: Settings, publisher: P
         async def lag_known() -> bool:
             return (await client.get("/v1/operations", headers=viewer)).json()["lag_error"] is None
 
-        await until(lag_known, within_s=20)
+        await until(lag_known, deadline_s=20)
         seen = (await client.get("/v1/operations", headers=viewer)).json()
     (campaign,) = seen["campaigns"]
     assert (campaign["campaign_id"], campaign["title"]) == (GALA, "第五届新年慈善晚会")

@@ -15,7 +15,7 @@ from tests.services.reporting.builders import GALA, CampaignSource, Source, dona
 from tests.services.reporting.processes import screens, serving, working
 from tests.services.reporting.test_counting import counted, launched, state_of
 from tests.services.reporting.test_worker import publish
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 async def shown(engine: AsyncEngine) -> list[str]:
@@ -69,7 +69,7 @@ async def test_what_is_approved_reaches_the_screens_and_what_is_withdrawn_leaves
         async def known() -> bool:
             return (await listed()).status_code == 200
 
-        await until(known, within_s=30)
+        await until(known, deadline_s=30)
         async with screens(served.port, GALA) as (screen,):
 
             def told(field: str) -> list[object]:
@@ -77,7 +77,7 @@ async def test_what_is_approved_reaches_the_screens_and_what_is_withdrawn_leaves
                 return [each for change in changes for each in change.get(field, ())]
 
             await publish(publisher, DONATION_EVENTS, 0, source.approved(1, "愿平安", "张三"))
-            await until(lambda: bool(told("messages_new")), within_s=20)
+            await until(lambda: bool(told("messages_new")), deadline_s=20)
             expected = json.loads(message(1, "愿平安", "张三").model_dump_json())
             answer = await listed()
             assert answer.json() == {"campaign_id": GALA, "messages": [expected]}
@@ -85,7 +85,7 @@ async def test_what_is_approved_reaches_the_screens_and_what_is_withdrawn_leaves
             assert (await listed(answer.headers["etag"])).status_code == 304
             began_s = time.monotonic()
             await publish(publisher, DONATION_EVENTS, 0, source.withdrawn(1))
-            await until(lambda: bool(told("messages_gone")), within_s=20)
+            await until(lambda: bool(told("messages_gone")), deadline_s=20)
             assert told("messages_gone") == [str(donation_id(1))]
             assert time.monotonic() - began_s < 15, "a second where nothing else runs"
             assert (await listed(answer.headers["etag"])).json()["messages"] == []

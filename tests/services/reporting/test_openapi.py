@@ -15,7 +15,7 @@ from services.reporting.settings import Settings
 from tests.services.driving import drive, let_in_without_a_token, of_this_loop, operations_of
 from tests.services.reporting.builders import GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 # schemathesis's own strategies do it
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

@@ -12,7 +12,7 @@ from services.reporting.settings import Settings
 from services.reporting.totals import CampaignState
 from tests.services.reporting.builders import GALA, CampaignSource, Source, state
 from tests.services.reporting.processes import asking
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 async def test_a_shown_number_is_found_by_what_was_typed(settings: Settings, engine: AsyncEngine) -> None:
@@ -27,7 +27,7 @@ async def test_a_shown_number_is_found_by_what_was_typed(settings: Settings, eng
         async def kept() -> bool:
             return (await client.get(f"{proofs}/{typed}")).status_code == 200
 
-        await until(kept, within_s=30)
+        await until(kept, deadline_s=30)
         answer = await client.get(f"{proofs}/{typed}")
         found = answer.json()
         assert (found["version"], found["digest"], found["positions"]) == (

@@ -17,7 +17,7 @@ from services.reporting.handlers import count
 from services.reporting.settings import Settings
 from tests.services.reporting.builders import GALA, CampaignSource, Source
 from tests.services.reporting.processes import Screen, hosting, screens
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 WHY = {"reason": "节目换场"}
 
@@ -107,7 +107,7 @@ async def test_a_screen_is_frozen_hidden_and_live_again_in_every_process(
         async def known_there() -> bool:
             return (await desk.client.get(f"http://127.0.0.1:{there}{link}")).status_code == 200
 
-        await until(known_there, within_s=30)
+        await until(known_there, deadline_s=30)
         async with (
             screens(here, GALA, link=link) as (one,),
             screens(there, GALA, link=link) as (two,),
@@ -118,21 +118,21 @@ async def test_a_screen_is_frozen_hidden_and_live_again_in_every_process(
                 1_000,
             )
             frozen = await desk.air("freeze")
-            await until(lambda: shown(one)["air"] == shown(two)["air"] == "frozen", within_s=30)
+            await until(lambda: shown(one)["air"] == shown(two)["air"] == "frozen", deadline_s=30)
             await counted(engine, wechat.received(500))
 
             async def moved() -> bool:
                 seen = (await desk.client.get("/v1/screens/hall")).json()
                 return bool(seen["actual"]["net_fen"] == 1_500)
 
-            await until(moved, within_s=30)
+            await until(moved, deadline_s=30)
             assert [shown(each)["net_fen"] for each in (one, two)] == [1_000, 1_000]
             await desk.air("hide")
-            await until(lambda: shown(one)["air"] == shown(two)["air"] == "hidden", within_s=30)
+            await until(lambda: shown(one)["air"] == shown(two)["air"] == "hidden", deadline_s=30)
             await desk.air("live")
-            await until(lambda: shown(one)["air"] == shown(two)["air"] == "live", within_s=30)
+            await until(lambda: shown(one)["air"] == shown(two)["air"] == "live", deadline_s=30)
             await until(
-                lambda: [shown(each)["net_fen"] for each in (one, two)] == [1_500, 1_500], within_s=30
+                lambda: [shown(each)["net_fen"] for each in (one, two)] == [1_500, 1_500], deadline_s=30
             )
             assert frozen["frozen_at_version"] == frozen["shown"]["version"]
             record = await desk.record()
@@ -154,16 +154,16 @@ async def test_a_reversal_is_held_until_the_next_segment_with_both_numbers_on_th
             screens(port, GALA) as (public,),
         ):
             await counted(engine, wechat.reversed(300))
-            await until(lambda: shown(public)["net_fen"] == 700, within_s=30)
+            await until(lambda: shown(public)["net_fen"] == 700, deadline_s=30)
 
             async def on_record() -> bool:
                 return bool((await desk.client.get("/v1/screens/hall")).json()["pending"])
 
-            await until(on_record, within_s=30)
+            await until(on_record, deadline_s=30)
             assert shown(held)["net_fen"] == 1_000
             assert "hold" in [each["action"] for each in await desk.record()]
             await desk.air("segment")
-            await until(lambda: shown(held)["net_fen"] == 700, within_s=30)
+            await until(lambda: shown(held)["net_fen"] == 700, deadline_s=30)
             record = await desk.record()
             hold, segment = record[-2:]
             assert (hold["person"], hold["net_before_fen"], hold["net_after_fen"]) == ("shanliu", 1_000, 700)
@@ -182,7 +182,7 @@ async def test_a_process_that_starts_after_a_reversal_holds_what_the_others_have
             async with engine.connect() as connection:
                 return bool((await connection.execute(text("SELECT kept IS NOT NULL FROM screens"))).scalar())
 
-        await until(kept, within_s=30)
+        await until(kept, deadline_s=30)
     await counted(engine, wechat.reversed(300))
     async with hosting(guarded) as port, desk_of(port) as desk:
 
@@ -192,9 +192,9 @@ async def test_a_process_that_starts_after_a_reversal_holds_what_the_others_have
         async def on_record() -> bool:
             return bool((await desk.record())[-1]["action"] == "hold")
 
-        await until(known, within_s=30)
+        await until(known, deadline_s=30)
         async with screens(port, GALA, link=link) as (screen,):
-            await until(on_record, within_s=30)
+            await until(on_record, deadline_s=30)
             states = [json.loads(data) for event, _, data in screen.frames if event != "heartbeat"]
             assert {state["net_fen"] for state in states} == {1_000}
             hold = (await desk.record())[-1]
@@ -213,7 +213,7 @@ async def test_a_revoked_or_rotated_link_is_cut_off_and_answers_a_plain_page(
         assert token not in kept + json.dumps(answers), "a link is shown once and kept nowhere"
         async with screens(port, GALA, link=first) as (screen,):
             second = (await desk.done("/hall/link", WHY))["link"]
-            await until(lambda: screen.ended, within_s=30)
+            await until(lambda: screen.ended, deadline_s=30)
             assert screen.frames[-1][0] == "ended"
         gone = await desk.client.get(first)
         assert (gone.status_code, "失效" in gone.text, gone.headers["cache-control"]) == (
@@ -227,7 +227,7 @@ async def test_a_revoked_or_rotated_link_is_cut_off_and_answers_a_plain_page(
         assert f'data-campaign="{GALA}"' in page.text
         async with screens(port, GALA, link=second) as (screen,):
             assert (await desk.done("/hall/revoke", WHY))["linked"] is False
-            await until(lambda: screen.ended, within_s=30)
+            await until(lambda: screen.ended, deadline_s=30)
         assert (await desk.client.get(second)).status_code == 404
 
 
@@ -278,8 +278,10 @@ async def test_a_rehearsal_shows_sample_numbers_before_the_campaign_is_known(
         assert frozen.json()["type"] == "urn:shanliu:problem:nothing-shown"
         await desk.air("rehearse")
         async with screens(port, GALA, link=link) as (screen,):
-            await until(lambda: shown(screen)["net_fen"] > 0, within_s=30)
+            await until(lambda: shown(screen)["net_fen"] > 0, deadline_s=30)
             assert (shown(screen)["air"], shown(screen)["positions"]) == ("rehearsal", {})
             await counted(engine, CampaignSource().launched())
             await desk.air("end_rehearsal")
-            await until(lambda: (shown(screen)["air"], shown(screen)["net_fen"]) == ("live", 0), within_s=30)
+            await until(
+                lambda: (shown(screen)["air"], shown(screen)["net_fen"]) == ("live", 0), deadline_s=30
+            )

@@ -14,7 +14,7 @@ from shared.broker import CAMPAIGN_EVENTS, DONATION_EVENTS, TOTALS, Publisher
 from tests.services.reporting.builders import GALA, CampaignSource, Source, state
 from tests.services.reporting.processes import screens, serving, working
 from tests.services.reporting.test_worker import publish
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 async def tell(publisher: Publisher, *states: CampaignState) -> None:
@@ -41,10 +41,10 @@ async def test_a_donation_reaches_the_screen(settings: Settings, publisher: Publ
             async def known() -> bool:
                 return (await client.get(f"/v1/campaigns/{GALA}/totals")).status_code == 200
 
-            await until(known, within_s=30)
+            await until(known, deadline_s=30)
         async with screens(served.port, GALA) as (screen,):
             await publish(publisher, DONATION_EVENTS, 0, source.received(12_345, name="张三"))
-            await until(lambda: len(screen.ids) >= 2, within_s=20)
+            await until(lambda: len(screen.ids) >= 2, deadline_s=20)
             event, _, data = next(frame for frame in screen.frames if frame[0] == "change")
             change = json.loads(data)
             assert (event, change["net_fen"], change["donations"]) == ("change", 12_345, 1)
@@ -59,7 +59,7 @@ async def test_three_hundred_screens_get_every_frame(
         for amount in range(1, 31):
             await tell(publisher, at(amount))
         last = str(at(30).version)
-        await until(lambda: all(screen.ids[-1] == last for screen in watching), within_s=60)
+        await until(lambda: all(screen.ids[-1] == last for screen in watching), deadline_s=60)
         assert len({tuple(screen.ids) for screen in watching}) == 1, "all have seen the same frames"
         assert len({tuple(screen.frames[1:]) for screen in watching}) <= 2, "at most heartbeats differ"
         ids = [int(identity) for identity in watching[0].ids]
@@ -72,7 +72,7 @@ async def test_a_stale_state_of_a_stalled_worker_is_ignored(
     await launched(engine)
     async with serving(settings) as served, screens(served.port, GALA) as (screen,):
         await tell(publisher, at(1_000), at(400), at(999), at(1_001))
-        await until(lambda: screen.ids[-1] == str(at(1_001).version), within_s=20)
+        await until(lambda: screen.ids[-1] == str(at(1_001).version), deadline_s=20)
         shown = [json.loads(data)["net_fen"] for _, identity, data in screen.frames if identity]
         assert 400 not in shown
         assert shown == sorted(shown)
@@ -85,10 +85,10 @@ async def test_a_screen_resumes_where_it_was(
     async with serving(settings) as served:
         async with screens(served.port, GALA) as (screen,):
             await tell(publisher, at(1))
-            await until(lambda: screen.ids[-1] == str(at(1).version), within_s=20)
+            await until(lambda: screen.ids[-1] == str(at(1).version), deadline_s=20)
         async with screens(served.port, GALA) as (other,):
             await tell(publisher, at(2))
-            await until(lambda: other.ids[-1] == str(at(2).version), within_s=20)
+            await until(lambda: other.ids[-1] == str(at(2).version), deadline_s=20)
         async with screens(served.port, GALA, last_event_id=screen.ids[-1]) as (back,):
             assert [event for event, _, _ in back.frames] == ["change"]
             assert back.ids == [str(at(2).version)]
@@ -114,14 +114,14 @@ async def test_what_no_worker_published_is_found_in_the_database(
     async with serving(settings) as served, screens(served.port, GALA) as (screen,):
         async with engine.begin() as connection:
             await count(connection, [Source().received(700)])
-        await until(lambda: len(screen.ids) == 2, within_s=30)
+        await until(lambda: len(screen.ids) == 2, deadline_s=30)
         assert json.loads(screen.frames[-1][2])["net_fen"] == 700
 
 
 async def test_a_screen_hears_a_heartbeat(settings: Settings, engine: AsyncEngine) -> None:
     await launched(engine)
     async with serving(settings) as served, screens(served.port, GALA) as (screen,):
-        await until(lambda: any(event == "heartbeat" for event, _, _ in screen.frames), within_s=30)
+        await until(lambda: any(event == "heartbeat" for event, _, _ in screen.frames), deadline_s=30)
 
 
 async def test_open_streams_end_at_once_when_the_process_stops(
@@ -132,7 +132,7 @@ async def test_open_streams_end_at_once_when_the_process_stops(
         before = time.monotonic()
         await served.stop(within_s=30)
         assert time.monotonic() - before < 8
-        await until(lambda: all(screen.ended for screen in watching), within_s=30)
+        await until(lambda: all(screen.ended for screen in watching), deadline_s=30)
 
 
 async def test_unknown_campaigns_and_too_many_streams_are_refused_in_words(
@@ -152,7 +152,7 @@ async def test_unknown_campaigns_and_too_many_streams_are_refused_in_words(
             async with client.stream("GET", f"/v1/campaigns/{GALA}/stream") as answer:
                 return answer.status_code == 200
 
-        await until(free_again, within_s=30)
+        await until(free_again, deadline_s=30)
 
 
 async def test_a_screen_that_does_not_read_is_given_up_and_the_others_go_on(
@@ -179,8 +179,8 @@ async def test_a_screen_that_does_not_read_is_given_up_and_the_others_go_on(
                 metrics = (await client.get("/metrics")).text
                 return 'shanliu_reporting_streams_ended_total{why="slow"} 1.0' in metrics
 
-            await until(given_up, within_s=30)
+            await until(given_up, deadline_s=30)
             last = str(at(amount).version)
-            await until(lambda: screen.ids[-1] == last, within_s=30)
+            await until(lambda: screen.ids[-1] == last, deadline_s=30)
         writer.close()
         assert not reader.at_eof()

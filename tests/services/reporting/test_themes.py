@@ -19,7 +19,7 @@ from services.reporting.handlers import count
 from services.reporting.settings import Settings
 from tests.services.reporting.builders import GALA, CampaignSource
 from tests.services.reporting.processes import asking
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 OCEAN = {"ground": "#04213a", "glow": "#0b4a78", "text": "#f2f9ff", "accent": "#8fd3ff", "number": "#ffffff"}
 THEME = f"/v1/campaigns/{GALA}/theme"
@@ -83,7 +83,7 @@ async def test_a_theme_is_decided_version_by_version_and_worn_by_the_pages(
     async def worn() -> bool:
         return f"/screens/{GALA}/theme.css?theme=1" in (await client.get(f"/screens/{GALA}")).text
 
-    await until(worn, within_s=30)
+    await until(worn, deadline_s=30)
     style = await client.get(f"/screens/{GALA}/theme.css?theme=1")
     assert style.headers["content-type"].startswith("text/css")
     assert "immutable" in style.headers["cache-control"]

@@ -13,7 +13,7 @@ from shared.dead_letters import DeadLetter
 from shared.events import Event
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
 from tests.services.reporting.processes import working
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 async def publish(publisher: Publisher, topic: str, partition: int, *events: Event) -> None:
@@ -29,7 +29,7 @@ async def counted_up_to(engine: AsyncEngine, amount_fen: int) -> None:
     async def reached() -> bool:
         return await received_fen(engine) >= amount_fen
 
-    await until(reached, within_s=40)
+    await until(reached, deadline_s=40)
     assert await received_fen(engine) == amount_fen
 
 
@@ -68,7 +68,7 @@ async def test_two_workers_share_four_partitions_and_count_every_event_once(
             states = await published_totals(settings)
             return bool(states) and max(states, key=lambda state: state.version).amounts.donations == 2_000
 
-        await until(told, within_s=20)
+        await until(told, deadline_s=20)
     (state,) = await queries.read_states(engine)
     newest = max(await published_totals(settings), key=lambda published: published.version)
     assert (newest.digest, newest.version, newest.amounts) == (state.digest, state.version, state.amounts)
@@ -89,7 +89,7 @@ async def test_a_worker_that_joins_and_leaves_under_load_changes_nothing(
     async with working(settings):
         loading = asyncio.create_task(load())
         async with working(settings):
-            await until(loading.done, within_s=40)
+            await until(loading.done, deadline_s=40)
         await loading
         await counted_up_to(engine, 40 * 4 * 50)
 
@@ -109,7 +109,7 @@ async def test_a_record_that_is_no_event_goes_to_the_dead_letters_and_the_rest_c
             counts, _ = await queries.read_dead_letters(engine, newest=1)
             return bool(counts)
 
-        await until(buried, within_s=20)
+        await until(buried, deadline_s=20)
     counts, (newest,) = await queries.read_dead_letters(engine, newest=5)
     assert [(row["topic"], row["reason"], row["letters"]) for row in counts] == [
         (DONATION_EVENTS, "unusable-event", 1)
@@ -142,6 +142,6 @@ async def test_a_record_buried_twice_is_one_dead_letter(
             counts, _ = await queries.read_dead_letters(engine, newest=1)
             return bool(sum(row["letters"] for row in counts) >= 3)
 
-        await until(all_read, within_s=20)
+        await until(all_read, deadline_s=20)
         counts, _ = await queries.read_dead_letters(engine, newest=1)
         assert [row["letters"] for row in counts] == [3]

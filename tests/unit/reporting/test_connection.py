@@ -17,7 +17,7 @@ from services.reporting.frames import change_frame, snapshot_frame
 from services.reporting.hub import Hub
 from services.reporting.stream import StreamEndpoint
 from tests.services.reporting.builders import GALA, state
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 HEAD = b"\r\n\r\n"
 

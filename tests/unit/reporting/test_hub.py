@@ -12,7 +12,7 @@ from services.reporting.frames import change_frame, snapshot_frame
 from services.reporting.hub import Hub, Stream, TooManyStreams
 from services.reporting.stream import StreamEndpoint
 from tests.services.reporting.builders import GALA, state
-from tests.services.reporting.waiting import until
+from tests.waiting import until
 
 
 class Screen:
