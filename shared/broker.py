@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from prometheus_client import Counter, Histogram
 from pydantic import Field
 
 from shared import connections, tracing
-from shared.consumer import MAX_WAIT_MS, CarefulConsumer
+from shared.consumer import CarefulConsumer
 from shared.kafka_client import KafkaClientSettings
 
 connections.repair()
@@ -55,12 +54,10 @@ ON_A_CLUSTER: Final = {"min.insync.replicas": "2", "unclean.leader.election.enab
 MAX_RECORDS: Final = 2_000
 """Records a batch has at most."""
 SMALL_BATCH: Final = 500
-"""Fewer records are no backlog: the consumer keeps up, and may wait for more to come together."""
+"""Fewer records are no backlog: the consumer keeps up."""
 HEARTBEAT_MS: Final = 500
 """By a heartbeat's answer a consumer learns that another has left or joined: so long at most the partitions
 of one that was stopped lie still (1.5 s at a quarter of the session's time)."""
-PACED_BYTES: Final = 64 << 10
-"""A paced consumer's fetch is answered with so much, or after the pace: not with each producer's request."""
 COMPRESSION: Final = "snappy"
 """Of record batches. One of events is a fifth as long with it, on the disk and on each of its ways to three
 readers, and is made and read in the time of a plain one (0.6 and 0.4 µs an event; to make it with zstd takes
@@ -402,7 +399,7 @@ def subscribe_batches(
     topics: Sequence[str] = (),
     pattern: str | None = None,
     max_records: int = MAX_RECORDS,
-    pace_s: float = 0.0,
+    pace_ms: int = 0,
 ) -> None:
     """Give `handler` batches of at most `max_records` records, each partition's in order.
 
@@ -411,15 +408,13 @@ def subscribe_batches(
     raises, the batch comes again after a pause that grows from 0.2 to 2 s (FastStream itself would repeat at
     once, 300 times a second).
     `pattern` is a regular expression of topic names without the namespace; new topics are seen within
-    `kafka_metadata_max_age_ms`. With `pace_s` a batch is given at least so long after one of fewer than
-    SMALL_BATCH records, so that more comes together; one comes at once after a quiet moment. The
-    broker too keeps its answers so long.
+    `kafka_metadata_max_age_ms`. With `pace_ms` what comes within so long comes as one batch, a large one
+    at once, and the first record after a quiet moment too (shared/consumer.py).
     """
     failures = 0
 
     async def handle(records: Records) -> None:
         nonlocal failures
-        begun_s = time.monotonic()
         BATCH_RECORDS.labels(group).observe(len(records))
         try:
             with tracing.processing(records, group, settings.plain):
@@ -434,8 +429,6 @@ def subscribe_batches(
             await asyncio.sleep(pause_s)
             raise
         failures = 0
-        if len(records) < SMALL_BATCH:
-            await asyncio.sleep(max(0.0, begun_s + pace_s - time.monotonic()))
 
     broker.subscriber(
         *(settings.topic(name) for name in topics),
@@ -450,8 +443,7 @@ def subscribe_batches(
         decoder=_raw,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=max(MAX_WAIT_MS, int(pace_s * 1000)),
-        fetch_min_bytes=PACED_BYTES if pace_s else 1,
+        fetch_max_wait_ms=pace_ms,
         max_partition_fetch_bytes=1 << 20,
         session_timeout_ms=settings.kafka_session_timeout_ms,
         heartbeat_interval_ms=min(settings.kafka_session_timeout_ms // 4, HEARTBEAT_MS),

@@ -39,7 +39,7 @@ from shared.run_once import Runner
 from shared.service import Published, background
 from shared.service import create_app as create_service
 
-PACE_S: Final = 0.2
+PACE_MS: Final = 200
 """Batches: a milestone may be known a fifth of a second later, the screens' number does not wait for it."""
 
 APIS: Final = (
@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     broker = make_broker(settings)
     takes = DonationEvents(books_engine, settings, publisher, announcer, relay)
     subscribe_batches(
-        broker, settings, takes.take, group=CAMPAIGN_GROUP, topics=[DONATION_EVENTS], pace_s=PACE_S
+        broker, settings, takes.take, group=CAMPAIGN_GROUP, topics=[DONATION_EVENTS], pace_ms=PACE_MS
     )
 
     async def database_answers() -> None:

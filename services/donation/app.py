@@ -67,6 +67,10 @@ from shared.service import create_app as create_service
 PUBLISH_TIMEOUT_S: Final = 3.0
 """After this an intake request is answered 503 (3.3 s measured with a dead broker)."""
 
+PACE_MS: Final = 50
+"""Batches of donations: shorter, and the machine is busy with many small ones; longer, and the screens wait
+for them (docs/decisions/0003-faststream.md)."""
+
 TAGS: Final = {
     "intake": "Donations and reversals from signed channels: 202 only when the broker has them.",
     "channels": "The channels that may send donations, each with its secret, its limit and its topic.",
@@ -221,7 +225,9 @@ def _worker(
     booking = IntakeHandler(settings, engine, publisher)
     campaigns = CampaignHandler(settings, engine, publisher, releaser.wake)
     for _ in range(settings.worker_consumers):
-        subscribe_batches(broker, settings, booking, group=DONATION_WORKER_GROUP, pattern="intake[.].+")
+        subscribe_batches(
+            broker, settings, booking, group=DONATION_WORKER_GROUP, pattern="intake[.].+", pace_ms=PACE_MS
+        )
     subscribe_batches(broker, settings, campaigns, group=DONATION_CAMPAIGNS_GROUP, topics=[CAMPAIGN_EVENTS])
     receipts = ReceiptCampaigns(settings, engine)
     subscribe_batches(broker, settings, receipts, group=DONATION_RECEIPTS_GROUP, topics=[CAMPAIGN_EVENTS])

@@ -39,7 +39,7 @@ from shared.secret_box import SecretBox
 from shared.service import Published, background
 from shared.service import create_app as create_shell
 
-PACE_S: Final = 0.2
+PACE_MS: Final = 200
 """Batches: nobody waits for a mail as for a screen."""
 CONNECTIONS_BESIDE_SENDERS: Final = 7
 """Two handlers, the sender of receipts' mails, the relay, upkeep, and two requests of operators."""
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     broker = make_broker(settings)
     events = [DONATION_EVENTS, CAMPAIGN_EVENTS]
     subscribe_batches(
-        broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events, pace_s=PACE_S
+        broker, settings, handlers.take_events, group=NOTIFICATION_GROUP, topics=events, pace_ms=PACE_MS
     )
     subscribe_batches(
         broker,
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         handlers.take_contacts,
         group=NOTIFICATION_CONTACTS_GROUP,
         topics=[CONTACTS],
-        pace_s=PACE_S,
+        pace_ms=PACE_MS,
     )
 
     app = create_shell(

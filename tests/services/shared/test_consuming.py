@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import struct
 import time
 from collections import Counter
@@ -19,7 +20,6 @@ from aiokafka.record.util import calc_crc32c
 
 from shared.broker import (
     BATCH_FAILURES,
-    SMALL_BATCH,
     KafkaSettings,
     Publisher,
     Record,
@@ -29,7 +29,7 @@ from shared.broker import (
     make_broker,
     subscribe_batches,
 )
-from shared.consumer import UNREADABLE
+from shared.consumer import FULL_BYTES, UNREADABLE
 from tests.services.shared.conftest import PARTITIONS
 from tests.waiting import until
 
@@ -144,22 +144,31 @@ async def test_a_batch_that_fails_comes_again_after_a_pause_and_nothing_is_lost(
     assert all(first & set(places(again)) for again in handler.batches[1:5])
 
 
-async def test_few_records_are_waited_for_and_a_backlog_is_not(settings: KafkaSettings) -> None:
-    """After a small batch the next begins at the pace, after a large one at once."""
+async def test_what_comes_within_the_pace_comes_together_and_what_comes_first_at_once(
+    settings: KafkaSettings,
+) -> None:
     await ensure_topic(settings, TOPIC)
     handler, broker = Handler(), make_broker(settings)
-    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], pace_s=1.0)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], pace_ms=2_000)
     async with Publisher(settings) as publisher, consuming(broker):
-        for number in range(3):
-            await publisher.send(TOPIC, b"%d" % number, partition=0)
-            await until(lambda: handler.has(1))  # the others come while the consumer waits
-        await until(lambda: handler.has(3))
-        assert handler.times[1] - handler.times[0] >= 1.0
-        await fill(settings, 3 * SMALL_BATCH)
-        await until(lambda: handler.has(3 + 3 * SMALL_BATCH * PARTITIONS))
-    large = [n for n, batch in enumerate(handler.batches[:-1]) if len(batch) >= SMALL_BATCH]
-    assert large
-    assert all(handler.times[n + 1] - handler.times[n] < 1.0 for n in large)
+        await publisher.send(TOPIC, b"0", partition=0)
+        await until(lambda: handler.has(1))
+        for number in range(1, 4):
+            await publisher.send(TOPIC, b"%d" % number, partition=number % PARTITIONS)
+        await until(lambda: handler.has(4))
+        assert list(map(len, handler.batches)) == [1, 3]
+
+
+async def test_a_backlog_is_not_waited_for(settings: KafkaSettings) -> None:
+    await ensure_topic(settings, TOPIC)
+    handler, broker = Handler(), make_broker(settings)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], pace_ms=10_000)
+    async with Publisher(settings) as publisher, consuming(broker):
+        await publisher.send(TOPIC, b"first", partition=0)
+        await until(lambda: handler.has(1), deadline_s=8)
+        for number in range(4):
+            await publisher.send(TOPIC, random.randbytes(FULL_BYTES // 2), partition=number % PARTITIONS)
+        await until(lambda: handler.has(3), deadline_s=8)
 
 
 async def test_what_a_consumer_did_not_finish_is_given_to_the_next(settings: KafkaSettings) -> None:
