@@ -1,4 +1,8 @@
-"""Chromium for the tests of this folder: Debian's (or whoever's) own, driven by Playwright's library."""
+"""Chromium for the tests of this folder: Debian's (or whoever's) own, driven by Playwright's library.
+
+What many tests share lives as long as this folder's are run: the services behind the console take a tenth of
+a core when nobody asks them for anything, and the tests after these are short of it.
+"""
 
 import os
 import secrets
@@ -40,6 +44,8 @@ OMNIBOX: Final = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFull
 """What a window's address bar suggests is two pages more, each in a process of its own, for every page that a
 test opens: two thirds of the processor's time (Chromium 156).
 """
+IN_RESERVE: Final = "SpareRendererForSitePerProcess"
+"""A process for the page that somebody may open next: a sixth of what it costs to open one (Chromium 156)."""
 PLAYWRIGHTS: Final = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
@@ -67,7 +73,7 @@ CHROMIUM_ARGS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    f"--disable-features={','.join((*PLAYWRIGHTS, *OMNIBOX))}",
+    f"--disable-features={','.join((*PLAYWRIGHTS, *OMNIBOX, IN_RESERVE))}",
 )
 HALL: Final = {"width": 1920, "height": 1080}
 NO_BROWSER: Final = (
@@ -87,7 +93,7 @@ def chromium_path() -> str:
     return found
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     """One Chromium for all tests; each test has a context of its own in it."""
     # A page asks every 5 s, and a busy machine answers late.
@@ -118,7 +124,7 @@ async def _hall(
     await context.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def hall(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A hall's player without motion: without a graphics card sixty pictures a second are the processor's.
     One for all tests, so that it has the pages' files already; nothing else is kept in it.
@@ -182,7 +188,7 @@ async def moving(browser: Browser, complaints: Complaints) -> AsyncIterator[Page
         yield page
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def modules(browser: Browser) -> AsyncIterator[Page]:
     """A page that can import the pages' own modules, for the rules in them that need no service."""
 
@@ -198,7 +204,7 @@ async def modules(browser: Browser) -> AsyncIterator[Page]:
     await page.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def evening(
     chromium_path: str, kafka: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Evening]:
@@ -224,7 +230,7 @@ async def wire(evening: Evening) -> AsyncIterator[Wire]:
         yield wire
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def console(
     browser: Browser,
     kafka: str,

@@ -67,7 +67,7 @@ class Papers:
         await until("the page", answered)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def papers(chromium_path: str, databases: Databases) -> AsyncIterator[Papers]:
     """A donation service's public pages over a real database: no topics, for these pages ask for none."""
     engine = database.create_engine(databases.fresh("donation"), "browser")
