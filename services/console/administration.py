@@ -43,6 +43,14 @@ class WrongPassword(Refused):
     status = 403
 
 
+class PasswordLength(Refused):
+    """A password of one's own choice that is too short, or too long to be looked at."""
+
+    code = "password-length"
+    title = "The password has not the right length"
+    status = 422
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who does it, and from where."""
@@ -133,7 +141,7 @@ class Administration:
         """A person's own password, of their choice. Signs them out everywhere."""
         person = session.person.name
         if not LENGTH[0] <= len(new) <= LENGTH[1]:
-            raise Refused(f"A password has {LENGTH[0]} to {LENGTH[1]} characters.", fields=["new"])
+            raise PasswordLength(f"A password has {LENGTH[0]} to {LENGTH[1]} characters.", fields=["new"])
         async with self._engine.connect() as connection:
             account = _require_local(await accounts.find(connection, person))
         if not await self._checker.matches(old, account.password_hash):

@@ -49,7 +49,7 @@ export const DEAD_LETTERS_TEXTS = {
     key: "键",
     looks: "看过的人",
     size: (n, cut) => `${n} 字节${cut ? "，只显示开头" : ""}`,
-    emptyHint: "没有死信：所有记录都能使用。",
+    emptyHint: "没有要处理的死信。",
     codes: {
       ...CASE_TEXTS.zh.codes,
       "unknown-dead-letter": "没有这条死信",
@@ -104,7 +104,7 @@ export const DEAD_LETTERS_TEXTS = {
     key: "Key",
     looks: "Seen by",
     size: (n, cut) => `${n} bytes${cut ? ", the beginning shown" : ""}`,
-    emptyHint: "No dead letters: every record could be used.",
+    emptyHint: "No dead letter asks for a hand.",
     codes: {
       ...CASE_TEXTS.en.codes,
       "unknown-dead-letter": "no such dead letter",

@@ -137,6 +137,7 @@ const PROBLEMS = {
   "webhooks-not-set-up": "服务还没有配置推送密钥，请联系管理员。",
   "window-reversed": "结束早于开始。",
   "wrong-password": "密码不正确。",
+  "password-length": "密码须为 12 至 128 个字符。",
 };
 
 /** [rule as shared/wrong_fields.py says it, the same in Chinese]. */
