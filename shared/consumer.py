@@ -7,12 +7,14 @@ take it, and clients written in C send what they are given.
 """
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
+import aiokafka
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
@@ -46,6 +48,23 @@ WAIT_MS: Final = 500
 """How long one look for records lasts before the next; nothing depends on it but an idle process's work."""
 
 
+READ_OR_SET: Final = ("_fetch_min_bytes", "_fetch_max_wait_ms", "_records")
+"""Of a fetcher of aiokafka 0.14: what its next fetch asks for, and what has been fetched and not taken."""
+CALLED: Final = {
+    "_get_actions_per_node": ("self", "assignment"),
+    "_proc_fetch_request": ("self", "assignment", "node_id", "request"),
+}
+"""Its methods that make the next fetches, and take the answer of one: true when it had records."""
+
+
+class UnknownFetcher(RuntimeError):
+    """aiokafka has changed what _PacedFetcher relies on: no consumer starts, and none without a pace."""
+
+
+def _gone() -> None:
+    """Stands for a method that there is no more."""
+
+
 class _PacedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     """Says how long the broker may keep its answer.
 
@@ -60,7 +79,17 @@ class _PacedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
 
     @classmethod
     def take_over(cls, fetcher: Fetcher, pace_ms: int) -> None:
-        """A consumer of aiokafka makes its fetcher itself, and asks for none of another class."""
+        """A consumer of aiokafka makes its fetcher itself, and asks for none of another class. Raises
+        UnknownFetcher when this one is not made as those of the aiokafka that this was written for.
+        """
+        lacking = [name for name in READ_OR_SET if name not in vars(fetcher)]
+        lacking += [
+            name
+            for name, parameters in CALLED.items()
+            if tuple(inspect.signature(getattr(Fetcher, name, _gone)).parameters) != parameters
+        ]
+        if type(fetcher) is not Fetcher or lacking:
+            raise UnknownFetcher(f"aiokafka {aiokafka.__version__} fetches otherwise: {', '.join(lacking)}")
         fetcher.__class__ = cls
         fetcher.pace_ms, fetcher.flowing = pace_ms, {}
 
