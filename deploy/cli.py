@@ -681,7 +681,7 @@ def bench(
         list[str] | None,
         typer.Argument(
             help="pipeline, http, latency, streams, audience, snapshot, stored, memory, guardrail,"
-            " console, catchup, rebuild, reconcile, notices, restart, webhooks; or all."
+            " console, catchup, rebuild, reconcile, notices, verify, restart, webhooks; or all."
         ),
     ] = None,
     donations: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Size of each.")] = 200_000,

@@ -25,6 +25,7 @@ from deploy.bench import (
     snapshot,
     stored,
     streams,
+    verify,
     webhooks,
 )
 from deploy.bench.ground import Base, base
@@ -49,6 +50,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "rebuild": lambda base, donations: rebuild.measure(base, donations * 5),
     "reconcile": lambda base, donations: reconcile.measure(base, donations // 2),
     "notices": lambda base, donations: notices.measure(base, donations // 10),
+    "verify": lambda base, donations: verify.measure(base, donations * 5),
     "restart": lambda base, donations: restart.measure(base, restart.RATE * donations / DONATIONS),
     "webhooks": lambda base, donations: webhooks.measure(base, max(20, donations // 20)),
 }
