@@ -11,14 +11,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.asking import address_of, service, token_of
 from deploy.local.problems import StackProblem
 from deploy.telling import answers, print_json, say
 
 if TYPE_CHECKING:
     from deploy.service_client import ServiceClient
 
-URL: Final = typer.Option(envvar="CAMPAIGN_URL", help="The campaign service; the local one without.")
-TOKEN: Final = typer.Option(envvar="OPERATOR_TOKEN", help="The person's; the local stack's without it.")
+URL: Final = address_of("campaign")
 
 campaign_app = typer.Typer(help="The campaigns (募捐活动) that donations count for.", no_args_is_help=True)
 organisation_app = typer.Typer(help="The organisations (慈善会) that raise money.", no_args_is_help=True)
@@ -30,16 +30,14 @@ Campaign = Annotated[str, typer.Argument(help="Its id, which donations name.")]
 def of_the_campaign_service(
     context: typer.Context,
     url: Annotated[str | None, URL] = None,
-    token: Annotated[str | None, TOKEN] = None,
+    token: Annotated[str | None, token_of("The person")] = None,
 ) -> None:
     """Who raises what for, under which filing number (docs/campaigns/)."""
     context.obj = url, token
 
 
 def _service(context: typer.Context, role: str) -> "ServiceClient":
-    from deploy.service_client import ServiceClient  # noqa: PLC0415 - needs the services' libraries
-
-    return ServiceClient.find("campaign", role, *context.obj)
+    return service(context, "campaign", role)
 
 
 @organisation_app.command("add")

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.asking import address_of, service, token_of
 from deploy.local.problems import StackProblem
 from deploy.telling import answer, answers, print_json, say
 
@@ -24,23 +25,15 @@ channel_app = typer.Typer(help="The channels that may send donations.", no_args_
 @channel_app.callback()
 def channel_register(
     context: typer.Context,
-    url: Annotated[
-        str | None,
-        typer.Option(envvar="DONATION_URL", help="The donation service; the local one without."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="OPERATOR_TOKEN", help="An administrator's; the local stack's without it."),
-    ] = None,
+    url: Annotated[str | None, address_of("donation")] = None,
+    token: Annotated[str | None, token_of("An administrator")] = None,
 ) -> None:
     """Who may send donations, with which keys and limits."""
     context.obj = url, token
 
 
 def _register(context: typer.Context) -> "ServiceClient":
-    from deploy.service_client import ServiceClient  # noqa: PLC0415 - needs the services' libraries
-
-    return ServiceClient.find("donation", "administrator", *context.obj)
+    return service(context, "donation", "administrator")
 
 
 def _settings(given: str) -> Any:

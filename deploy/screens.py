@@ -6,14 +6,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.asking import address_of, service, token_of
 from deploy.telling import answer, answers, print_json, say
 from shared.money import format_yuan
 
 if TYPE_CHECKING:
     from deploy.service_client import ServiceClient
 
-URL: Final = typer.Option(envvar="REPORTING_URL", help="The reporting service; the local one without.")
-TOKEN: Final = typer.Option(envvar="OPERATOR_TOKEN", help="The person's; the local stack's without it.")
+URL: Final = address_of("reporting")
 
 screen_app = typer.Typer(help="The screens, their links, and what is on air.", no_args_is_help=True)
 Screen = Annotated[str, typer.Argument(help="Its id.")]
@@ -25,16 +25,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdou
 def of_the_reporting_service(
     context: typer.Context,
     url: Annotated[str | None, URL] = None,
-    token: Annotated[str | None, TOKEN] = None,
+    token: Annotated[str | None, token_of("The person")] = None,
 ) -> None:
     """What each screen shows, and who decided it (docs/decisions/0030-screens-on-air.md)."""
     context.obj = url, token
 
 
 def _service(context: typer.Context) -> "ServiceClient":
-    from deploy.service_client import ServiceClient  # noqa: PLC0415 - needs the services' libraries
-
-    return ServiceClient.find("reporting", "desk", *context.obj)
+    return service(context, "reporting", "desk")
 
 
 @screen_app.command("add")

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from deploy.asking import address_of, service, token_of
 from deploy.local.problems import StackProblem
 from deploy.telling import answer, answers, console, print_json, say
 from shared.money import format_yuan
@@ -42,23 +43,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 @statement_app.callback()
 def statements(
     context: typer.Context,
-    url: Annotated[
-        str | None,
-        typer.Option(envvar="DONATION_URL", help="The donation service; the local one without."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="OPERATOR_TOKEN", help="Of somebody in finance; the local stack's without it."),
-    ] = None,
+    url: Annotated[str | None, address_of("donation")] = None,
+    token: Annotated[str | None, token_of("A finance officer")] = None,
 ) -> None:
     """Upload a file, look at what it comes to, and confirm it: each line counts once (docs/statements/)."""
     context.obj = url, token
 
 
 def _donation(context: typer.Context) -> "ServiceClient":
-    from deploy.service_client import ServiceClient  # noqa: PLC0415 - needs the services' libraries
-
-    return ServiceClient.find("donation", "finance", *context.obj)
+    return service(context, "donation", "finance")
 
 
 @statement_app.command("upload")
