@@ -16,7 +16,7 @@ ARGS ?=
 WORKERS ?= 2
 ONCE ?=
 
-.PHONY: help venv demo year up down status logs reset check test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down
+.PHONY: help venv demo year up down status logs reset check unit test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down
 
 help: ## list the targets
 	@echo "Shanliu (善流): donations from many channels to the people who must see them at once"
@@ -120,19 +120,19 @@ cluster-down: ## stop them; their data stay (ARGS=--volumes deletes them)
 	@$(COMPOSE) $(WATCHING) -f deploy/compose.cluster.yaml down $(ARGS)
 
 # ---------------------------------------------------------------- work
-UNIT := tests/unit
-SPREAD := --dist loadfile --no-loadscope-reorder
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-check: $(DEV_STAMP) ## fast: format, lint, types, unit tests (run it while working)
+check: $(DEV_STAMP) ## format, lint and types (run it while working, and `make unit`)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n $(WORKERS) $(SPREAD) $(UNIT) $(ARGS)
 
-# All but what `make check` runs: a new folder is in the one or in the other.
-test: $(DEV_STAMP) ## all other tests, on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
-	$(BIN)/pytest -n $(WORKERS) $(SPREAD) --ignore=$(UNIT) $(ARGS)
+unit: $(DEV_STAMP) ## the tests that need no broker, database or browser: more than half of them, in a minute
+	$(BIN)/pytest $(SPREAD) tests/unit $(ARGS)
+
+test: $(DEV_STAMP) ## all tests, on real Kafka, PostgreSQL and a browser (ARGS="-k totals", WORKERS=0)
+	$(BIN)/pytest $(SPREAD) $(ARGS)
 
 audit: $(DEV_STAMP) ## look the locked packages up in the known vulnerabilities (needs the internet)
 	$(BIN)/python .ci/audit $(ARGS)
