@@ -117,6 +117,7 @@ async def test_a_moderator_decides_in_batches_by_keyboard_and_takes_it_back(
     await page.keyboard.press("X")
     await expect(page.locator(".count")).to_have_text("已选 4 条")
     await page.keyboard.press("a")
+    await expect(rows).to_have_count(0)
     await expect(page.locator("#table .empty")).to_contain_text("新的留言会自动出现")
     _, late = await gifts.given(campaign_id=CAMPAIGN, message="直播间的朋友们加油", amount_fen=100_000)
     await expect(rows).to_have_count(1)

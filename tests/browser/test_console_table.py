@@ -129,6 +129,23 @@ async def test_a_list_says_whether_it_hears_a_key(modules: Page) -> None:
     assert await modules.evaluate("[...done]") == ["a", "b", "c"]
 
 
+async def test_the_cursor_goes_to_what_came_when_all_the_rest_was_done(modules: Page) -> None:
+    await modules.evaluate(LIST, ["a", "b"])
+    await modules.evaluate(
+        """async () => {
+            table.options.actions[0].run = rows => {
+                done.push(...rows.map(row => row.id));
+                window.shown = ['new'];
+            };
+            keys.get('X')();
+            await keys.get('a')();
+        }"""
+    )
+    assert await modules.evaluate("[...done]") == ["a", "b"]
+    assert await modules.evaluate(CURSOR) == "new"
+    assert await modules.evaluate(BUSY) == "true", "nobody has read it yet"
+
+
 async def test_what_is_done_while_an_action_without_effect_is_ending_is_this_persons_too(
     modules: Page,
 ) -> None:

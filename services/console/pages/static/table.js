@@ -253,10 +253,10 @@ export class Table {
     if (this.held !== null) this.cursor = ids.indexOf(this.held);
   }
 
-  /** The first row below the cursor's that is still listed, else the nearest above it. */
+  /** The first row below the cursor's that is still listed, else the nearest above it, else the first that has come. */
   nextOf(before, listed) {
     const place = before.indexOf(this.held);
-    const found = [...before.slice(place + 1), ...before.slice(0, Math.max(0, place)).reverse()].find((each) => listed.has(each)) ?? null;
+    const found = [...before.slice(place + 1), ...before.slice(0, Math.max(0, place)).reverse()].find((each) => listed.has(each)) ?? [...listed][0] ?? null;
     if (found !== null) {
       this.movedAt = performance.now();
       setTimeout(() => this.sayActions(), SETTLE_MS + 1);
