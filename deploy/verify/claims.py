@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from deploy.local.problems import StackProblem
 from deploy.screen import frames
 from deploy.verify.ledger import read_ledger
 from deploy.verify.places import Places
+from deploy.verify.progress import Progress
 from deploy.verify.records import SpendingRow, campaign_event
 from deploy.verify.workbook import Evidence, Sums, Workbook
 
@@ -409,9 +410,7 @@ WHERE (d.status = 'received') <> (d.held_reason IS NULL OR r.donation_id IS NOT 
 """
 
 
-async def read_donation_database(
-    places: Places, workbook: Workbook, progress: Callable[[str, int, int], None]
-) -> list[str]:
+async def read_donation_database(places: Places, workbook: Workbook, progress: Progress) -> list[str]:
     """Every movement of money that the donation service has booked, into the workbook; gives back the
     positions of donations whose status denies what happened to them.
     """
@@ -423,5 +422,5 @@ async def read_donation_database(
             while rows := await cursor.fetch(PAGE):
                 workbook.add_facts(Evidence.DONATION_DATABASE, map(tuple, rows))
                 read += len(rows)
-                progress("donation database", read, max(total, read))
+                progress("reading the donation database", read, max(total, read))
         return [row[0] for row in await books.fetch(_WRONG_STATUS)]

@@ -18,10 +18,11 @@ SILENT_S: Final = 2.0
 """Shorter waits need no explaining."""
 EVERY_S: Final = {True: 0.1, False: 2.0}
 """On a terminal the line is written over; elsewhere each one stays."""
+WIDTH: Final = 72
 
 
 class Meter:
-    """Says what is being read when it takes a while."""
+    """Says what is being done, and since when, when it takes a while."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -29,19 +30,20 @@ class Meter:
         self._told = False
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Note progress: `done` of `total` (0: unknown) records of `what`."""
+        """Note progress: `done` of `total` (0: unknown) of `what`."""
         now_s = time.monotonic()
         if now_s - self._begun_s < SILENT_S or now_s - self._told_s < EVERY_S[self._console.is_terminal]:
             return
         self._told_s, self._told = now_s, True
-        share = f"{done:,} of {total:,}" if total else ""
+        share = f" {done:,} of {total:,}" if total else ""
         end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(f"  reading {what} {share}".ljust(60), end=end, markup=False)
+        line = f"  {now_s - self._begun_s:.0f} s: {what}{share}"
+        self._console.print(line.ljust(WIDTH), end=end, markup=False)
 
     def clear(self) -> None:
         """Wipe the line."""
         if self._told and self._console.is_terminal:
-            self._console.print(" " * 60, end="\r")
+            self._console.print(" " * WIDTH, end="\r")
 
 
 def run(campaign_id: str | None, wait_s: float, *, as_json: bool, console: Console) -> bool:

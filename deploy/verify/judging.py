@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -22,14 +22,13 @@ from deploy.verify.claims import (
 from deploy.verify.logs import LogReader, Logs
 from deploy.verify.organisations import wrong_places
 from deploy.verify.places import Places
+from deploy.verify.progress import Progress, untold
 from deploy.verify.workbook import AMOUNTS, NAMES, Evidence, Mismatch, Sums, Workbook
 
 SHOWN: Final = 10
 """Differences of one kind that are named one by one."""
 RETRY_S: Final = 0.5
 _COMPARED: Final = (*AMOUNTS, "donations")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ async def verify(
     campaign_id: str | None = None,
     *,
     wait_s: float = 0.0,
-    progress: Progress = lambda *_: None,
+    progress: Progress = untold,
 ) -> Verdict:
     """Recompute every campaign's number, or that of one. Raises StackProblem when a place can't be read, or
     no service knows the one.
@@ -175,8 +174,7 @@ class _Judge:
         claims += [answer for answer in answers if isinstance(answer, Claim)]
         logs = await LogReader(self._places, self._workbook, self._progress).read()
         wrong_status = await read_donation_database(self._places, self._workbook, self._progress)
-        self._progress("the rules", 0, 0)
-        self._workbook.decide(_tops(claims))
+        self._workbook.decide(_tops(claims), self._progress)
         self._differ("reporting database", "minute_totals", uneven)
         self._differ("reporting database", "organisations", (await wrong_places(self._places))[:SHOWN])
         self._differ("donation database", "status", wrong_status)
@@ -205,7 +203,7 @@ class _Judge:
     def _judge_logs(self, logs: Logs) -> None:
         for topic, problem in logs.problems[:SHOWN]:
             self._add(topic, "chain", problem)
-        for check, found in self._workbook.breaches(SHOWN):
+        for check, found in self._workbook.breaches(SHOWN, self._progress):
             place = "intake log" if check.startswith("unusable") else "donation.events"
             self._add(place, found, check)
         if logs.bad_events:
@@ -220,17 +218,21 @@ class _Judge:
             (Evidence.INTAKE, Evidence.DONATION_DATABASE),
             (Evidence.OUTBOX, Evidence.CAMPAIGN_EVENTS),
         )
-        for one, other in pairs:
-            for mismatch in self._workbook.mismatches(one, other, self._only, SHOWN):
+        for number, (one, other) in enumerate(pairs, 1):
+            with self._workbook.telling(self._progress, f"rows: {NAMES[other]}", number, len(pairs)):
+                mismatches = self._workbook.mismatches(one, other, self._only, SHOWN)
+            for mismatch in mismatches:
                 where = f"{mismatch.source}:{mismatch.sequence}"
                 self._add(NAMES[other], where, _in_words(mismatch), mismatch.campaign_id)
 
     # ------------------------------------------------------------ sums at the stated positions
 
     def _judge_claims(self, claims: Sequence[Claim]) -> None:
-        for campaign_id in sorted({claim.campaign_id for claim in claims}):
+        campaigns = sorted({claim.campaign_id for claim in claims})
+        for number, campaign_id in enumerate(campaigns, 1):
             mine = [claim for claim in claims if claim.campaign_id == campaign_id]
-            lines = [*self._lines_of_evidence(mine[0]), *(self._line_of(claim) for claim in mine)]
+            with self._workbook.telling(self._progress, "sums of the campaigns", number, len(campaigns)):
+                lines = [*self._lines_of_evidence(mine[0]), *(self._line_of(claim) for claim in mine)]
             self._verdict.campaigns[campaign_id] = lines
 
     def _lines_of_evidence(self, stated: Claim) -> list[Line]:

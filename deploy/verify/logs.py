@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from deploy.local.problems import StackProblem
 from deploy.verify.chains import Chains, Link
 from deploy.verify.places import Places
+from deploy.verify.progress import Progress
 from deploy.verify.records import (
     BadEvent,
     EventRow,
@@ -37,8 +38,6 @@ SETTLE_S: Final = 5.0
 """How long an event that came too early may wait for its rightful copy while we look on."""
 
 Record: TypeAlias = ConsumerRecord[Any, Any]
-Progress = Callable[[str, int, int], None]
-"""Told what is being read, how many records of it so far, and of how many."""
 
 
 @dataclass(slots=True)
@@ -122,7 +121,7 @@ class LogReader:
         async for page in self._pages(ends):
             take(page)
             read += len(page)
-            self._progress(what, read, total)
+            self._progress(f"reading {what}", read, total)
 
     async def _described(self) -> dict[str, list[TopicPartition]]:
         """The partitions of every topic of this namespace, by its plain name, the names in order."""

@@ -1,6 +1,5 @@
 """A number that a screen has shown, found by its digest and added up again from the logs at its positions."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,10 +10,10 @@ from deploy.local.problems import StackProblem
 from deploy.verify.claims import digest_of
 from deploy.verify.logs import LogReader
 from deploy.verify.places import Places
+from deploy.verify.progress import Progress, untold
 from deploy.verify.workbook import Counted, Evidence, Sums, Workbook
 
 ANSWER_S: Final = 10.0
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,13 @@ class Shown:
         return found | ({"donation_ids": self.donations} if ids else {})
 
 
-async def verify_shown(
-    places: Places, campaign_id: str, digest: str, progress: Progress = lambda *_: None
-) -> Shown:
+async def verify_shown(places: Places, campaign_id: str, digest: str, progress: Progress = untold) -> Shown:
     """Find and recompute. Raises StackProblem when the number is not known or a place can't be read."""
     proof = await _proof(places, campaign_id, digest)
     positions: dict[str, int] = proof["positions"]
     with Workbook() as workbook:
         await LogReader(places, workbook, progress).read()
-        workbook.decide(positions)
+        workbook.decide(positions, progress)
         given = workbook.sums(Evidence.INTAKE, proof["campaign_id"], positions)
         sums = replace(
             workbook.sums(Evidence.CAMPAIGN_EVENTS, proof["campaign_id"], positions),

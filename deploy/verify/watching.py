@@ -42,10 +42,10 @@ class Slowly:
         self._told_s = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Note progress: `done` of `total` (0: unknown) records of `what`."""
+        """Note progress: `done` of `total` (0: unknown) of `what`."""
         if time.monotonic() - self._told_s >= TELL_EVERY_S:
             self._told_s = time.monotonic()
-            self._say(f"reading {what}: {done:,} of {total:,}" if total else f"applying {what}")
+            self._say(f"{what}: {done:,} of {total:,}" if total else what)
 
 
 def watch(every_s: float, address: tuple[str, int], wait_s: float, say: Say) -> None:

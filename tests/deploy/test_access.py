@@ -370,7 +370,7 @@ async def test_verify_reads_the_logs_with_a_user_that_may_only_read(
     seen: list[tuple[str, int, int]] = []
     with Workbook() as workbook:
         await LogReader(places, workbook, lambda *read_: seen.append(read_)).read()
-    assert sum(read_ for what, read_, _ in seen if what == "intake.*") >= 1
+    assert sum(read_ for what, read_, _ in seen if what == "reading intake.*") >= 1
 
 
 def asked_by(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:

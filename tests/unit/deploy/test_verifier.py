@@ -45,12 +45,12 @@ def test_a_proof_is_told_with_its_differences_and_apart_with_what_is_only_behind
 def test_how_far_a_long_proof_is_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     slowly = Slowly(said.append)
-    slowly("donation.events", 10_000, 1_000_000)
+    slowly("reading donation.events", 10_000, 1_000_000)
     assert said == []
     monkeypatch.setattr("deploy.verify.watching.TELL_EVERY_S", 0.0)
-    slowly("donation.events", 20_000, 1_000_000)
-    slowly("the rules", 0, 0)
-    assert said == ["reading donation.events: 20,000 of 1,000,000", "applying the rules"]
+    slowly("reading donation.events", 20_000, 1_000_000)
+    slowly("rules: each donation once", 1, 5)
+    assert said == ["reading donation.events: 20,000 of 1,000,000", "rules: each donation once: 1 of 5"]
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
