@@ -6,6 +6,7 @@ asked.
 import functools
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import kubernetes_validate
 import pytest
 import yaml
 from kubernetes_validate import utils
+from typer.main import get_group
 
+from deploy.cli import app
 from deploy.contracts import APPLICATIONS
 from deploy.local.services import SERVICES
 from deploy.secret_files import write_secrets
@@ -304,6 +307,8 @@ def test_a_pod_can_do_no_more_than_it_must(overlay: str) -> None:
             assert "memory" in container["resources"]["limits"]
 
 
+COMMANDS: Final = ("prepare", "operations")
+
 CONNECTIONS: Final = {
     *(
         (name, server)
@@ -311,7 +316,7 @@ CONNECTIONS: Final = {
         for server in ("kafka", "postgres")
         if (name, server) != ("console", "kafka")
     ),
-    *((name, server) for name in ("prepare", "verifier") for server in ("kafka", "postgres")),
+    *((name, server) for name in (*COMMANDS, "verifier") for server in ("kafka", "postgres")),
     *(("console", name) for name in ("donation", "campaign", "notification", "reporting")),
     ("verifier", "reporting"),
     ("notification", "mail"),
@@ -362,8 +367,8 @@ def test_in_production_every_policy_is_for_somebody_and_the_servers_are_reached(
     told = settings("production", process("production", "donation"))
     (broker_port,) = {int(server.rpartition(":")[2]) for server in told["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
     assert int(told["REPLICATION"]) == len(told["KAFKA_BOOTSTRAP_SERVERS"].split(","))
-    assert reached.pop(broker_port) == {*PROCESSES, "prepare", "verifier"} - {"console"}
-    assert reached.pop(5432) == {*PROCESSES, "prepare", "verifier"}
+    assert reached.pop(broker_port) == {*PROCESSES, *COMMANDS, "verifier"} - {"console"}
+    assert reached.pop(5432) == {*PROCESSES, *COMMANDS, "verifier"}
     assert int(settings("production", process("production", "notification"))["SMTP_PORT"]) in reached
     assert set().union(*reached.values()) == {"notification"}
 
@@ -506,6 +511,60 @@ def test_an_operators_token_is_not_among_the_arguments_of_exec(tmp_path: Path) -
     )
     assert done.stdout == "a-token campaign launch /dev/stdin\nthe plan\n"
     assert "a-token" not in (tmp_path / "arguments").read_text("utf-8")
+
+
+# ---------------------------------------------------------------- commands of operators
+
+
+def test_who_may_do_everything_is_not_there_until_asked_for() -> None:
+    for overlay in OVERLAYS:
+        deployment = named(overlay, "Deployment", "operations")
+        prepared, template = dict(pods(overlay))["prepare"], deployment["spec"]["template"]
+        assert deployment["spec"]["replicas"] == 0
+        assert [reference["name"] for _, reference in projected(template)] == [
+            "administrator",
+            "databases",
+            "kafka-operations",
+            "kafka-reporting",
+            "kafka-ca",
+            "postgres-ca",
+        ]
+        (command,), (wanted,) = containers(template), containers(prepared)
+        assert {key: value for key, value in command.items() if key not in {"command", "resources"}} == {
+            key: value for key, value in wanted.items() if key not in {"command", "resources"}
+        }
+
+
+def asked_of_a_pod() -> list[tuple[str, str]]:
+    """The target and the rest of each `kubectl exec` in the documents."""
+    documents = " ".join(
+        (ROOT / "docs" / name).read_text("utf-8") for name in ("kubernetes.md", "operations.md")
+    )
+    return re.findall(r"kubectl exec (?:-i )?(\w+/[\w-]+) ([^`\n]*)", documents)
+
+
+@pytest.mark.parametrize(("target", "rest"), asked_of_a_pod())
+def test_what_the_documents_ask_of_a_pod_it_has(target: str, rest: str, made: Mapping[str, Object]) -> None:
+    kind, _, name = target.partition("/")
+    template = named("one-node", {"deployment": "Deployment", "statefulset": "StatefulSet"}[kind], name)[
+        "spec"
+    ]["template"]
+    chosen = re.search(r"-c (\w+)", rest.partition(" -- ")[0])
+    known = [each["name"] for each in template["spec"]["containers"]]
+    assert (chosen.group(1) if chosen else known[0]) in known
+    assert chosen or len(containers(template)) == 1, "with an init container kubectl has to be told which"
+
+    files = set()
+    for kind_, reference in projected(template):
+        keys = made[reference["name"]]["data"] if reference["name"] in made else ["kafka_sasl_password"]
+        files |= {each["path"] for each in reference.get("items", [])} or (
+            {*keys} if kind_ == "secret" else set()
+        )
+    assert {*re.findall(r"/run/secrets/(\w+)", rest)} <= files
+    for command in re.findall(r"\bshanliu ([a-z-]+)", rest):
+        assert command in get_group(app).commands
+    for service, command in re.findall(r"python -m services\.(\w+) (\w+)", rest):
+        assert command in str(importlib.import_module(f"services.{service}.__main__").__doc__)
 
 
 # ---------------------------------------------------------------- the way in
