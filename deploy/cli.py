@@ -299,6 +299,32 @@ def sql(
 
 
 @app.command()
+def dump(
+    service: Annotated[str, typer.Argument(help="Whose database, such as donation.")],
+    file: Annotated[Path, typer.Argument(help="Where to; what is there is written over.")],
+) -> None:
+    """Write one of the local stack's databases into a file while all goes on (docs/backup.md)."""
+    from deploy import sql as programs  # noqa: PLC0415 - needs the databases' libraries
+
+    programs.dump(service, file)
+    say(f"{service} is in {file} ({file.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
+def load(
+    service: Annotated[str, typer.Argument(help="Whose database; its processes are stopped before.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What `shanliu dump` has written.")
+    ],
+) -> None:
+    """Put a dump in the place of one of the local stack's databases (docs/backup.md)."""
+    from deploy import sql as programs  # noqa: PLC0415 - needs the databases' libraries
+
+    programs.load(service, file)
+    say(f"{service} is as it was in {file}; before it starts: shanliu restore {service}")
+
+
+@app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False) -> None:
     """Delete the data of the local stack: topics, databases, secrets, logs."""
     home = Home.from_environment()

@@ -252,12 +252,18 @@ def _restored(machine: Machine) -> None:
     counted = machine.run("sql", "donation", "-c", "SELECT count(*), current_database() FROM donations")
     assert "shanliu_donation" in counted.stdout
     assert "There is no database of 'moon'" in machine.run("sql", "moon", code=1).stderr
+    dump = machine.home.root / "donation.dump"
+    machine.run("dump", "donation", str(dump))
+    assert dump.stat().st_mode & 0o777 == 0o600
+    assert "shanliu stop" in machine.run("load", "donation", str(dump), code=1).stderr
+    assert "no dump of shanliu_campaign" in machine.run("load", "campaign", str(dump), code=1).stderr
     restore = machine.start("restore", "donation")
     assert "stop every process" in restore.communicate(timeout=COMMAND_S)[1]
     assert "the restore itself needs them stopped" in machine.run("restore", "donation", "--dry-run").stdout
     assert "donation was stopped" in machine.run("stop", "donation", "donation-worker").stderr
     assert "stopped" in machine.run("status", code=1).stdout
     assert not machine.answers("/readyz")
+    machine.run("load", "donation", str(dump))
     assert "0 donations booked" in machine.run("restore", "donation").stdout
     assert machine.process("donation").stopped, "nobody starts it again by himself"
     assert "donation-worker was started" in machine.run("start", "donation", "donation-worker").stderr
