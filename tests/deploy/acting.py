@@ -13,6 +13,8 @@ from confluent_kafka import KafkaError as KafkaRdError
 from deploy.access import librdkafka
 from shared.broker import KafkaSettings
 
+ANSWER_MS = 20_000
+"""Three brokers on a busy machine have taken more than 5 s until all had a record."""
 SILENT = logging.getLogger("tests.access")
 SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
@@ -24,7 +26,7 @@ class Forbidden(Exception):
 
 async def write(settings: KafkaSettings, topic: str, value: bytes = b"{}", key: bytes | None = None) -> None:
     """Publish one record. Raises KafkaError."""
-    async with AIOKafkaProducer(**settings.client(), acks="all", request_timeout_ms=5_000) as producer:
+    async with AIOKafkaProducer(**settings.client(), acks="all", request_timeout_ms=ANSWER_MS) as producer:
         await producer.send_and_wait(settings.topic(topic), value, key)
 
 

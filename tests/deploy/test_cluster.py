@@ -31,6 +31,7 @@ from tests.deploy.containers import (
     CLUSTER,
     COMPOSE,
     FIRST_DONATION_S,
+    ROOT,
     WATCHING,
     Containers,
     declared,
@@ -135,6 +136,37 @@ async def test_the_first_donation_is_on_the_screen_and_proved(cluster: Container
     shown_s = await first_donation(cluster, hall)
     log.warning("cluster: all ready %.1f s, first donation %.1f s", cluster.ready_s, shown_s)
     assert shown_s <= FIRST_DONATION_S
+
+
+@pytest.mark.containers
+def test_operators_count_again_and_restore_with_the_rights_that_they_have(
+    cluster: Containers, hall: str
+) -> None:
+    """By the lines of docs/kubernetes.md and docs/backup.md."""
+
+    def done(*command: str, told: str | None = None) -> str:
+        ran = cluster.compose(*command, told=told)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
+
+    guide = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
+    (script,) = re.findall(r"^restoring\(\) .* sh -c '([^']+)'", guide, re.MULTILINE)
+    processes = ("donation", "donation-worker")
+    assert "prove it" in done("run", "--rm", "-T", "cli", "shanliu", "rebuild", "reporting")
+    lines = cluster.compose("run", "--rm", "-T", "operations", "shanliu", "service-access", "restore").stdout
+    done("stop", *processes)
+    try:
+        restored = done(
+            *("run", "--rm", "-T", "operations", "sh", "-c", script, "restore", "donation"), told=lines
+        )
+    finally:
+        done("start", *processes)
+    assert "donation-worker reads 0 records again" in restored
+    assert "access taken away" in done(
+        "run", "--rm", "-T", "operations", "shanliu", "service-access", "restore", "--revoke"
+    )
+    assert "exact to the fen" in done("exec", "-T", "verifier", "shanliu", "verify", "--wait", "60")
+    done("up", "--detach", "--wait", *processes)
 
 
 def client(cluster: Containers, user: str = "", **other: Any) -> KafkaSettings:
