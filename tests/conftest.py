@@ -262,9 +262,15 @@ def postgres(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def copied(postgres: str) -> Iterator[Copied]:
-    """The databases that those of every ground are copies of; they go with the run's own server."""
-    copied = Copied(postgres)
+def copied_on() -> Callable[[str], Copied]:
+    """The databases that those of every ground are copies of, by the URL of the server's administrator."""
+    return cache(Copied)
+
+
+@pytest.fixture(scope="session")
+def copied(postgres: str, copied_on: Callable[[str], Copied]) -> Iterator[Copied]:
+    """Those on the server that tests share; they go with the run's own."""
+    copied = copied_on(postgres)
     yield copied
     if os.environ.get("DATABASE_URL"):
         copied.close()

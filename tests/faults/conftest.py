@@ -2,7 +2,7 @@
 
 import subprocess
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import SOURCE, Keeper
 from deploy.local.services import BY_NAME, Services, Wiring
 from deploy.topics import BROKERS_CHOICE, apply_topics
-from shared.migrations import migrate
 from tests.contracts.release import commit_before
 from tests.faults.brokers import Brokers
 from tests.faults.system import System
+from tests.grounds import Copied
 
 NAMESPACE = "faults."
 PARTITIONS = 4
@@ -48,10 +48,15 @@ def _in_history(commit: str) -> bool:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(
-    local_kafka: LocalKafka, local_postgres: LocalPostgres, workplace: Path, keeper: Keeper
+    local_kafka: LocalKafka,
+    local_postgres: LocalPostgres,
+    copied_on: Callable[[str], Copied],
+    workplace: Path,
+    keeper: Keeper,
 ) -> AsyncIterator[System]:
     """All services as processes; broker and database are ours, for they will be killed."""
-    async with running(workplace / "faults", local_kafka.bootstrap, local_postgres, keeper) as started:
+    copied = copied_on(local_postgres.admin_url)
+    async with running(workplace / "faults", local_kafka.bootstrap, copied, keeper) as started:
         services, credentials = started
         system = System(services, local_kafka, local_postgres, credentials)
         await system.prepare()
@@ -70,11 +75,15 @@ def brokers(archive: None, workplace: Path, keeper: Keeper) -> Iterator[Brokers]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clustered(
-    brokers: Brokers, local_postgres: LocalPostgres, workplace: Path, keeper: Keeper
+    brokers: Brokers,
+    local_postgres: LocalPostgres,
+    copied_on: Callable[[str], Copied],
+    workplace: Path,
+    keeper: Keeper,
 ) -> AsyncIterator[System]:
     """The same on three brokers."""
-    folder, kafka = workplace / "clustered", brokers.bootstrap
-    async with running(folder, kafka, local_postgres, keeper, replication=3) as started:
+    folder, copied = workplace / "clustered", copied_on(local_postgres.admin_url)
+    async with running(folder, brokers.bootstrap, copied, keeper, replication=3) as started:
         services, credentials = started
         system = System(services, None, local_postgres, credentials)
         await system.prepare()
@@ -84,16 +93,14 @@ async def clustered(
 
 @asynccontextmanager
 async def running(
-    folder: Path, kafka: str, postgres: LocalPostgres, keeper: Keeper, replication: int = BROKERS_CHOICE
+    folder: Path, kafka: str, copied: Copied, keeper: Keeper, replication: int = BROKERS_CHOICE
 ) -> AsyncIterator[tuple[Services, Credentials]]:
     """All services of a namespace, on these brokers and databases of their own."""
     (folder / "logs").mkdir(parents=True)
     credentials = Credentials.load_or_make(folder / "secrets.json")
     operators = folder / "operators.json"
     operators.write_text(credentials.operators_json())
-    databases = postgres.create_service_databases(folder.name, credentials.databases)
-    for service, url in databases.items():
-        await migrate(url, f"services.{service}")
+    databases = await copied.again(folder.name, credentials.databases)
     await apply_topics(kafka, NAMESPACE, PARTITIONS, replication)
     ports = Ports.unused().named()
     wiring = Wiring(
