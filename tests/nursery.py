@@ -29,6 +29,8 @@ from deploy.local.processes import SOURCE, Begun, Command, begin
 
 HALTING: Final = "tests.faults.halting_worker"
 FAMILIES: Final = {
+    "deploy.bench.bare": "services.donation",
+    "deploy.bench.bare_http": "services.donation",
     "services.campaign": "services.campaign",
     "services.console": "services.console",
     "services.donation": "services.donation",

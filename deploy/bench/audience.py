@@ -24,11 +24,16 @@ LAG_P99_MS: Final = 300.0
 
 async def measure(base: Base, seconds: float = SECONDS, audiences: tuple[int, ...] = AUDIENCES) -> Result:
     """Every frame has to arrive at every stream, 99 % of them within LAG_P99_MS."""
-    result = Result("audience")
     async with gala(base) as scene:
-        await _pour(scene, _records(scene, 2 * seconds))  # a Java broker becomes fast only with use
-        for streams in audiences:
-            await _look_on(result, scene, streams, seconds)
+        return await measure_on(scene, seconds, audiences)
+
+
+async def measure_on(scene: Gala, seconds: float, audiences: tuple[int, ...]) -> Result:
+    """The same on a system that runs."""
+    result = Result("audience")
+    await _pour(scene, _records(scene, 2 * seconds))  # a Java broker becomes fast only with use
+    for streams in audiences:
+        await _look_on(result, scene, streams, seconds)
     return result
 
 

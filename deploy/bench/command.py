@@ -36,7 +36,7 @@ DONATIONS: Final = 200_000
 ROUNDS: Final = 3
 
 BENCHMARKS: Final[dict[str, Benchmark]] = {
-    "pipeline": lambda base, donations: pipeline.measure(base, donations, ROUNDS),
+    "pipeline": lambda base, donations: pipeline.measure(base, donations, ROUNDS, donations // 5),
     "http": lambda base, donations: intake.measure(base, max(1, donations // 10)),
     "latency": lambda base, donations: latency.measure(base, latency.SECONDS * donations / DONATIONS),
     "streams": lambda base, _: streams.measure(base),

@@ -149,13 +149,15 @@ async def bare(ground: Ground) -> Side:
     return Side("bare loop", ground, start)
 
 
-async def measure(base: Base, donations: int, rounds: int) -> Result:
-    """Run both sides in turns; at least `GOAL` of the bare loop's rate is asked for."""
+async def measure(base: Base, donations: int, rounds: int, warm_up: int) -> Result:
+    """Run both sides in turns, each after a round of `warm_up` donations unless that is 0; at least `GOAL` of
+    the bare loop's rate is asked for.
+    """
     result = Result("pipeline")
     async with prepared(base) as our_ground, prepared(base) as bare_ground:
         one, other = await ours(our_ground), await bare(bare_ground)
-        for side in (one, other):
-            await side.warm_up(donations // 5)
+        for side in (one, other) if warm_up else ():
+            await side.warm_up(warm_up)
         for number in range(rounds):
             for side in (one, other) if number % 2 == 0 else (other, one):
                 await side.round(donations)

@@ -29,17 +29,22 @@ FRAMES_PER_S: Final = 10.0
 
 async def measure(base: Base, seconds: float = SECONDS, streams: int = STREAMS) -> Result:
     """All frames have to arrive, 99 % of them within LAG_P99_MS."""
-    result = Result("streams")
     async with gala(base) as scene:
-        await scene.open_screens(streams)
-        pids = {name: pid for name, pid in scene.ground.pids.items() if name in {"reporting", "screens"}}
-        meter = meters.CpuMeter({**pids, **base.pids})
-        meter.begin()
-        begun_ns = time.monotonic_ns()
-        await _publish(scene, seconds)
-        cpu = meter.end()
-        memory = meters.memory_mb(pids)
-        seen = await scene.close_screens()
+        return await measure_on(scene, seconds, streams)
+
+
+async def measure_on(scene: Gala, seconds: float, streams: int) -> Result:
+    """The same on a system that runs. What its screens are told is further than its books from then on."""
+    result = Result("streams")
+    await scene.open_screens(streams)
+    pids = {name: pid for name, pid in scene.ground.pids.items() if name in {"reporting", "screens"}}
+    meter = meters.CpuMeter({**pids, **scene.ground.base.pids})
+    meter.begin()
+    begun_ns = time.monotonic_ns()
+    await _publish(scene, seconds)
+    cpu = meter.end()
+    memory = meters.memory_mb(pids)
+    seen = await scene.close_screens()
     judge(result, seen, begun_ns, seconds)
     result.details |= {"cpu_cores": cpu, "memory_mb": memory, "reconnects": seen.reconnects}
     if meters.held_up_by_load(cpu, ["screens"]):
@@ -61,8 +66,15 @@ async def _publish(scene: Gala, seconds: float) -> None:
 
 
 def _grown(state: CampaignState, donations: int) -> CampaignState:
-    amounts = state.amounts.model_copy(update={"received_fen": 100 * donations, "donations": donations})
-    positions = {**state.positions, "intake.bench/0": donations}
+    before = state.amounts
+    amounts = before.model_copy(
+        update={
+            "received_fen": before.received_fen + 100 * donations,
+            "donations": before.donations + donations,
+        }
+    )
+    source = "intake.bench/0"
+    positions = {**state.positions, source: state.positions.get(source, 0) + donations}
     return state.model_copy(
         update={
             "amounts": amounts,

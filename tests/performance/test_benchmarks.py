@@ -1,10 +1,11 @@
 """The benchmarks' own code in small: each must come out right to the fen; how fast is not judged here."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
+import pytest_asyncio
 
 from deploy.bench import (
     audience,
@@ -20,6 +21,7 @@ from deploy.bench import (
     webhooks,
 )
 from deploy.bench.donations import Series
+from deploy.bench.gala import Gala, gala
 from deploy.bench.latency import latency_of
 from deploy.bench.producing import batches_of, placed
 from deploy.bench.report import Figure, Result, ratio_with_spread
@@ -29,23 +31,42 @@ from tests.grounds import Base
 pytestmark = pytest.mark.performance
 
 SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
-    "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1),
+    "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1, warm_up=0),
     "console": lambda base: console.measure(base, 1_000, visits=1),
     "http": lambda base: intake.measure(base, requests=300, rounds=1),
-    "latency": lambda base: latency.measure(base, seconds=0.2, streams=5),
-    "audience": lambda base: audience.measure(base, seconds=0.2, audiences=(20,)),
-    "streams": lambda base: streams.measure(base, seconds=2.0, streams=20),
     "webhooks": lambda base: webhooks.measure(base, webhooks=100, partners=5),
-    "catchup": lambda base: catchup.measure(base, waiting=3_000),
     "rebuild": lambda base: rebuild.measure(base, events=2_500),
     "notices": lambda base: notices.measure(base, notices=200),
     "reconcile": lambda base: reconcile.measure(base, lines=1_500),
 }
+SMALL_ON_A_GALA: dict[str, Callable[[Gala], Awaitable[Result]]] = {
+    "latency": lambda scene: latency.measure_on(scene, seconds=0.2, streams=5),
+    "audience": lambda scene: audience.measure_on(scene, seconds=0.2, audiences=(20,)),
+    "catchup": lambda scene: catchup.measure_on(scene, waiting=3_000),
+    "streams": lambda scene: streams.measure_on(scene, seconds=1.0, streams=20),
+}
+"""One after the other on one system, the one last that tells the screens more than there is."""
 
 
 @pytest.mark.parametrize("name", SMALL)
 async def test_a_small_run_is_right_to_the_fen(base: Base, name: str) -> None:
-    result = await SMALL[name](base)
+    _right(await SMALL[name](base))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(base: Base) -> AsyncIterator[Gala]:
+    """The whole system with a launched campaign."""
+    async with gala(base) as scene:
+        yield scene
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", SMALL_ON_A_GALA)
+async def test_a_small_run_on_a_gala_is_right_to_the_fen(scene: Gala, name: str) -> None:
+    _right(await SMALL_ON_A_GALA[name](scene))
+
+
+def _right(result: Result) -> None:
     assert result.wrong == []
     assert result.figures
     assert json.loads(json.dumps(result.as_json()))["correct"] is True
