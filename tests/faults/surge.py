@@ -70,14 +70,17 @@ class Surge:
             "donor": {"kind": "person", "display": "anonymous"},
         }
 
-    async def by_http(self, count: int, at_once: int = 20) -> None:
-        """Send over HTTP until each has its 202. A 202 is believed: it is never sent again."""
+    async def by_http(self, count: int, at_once: int = 20, pause_s: float = 0.0) -> None:
+        """Send over HTTP until each has its 202. A 202 is believed: it is never sent again. `pause_s`: after
+        each donation of one of those who send at once.
+        """
         bodies = iter([self.donation() for _ in range(count)])
 
         async def sender(http: httpx.AsyncClient) -> None:
             for body in bodies:
                 await _until_done(lambda body=body: self._post(http, body))  # type: ignore[misc]
                 self._note(body)
+                await asyncio.sleep(pause_s)
 
         async with httpx.AsyncClient(timeout=8) as http:
             await asyncio.gather(*(sender(http) for _ in range(at_once)))

@@ -13,9 +13,13 @@ from tests.faults.system import System
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
-SURGE = 1_200
-PER_SECOND = 600
-BY_HTTP = 100
+SURGE = 800
+PER_SECOND = 400
+AT_ONCE = 5
+PAUSE_S = 0.2
+"""Of each of those who give over HTTP."""
+BY_HTTP = 50
+"""They take as long as the surge from Kafka."""
 ENDLESS = 60 * PER_SECOND
 """More than is published before a worker halts."""
 
@@ -27,7 +31,7 @@ async def under_load(system: System, fault: Fault) -> None:
     surge = await system.surge()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(surge.by_kafka(SURGE, PER_SECOND))
-        tasks.create_task(surge.by_http(BY_HTTP))
+        tasks.create_task(surge.by_http(BY_HTTP, AT_ONCE, PAUSE_S))
         await system.counted_at_least(surge, SURGE // 8)
         await fault(system)
     await system.judge(surge)

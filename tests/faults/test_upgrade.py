@@ -47,9 +47,11 @@ NAMESPACE = "upgrade."
 OLD = ("donation", "donation-worker", "reporting-worker", "campaign")
 NOW = (*OLD, "reporting")
 EARLY = 300
-SURGE = 1_500
-PER_SECOND = 500
-BY_HTTP = 100
+SURGE = 600
+PER_SECOND = 300
+ENDLESS = 600 * PER_SECOND
+"""More than is published while processes are replaced."""
+BY_HTTP = 50
 METADATA_AGE_MS = 500
 MORE_PARTITIONS = 6
 
@@ -213,8 +215,9 @@ async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upg
         tasks.create_task(surge.by_http(BY_HTTP))
     await system.counted_at_least(surge, EARLY + SURGE)
     surge.donation_url = system.services.wiring.url("donation")
+    done = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(surge.by_kafka(2 * SURGE, PER_SECOND))
+        tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, done))
         tasks.create_task(surge.by_http(BY_HTTP))
         new = ["donation-worker", "reporting-worker"]
         system.services.start(new)
@@ -223,6 +226,7 @@ async def test_the_release_before_works_beside_that_of_now_and_goes(upgrade: Upg
         assert await asyncio.to_thread(before.stop) == []
         for name in new:
             await system.members(name, 1)
+        done.set()
     await judged(upgrade, surge)
 
 
@@ -262,13 +266,13 @@ async def test_every_process_is_replaced_and_no_request_is_refused(upgrade: Upgr
 
     async def over_http() -> None:
         while not done.is_set():
-            await surge.by_http(20, at_once=5)
+            await surge.by_http(20, at_once=5, pause_s=0.05)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(over_http())
+        tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, done))
         for name in NOW:
             before = services.child(name)
-            tasks.create_task(surge.by_kafka(SURGE // 5, PER_SECOND))
             await asyncio.to_thread(services.replace, name)
             assert not before.running
             assert services.child(name).running
@@ -297,8 +301,9 @@ async def test_more_partitions_under_load(upgrade: Upgrade) -> None:
     surge = await system.surge()
     early = [surge.donation() for _ in range(100)]
     await surge.publish(early)
+    done = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(surge.by_kafka(2 * SURGE, PER_SECOND))
+        tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, done))
         grown = await grow_topics(
             system.services.wiring.kafka, NAMESPACE, MORE_PARTITIONS, known_s=2 * METADATA_AGE_MS / 1000
         )
@@ -306,6 +311,7 @@ async def test_more_partitions_under_load(upgrade: Upgrade) -> None:
         await until(lambda: _books(system, f"intake.{CHANNEL}/{MORE_PARTITIONS - 1}"), "a new partition")
         await surge.publish(early)
         await surge.by_http(BY_HTTP)
+        done.set()
     await judged(upgrade, surge)
     assert await grow_topics(system.services.wiring.kafka, NAMESPACE, MORE_PARTITIONS) == []
 
