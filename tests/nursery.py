@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final, Self
 
@@ -39,6 +40,10 @@ FAMILIES: Final = {
     HALTING: "services.donation",
 }
 """The service whose modules a process of this module needs."""
+COMMON: Final = ("shared.service", "shared.events", "shared.access", "shared.database", "faststream.kafka")
+"""Most of the time to load any of them goes into this: the nurseries are forks of one that has loaded it."""
+ALL: Final = "all"
+STDERR: Final = 2
 REQUEST_BYTES: Final = 200_000
 SPARE: Final = 900
 """From this number on a nursery's descriptors are, while those of a new process are put in their places."""
@@ -58,13 +63,17 @@ class Nurseries:
         family = _family(command)
         if family is None:
             return begin(command, output)
+        return self._of(family).bear(command, output)
+
+    def _of(self, family: str) -> "Nursery":
         if family not in self._known:
-            self._known[family] = Nursery(family)
-        return self._known[family].bear(command, output)
+            bear = begin if family == ALL else self._of(ALL).bear
+            self._known[family] = Nursery(family, bear)
+        return self._known[family]
 
     def close(self) -> None:
         """Let all go."""
-        for nursery in self._known.values():
+        for nursery in reversed(self._known.values()):
             nursery.close()
         self._known.clear()
 
@@ -80,18 +89,17 @@ def _family(command: Command) -> str | None:
 class Nursery:
     """One of them, for the processes of a service."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, bear: Callable[[Command, IO[bytes]], Begun]) -> None:
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._asking.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * REQUEST_BYTES)
-        with asked:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.nursery", family, str(asked.fileno())],
-                cwd=SOURCE,
-                env={**own_environment(), "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},
-                pass_fds=[asked.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        command = Command(
+            f"nursery of {family}",
+            [sys.executable, "-m", "tests.nursery", family, str(asked.fileno())],
+            {**own_environment(), "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},
+            descriptors=[asked.fileno()],
+        )
+        with asked, open(STDERR, "ab", closefd=False) as output:
+            self._process = bear(command, output)
 
     def bear(self, command: Command, output: IO[bytes]) -> "Born":
         """Have it fork a process, which tells of its birth, and the nursery of its end."""
@@ -177,8 +185,9 @@ class Wanted:
 def main() -> None:
     """Load what a service needs; fork, until nobody asks any more; in each fork run what was asked for."""
     family, asked = sys.argv[1], socket.socket(fileno=int(sys.argv[2]))
-    importlib.import_module("shared.loading")  # looks for no garbage from here on
-    importlib.import_module(f"{family}.app")
+    gc.disable()
+    for module in COMMON if family == ALL else (f"{family}.app",):
+        importlib.import_module(module)
     assert threading.active_count() == 1, "a fork would have one of these threads only"
     gc.freeze()
     wanted = _forking(asked)
