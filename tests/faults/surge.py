@@ -98,6 +98,13 @@ class Surge:
         async with httpx.AsyncClient(timeout=8) as http:
             await asyncio.gather(*(sender(http) for _ in range(at_once)))
 
+    async def goes_on(self, donations: int, limit_s: float = 60) -> None:
+        """Wait until so many more are acknowledged."""
+        wanted = len(self.acknowledged) + donations
+        async with asyncio.timeout(limit_s):
+            while len(self.acknowledged) < wanted:  # noqa: ASYNC110 - senders note it as they go
+                await asyncio.sleep(0.05)
+
     def _note(self, *bodies: dict[str, Any]) -> None:
         self.moments_s.append(asyncio.get_running_loop().time())
         self.acknowledged.update(body["transaction_id"] for body in bodies)

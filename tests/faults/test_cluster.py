@@ -47,7 +47,7 @@ async def load(system: System, what: str) -> AsyncIterator[Surge]:
             await system.counted_at_least(surge, PER_SECOND)
             try:
                 yield surge
-                await goes_on(surge)
+                await surge.goes_on(PER_SECOND // 4, WRITES_AGAIN_S)
             finally:
                 done.set()
         await system.judge(surge)
@@ -55,16 +55,6 @@ async def load(system: System, what: str) -> AsyncIterator[Surge]:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
     log.warning("%s: %s", what, told(surge, screen))
-
-
-async def goes_on(surge: Surge) -> None:
-    """Wait until donations are acknowledged again."""
-    before = len(surge.acknowledged)
-
-    async def more() -> bool:
-        return len(surge.acknowledged) > before + PER_SECOND // 4
-
-    await until(more, "donations are acknowledged", WRITES_AGAIN_S)
 
 
 async def moved(brokers: Brokers, leader: int) -> None:
@@ -88,11 +78,11 @@ async def test_whichever_brokers_are_away_nothing_is_lost_or_double(
         assert longest(surge.moments_s) < WRITES_AGAIN_S
         third = await kill_one_more(brokers, surge, dead)
         await asyncio.to_thread(brokers.start, {0, 1, 2} - {third})
-        await goes_on(surge)
+        await surge.goes_on(PER_SECOND // 4, WRITES_AGAIN_S)
         since = len(surge.moments_s)
         await brokers.in_sync()
         await asyncio.to_thread(brokers.each[third].stop)
-        await goes_on(surge)
+        await surge.goes_on(PER_SECOND // 4, WRITES_AGAIN_S)
         await asyncio.to_thread(brokers.start, [third])
         await brokers.in_sync()
     assert longest(surge.moments_s[since:]) < WRITES_AGAIN_S
@@ -106,7 +96,7 @@ async def cut_off_the_leader(brokers: Brokers, surge: Surge) -> None:
     child.freeze()
     try:
         await moved(brokers, leader)
-        await goes_on(surge)
+        await surge.goes_on(PER_SECOND // 4, WRITES_AGAIN_S)
     finally:
         child.thaw()
     await brokers.in_sync()
@@ -116,7 +106,7 @@ async def kill_the_leader(brokers: Brokers, surge: Surge) -> int:
     """Another takes its place; which one is dead."""
     leader = await brokers.leader(INTAKE, 0)
     await asyncio.to_thread(brokers.each[leader].kill)
-    await goes_on(surge)
+    await surge.goes_on(PER_SECOND // 4, WRITES_AGAIN_S)
     await moved(brokers, leader)
     return leader
 

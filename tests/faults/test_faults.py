@@ -13,27 +13,27 @@ from tests.faults.system import System
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
-SURGE = 800
 PER_SECOND = 400
 AT_ONCE = 5
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 """Of each of those who give over HTTP."""
-BY_HTTP = 50
-"""They take as long as the surge from Kafka."""
-ENDLESS = 60 * PER_SECOND
-"""More than is published before a worker halts."""
+SOME = 100
+ENDLESS = 600 * PER_SECOND
+"""More than is published while something is wrong."""
 
 Fault = Callable[[System], Awaitable[None]]
 
 
 async def under_load(system: System, fault: Fault) -> None:
     """Run a surge on both ways, let the fault happen in its middle, and judge what came out."""
-    surge = await system.surge()
+    surge, done = await system.surge(), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(surge.by_kafka(SURGE, PER_SECOND))
-        tasks.create_task(surge.by_http(BY_HTTP, AT_ONCE, PAUSE_S))
-        await system.counted_at_least(surge, SURGE // 8)
+        tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, done))
+        tasks.create_task(surge.steadily(done, AT_ONCE, PAUSE_S))
+        await system.counted_at_least(surge, SOME)
         await fault(system)
+        await surge.goes_on(2 * SOME)
+        done.set()
     await system.judge(surge)
 
 
@@ -74,7 +74,7 @@ async def test_a_worker_that_halts_at_any_line_loses_and_doubles_nothing(
             tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, halted))
             await halting.halted()
             halted.set()
-            tasks.create_task(surge.by_kafka(SURGE // 4, PER_SECOND))
+            tasks.create_task(surge.by_kafka(2 * SOME, PER_SECOND))
             await system.worker_takes_over()
         halting.wake()
         await system.judge(surge)
