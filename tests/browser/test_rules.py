@@ -78,6 +78,37 @@ async def test_english_labels_are_exact_too(modules: Page, fen: int, english: st
     assert await call(modules, "money", "formatShort", f"{fen}n", "'en'") == english
 
 
+@pytest.mark.parametrize(
+    ("yuan", "language", "column"),
+    [
+        pytest.param(["5000000", "3000000"], "zh", ["500万", "300万"], id="all round"),
+        pytest.param(["5000000", "805000"], "zh", ["500.0万", "80.5万"], id="digits under their like"),
+        pytest.param(["141000000", "5475000"], "zh", ["14100.0万", "547.5万"], id="one is less than 亿"),
+        pytest.param(["141000000", "200000000"], "zh", ["1.41亿", "2.00亿"], id="all 亿"),
+        pytest.param(["5000000", "1234.56"], "zh", ["5,000,000.00", "1,234.56"], id="one is no whole 万"),
+        pytest.param(["5000000", "9999"], "zh", ["5,000,000", "9,999"], id="one is less than 万"),
+        pytest.param(["5000000", "12500000"], "en", ["5.0 million", "12.5 million"], id="English"),
+        pytest.param(["5000000", "80500"], "en", ["5,000,000", "80,500"], id="English, one small"),
+        pytest.param([], "zh", [], id="nothing"),
+    ],
+)
+async def test_a_column_has_one_notation(
+    modules: Page, yuan: list[str], language: str, column: list[str]
+) -> None:
+    amounts = f"[{', '.join(f'{parse_cn(each)}n' for each in yuan)}]"
+    written = await call(modules, "money", "formatColumn", amounts, json.dumps(language))
+    assert written == column
+
+
+async def test_a_column_says_exactly_its_amounts(modules: Page) -> None:
+    for first in range(0, len(AMOUNTS_FEN), 4):
+        amounts = AMOUNTS_FEN[first : first + 4]
+        source = f"[{', '.join(f'{fen}n' for fen in amounts)}]"
+        assert [
+            parse_cn(text) for text in await call(modules, "money", "formatColumn", source, "'zh'")
+        ] == amounts
+
+
 @pytest.mark.parametrize("value", ["1.5", "'1e3'", "NaN", "2 ** 53", "null", "'12a'", "undefined"])
 async def test_what_is_not_whole_fen_is_refused(modules: Page, value: str) -> None:
     refused = await modules.evaluate(

@@ -47,18 +47,45 @@ export function formatSpoken(fen) {
  * million): "5475万", "1.41亿", "54.75 million"; otherwise the full digits.
  */
 export function formatShort(fen, language) {
-  const size = fen < 0n ? -fen : fen;
-  const unit =
-    language === "en"
-      ? size >= FEN_PER_MILLION && [FEN_PER_MILLION, " million"]
-      : size >= FEN_PER_YI
-        ? [FEN_PER_YI, "亿"]
-        : size >= FEN_PER_WAN && [FEN_PER_WAN, "万"];
-  if (!unit || (size * 100n) % unit[0] !== 0n) return formatPlain(fen);
-  const hundredths = (size * 100n) / unit[0];
-  const decimals = (hundredths % 100n).toString().padStart(2, "0").replace(/0+$/, "");
-  const whole = (hundredths / 100n).toString().replace(/\B(?=(\d{3})+$)/g, language === "en" ? "," : "");
-  return (fen < 0n ? "-" : "") + whole + (decimals && "." + decimals) + unit[1];
+  const unit = UNITS_OF[language].find((each) => size(fen) >= each.fen);
+  return unit && fits(fen, unit) ? writeIn(unit, fen, language).replace(TRAILING_ZEROS, "") + unit.name : formatPlain(fen);
+}
+
+/**
+ * The amounts of one column in one notation: all in the largest unit of which each is one at least and has at most two
+ * decimals, otherwise all in full digits; as many decimals everywhere as the finest needs, so that digits stand
+ * under their like. Exact: [5_000_000_00n, 805_000_00n] → ["500.0万", "80.5万"].
+ */
+export function formatColumn(amounts, language) {
+  const unit = UNITS_OF[language].find((each) => amounts.every((fen) => fits(fen, each))) ?? YUAN;
+  const texts = amounts.map((fen) => writeIn(unit, fen, language));
+  const spare = unit === YUAN ? [".00"] : [".00", "0"];
+  const cut = spare.find((end) => texts.every((text) => text.endsWith(end)))?.length ?? 0;
+  return texts.map((text) => text.slice(0, text.length - cut) + unit.name);
+}
+
+const YUAN = { fen: 100n, name: "" };
+/** The largest first. */
+const UNITS_OF = {
+  zh: [
+    { fen: FEN_PER_YI, name: "亿" },
+    { fen: FEN_PER_WAN, name: "万" },
+  ],
+  en: [{ fen: FEN_PER_MILLION, name: " million" }],
+};
+const TRAILING_ZEROS = /\.?0+$/;
+
+const size = (fen) => (fen < 0n ? -fen : fen);
+
+/** Whether an amount is one of the unit at least, and has at most two decimals in it. */
+function fits(fen, unit) {
+  return size(fen) >= unit.fen && (fen * 100n) % unit.fen === 0n;
+}
+
+/** With two decimals. In Chinese only full digits are parted by commas: 万 part them already. */
+function writeIn(unit, fen, language) {
+  const text = formatYuan((fen * 100n) / unit.fen);
+  return language === "zh" && unit !== YUAN ? text.replaceAll(",", "") : text;
 }
 
 /** Share of the goal in tenths of a per cent, rounded down: 100 % is never shown before it is reached. */

@@ -23,7 +23,7 @@ function rowsOf(element, size, className, parts) {
   return rows;
 }
 
-/** A list of `size` rows of which each frame says all: `write(item)` → the text of each part. */
+/** A list of `size` rows of which each frame says all: `write(items)` → of each row the text of each part. */
 export class Panel {
   constructor(element, size, className, parts, write) {
     this.box = element.closest(".panel");
@@ -35,10 +35,11 @@ export class Panel {
   show(items) {
     this.items = items.slice(0, this.rows.length);
     this.box.hidden = this.items.length === 0;
+    const written = this.write(this.items);
     this.rows.forEach(({ row, cells }, i) => {
       row.hidden = i >= this.items.length;
       // What is not shown any more is not on the page either: a name may have been withdrawn.
-      const texts = row.hidden ? {} : this.write(this.items[i]);
+      const texts = row.hidden ? {} : written[i];
       for (const part of Object.keys(cells)) {
         const text = withoutDirectionMarks(texts[part] ?? "");
         if (cells[part].textContent === text) continue;

@@ -6,7 +6,7 @@ import { DonorList } from "./donors.js";
 import { Feast, passed } from "./feast.js";
 import { judge, messagesAfter, parseExact } from "./frames.js";
 import { Language } from "./language.js";
-import { formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
+import { formatColumn, formatPlain, formatShort, formatSpoken, formatYuan, permille } from "./money.js";
 import { Panel, takeTurns } from "./panels.js";
 import { Pace, timeLeft } from "./pulse.js";
 import { Stream } from "./stream.js";
@@ -54,18 +54,21 @@ const theme = new Theme(body.dataset.campaign, Number(body.dataset.themeVersion)
 });
 const feast = new Feast(at("feast"), at("sparks"), { still });
 const pace = new Pace();
-const messages = new Panel(at("messages"), MESSAGE_ROWS, "message", [["text", "bdi"], ["name", "bdi"]], (item) => ({
-  text: item.text,
-  name: item.name || language.say("kindHeart"),
-}));
-const ranking = new Panel(at("ranking"), RANKING_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (part) => ({
-  name: (language.code === "en" && part.title_en) || part.title,
-  amount: formatShort(part.net_fen, language.code),
-}));
-const companies = new Panel(at("companies"), COMPANY_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (company) => ({
-  name: company.name,
-  amount: formatShort(company.net_fen, language.code),
-}));
+const messages = new Panel(at("messages"), MESSAGE_ROWS, "message", [["text", "bdi"], ["name", "bdi"]], (items) =>
+  items.map((item) => ({ text: item.text, name: item.name || language.say("kindHeart") })),
+);
+const ranking = new Panel(at("ranking"), RANKING_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (parts) =>
+  ranked(parts, (part) => (language.code === "en" && part.title_en) || part.title),
+);
+const companies = new Panel(at("companies"), COMPANY_ROWS, "rank", [["name", "bdi"], ["amount", "span"]], (all) =>
+  ranked(all, (company) => company.name),
+);
+
+/** Their amounts in one notation. */
+function ranked(items, nameOf) {
+  const amounts = formatColumn(items.map((item) => item.net_fen), language.code);
+  return items.map((item, i) => ({ name: nameOf(item), amount: amounts[i] }));
+}
 
 function writeDonor(item) {
   return {
