@@ -73,6 +73,12 @@ class MessageDetails(Message):
     history: list[Attempt]
 
 
+class ThanksOfDonation(BaseModel):
+    """`message` is null where there is none: its donor left no contact, or it is not booked."""
+
+    message: MessageDetails | None
+
+
 class MessagePage(BaseModel):
     """Oldest first; `next` is what to send as `after` for the page behind, null at the end."""
 
@@ -136,10 +142,17 @@ NO_MESSAGE: Final = Problem(404, "unknown-message", "There is no message for thi
 
 
 def create_router(settings: Settings, engine: AsyncEngine, runner: Runner, sender: Sender) -> APIRouter:
-    """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer); of one and of many: POST …/resend
-    (desk).
+    """GET /v1/messages (viewer), GET /v1/messages/{donation_id} (viewer), GET …/of-donation/{donation_id}
+    (viewer); of one and of many: POST …/resend (desk).
     """
-    router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=StrictJsonRoute)
+    router = APIRouter(tags=["messages"])
+    router.include_router(_reading_router(engine))
+    router.include_router(_resending_router(settings, engine, runner, sender))
+    return router
+
+
+def _reading_router(engine: AsyncEngine) -> APIRouter:
+    router = APIRouter(prefix="/v1/messages", route_class=StrictJsonRoute)
 
     @router.get(
         "", summary="Messages in a state, oldest first", dependencies=[Depends(require("viewer", "desk"))]
@@ -180,12 +193,25 @@ def create_router(settings: Settings, engine: AsyncEngine, runner: Runner, sende
     )
     async def show_message(donation_id: UUID) -> MessageDetails:
         """With its last hundred attempts, newest first."""
-        async with engine.connect() as connection:
-            row, history = await queries.find(connection, donation_id)
-        if row is None:
+        found = await _details(engine, donation_id)
+        if found is None:
             raise _not_found(donation_id)
-        attempts = [Attempt.model_validate(each, from_attributes=True) for each in history]
-        return MessageDetails(**_message(row).model_dump(), history=attempts)
+        return found
+
+    @router.get(
+        "/of-donation/{donation_id}",
+        summary="What is known of a donation's thank-you, also when there is none",
+        dependencies=[Depends(require("viewer", "desk"))],
+    )
+    async def show_thanks(donation_id: UUID) -> ThanksOfDonation:
+        """For whoever has a donation and asks whether it was thanked: that nobody was is no error."""
+        return ThanksOfDonation(message=await _details(engine, donation_id))
+
+    return router
+
+
+def _resending_router(settings: Settings, engine: AsyncEngine, runner: Runner, sender: Sender) -> APIRouter:
+    router = APIRouter(prefix="/v1/messages", route_class=StrictJsonRoute)
 
     @router.post(
         "/resend",
@@ -255,6 +281,15 @@ def _message(row: Row[Any]) -> Message:
     addresses = [values.pop(field) for field in ("email", "phone", "wechat_openid")]
     address = addresses[list(Way).index(Way(row.way))] or next(filter(None, addresses), None)
     return Message.model_validate({**values, "contact": masked(address) if address else None})
+
+
+async def _details(engine: AsyncEngine, donation_id: UUID) -> MessageDetails | None:
+    async with engine.connect() as connection:
+        row, history = await queries.find(connection, donation_id)
+    if row is None:
+        return None
+    attempts = [Attempt.model_validate(each, from_attributes=True) for each in history]
+    return MessageDetails(**_message(row).model_dump(), history=attempts)
 
 
 def _not_found(donation_id: UUID) -> Problem:

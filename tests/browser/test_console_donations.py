@@ -110,11 +110,17 @@ async def test_finance_finds_a_donation_and_takes_a_part_of_it_back(
 async def test_the_desk_sees_the_record_and_can_take_nothing_back(
     console: Console, gifts: Gifts, visit: Visit
 ) -> None:
+    await console.needs("notification")
     _, donation_id = await a_gift(gifts)
-    page = await visit("desk", f"/donations?find={donation_id}")
+    page = await visit("desk")
+    answers: list[int] = []
+    page.on("response", lambda each: answers.append(each.status) if "/notification/" in each.url else None)
+    await page.goto(f"/donations?find={donation_id}")
     await page.locator("tbody tr").first.click()
     sheet = page.get_by_role("dialog")
     await expect(sheet).to_contain_text("尚未开票")
+    await expect(sheet).to_contain_text("没有联系方式，未发送。")
+    assert set(answers) == {200}
     assert await sheet.get_by_text("退款（财务）").count() == 0
     desk = await console.person("desk")
     path = f"donation/v1/donations/{donation_id}/reversals"

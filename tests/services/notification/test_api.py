@@ -49,7 +49,14 @@ async def test_one_message_comes_with_its_attempts_and_without_a_contact_once_de
     answer = await api.get(f"/v1/messages/{donation_id}", headers=bearer("wu"))
     message = answer.json()
     assert message["contact"] is None
+    of_donation = await api.get(f"/v1/messages/of-donation/{donation_id}", headers=bearer("wu"))
+    assert of_donation.json() == {"message": message}
     assert [each["outcome"] for each in message["history"]] == ["accepted", "refused_for_now"]
+
+
+async def test_that_a_donation_has_no_message_is_an_ordinary_answer(api: AsyncClient) -> None:
+    answer = await api.get(f"/v1/messages/of-donation/{uuid4()}", headers=bearer("wu"))
+    assert (answer.status_code, answer.json()) == (200, {"message": None})
 
 
 async def test_pages_follow_each_other_without_a_gap(world: World, api: AsyncClient) -> None:
@@ -111,7 +118,10 @@ async def test_only_the_desk_may_have_a_mail_sent_again(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/v1/messages?state=failed", f"/v1/messages/{UUID(int=0)}"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/messages?state=failed", f"/v1/messages/{UUID(int=0)}", f"/v1/messages/of-donation/{UUID(int=0)}"],
+)
 async def test_nobody_looks_without_a_token_and_finance_not_at_all(api: AsyncClient, path: str) -> None:
     assert (await api.get(path)).status_code == 401
     assert (await api.get(path, headers=bearer("wang"))).status_code == 403

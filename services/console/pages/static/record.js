@@ -55,12 +55,8 @@ export class RecordView {
 
   async readThanks() {
     if (!this.shell.has("viewer", "desk")) return null;
-    try {
-      return await get("notification", `/messages/${this.donationId}`, {}, { tries: 0 });
-    } catch (trouble) {
-      if (trouble instanceof Trouble && trouble.status === 404) return { none: true };
-      throw trouble;
-    }
+    const { message } = await get("notification", `/messages/of-donation/${this.donationId}`, {}, { tries: 0 });
+    return message ?? { none: true };
   }
 
   /** The public trace of its valid receipt, by the receipt's check code. */
