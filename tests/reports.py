@@ -93,11 +93,11 @@ def a_document(**changes: Any) -> Document:
     return Document(**{**values, **changes})
 
 
-def a_correction() -> Document:
-    """The second version of a report."""
+def a_correction(report_id: str = "0195c1de-0000-7000-8000-000000000000") -> Document:
+    """The second version of the report with this id."""
     change = Change(table="拨付支出按用途", row="合计", column="拨付金额", kind="fen", before=1, after=2)
     corrects = Corrects(
-        report_id="0195c1de-0000-7000-8000-000000000000",
+        report_id=report_id,
         digest="f" * 64,
         reason="漏列一笔支出",
         changes=(change,),

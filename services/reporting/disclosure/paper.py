@@ -14,7 +14,7 @@ from typing import Final
 from fpdf import FPDF
 from fpdf.enums import Align
 
-from services.reporting.disclosure.words import UNITS, cell_text, heading_lines
+from services.reporting.disclosure.words import UNITS, cell_text, heading_lines, left_out, period
 from shared import fonts
 from shared.events.documents import Cell, Change, Column, Document, Row, Table
 
@@ -34,7 +34,7 @@ _KEPT_WHOLE: Final = 8
 _PAD: Final = 1.3
 _NARROW_TEXT: Final = 30.0
 """What a column of texts may be pressed to, in mm, before the paper is turned."""
-_PIECES: Final = re.compile(r"\s+|[（《“【]*(?:（[^（）]{1,4}）|[!-~]+|.)[）》”】，。、；：！？％]*")
+_PIECES: Final = re.compile(r"\s+|(?:（[^（）]{1,4}）|[（《“【]*(?:[!-~]+|.))[）》”】，。、；：！？％]*")
 """What a line is not broken within: a number, a word, a short bracket, a letter and the mark behind it."""
 _WEIGHTS: Final = {"": 400, "B": 700}
 _LABELS: Final = (
@@ -62,7 +62,7 @@ def _said(document: Document, digest: str) -> Iterable[str]:
     return {
         *document.model_dump_json(),
         *digest,
-        *(each for pair in heading_lines(document) for each in pair[1]),
+        *(each for _, said in heading_lines(document) for each in said.zh),
     }
 
 
@@ -114,7 +114,8 @@ class _Paper:
         if corrected:
             self._lines("本报告已被更正，请以更正后的报告为准。", 11, style="B", color=_ACCENT, align=Align.C)
             self._down(2)
-        for label, said in (*heading_lines(self._document), ("摘要 SHA-256", self._digest)):
+        lines = [(f"{label.zh} {label.en}", said.zh) for label, said in heading_lines(self._document)]
+        for label, said in (*lines, ("摘要 SHA-256", self._digest)):
             self._row([_Cell(label, 48), _Cell(said, self._width - 48)], shade_first=True)
         self._down(4)
 
@@ -135,7 +136,7 @@ class _Paper:
             cells = [_Cell(*each) for each in zip(said, widths, aligns, strict=True)]
             self._row(cells, again=header)
         if corrects.changes_left_out:
-            self._lines(f"另有 {corrects.changes_left_out} 处未逐一列出。", _BODY)
+            self._lines(left_out(corrects.changes_left_out).zh, _BODY)
         self._down(4)
 
     def _table(self, number: int, table: Table) -> None:
@@ -217,8 +218,8 @@ class _Paper:
         pdf.rect(0, 0, pdf.w, 2.6, style="F")
         foot = pdf.h - 10
         document = self._document
-        period = f"{document.period_from} 至 {document.period_to}"
-        said = f"{document.heading.organisation} · {period} · {self._digest[:16]}"
+        covered = period(document.period_from, document.period_to).zh
+        said = f"{document.heading.organisation} · {covered} · {self._digest[:16]}"
         self._at(_MARGIN, foot, said, 7, color=_QUIET)
         at = f"第 {pdf.page_no()} 页，共 {self._pages} 页"
         self._at(pdf.w - _MARGIN - 60, foot, at, 7, color=_QUIET, width=60, align=Align.R)
@@ -329,7 +330,7 @@ class _Paper:
 
 
 def _head(column: Column) -> str:
-    unit = f"{UNITS[column.kind]}\n" if UNITS[column.kind] else ""
+    unit = f"{UNITS[column.kind].zh}\n" if UNITS[column.kind].zh else ""
     return f"{column.label}\n{unit}{column.label_en}"
 
 
@@ -371,7 +372,7 @@ def _wanted(column: Column, at: int, rows: Sequence[Row]) -> float:
     """In mm at the size of the body, for one line of a figure, or some lines of a text."""
     texts = [cell_text(row.cells[at], column.kind) for row in rows]
     longest = max((_length(text) for text in texts), default=0.0)
-    words = [column.label[:6], *f"{UNITS[column.kind]} {column.label_en}".split()]
+    words = [column.label[:6], *f"{UNITS[column.kind].zh} {column.label_en}".split()]
     head = max(_length(word) for word in words) * _HEADER / _BODY * 1.3 + 1
     if column.kind == "text":
         return min(max(longest + 3, head + 3, 12.0), 60.0)

@@ -12,7 +12,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from services.reporting.disclosure.words import UNITS, heading_lines
+from services.reporting.disclosure.words import column_head, heading_lines, left_out
 from shared.events.documents import Cell, Column, Document, Table
 
 EXACT_FEN: Final = 10**15
@@ -69,7 +69,8 @@ class _Book:
         sheet.set_column(1, 1, 68)  # with the digest's 64 letters a page wide: the print is not made small
         sheet.write_string(0, 0, document.heading.title, self._format(bold=True, font_size=16))
         sheet.write_string(1, 0, document.heading.title_en, self._format(font_color="#555555"))
-        lines = [*heading_lines(document), ("摘要 SHA-256", digest)]
+        lines = [(f"{label.zh} {label.en}", said.zh) for label, said in heading_lines(document)]
+        lines.append(("摘要 SHA-256", digest))
         if corrected:
             lines.append(("提示 Notice", "本报告已被更正，请以更正后的报告为准。"))
         if document.corrects is not None:
@@ -106,7 +107,7 @@ class _Book:
         sheet.set_row(_FIRST_ROW - 1, 34)
         for at, column in enumerate(table.columns):
             sheet.set_column(at, at, self._width(table, at))
-            label = f"{column.label}{UNITS[column.kind]}\n{column.label_en}"
+            label = f"{column_head(column).zh}\n{column.label_en}"
             sheet.write_string(_FIRST_ROW - 1, at, label, header)
         sheet.freeze_panes(_FIRST_ROW, 1)
         sheet.repeat_rows(_FIRST_ROW - 1)
@@ -134,7 +135,7 @@ class _Book:
             self._cell(sheet, (at, 4), change.after, column)
         left = document.corrects.changes_left_out
         if left:
-            sheet.write_string(len(document.corrects.changes) + 2, 0, f"另有 {left} 处未逐一列出。")
+            sheet.write_string(len(document.corrects.changes) + 2, 0, left_out(left).zh)
 
     def position(self, document: Document) -> None:
         """What it was read from."""

@@ -1,6 +1,6 @@
 // Chinese first unless the page's data-language says otherwise; English by `?lang=en`, the switch on the page, or the key "l". Texts that carry no data are
-// marked in the templates with data-text="key"; everything from outside is set with textContent. Links and forms marked
-// data-keep-language lead to pages in the same language.
+// marked in the templates with data-text="key", those the server has in both languages have data-zh and data-en; everything
+// from outside is set with textContent. Links and forms marked data-keep-language lead to pages in the same language.
 
 export class Language {
   /** `words`: {zh: {key: text}, en: …}. Reads `?lang=`; `onChange` runs after each switch. */
@@ -42,6 +42,7 @@ export class Language {
     for (const element of document.querySelectorAll("[data-text]")) {
       element.textContent = this.say(element.dataset.text);
     }
+    for (const element of document.querySelectorAll("[data-zh]")) element.textContent = element.dataset[this.code];
     for (const link of document.querySelectorAll("[data-switch]")) {
       link.textContent = this.say("switchTo");
       link.lang = this.say("switchToLang");

@@ -3,11 +3,11 @@
 
 import { Language } from "./language.js";
 import { dateOf, timeOf } from "./clock.js";
+import { PUBLIC_TEXTS } from "./texts.js";
 
 const TEXTS = {
   zh: {
-    campaigns: "募捐活动",
-    reports: "信息公开",
+    ...PUBLIC_TEXTS.zh,
     title: "核对数字",
     lead: "屏幕小字里的摘要，能说明它数了哪些捐款。前八位即可，大小写与空格不限。",
     campaign: "募捐活动",
@@ -18,7 +18,6 @@ const TEXTS = {
     unreadable: "这不是摘要：请输入至少八位，只含数字 0–9 与字母 a–f。",
     shown: "这个数字确曾显示",
     broken: "摘要与数额不符，请告知慈善会",
-    yuan: "元",
     asOf: "时间",
     donations: "计入捐款",
     donationsUnit: "笔",
@@ -33,12 +32,9 @@ const TEXTS = {
     positions: "数到哪里：每个来源的最后一条",
     source: "来源",
     position: "位置",
-    switchTo: "English",
-    switchToLang: "en",
   },
   en: {
-    campaigns: "Campaigns",
-    reports: "Disclosure",
+    ...PUBLIC_TEXTS.en,
     title: "Check a number",
     lead: "The digest in a screen's small type says which donations it counted. Eight digits are enough; case and spaces don't count.",
     campaign: "Campaign",
@@ -49,7 +45,6 @@ const TEXTS = {
     unreadable: "That is no digest: type eight characters at least, digits 0–9 and letters a–f.",
     shown: "This number was shown",
     broken: "The digest is not that of these amounts: please tell the federation",
-    yuan: "CNY",
     asOf: "When",
     donations: "Donations counted",
     donationsUnit: "",
@@ -64,15 +59,12 @@ const TEXTS = {
     positions: "How far it counted: the last of each source",
     source: "Source",
     position: "Position",
-    switchTo: "中文",
-    switchToLang: "zh",
   },
 };
 
 const language = new Language(TEXTS, write);
 
 function write() {
-  for (const element of document.querySelectorAll("[data-zh]")) element.textContent = element.dataset[language.code];
   for (const time of document.querySelectorAll("time")) {
     time.textContent = `${dateOf(time.dateTime, language.code)} ${timeOf(time.dateTime)}`;
   }

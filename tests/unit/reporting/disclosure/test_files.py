@@ -119,6 +119,15 @@ def test_a_line_of_paper_breaks_within_no_number_and_no_short_bracket() -> None:
     assert text.count("（另列）") == 9 * headers
 
 
+def test_a_short_bracket_without_room_behind_its_word_goes_to_the_next_line() -> None:
+    columns = [
+        Column(id="name", label="慈善组织", label_en="Organisation", kind="text"),
+        Column(id="amount", label="加：接受捐赠（货币）", label_en="Donations", kind="fen"),
+    ]
+    rows = [Row(id="a", cells=("慈" * 60, 1_000_000_000))]
+    assert "（货币）" in "".join(the_pages(a_document(tables=(a_table(columns=columns, rows=rows),))))
+
+
 def test_what_is_wider_than_a_line_is_broken_and_nothing_of_it_is_lost() -> None:
     said = "a1" * 400
     column = Column(id="text", label="说明", label_en="Text", kind="text")
