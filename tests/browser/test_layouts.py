@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import pytest
 from PIL import Image
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
+from shared.events import CampaignClosed
 from tests.browser.evening import Evening, Wire, until
 from tests.browser.readable import too_faint, violations
 from tests.browser.test_screen import RECOVERY_S, SILENT_S, open_screen, shows, state_is, text_of
@@ -25,6 +26,11 @@ OUTSIDE: Final = """names => names.filter(name => [...document.querySelectorAll(
     const box = element.getBoundingClientRect();
     return box.width > 0 && (box.left < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1);
 }))"""
+OVER_NUMBER: Final = """id => {
+    const [box, number] = [id, 'number'].map((each) => document.getElementById(each).getBoundingClientRect());
+    const beside = box.right <= number.left || box.left >= number.right;
+    return !(beside || box.bottom <= number.top || box.top >= number.bottom);
+}"""
 PARTS: Final = ["#number", "#title", ".promise", ".legal", ".codes img", ".donor:not(.vacant)", "#goal"]
 
 
@@ -81,6 +87,7 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
             await shows(screen, 1_234_560_000_00)
             assert "7,890.12" in await text_of(screen, "step_back"), layout
             assert await screen.locator("#step_back").is_visible(), layout
+        assert not await screens["lower"].evaluate(OVER_NUMBER, "step_back")
 
         wire.refuse()
         await evening.reporting.stop()
@@ -93,6 +100,15 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
             await shows(screen, 1_234_560_000_99, within_s=RECOVERY_S)
             await state_is(screen, "实时")
             assert await screen.evaluate("window.sameLoad") is True, layout
+
+        await evening.happens(evening.campaigns.launched(campaign, kind=CampaignClosed, **plan))
+        lower = screens["lower"]
+        await lower.keyboard.press("l")
+        await expect(lower.locator("#announcement")).to_have_text(
+            "Campaign closed · thank you for every gift"
+        )
+        assert not await lower.evaluate(OVER_NUMBER, "announcement")
+        assert await lower.evaluate(OUTSIDE, ["#announcement"]) == []
 
 
 async def test_a_lower_third_lets_the_broadcast_through_and_stays_in_its_safe_area(

@@ -45,6 +45,7 @@ export class Panel {
         if (cells[part].textContent === text) continue;
         cells[part].textContent = text;
         if (part === "name") cells[part].style.setProperty("--ems", widthInEms(text));
+        if (part === "amount") row.style.setProperty("--amount", widthInEms(text)); // the name has what it leaves
       }
     });
   }

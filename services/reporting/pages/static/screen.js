@@ -84,6 +84,12 @@ function put(id, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** A text on one line: the style makes it as large as its length allows. */
+function putLine(id, text) {
+  put(id, text);
+  at(id).style.setProperty("--ems", String(Math.max(1, widthInEms(text))));
+}
+
 /** An amount in a box of fixed width: the style makes it as large as its length allows. */
 function putAmount(id, text) {
   const length = String(Math.max(4, widthInEms(text + " " + language.say("yuan")) - 0.2));
@@ -227,7 +233,7 @@ function renderTotals() {
   const back = proved.returned_fen > 0n ? language.say("returnedNote", formatPlain(proved.returned_fen)) : "";
   put("returned_note", back);
   const announcement = { paused: "paused", closed: "closed", settled: "closed", filed: "upcoming", draft: "upcoming" }[proved.status];
-  put("announcement", announcement ? language.say(announcement) : "");
+  putLine("announcement", announcement ? language.say(announcement) : "");
   const share = permille(proved.net_fen, proved.goal_fen ?? 0n);
   const percent = (share / 10).toFixed(1);
   put("percent", language.say("ofGoal", percent));
@@ -267,7 +273,8 @@ function renderRunning(fen) {
 
 function renderStepBack() {
   if (stepBack !== null && performance.now() > stepBack.until) stepBack = null;
-  put("step_back", stepBack === null ? "" : language.say("stepBack", formatPlain(stepBack.fen), timeOf(stepBack.at)));
+  body.dataset.back = stepBack === null ? "none" : "shown";
+  putLine("step_back", stepBack === null ? "" : language.say("stepBack", formatPlain(stepBack.fen), timeOf(stepBack.at)));
 }
 
 function renderProof() {
