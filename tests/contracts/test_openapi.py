@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, get_args
 
 import pytest
 
+from shared.access import Role
 from shared.contracts.openapi import OWN_ANSWERS, operations
 from shared.contracts.reading import render
 from shared.problems import MEDIA_TYPE
@@ -137,6 +138,68 @@ def not_a_problem(document: Document, where: str, answer: Document) -> Iterator[
     for example in examples_of(content):
         if "default" not in where and str(example["status"]) != where.rpartition(" ")[2]:
             yield f"{where}: its example says {example['status']}"
+
+
+READS: Final = {"GET", "HEAD"}
+ANYBODY: Final = {
+    "POST /unsubscribe/{token}": "the token in the letter is the right",
+    "POST /v1/sms-replies/{provider}/{secret}": "the secret in the address is the right",
+    "POST /v1/sms-reports/{provider}/{secret}": "the secret in the address is the right",
+    "POST /v1/channels/{channel}/alipay": "the notice is signed by the platform",
+    "POST /v1/channels/{channel}/unionpay": "the notice is signed by the platform",
+    "POST /v1/channels/{channel}/wechatpay": "the notice is signed by the platform",
+}
+"""What changes something without a role or a channel's signature, and why it may."""
+
+CHANNEL: Final = ("donations", "donations/batch", "reversals")
+VIEWER: Final = {"notification POST /v1/templates/preview"}
+"""It makes a text and keeps nothing."""
+MODERATOR: Final = {
+    "donation POST /v1/messages/decisions",
+    "donation PUT /v1/messages/rules/{campaign_id}",
+    "donation PUT /v1/messages/words",
+}
+SECOND: Final = {
+    "approve", "book", "carry-out", "close", "confirm", "publish", "refuse", "reject", "withdraw"
+}  # fmt: skip
+"""The last word of what an approver may do: the second person's yes or no, never the first's wish."""
+
+
+def writes() -> Iterator[tuple[str, str, Document]]:
+    """Every operation of all services that may change something."""
+    for service in SERVICES:
+        for name, operation in operations(openapi(service)):
+            if name.partition(" ")[0] not in READS:
+                yield service, name, operation
+
+
+def asked_roles(operation: Document) -> set[str]:
+    return {role for each in operation.get("security", ()) for role in each.get("operator", ())}
+
+
+def written_by(role: str) -> set[str]:
+    return {f"{service} {name}" for service, name, operation in writes() if role in asked_roles(operation)}
+
+
+def test_whatever_changes_something_asks_for_a_right() -> None:
+    unasked = {name for _, name, operation in writes() if not operation.get("security")}
+    assert unasked == set(ANYBODY)
+    signed = {name for _, name, operation in writes() if {"channel": []} in operation.get("security", ())}
+    assert signed == {f"POST /v1/channels/{{channel}}/{each}" for each in CHANNEL}
+    assert {role for *_, operation in writes() for role in asked_roles(operation)} == set(get_args(Role))
+
+
+def test_each_role_changes_only_what_is_its_own() -> None:
+    assert written_by("viewer") == VIEWER
+    assert written_by("moderator") == MODERATOR
+    second = written_by("approver")
+    assert {name.rpartition("/")[2] for name in second} <= SECOND
+    wishes = {
+        name
+        for name in written_by("desk") | written_by("finance")
+        if name.rpartition("/")[2] in {"approve", "carry-out", "publish"}
+    }
+    assert wishes == set(), "who asks has no right to approve as well"
 
 
 @each_service
