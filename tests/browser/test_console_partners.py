@@ -89,7 +89,8 @@ async def test_an_administrator_registers_tests_pauses_and_deletes_an_endpoint(
         await expect(sheet).to_contain_text("达到目标")
         await sheet.get_by_role("button", name="测试推送").click()
         await sheet.get_by_role("button", name="补发").click()  # and how the test went is told meanwhile
-        await expect(page.locator(".notice", has_text="测试成功")).to_contain_text("204")
+        await expect(page.locator(".notice", has_text=f"{name} 测试成功")).to_contain_text("204")
+        await expect(page.locator(".notice", has_text="正在等回答")).to_have_count(0)
         assert partner.calls == 1
         await sheet.get_by_label("从哪天起").click()
         await sheet.get_by_role("button", name="补发").click()

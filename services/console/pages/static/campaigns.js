@@ -170,7 +170,7 @@ function stepsOf(row, etag) {
   const day = { name: "on", title: "on", kind: "day", value: today(), hint: "onHint" };
   if (mayPlan) {
     if (row.state === "draft") steps.step("edit", "edit", async () => ({ edit: etag }));
-    if (!row.filing_number && row.state !== "settled") steps.form("file", "file", [{ name: "filing_number", title: "filing", required: true }, day], (values, key) => call(row, "file", values, etag, key));
+    if (!row.filing_number && row.state !== "settled") steps.form("file", "file", [{ name: "filing_number", title: "filing", required: true, hint: "filingHint" }, day], (values, key) => call(row, "file", values, etag, key));
     if (row.state === "filed" || (row.state === "draft" && appeal(row))) steps.step("launch", "launch", () => call(row, "launch", null, etag), { main: true });
     if (row.state === "paused") steps.step("resume", "resume", () => call(row, "launch", null, etag), { main: true });
     if (row.state === "launched") steps.step("pause", "pause", () => call(row, "pause", null, etag));

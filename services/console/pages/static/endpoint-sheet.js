@@ -74,8 +74,8 @@ function buttons(shell, told) {
   const ping = async () => {
     const here = openSheet();
     const { body } = await post("notification", `${path}/ping`, null);
-    notice(shell, say("pinged"), { ms: 10_000 });
-    await followPing(shell, body.delivery_id);
+    const answered = notice(shell, say("pinged", row.description), { ms: 10_000 });
+    await followPing(shell, row.description, body.delivery_id, answered);
     if (openSheet() === here) acts.reopen();
   };
   const resume = async () => {
@@ -100,7 +100,7 @@ const LOOKS = 10;
 const LOOK_MS = 700;
 
 /** Say how the test message went, if that is known soon. */
-async function followPing(shell, id) {
+async function followPing(shell, name, id, answered) {
   const { say } = shell;
   for (let i = 0; i < LOOKS; i += 1) {
     await new Promise((done) => setTimeout(done, LOOK_MS));
@@ -108,7 +108,9 @@ async function followPing(shell, id) {
     if (history.length === 0) continue;
     const [{ outcome, status, duration_ms: ms }] = history;
     const well = delivery.state === "delivered";
-    notice(shell, say(well ? "pingArrived" : "pingFailed", say("outcomes")[outcome] ?? outcome, status ?? "", ms), { level: well ? "good" : "alarm", ms: 12_000 });
+    const words = [say("outcomes")[outcome] ?? outcome, status].filter(Boolean).join(" ");
+    answered();
+    notice(shell, say(well ? "pingArrived" : "pingFailed", name, words, ms), { level: well ? "good" : "alarm", ms: 12_000 });
     return;
   }
 }
