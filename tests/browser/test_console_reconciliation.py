@@ -9,6 +9,8 @@ import pytest
 from playwright.async_api import FilePayload, Page, expect
 from sqlalchemy import text
 
+from services.donation.reconciliation.bill_formats import Format, read_bill
+from services.donation.reconciliation.bill_lines import BillUnusable, require_whole
 from shared.database import create_engine, disposing
 from shared.events import CampaignLaunched
 from tests.browser.conftest import Visit
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 DAY = (datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")) - timedelta(days=2)).date().isoformat()
 
 
-def bill_of(*payments: tuple[str, int]) -> FilePayload:
+def bill_of(*payments: tuple[str, int | str]) -> FilePayload:
     """A bill of DAY in our own format; nobody knows what the payments were for."""
     lines = [f"{number},payment,{fen},,{DAY}T20:15:00+08:00,," for number, fen in payments]
     head = "transaction_id,kind,amount_fen,fee_fen,occurred_at,reversal_id,campaign_id"
@@ -53,6 +55,17 @@ async def test_finance_imports_a_bill_and_closes_what_differs(console: Console, 
     sheet = page.get_by_role("dialog")
     await sheet.get_by_label("渠道").select_option(name)
     await sheet.get_by_label("日期").fill(DAY)
+    await sheet.get_by_label("格式").select_option("plain")
+    await sheet.get_by_label("账单文件").set_input_files(bill_of(("lost-1", "66.00"), ("lost-2", 0)))
+    await sheet.get_by_role("button", name="导入对账单").click()
+    await expect(sheet.locator("#field-body-said")).to_have_text("整份没有收下，这些行有误：")
+    await expect(sheet.locator(".wrong-lines li")).to_have_text(
+        [
+            "第 2 行：amount_fen 须为整数（分）",
+            "第 3 行：amount_fen 须大于 0，且不超过一笔捐赠的上限",
+        ]
+    )
+    await sheet.get_by_label("格式").select_option("")
     await sheet.get_by_label("账单文件").set_input_files(bill_of(("lost-1", 6_600), ("lost-2", 700)))
     await sheet.get_by_role("button", name="导入对账单").click()
     await expect(sheet.locator(".wrong")).to_have_text("与这个渠道没有约定账单格式，请选择格式。")
@@ -85,6 +98,39 @@ async def test_finance_imports_a_bill_and_closes_what_differs(console: Console, 
     assert [each["transaction_id"] for each in await breaks_of(console, name, "settled")] == ["lost-2"]
     await page.locator("#filter-state").select_option("resolved")
     await expect(rows).to_contain_text("渠道测试款，已确认")
+
+
+HEADING = "transaction_id,kind,amount_fen,fee_fen,occurred_at,reversal_id,campaign_id\n"
+NOON = f"{DAY}T12:00:00+08:00"
+UNUSABLE: list[tuple[Format, str, str]] = [
+    ("plain", "transaction_id,kind\n", "gb18030"),
+    ("plain", "账单", "gb18030"),
+    ("plain", HEADING + f",payment,1,,{NOON},,\n", "utf-8"),
+    ("plain", HEADING + f"a,payment,1.5,,{NOON},,\n", "utf-8"),
+    ("plain", HEADING + f"a,payment,0,,{NOON},,\n", "utf-8"),
+    ("plain", HEADING + f"a,gift,1,,{NOON},,\n", "utf-8"),
+    ("plain", HEADING + "a,payment,1,,yesterday,,\n", "utf-8"),
+    ("plain", HEADING + f"a,payment,1,,{NOON},,\na,payment,1,,{NOON},,\n", "utf-8"),
+    ("plain", HEADING + "a,payment,1,,2026-01-01T12:00:00+08:00,,\n", "utf-8"),
+    ("wechatpay", "交易时间,微信订单号\n", "utf-8"),
+    ("alipay", "别的表\n", "gb18030"),
+    ("alipay", "支付宝交易号,业务类型,完成时间,订单金额（元）,退款批次号/请求号,服务费（元）\n", "gb18030"),
+]
+
+
+def said_of(form: Format, content: bytes) -> list[str]:
+    """What the service says of a bill that it does not take."""
+    with pytest.raises(BillUnusable) as refused:
+        require_whole(read_bill(content, form), "bank", datetime.fromisoformat(DAY).date())
+    return [refused.value.detail, *refused.value.facts.get("lines", [])]
+
+
+async def test_what_is_wrong_with_a_bill_is_said_in_chinese(modules: Page) -> None:
+    said = [said_of(form, content.encode(encoding))[-1] for form, content, encoding in UNUSABLE]
+    rule = "async said => said.map((await import('/static/bill-words.js')).billRule)"
+    spoken = await modules.evaluate(rule, said)
+    unspoken = [one for one, other in zip(said, spoken, strict=True) if one == other or " is " in other]
+    assert unspoken == []
 
 
 RANGES = [
