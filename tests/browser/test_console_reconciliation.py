@@ -11,6 +11,9 @@ from sqlalchemy import text
 
 from services.donation.reconciliation.bill_formats import Format, read_bill
 from services.donation.reconciliation.bill_lines import BillUnusable, require_whole
+from services.donation.statements.profiles import Profile, written_out
+from services.donation.statements.reading import open_table
+from services.donation.statements.unreadable import Unreadable
 from shared.database import create_engine, disposing
 from shared.events import CampaignLaunched
 from tests.browser.conftest import Visit
@@ -49,6 +52,9 @@ async def breaks_of(console: Console, name: str, state: str) -> list[dict[str, A
 
 async def test_finance_imports_a_bill_and_closes_what_differs(console: Console, visit: Visit) -> None:
     name = await a_channel(console)
+    async with gifts_of(console) as gifts:
+        await gifts.tell(CampaignLaunched, "booked-gala")
+        await gifts.given(campaign_id="booked-gala")
     page = await visit("finance", f"/reconciliation?channel={name}")
     await page.locator("h1").click()
     await page.keyboard.press("a")
@@ -92,7 +98,10 @@ async def test_finance_imports_a_bill_and_closes_what_differs(console: Console, 
     await rows.locator("td").nth(2).click()
     await expect(sheet).to_contain_text("lost-2")
     await sheet.get_by_role("button", name="补记").click()
-    await sheet.get_by_label("活动").fill("gala-2027")
+    await sheet.get_by_label("活动").fill("gala-nobody-filed")
+    await sheet.get_by_role("button", name="补记").click()
+    await expect(sheet.locator("#field-campaign_id-said")).to_have_text("没有这个活动，请先登记。")
+    await sheet.get_by_label("活动").fill("booked-gala")
     await sheet.get_by_role("button", name="补记").click()
     await expect(rows).to_have_count(0, timeout=30_000)
     assert [each["transaction_id"] for each in await breaks_of(console, name, "settled")] == ["lost-2"]
@@ -125,8 +134,28 @@ def said_of(form: Format, content: bytes) -> list[str]:
     return [refused.value.detail, *refused.value.facts.get("lines", [])]
 
 
+UNREADABLE: list[bytes] = [
+    b"",
+    b"a,b\n1,2\n",
+    b"<x/>",
+    b"PK\x03\x04 no workbook",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 an old one",
+]
+
+
+def said_of_file(content: bytes) -> str:
+    """What it says of a statement's file."""
+    layout = Profile.model_validate(
+        written_out("tencent-charity") | {"campaign": {"otherwise": "x"}}
+    ).layout()
+    with pytest.raises(Unreadable) as refused:
+        list(open_table(content, layout).rows)
+    return refused.value.detail
+
+
 async def test_what_is_wrong_with_a_bill_is_said_in_chinese(modules: Page) -> None:
     said = [said_of(form, content.encode(encoding))[-1] for form, content, encoding in UNUSABLE]
+    said += [said_of_file(content) for content in UNREADABLE]
     rule = "async said => said.map((await import('/static/bill-words.js')).billRule)"
     spoken = await modules.evaluate(rule, said)
     unspoken = [one for one, other in zip(said, spoken, strict=True) if one == other or " is " in other]

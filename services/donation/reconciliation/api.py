@@ -349,6 +349,8 @@ async def book(
         row = await breaks.lock_open(connection, break_id)
         channel = await _channel(sent.parts, row.channel)
         terms = await queries.terms_of(connection, row.channel)
+        if body.campaign_id is not None:
+            await breaks.require_known(connection, body.campaign_id)
         usual = body.campaign_id or (terms.campaign_id if terms is not None else None)
         campaign_id = await breaks.decide_campaign(connection, row, channel, usual)
         message = breaks.booking_of(row, channel, campaign_id)

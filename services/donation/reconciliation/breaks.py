@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.donation.accepting import Acceptance
 from services.donation.channels.directory import Channel
 from services.donation.intake import FROM_CHANNELS, DonationRequest, ReversalRequest, parse
+from services.donation.queries import known_of
 from services.donation.reconciliation.models import break_history, breaks
 from services.donation.schemes import passback
 from services.donation.schemes.settings import SETTINGS_OF, NoticeSettings
@@ -42,6 +43,22 @@ class CampaignUndecided(Refused):
     code = "campaign-undecided"
     title = "Which campaign it is for is not known"
     status = 422
+
+
+class CampaignUnknown(Refused):
+    """A campaign's id that was mistyped: what is booked for it could only be held."""
+
+    code = "campaign-unknown"
+    title = "No campaign has this id"
+    status = 422
+
+
+async def require_known(connection: AsyncConnection, campaign_id: str) -> None:
+    """Raise CampaignUnknown, because what is decided for a break stays so."""
+    if not (await known_of(connection, [campaign_id], [])).states:
+        raise CampaignUnknown(
+            "Look at the campaign's id again; a draft is known here once it is filed.", fields=["campaign_id"]
+        )
 
 
 async def lock_open(connection: AsyncConnection, break_id: int) -> Row[Any]:

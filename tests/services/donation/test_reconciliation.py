@@ -494,6 +494,8 @@ async def test_without_a_campaign_a_person_says_what_the_money_is_for(
     path = f"breaks/{break_['break_id']}/book"
     undecided = await command(service, path)
     assert (undecided.status_code, undecided.json()["errors"][0]["field"]) == (422, "campaign_id")
+    slip = await command(service, path, campaign_id="gala-nobody-filed")
+    assert (slip.status_code, slip.json()["errors"][0]["field"]) == (422, "campaign_id")
     campaign_id = await service.place.campaign()
     booked = await command(service, path, campaign_id=campaign_id)
     assert booked.status_code == 202, booked.text

@@ -1,7 +1,7 @@
 // A channel's bill of a day, as the channel gives it.
 
 import { get, send, Trouble } from "./api.js";
-import { billRule } from "./bill-words.js";
+import { spokenOf } from "./bill-words.js";
 import { element } from "./dom.js";
 import { Form } from "./form.js";
 import { formatYuan } from "./money.js";
@@ -51,9 +51,8 @@ export async function billSheet(shell, again) {
 
 /** Names each line that is wrong in `place`; gives the refusal in this language, at the field it is about. */
 function unusable(shell, place, { facts }) {
-  const spoken = (said) => (shell.code === "zh" ? billRule(said) : said);
   const { lines = [], detail, errors } = facts;
-  place.replaceChildren(...lines.map((line) => element("li", {}, spoken(line))));
-  const message = lines.length > 0 ? shell.say("linesWrong") : spoken(detail);
+  place.replaceChildren(...lines.map((line) => element("li", {}, spokenOf(shell, line))));
+  const message = lines.length > 0 ? shell.say("linesWrong") : spokenOf(shell, detail);
   return new Trouble(422, { title: message, errors: errors.map(({ field }) => ({ field, message })) });
 }

@@ -1,6 +1,7 @@
 // Statements of channels: a file is uploaded, looked at, and only then confirmed.
 
 import { download, get, post, send, Trouble } from "./api.js";
+import { spokenOf } from "./bill-words.js";
 import { at, element } from "./dom.js";
 import { Form } from "./form.js";
 import { formatYuan } from "./money.js";
@@ -125,7 +126,7 @@ function body(shell, row, decide) {
   ].filter(Boolean);
   return [
     buttons.length > 0 ? element("div", { class: "sheet-buttons" }, ...buttons) : null,
-    row.reason ? element("p", { class: "wrong" }, row.reason) : null,
+    row.reason ? element("p", { class: "wrong" }, spokenOf(shell, row.reason)) : null,
     ...(preview?.warnings ?? []).map((words) => element("p", { class: "wrong warn" }, words)),
     facts([
       [say("state"), stateOf(say, row)],
@@ -143,12 +144,13 @@ function body(shell, row, decide) {
       [say("decidedAt"), row.decided_at && `${stampOf(row.decided_at)} · ${row.decided_by}`],
       [say("outcome"), outcome && say("outcomeIs", outcome.sent, outcome.known, outcome.refused)],
     ]),
-    ...linesOf(say, "badLines", preview?.bad_lines),
-    ...linesOf(say, "refusedLines", outcome?.refused_lines),
+    ...linesOf(shell, "badLines", preview?.bad_lines),
+    ...linesOf(shell, "refusedLines", outcome?.refused_lines),
   ].filter(Boolean);
 }
 
-function linesOf(say, title, lines = []) {
+function linesOf(shell, title, lines = []) {
+  const { say } = shell;
   if (lines.length === 0) return [];
-  return [element("h3", {}, say(title)), facts(lines.map((each) => [say("line", each.line), each.reasons.join(say("between"))]))];
+  return [element("h3", {}, say(title)), facts(lines.map((each) => [say("line", each.line), each.reasons.map((said) => spokenOf(shell, said)).join(say("between"))]))];
 }
