@@ -59,6 +59,23 @@ async def test_a_late_report_is_drafted_read_by_another_and_published(visit: Vis
     await expect(first).to_contain_text("逾期公布")
     await expect(page.locator("#counts .figure").first).to_contain_text("1")
 
+    await first.click()
+    await expect(sheet.get_by_role("link", name="打开")).to_have_attribute(
+        "href", re.compile(r"/reports/[0-9a-f-]{36}$")
+    )
+    await sheet.locator(".steps > button", has_text="起草更正").click()
+    await sheet.locator("#field-reason").fill("说明有误")
+    await sheet.locator(".steps form button.main").click()
+    await expect(sheet.locator(".guardrail")).to_contain_text("没有不同")
+    await sheet.locator("#field-remarks").fill("善款全部用于采购帐篷")
+    await sheet.locator(".steps form button.main").click()
+    await expect(first).to_contain_text("逾期公布 · 更正待公布")
+    await approver.goto(f"/disclosure?campaign_id={FLOOD}")
+    await approver.locator("tbody tr", has_text="更正待公布").click()
+    await expect(report.locator(".report")).to_contain_text("善款全部用于采购帐篷")
+    await report.get_by_role("button", name="已阅，公布").click()
+    await expect(first).not_to_contain_text("更正待公布")
+
 
 async def test_who_may_only_look_sees_what_is_due_in_english(visit: Visit) -> None:
     page = await visit("viewer", f"/disclosure?campaign_id={FLOOD}&state=late", lang="en")

@@ -71,4 +71,5 @@ def _due(
         state=calendar.state_of(obligation, published_on=published_on, today=today),
         days_late=calendar.days_late(obligation, published_on=published_on, today=today),
         report_id=known.report_id if known else None,
+        drafted=known is not None and known.drafted,
     )

@@ -167,9 +167,12 @@ async def disclosed(
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What there is for an obligation: its newest report, and the day its first was published."""
+    """What there is for an obligation: its newest report, whether that waits for a second person, and the day
+    its first was published.
+    """
 
     report_id: UUID
+    drafted: bool
     published_on: date | None
 
 
@@ -190,7 +193,7 @@ async def made(
         published_on = known.published_on if known else None
         if published_on is None and row.state == ReportState.PUBLISHED:
             published_on = today_of(row.decided_at)
-        found[place] = Made(row.report_id, published_on)
+        found[place] = Made(row.report_id, row.state == ReportState.DRAFTED, published_on)
     return found
 
 

@@ -112,6 +112,7 @@ class Due(BaseModel):
     state: DueState
     days_late: int = Field(description="Days after due_on: today's, or the day's it was published; < 0: left")
     report_id: UUID | None = Field(description="What was drafted or published for it, the newest")
+    drafted: bool = Field(description="Whether that waits to be published: a first report or a correction")
 
     @computed_field(description="Its place in the calendar")  # type: ignore[prop-decorator]
     @property

@@ -19,7 +19,6 @@ const shell = new Shell(DISCLOSURE_TEXTS, () => {
 const { say } = shell;
 const PAGE = 200;
 const SOON_DAYS = 3;
-const OPEN = ["running", "due", "late"];
 
 let campaigns = [];
 let organisations = [];
@@ -28,7 +27,7 @@ const words = (of, value) => say(of)[value] ?? value;
 const mayDraft = shell.has("finance");
 const mayPublish = shell.has("approver");
 const mayWithdraw = shell.has("finance", "approver");
-const drafted = (row) => row.report_id !== null && OPEN.includes(row.state);
+const waitsOf = (row) => (row.drafted ? ` · ${say(row.state.startsWith("published") ? "correctionDrafted" : "drafted")}` : "");
 
 // ---------------------------------------------------------------- the calendar
 
@@ -44,7 +43,7 @@ function titleOf(row) {
 
 function badge(row) {
   const level = { late: "alarm", due: "warn", published: "good" }[row.state] ?? "";
-  return element("span", { class: "badge", data: { level } }, words("states", row.state) + (drafted(row) ? ` · ${say("drafted")}` : ""));
+  return element("span", { class: "badge", data: { level } }, words("states", row.state) + waitsOf(row));
 }
 
 function daysOf(row) {
@@ -137,7 +136,11 @@ function reportSheet({ body, etag }) {
   const reason = { name: "reason", title: "reason", kind: "area", required: true };
   if (waits && mayPublish && !mine) steps.step("publish", "publish", () => send("publish")({ digest: body.digest }), { main: true });
   if (waits && mayWithdraw) steps.form("withdraw", "withdraw", [{ ...reason, hint: "reasonHint" }], send("withdraw"), { danger: true });
-  if (body.state === "published" && mayDraft) steps.form("correct", "correct", [{ ...reason, hint: "correctHint" }], send("correction"));
+  if (body.state === "published" && mayDraft) {
+    const remarks = { name: "remarks", title: "remarks", kind: "area", hint: "remarksHint", value: body.document.remarks.join("\n") };
+    const correction = send("correction");
+    steps.form("correct", "correct", [{ ...reason, hint: "correctHint" }, remarks], (values, key) => correction({ ...values, remarks: linesOf(values.remarks) }, key));
+  }
   const hint = !waits ? "" : mine ? say("anotherPublishes") : mayPublish ? say("readFirst") : say("waitsForApprover");
   return [
     facts([
@@ -147,6 +150,7 @@ function reportSheet({ body, etag }) {
       [say("askedBy"), `${body.asked_by} · ${stampOf(body.asked_at)}`],
       [say("decidedBy"), body.decided_by ? `${body.decided_by} · ${stampOf(body.decided_at)}` : null],
       [say("reason"), body.withdraw_reason],
+      [say("publicPage"), body.state === "published" ? element("a", { href: new URL(`/reports/${body.report_id}`, shell.me.screens_url || location.origin).href, target: "_blank", rel: "noreferrer" }, say("open")) : null],
       [say("digest"), element("span", { class: "mono digest" }, body.digest)],
     ]),
     steps.node(hint),
