@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import groupby
@@ -17,10 +16,10 @@ from deploy.local.layout import unused_ports
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, KafkaSettings, Publisher
 from shared.dead_letters import DeadLetter
 from shared.events import Event
+from tests.processes import Process
 from tests.services.reporting.builders import CampaignSource, Source
 from tests.waiting import pauses
 
-REPOSITORY: Final = Path(__file__).parents[2]
 READY_S: Final = 40.0
 STOP_S: Final = 15.0
 OPERATOR_TOKEN: Final = "the-desk-of-the-gala-2026"
@@ -77,11 +76,11 @@ class Reporting:
             **environment,
         }
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
-        process = self._process = await self._run()
+        process = self._process = self._run()
         async with httpx.AsyncClient() as client:
 
             async def ready() -> bool:
@@ -92,17 +91,9 @@ class Reporting:
 
             await until("reporting is ready", ready, within_s=READY_S)
 
-    async def _run(self) -> asyncio.subprocess.Process:
+    def _run(self) -> Process:
         with self._log.open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "services.reporting",
-                cwd=REPOSITORY,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
+            return Process("services.reporting", self._environment, log)
 
     async def stop(self) -> None:
         """Stop it in order; it has ten seconds, also with streams open."""

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,13 +17,12 @@ from pydantic import SecretStr
 
 from deploy.local.mailcatcher.mailbox import Mode
 from services.notification.settings import Settings
+from tests.processes import Process
 from tests.services.notification.builders import NAME, contact
 from tests.services.notification.conftest import World
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-ROOT = Path(__file__).parents[3]
 
 
 def _told(value: object) -> str:
@@ -36,15 +34,13 @@ def _told(value: object) -> str:
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as a process is told them."""
     told = {name.upper(): _told(value) for name, value in settings.model_dump().items() if value is not None}
-    return os.environ | told | {"PYTHONPATH": str(ROOT)}
+    return os.environ | told
 
 
 @asynccontextmanager
-async def process(settings: Settings, log: IO[bytes]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(settings: Settings, log: IO[bytes]) -> AsyncIterator[Process]:
     """The service as a process of its own; whatever is left of it at the end is killed."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.notification", cwd=ROOT, env=environment(settings), stdout=log
-    )
+    started = Process("services.notification", environment(settings), log)
     try:
         yield started
     finally:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import uvicorn
 from deploy.local.layout import unused_ports
 from services.reporting.app import create_app
 from services.reporting.settings import Settings
+from tests.processes import Process
 from tests.waiting import until
 
 
@@ -72,7 +72,7 @@ async def hosting(settings: Settings) -> AsyncIterator[int]:
 class Served:
     """A process of the service and its address."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     base_url: str
     port: int
 
@@ -102,9 +102,7 @@ async def serving(
     }
     if settings.operators_file is not None:
         environment["OPERATORS_FILE"] = str(settings.operators_file)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.reporting", env=environment
-    )
+    process = Process("services.reporting", environment)
     served = Served(process, f"http://127.0.0.1:{port}", port)
     try:
         async with httpx.AsyncClient(base_url=served.base_url) as client:
