@@ -1,6 +1,7 @@
 """Accounts of the console from the command line: on the local stack, or where CONSOLE_DATABASE_URL points."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from deploy.local.credentials import PEOPLE, PEOPLE_OF
 from deploy.local.databases import parse_url, run
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
-from services.console.accounts import Account
+from services.console.accounts import Account, NameTaken
 from services.console.administration import LOCAL, Administration, NewAccount, Rights
 from shared.access import Grant, Role
 from shared.database import create_engine, disposing
@@ -80,20 +81,25 @@ def listed() -> list[Account]:
 
 def first_accounts() -> dict[str, str]:
     """Accounts for the people of the local stack who have none yet; their passwords, which nobody can read
-    again. The names are those of the operators' tokens: one person, whichever way they come.
+    again. The names are those of the operators' tokens: one person, whichever way they come. Of several who
+    do this at once each has those that it made.
     """
 
     async def missing(administration: Administration) -> dict[str, str]:
         known = {account.person for account in await administration.listed()}
-        made = {}
+        wanted = {}
         for person, roles in PEOPLE.items():
             if person not in known:
-                made[person] = NewAccount(person=person, roles=_roles(roles))
+                wanted[person] = NewAccount(person=person, roles=_roles(roles))
         for person, (organisation, granted) in PEOPLE_OF.items():
             if person not in known:
                 at = [Grant(organisation=organisation, roles=frozenset(_roles(granted)))]
-                made[person] = NewAccount(person=person, roles=[], grants=at)
-        return {name: await administration.add(LOCAL, new) or "" for name, new in made.items()}
+                wanted[person] = NewAccount(person=person, roles=[], grants=at)
+        made = {}
+        for person, new in wanted.items():
+            with suppress(NameTaken):
+                made[person] = await administration.add(LOCAL, new) or ""
+        return made
 
     return _done(missing)
 
