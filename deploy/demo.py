@@ -14,7 +14,6 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
-from deploy.accounts import show_first
 from deploy.evening import Evening, EveningFailed, Expected, Stage
 from deploy.local import launcher
 from deploy.local.credentials import Credentials
@@ -82,6 +81,8 @@ async def _evening(stack: Running, *, once: bool, donations: int, say: Report, b
         if not once:
             for what, address in stack.addresses.items():
                 say(f"{what:<17} {address}")
+            from deploy.accounts import show_first  # noqa: PLC0415 - needs the services' libraries
+
             show_first(say)
         screen = Screen(f"{stack.urls['reporting']}/v1/campaigns/{evening.expected.campaign_id}/stream")
         following = asyncio.create_task(screen.follow())

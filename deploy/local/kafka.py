@@ -281,3 +281,12 @@ def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
     except OSError:
         return False
     return len(answer) >= 10 and struct.unpack(">ih", answer[4:10]) == (correlation, 0)
+
+
+def require_kafka(bootstrap: str) -> None:
+    """Raise StackProblem unless one of the bootstrap servers answers."""
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if port.isdecimal() and answers(host, int(port), timeout_s=5):
+            return
+    raise StackProblem(f"KAFKA_BOOTSTRAP_SERVERS is {bootstrap}, and no Kafka answers there.")

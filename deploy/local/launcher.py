@@ -73,8 +73,13 @@ def prepare(home: Home, ports: Ports, report: Report, meter: Meter = silent) -> 
     require_free(own_ports(ports))
     if not external_postgres():
         find_programs()
-    if not external_kafka():
-        from deploy.local import jars  # noqa: PLC0415 - 0.2 s that `shanliu status` need not pay
+    # Not above: 0.2 s that `shanliu status` need not pay.
+    if servers := external_kafka():
+        from deploy.local.kafka import require_kafka  # noqa: PLC0415
+
+        require_kafka(servers)
+    else:
+        from deploy.local import jars  # noqa: PLC0415
 
         wanted = len(jars.missing(jars.library()))
         if wanted:

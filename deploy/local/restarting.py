@@ -4,7 +4,7 @@ told in its state.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,6 +36,10 @@ class Request(BaseModel):
 
 class Replaces(Protocol):
     """The stack, as far as it is wanted here."""
+
+    def migrating(self, names: Iterable[str]) -> Iterator[None]:
+        """Migrate the databases of processes, yielding while it waits. Raises StackProblem."""
+        ...
 
     def replacing(self, name: str) -> Iterator[None]:
         """Replace one process, yielding while it waits. Raises StackProblem."""
@@ -75,16 +79,18 @@ class Restarts:
 
     def _all(self, restart: state.Restart, verb: Verb) -> Iterator[None]:
         work = {"restart": self._stack.replacing, "stop": self._stack.stopping, "start": self._stack.starting}
-        for name in restart.names:
-            begun = time.monotonic()
-            try:
+        doing = ", ".join(restart.names)
+        try:
+            if verb != "stop":
+                yield from self._stack.migrating(restart.names)
+            for name in restart.names:
+                doing, begun = name, time.monotonic()
                 yield from work[verb](name)
-            except StackProblem as problem:
-                restart.problem = " ".join(str(problem).split())
-                self._report(f"{name} is not {DONE[verb]}: {problem}")
-                return
-            restart.seconds[name] = round(time.monotonic() - begun, 1)
-            self._report(f"{name} was {DONE[verb]} ({restart.seconds[name]} s)")
+                restart.seconds[name] = round(time.monotonic() - begun, 1)
+                self._report(f"{name} was {DONE[verb]} ({restart.seconds[name]} s)")
+        except StackProblem as problem:
+            restart.problem = " ".join(str(problem).split())
+            self._report(f"{doing} is not {DONE[verb]}: {problem}")
 
 
 def _take(home: Home) -> Request | None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -13,13 +13,13 @@ from deploy.local.backoff import Backoff
 from deploy.local.credentials import Credentials, write_private
 from deploy.local.environment import own_environment, short_lived
 from deploy.local.external import external_kafka, external_postgres, namespace
-from deploy.local.kafka import LocalKafka, answers
+from deploy.local.kafka import LocalKafka
 from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, require_disk
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
 from deploy.local.roles import migrate_apart
-from deploy.local.services import SERVICES, Services, Wiring
+from deploy.local.services import BY_NAME, SERVICES, Services, Wiring
 from deploy.topics import apply_topics
 
 PARTITIONS: Final = 4
@@ -131,8 +131,6 @@ class Stack:
             broker.wait_ready(stop=self._stop_asked)
             self._watch("kafka", lambda: broker.child, broker.launch)
             self._say(f"Kafka on port {broker.port}", begun)
-        else:
-            require_kafka(self.bootstrap)
         begun = time.monotonic()
         # A broker of our own follows the declaration; on another one its people decide.
         alter = self._kafka is not None
@@ -249,12 +247,19 @@ class Stack:
 
     # ------------------------------------------------------------ replace
 
+    def migrating(self, names: Iterable[str]) -> Iterator[None]:
+        """Bring the databases of processes to what the code now wants, each once. Yields while it waits.
+        Raises StackProblem.
+        """
+        assert self._services is not None, "a stack that is not started has nothing to migrate"
+        for name in {BY_NAME[name].database: name for name in names}.values():
+            yield from self._services.migrating(name, self._admin_url)
+
     def replacing(self, name: str) -> Iterator[None]:
-        """Bring the database of a process to what the code now wants, then put a new process beside the old
-        one and let the old one go. Yields while it waits. Raises StackProblem; the old one goes on then.
+        """Put a new process beside the old one, on the migrated database, and let the old one go. Yields
+        while it waits. Raises StackProblem; the old one goes on then.
         """
         assert self._services is not None, "a stack that is not started has nothing to replace"
-        yield from self._services.migrating(name, self._admin_url)
         yield from self._services.replacing(name)
         self._stopped.discard(name)
 
@@ -269,7 +274,6 @@ class Stack:
         StackProblem when it isn't ready in time; it is tended from then on.
         """
         assert self._services is not None, "a stack that is not started has nothing to start"
-        yield from self._services.migrating(name, self._admin_url)
         for watched in self._watched:
             if watched.name == name:
                 watched.backoff = Backoff(started_at=time.monotonic(), restarts=watched.backoff.restarts)
@@ -329,12 +333,3 @@ class Stack:
             self._kafka.stop()
         self._keeper.close()
         self._say("everything is stopped", begun)
-
-
-def require_kafka(bootstrap: str) -> None:
-    """Raise StackProblem unless one of the bootstrap servers answers."""
-    for server in bootstrap.split(","):
-        host, _, port = server.strip().rpartition(":")
-        if port.isdecimal() and answers(host, int(port), timeout_s=5):
-            return
-    raise StackProblem(f"KAFKA_BOOTSTRAP_SERVERS is {bootstrap}, and no Kafka answers there.")
