@@ -1,7 +1,8 @@
-"""`shanliu` as a person uses it: every command is a process of its own, on real parts."""
+"""`shanliu` as a person uses it, on real parts. A command is a process of its own where that shows more."""
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.cli import main
 from deploy.local import launcher, layout, services, state
+from deploy.local.credentials import PEOPLE
 from deploy.local.databases import create_service_databases, run
 from deploy.local.layout import Home, Ports
 from deploy.local.processes import SOURCE, Identity, wait_until
@@ -81,12 +85,31 @@ class Machine:
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}\n{self.log()}"
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def up_twice_at_once(self) -> None:
+    def type(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """The same without a process of the command's own."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["shanliu", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO())
+            with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+                main()
+        self.look()
+        told = f"{arguments}: {ended.value.code}\n{out.getvalue()}\n{err.getvalue()}\n{self.log()}"
+        assert (ended.value.code or 0) == code, told
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def up_twice_at_once(self) -> str:
+        """What the one that starts it has said."""
         at_once = [self.start("up") for _ in range(2)]
         said = [each.communicate(timeout=COMMAND_S)[1] for each in at_once]
         self.look()
         assert [each.returncode for each in at_once] == [0, 0], said
-        assert sum("already running" in each for each in said) == 1
+        passwords = [sum(f" {person} " in each for each in said) for person in PEOPLE]
+        assert passwords == [1] * len(PEOPLE), "of each person once"
+        [starter] = [each for each in said if "already running" not in each]
+        return starter
 
     def follow(self, page: str) -> str:
         """Run what a guide has its reader type, each block of bash behind the other; its output."""
@@ -158,20 +181,22 @@ def free_base() -> int:
 def machine(archive: None, tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(Home(tmp_path / "home"), free_base())
     yield machine
-    machine.start("down").communicate(timeout=COMMAND_S)
+    machine.type("down")
     assert machine.nothing_lives(), "something is left running"
 
 
-def test_up_tend_kill_up_down(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = machine.run("up")
-    assert f"http://127.0.0.1:{machine.base + 5}/" in first.stderr
+def test_up_tend_kill_up_down(
+    machine: Machine, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"http://127.0.0.1:{machine.base + 5}/" in _comes_up_as_a_channel(machine, monkeypatch)
     assert machine.answers("/readyz")
     assert stat.S_IMODE(machine.home.secrets_file.stat().st_mode) == 0o600
+    operators = json.loads(machine.home.secrets_file.read_bytes())["operators"]
 
-    again = machine.run("up")
+    again = machine.type("up")
     assert "already running" in again.stderr
     elsewhere = dataclasses.replace(machine, base=machine.base + 100)
-    assert "runs on other ports" in elsewhere.run("up", code=1).stderr
+    assert "runs on other ports" in elsewhere.type("up", code=1).stderr
 
     report = json.loads(machine.run("status", "--json").stdout)
     assert (report["phase"], [each["missing"] for each in report["processes"]]) == ("ready", [[]] * 10)
@@ -180,7 +205,7 @@ def test_up_tend_kill_up_down(machine: Machine, monkeypatch: pytest.MonkeyPatch)
         "reporting", "reporting-worker", "console",
     }  # fmt: skip
 
-    told = machine.run("status").stdout  # what was asked for is on stdout, so that it can be piped
+    told = machine.type("status").stdout  # what was asked for is on stdout, so that it can be piped
     assert "donation-worker" in told
     assert f"http://127.0.0.1:{machine.base + 5}/" in told
 
@@ -198,7 +223,7 @@ def test_up_tend_kill_up_down(machine: Machine, monkeypatch: pytest.MonkeyPatch)
         os.kill(process.pid, signal.SIGKILL)
     assert wait_until(lambda: all(machine.process(name).pid != old.pid for name, old in killed.items()), 60)
     assert wait_until(lambda: machine.answers("/readyz"), 90)
-    assert "kafka was started again" in machine.run("logs", "supervisor").stdout
+    assert "kafka was started again" in machine.type("logs", "supervisor").stdout
 
     before = {name: machine.process(name) for name in ("donation", "donation-worker", "reporting")}
     assert "donation-worker was replaced" in machine.run("restart", "donation", "donation-worker").stderr
@@ -209,27 +234,25 @@ def test_up_tend_kill_up_down(machine: Machine, monkeypatch: pytest.MonkeyPatch)
     assert machine.process("donation").restarts == before["donation"].restarts, "it was no accident"
 
     _restored(machine)
-    assert "No log of 'moon'" in machine.run("logs", "moon", code=1).stderr
-    assert "Stop it first" in machine.run("reset", "--yes", code=1).stderr
+    assert "No log of 'moon'" in machine.type("logs", "moon", code=1).stderr
+    assert "Stop it first" in machine.type("reset", "--yes", code=1).stderr
 
     supervisor = machine.look()
     assert supervisor is not None
     os.kill(supervisor.supervisor.pid, signal.SIGKILL)
     assert machine.nothing_lives(), "something outlived its supervisor"
-    machine.run("status", code=1)
+    machine.type("status", code=1)
 
-    _comes_up_as_a_channel(machine, monkeypatch)
-    given_fen = 12_345 + 50_000 + 8_000_000 + 10_000_000 + 6_600
-    for page in ("campaigns/index.md", "desk.md", "reconciliation.md"):
-        machine.follow(page)
-    totals = f"http://127.0.0.1:{machine.base + 4}/v1/campaigns/gala-2027/totals"
-    assert wait_until(lambda: httpx.get(totals, timeout=5).json()["net_fen"] == given_fen, 60)
+    _on_servers_of_ones_own(machine, kafka, postgres, namespace, monkeypatch)
+    assert json.loads(machine.home.secrets_file.read_bytes())["operators"] == operators
     machine.run("down")
     assert machine.nothing_lives(5)
-    assert "nothing was running" in machine.run("down").stderr
+    assert "nothing was running" in machine.type("down").stderr
+    assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
+    assert set(create_service_databases(postgres)) == set(layout.DATABASES), "the database has gone"
 
 
-def _comes_up_as_a_channel(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def _comes_up_as_a_channel(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> str:
     """kafka.env, as a channel's shell has it, names no other broker than the stack's own."""
     with monkeypatch.context() as given:
         for name, value in (
@@ -239,60 +262,69 @@ def _comes_up_as_a_channel(machine: Machine, monkeypatch: pytest.MonkeyPatch) ->
             ("KAFKA_SASL_PASSWORD", "no longer taken"),
         ):
             given.setenv(name, value)
-        machine.up_twice_at_once()
+        said = machine.up_twice_at_once()
         assert machine.process("kafka").running
-        assert "there  donation.events" in machine.run("topics", "apply").stderr
-    assert machine.answers("/readyz")
+        assert "there  donation.events" in machine.type("topics", "apply").stderr
+    return said
+
+
+def _on_servers_of_ones_own(
+    machine: Machine, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three guides on what a crash has left and servers that are given: one of them proves every number, and
+    nothing of ours is started in their place.
+    """
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    monkeypatch.setenv("KAFKA_NAMESPACE", namespace)
+    monkeypatch.setenv("DATABASE_URL", postgres)
+    machine.run("up")
+    found = machine.look()
+    assert found is not None
+    assert not found.processes.keys() & {"kafka", "postgres"}
+    given_fen = 12_345 + 50_000 + 8_000_000 + 10_000_000 + 6_600
+    for page in ("campaigns/index.md", "desk.md", "reconciliation.md"):
+        machine.follow(page)
+    totals = f"http://127.0.0.1:{machine.base + 4}/v1/campaigns/gala-2027/totals"
+    assert wait_until(lambda: httpx.get(totals, timeout=5).json()["net_fen"] == given_fen, 60)
 
 
 def _restored(machine: Machine) -> None:
     """The steps of docs/backup.md, with nothing lost."""
     for verb in ("restart", "stop", "start"):
-        assert "There is no moon" in machine.run(verb, "moon", code=1).stderr
+        assert "There is no moon" in machine.type(verb, "moon", code=1).stderr
     counted = machine.run("sql", "donation", "-c", "SELECT count(*), current_database() FROM donations")
     assert "shanliu_donation" in counted.stdout
-    assert "There is no database of 'moon'" in machine.run("sql", "moon", code=1).stderr
+    assert "There is no database of 'moon'" in machine.type("sql", "moon", code=1).stderr
     dump = machine.home.root / "donation.dump"
     machine.run("dump", "donation", str(dump))
     assert dump.stat().st_mode & 0o777 == 0o600
-    assert "shanliu stop" in machine.run("load", "donation", str(dump), code=1).stderr
-    assert "no dump of shanliu_campaign" in machine.run("load", "campaign", str(dump), code=1).stderr
-    restore = machine.start("restore", "donation")
-    assert "stop every process" in restore.communicate(timeout=COMMAND_S)[1]
-    assert "the restore itself needs them stopped" in machine.run("restore", "donation", "--dry-run").stdout
-    assert "donation was stopped" in machine.run("stop", "donation", "donation-worker").stderr
-    assert "stopped" in machine.run("status", code=1).stdout
+    assert "shanliu stop" in machine.type("load", "donation", str(dump), code=1).stderr
+    assert "no dump of shanliu_campaign" in machine.type("load", "campaign", str(dump), code=1).stderr
+    assert "stop every process" in machine.type("restore", "donation", code=1).stderr
+    assert "the restore itself needs them stopped" in machine.type("restore", "donation", "--dry-run").stdout
+    assert "donation was stopped" in machine.type("stop", "donation", "donation-worker").stderr
+    assert "stopped" in machine.type("status", code=1).stdout
     assert not machine.answers("/readyz")
     machine.run("load", "donation", str(dump))
     assert "0 donations booked" in machine.run("restore", "donation").stdout
     assert machine.process("donation").stopped, "nobody starts it again by himself"
-    assert "donation-worker was started" in machine.run("start", "donation", "donation-worker").stderr
+    assert "donation-worker was started" in machine.type("start", "donation", "donation-worker").stderr
     assert machine.answers("/readyz")
-    machine.run("status")
+    machine.type("status")
 
 
-def test_servers_of_ones_own_are_used_and_left_alone(
-    machine: Machine, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+def test_a_demo_that_is_interrupted_while_it_starts_leaves_nothing(machine: Machine) -> None:
+    _ended_while_it_starts(machine, signal.SIGINT)
+
+
+def test_a_demo_that_is_killed_while_it_starts_leaves_nothing(
+    machine: Machine, kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
-    monkeypatch.setenv("KAFKA_NAMESPACE", namespace)
-    monkeypatch.setenv("DATABASE_URL", postgres)
-
-    done = machine.run("demo", "--once", "--donations", "40")
-
-    proof = json.loads(done.stdout)
-    assert proof["screen_total_fen"] == proof["total_fen"] > 0
-    assert (proof["lost"], proof["double"]) == (0, 0)
-    assert not machine.home.kafka.exists()
-    assert not machine.home.postgres.exists()
-    assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
-    assert set(create_service_databases(postgres)) == set(layout.DATABASES), "the database has gone"
+    _ended_while_it_starts(machine, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_a_demo_that_is_ended_while_it_starts_leaves_nothing(
-    machine: Machine, number: signal.Signals
-) -> None:
+def _ended_while_it_starts(machine: Machine, number: signal.Signals) -> None:
     demo = machine.start("demo")
     assert wait_until(lambda: bool((found := machine.look()) and found.processes), 120), "nothing was started"
 
@@ -305,7 +337,7 @@ def test_a_demo_that_is_ended_while_it_starts_leaves_nothing(
 
 def test_a_busy_port_is_one_line_and_nothing_is_started(machine: Machine) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", machine.base + 4))):
-        done = machine.run("up", code=1)
+        done = machine.type("up", code=1)
 
     assert f"Port {machine.base + 4} (reporting) is in use" in done.stderr
     assert "Traceback" not in done.stderr
@@ -347,7 +379,7 @@ def test_a_server_of_ones_own_that_does_not_answer_is_one_line(
 ) -> None:
     monkeypatch.setenv(variable, value)
 
-    done = machine.run("up", code=1)
+    done = machine.type("up", code=1)
 
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -355,7 +387,7 @@ def test_a_server_of_ones_own_that_does_not_answer_is_one_line(
 
 def test_reset_without_a_person_wants_a_word(machine: Machine) -> None:
     machine.home.prepare()
-    assert "shanliu reset --yes" in machine.run("reset", code=1).stderr
+    assert "shanliu reset --yes" in machine.type("reset", code=1).stderr
     assert machine.home.logs.exists()
-    machine.run("reset", "--yes")
+    machine.type("reset", "--yes")
     assert not machine.home.root.exists()

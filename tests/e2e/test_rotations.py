@@ -39,6 +39,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 CHANNEL = "renewed"
 CAMPAIGN = "rotations"
 AT_ONCE = 4
+PAUSE_S = 0.2
+"""Each of them: a request every 50 ms meets whatever is replaced."""
 COUNTED = (
     "SELECT count(*) = $1 AND CAST(sum(amount_fen) AS bigint) = $2 FROM donations WHERE status = 'received'"
 )
@@ -114,7 +116,7 @@ async def house(secured_kafka: Doors, postgres: str, copied: Copied) -> AsyncIte
 async def test_every_secret_is_renewed_under_load_and_no_request_is_refused(house: House) -> None:
     surge, done = house.surge(house.channel_secret), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(surge.steadily(done, at_once=AT_ONCE))
+        tasks.create_task(surge.steadily(done, AT_ONCE, PAUSE_S))
         try:
             await _the_steps(house, surge)
         finally:
