@@ -1,13 +1,13 @@
 """Who may read what on the PostgreSQL of a local stack."""
 
 import asyncio
+import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from sqlalchemy import text
 
 from deploy.local.databases import close_to_others, create_service_databases, drop_database, parse_url, run
@@ -26,6 +26,8 @@ from services.reporting.rebuilding.beside import RebuildRefused
 from shared.database import create_engine
 from shared.migrations import is_migrated, migrate, run_command
 
+MIGRATED = (*PROVED, "console")
+
 
 def _plain(url: str, database: str | None = None) -> str:
     parsed = parse_url(url).set(drivername="postgresql")
@@ -33,15 +35,26 @@ def _plain(url: str, database: str | None = None) -> str:
 
 
 @pytest.fixture
-def urls(postgres: str, namespace: str) -> dict[str, str]:
-    return create_service_databases(postgres, namespace.rstrip("."))
+def urls(postgres: str, namespace: str) -> Iterator[dict[str, str]]:
+    name = namespace.rstrip(".")
+    yield create_service_databases(postgres, name)
+    _drop(postgres, name)
 
 
-@pytest.fixture(autouse=True)
-def _leave_nothing(postgres: str, namespace: str) -> object:
-    yield
+@pytest.fixture(scope="module")
+def apart(postgres: str) -> Iterator[dict[str, str]]:
+    """Databases of services, migrated as `shanliu up` and `shanliu prepare` do it. No test changes them."""
+    name = f"t{secrets.token_hex(4)}"
+    urls = create_service_databases(postgres, name)
+    for service in MIGRATED:
+        run(migrate_apart(postgres, urls[service], f"services.{service}"))
+    yield urls
+    _drop(postgres, name)
+
+
+def _drop(postgres: str, name: str) -> None:
     for service in DATABASES:
-        run(drop_database(postgres, f"{namespace.rstrip('.')}_{service}"))
+        run(drop_database(postgres, f"{name}_{service}"))
 
 
 async def test_a_service_owns_its_database(urls: dict[str, str]) -> None:
@@ -51,15 +64,15 @@ async def test_a_service_owns_its_database(urls: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("other", ["campaign", "notification", "reporting"])
-async def test_a_service_cannot_open_another_ones_database(urls: dict[str, str], other: str) -> None:
-    database = parse_url(urls[other]).database
+async def test_a_service_cannot_open_another_ones_database(apart: dict[str, str], other: str) -> None:
+    database = parse_url(apart[other]).database
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await asyncpg.connect(_plain(urls["donation"], database))
+        await asyncpg.connect(_plain(apart["donation"], database))
 
 
-async def test_a_role_may_make_neither_roles_nor_databases(urls: dict[str, str]) -> None:
-    connection = await asyncpg.connect(_plain(urls["reporting"]))
+async def test_a_role_may_make_neither_roles_nor_databases(apart: dict[str, str]) -> None:
+    connection = await asyncpg.connect(_plain(apart["reporting"]))
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("CREATE ROLE intruder SUPERUSER")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -101,14 +114,6 @@ async def test_making_them_again_keeps_what_is_in_them(
     connection = await asyncpg.connect(_plain(again["donation"]))
     assert await connection.fetchval("SELECT one FROM kept") == 1
     await connection.close()
-
-
-@pytest_asyncio.fixture
-async def apart(urls: dict[str, str], postgres: str) -> dict[str, str]:
-    """The databases of two services, migrated as `shanliu up` and `shanliu prepare` do it."""
-    for service in ("donation", "campaign", "console"):
-        await migrate_apart(postgres, urls[service], f"services.{service}")
-    return urls
 
 
 FORBIDDEN: list[tuple[str, str]] = [
@@ -242,23 +247,22 @@ MAY_NOT_READ: list[tuple[str, str]] = [
 
 
 async def test_who_proves_the_numbers_reads_what_that_takes_and_can_do_nothing_else(
-    urls: dict[str, str], postgres: str
+    apart: dict[str, str], postgres: str
 ) -> None:
     readers = {
-        service: parse_url(urls[service]).set(
-            username=reader_of(str(parse_url(urls[service]).username)), password="proves"
+        service: parse_url(apart[service]).set(
+            username=reader_of(str(parse_url(apart[service]).username)), password="proves"
         )
         for service in PROVED
     }
     for service in PROVED:
-        await migrate_apart(postgres, urls[service], f"services.{service}")
         for password in ("before", "proves"):
-            await let_read(postgres, urls[service], password, READS[service])
+            await let_read(postgres, apart[service], password, READS[service])
         # What somebody has added by hand is taken away at the next start.
-        owner = await asyncpg.connect(_plain(as_owner(postgres, urls[service])[0]))
+        owner = await asyncpg.connect(_plain(as_owner(postgres, apart[service])[0]))
         await owner.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{readers[service].username}"')
         await owner.close()
-        await let_read(postgres, urls[service], "proves", READS[service])
+        await let_read(postgres, apart[service], "proves", READS[service])
     given = {service: url.render_as_string(hide_password=False) for service, url in readers.items()}
     places = Places("", given, "")
     with Workbook() as workbook:
@@ -268,12 +272,12 @@ async def test_who_proves_the_numbers_reads_what_that_takes_and_can_do_nothing_e
     assert await wrong_places(places) == []
 
     for service in PROVED:
-        role = str(parse_url(urls[service]).username)
+        role = str(parse_url(apart[service]).username)
         tried = [statement for of, statement in MAY_NOT_READ if of == service]
         assert await allowed_of(tried, given[service], role) == [], service
         for other in {*DATABASES} - {service}:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await asyncpg.connect(_plain(given[service], parse_url(urls[other]).database))
+                await asyncpg.connect(_plain(given[service], parse_url(apart[other]).database))
 
 
 async def test_a_rebuild_is_its_owner_s_and_its_tables_have_the_same_rights(
