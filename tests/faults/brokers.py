@@ -1,20 +1,19 @@
 """Three brokers on this machine, each a process of its own: what a cluster is, without containers."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, TopicMetadata
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 
 from deploy.local.kafka import LocalKafka, Seat
 from deploy.local.processes import Keeper
 from tests.faults.system import until
 
 START_S: Final = 120
-ANSWER_S: Final = 2.0
 T = TypeVar("T")
 
 
@@ -26,8 +25,6 @@ class Brokers:
             LocalKafka(folder / f"kafka-{seat.node}", keeper=keeper, short_lived=True, seat=seat)
             for seat in Seat.of_three()
         ]
-        # One client for all questions: none notices sooner who is away, and none costs as little.
-        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     @property
     def bootstrap(self) -> str:
@@ -47,27 +44,32 @@ class Brokers:
 
     async def in_sync(self) -> None:
         """Wait until every partition has all its copies again: then the next broker may go."""
+        await until(self._whole, "every copy in sync", START_S)
 
-        async def whole() -> bool:
-            topics = (await self._topics()).values()
-            partitions = [each for topic in topics for each in topic.partitions.values()]
-            return bool(partitions) and all(len(each.isrs) == len(each.replicas) for each in partitions)
-
-        await until(whole, "every copy in sync", START_S)
+    async def _whole(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
+        await admin.start()
+        try:
+            described = await admin.describe_topics(await admin.list_topics())
+        finally:
+            await admin.close()
+        return all(
+            len(partition["isr"]) == len(partition["replicas"])
+            for topic in described
+            for partition in topic["partitions"]
+        )
 
     async def leader(self, topic: str, partition: int) -> int:
-        """Who leads a partition now, as those say who are there; -1 when nobody does or nobody says."""
-        topics = await self._topics()
-        node = topics[topic].partitions[partition].leader if topic in topics else -1
-        return node - 1 if node > 0 else -1
-
-    async def _topics(self) -> dict[str, TopicMetadata]:
-        """All topics; none when the broker that was asked does not answer."""
+        """Who leads a partition now."""
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
+        await client.bootstrap()
         try:
-            answer = await asyncio.to_thread(self._admin.list_topics, timeout=ANSWER_S)
-        except KafkaException:
-            return {}
-        return dict(answer.topics)
+            client.add_topic(topic)
+            await client.force_metadata_update()
+            node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        finally:
+            await client.close()
+        return -1 if node is None else int(node) - 1
 
 
 def _beside(work: Callable[[LocalKafka], T], brokers: list[LocalKafka]) -> None:
