@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -20,28 +22,45 @@ pytestmark = pytest.mark.e2e
 DONATIONS = 120
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The demo played once: its folder and what it said."""
-    home = tmp_path_factory.mktemp("demo") / "home"
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "demo", "--once", "--donations", str(DONATIONS)],
-        env={
-            **own_environment(),
-            "SHANLIU_HOME": str(home),
-            "SHANLIU_PORT_BASE": str(free_base()),
-            "PYTHONPATH": str(SOURCE),
-        },
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The demo played once: its folder, where it listened, and what it said."""
+
+    home: Path
+    base: int
+    done: subprocess.CompletedProcess[str]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One more command on the same folder."""
+        return _shanliu(self.home, self.base, *arguments)
+
+
+def _shanliu(home: Path, base: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **own_environment(),
+        "SHANLIU_HOME": str(home),
+        "SHANLIU_PORT_BASE": str(base),
+        "PYTHONPATH": str(SOURCE),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    return home, done
 
 
-def test_the_demo_proves_its_evening(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    _, done = played
+@pytest.fixture(scope="module")
+def played(archive: None, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The demo, played once."""
+    home, base = tmp_path_factory.mktemp("demo") / "home", free_base()
+    return Played(home, base, _shanliu(home, base, "demo", "--once", "--donations", str(DONATIONS)))
+
+
+def test_the_demo_proves_its_evening(played: Played) -> None:
+    done = played.done
     assert done.returncode == 0, done.stderr[-2000:]
     proof = json.loads(done.stdout.splitlines()[-1])
     assert proof["donations"] >= DONATIONS
@@ -49,8 +68,8 @@ def test_the_demo_proves_its_evening(played: tuple[Path, subprocess.CompletedPro
     assert (proof["lost"], proof["double"]) == (0, 0)
 
 
-def test_no_donor_stands_in_any_log(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    home, _ = played
+def test_no_donor_stands_in_any_log(played: Played) -> None:
+    home = played.home
     logs = {path.name: path.read_text("utf-8", "replace") for path in (home / "logs").iterdir()}
     assert "donation-worker.log" in logs
     names = {family + given for family, given in product(FAMILY_NAMES, GIVEN_NAMES)}
@@ -59,8 +78,8 @@ def test_no_donor_stands_in_any_log(played: tuple[Path, subprocess.CompletedProc
         assert not [donor for donor in names if donor in text], name
 
 
-def test_the_secrets_are_their_owners_alone(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    home, done = played
+def test_the_secrets_are_their_owners_alone(played: Played) -> None:
+    home, done = played.home, played.done
     assert (home / "secrets.json").stat().st_mode & 0o077 == 0
     secrets = json.loads((home / "secrets.json").read_text())
     told = (
@@ -77,7 +96,23 @@ def test_the_secrets_are_their_owners_alone(played: tuple[Path, subprocess.Compl
         assert secret not in told
 
 
-def test_the_demo_leaves_nothing_running(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    home, _ = played
+def test_the_demo_leaves_nothing_running(played: Played) -> None:
+    home = played.home
     commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert [command for command in commands if str(home) in command] == []
+
+
+def test_the_next_start_has_every_number_of_the_evening(played: Played) -> None:
+    """On the folder of before: its topics, databases, accounts and keys."""
+    proof = json.loads(played.done.stdout.splitlines()[-1])
+    shown = re.search(r"/screens/([\w-]+)", played.done.stdout + played.done.stderr)
+    assert shown is not None
+    up = played.run("up")
+    try:
+        assert up.returncode == 0, up.stderr[-2000:]
+        totals = f"http://127.0.0.1:{played.base + 4}/v1/campaigns/{shown[1]}/totals"
+        assert httpx.get(totals, timeout=10).json()["net_fen"] == proof["total_fen"]
+        proved = played.run("verify", shown[1], "--json")
+        assert proved.returncode == 0, proved.stdout + proved.stderr
+    finally:
+        assert played.run("down").returncode == 0
