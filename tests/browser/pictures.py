@@ -1,7 +1,8 @@
-"""The pictures in docs/console and docs/screens, taken of the real pages before real services: run it by name
-(`make pictures`), look at what it has written, and commit what you would show. No test: nothing collects it.
-With LOOK=folder dark and English ones of the console's pages are written there too. Days in fields are as
-staff see them only in a Chromium that speaks Chinese (Debian: chromium-l10n); SHANLIU_CHROMIUM names one.
+"""The pictures in docs/console, docs/screens and docs/public, taken of the real pages before real services:
+run it by name (`make pictures`), look at what it has written, and commit what you would show. No test:
+nothing collects it. With LOOK=folder dark and English ones of the console's pages are written there too. Days
+in fields are as staff see them only in a Chromium that speaks Chinese (Debian: chromium-l10n);
+SHANLIU_CHROMIUM names one.
 """
 
 import io
@@ -23,7 +24,9 @@ from tests.browser.evening import until
 from tests.browser.fitting import misfits
 from tests.browser.gifts import Gifts, gifts_of
 from tests.browser.test_console_partners import a_partner
+from tests.reports import a_document, a_table
 from tests.services.donation.builders import a_donor, a_reversal
+from tests.services.reporting.test_reports import published
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -542,25 +545,66 @@ async def test_pictures_of_the_screens(console: Console, browser: Browser) -> No
         await page.wait_for_function(AT_REST)
         await screen_kept(page, name, shown)
         await context.close()
-    if look := os.environ.get("LOOK"):
-        for name, path in PUBLIC:
-            context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
-            page = await context.new_page()
-            await page.goto(f"{url}{path}")
-            for width, height in SIZES:
-                await page.set_viewport_size({"width": width, "height": height})
-                kept(await page.screenshot(), Path(look) / f"public-{name}-{width}.webp")
-            await context.close()
 
 
-PUBLIC: Final = (
-    ("index", "/"),
-    ("organisations", "/organisations"),
-    ("reports", "/reports"),
-    ("verify", "/verify?campaign=pictures"),
-    ("phone", "/screens/pictures?layout=phone"),
+async def test_pictures_of_the_public_pages(console: Console, browser: Browser) -> None:
+    """What anyone may read: two organisations, their campaigns, and a report with its figures."""
+    await console.needs("reporting")
+    async with console.evening() as evening:
+        source, channel = evening.campaigns, evening.channel()
+        await evening.happens(
+            source.registered("suzhou", name=CITY, name_en="Suzhou", licence="A1", contact="0512-12345"),
+            source.registered("wuzhong", "suzhou", name="吴中区慈善会", name_en="Wuzhong"),
+            *[
+                source.launched(name, title=title, organisation_id=whose, goal_fen=5_000_000_000)
+                for name, title, whose in OPEN
+            ],
+            *[
+                channel.received(1_234_567_89 * (number + 1), campaign_id=name, at=NOW, received_at=NOW)
+                for number, (name, _, _) in enumerate(OPEN)
+            ],
+            source.goods_received(1_210_000_000, OPEN[0][0]),
+        )
+        report = published(source, a_document(tables=(a_table(12),)))
+        await evening.happens(report)
+        for number, (name, _, _) in enumerate(OPEN):
+            await evening.counted(name, 1_234_567_89 * (number + 1))
+        url, digest = evening.reporting.url, (await evening.totals(OPEN[0][0]))["digest"]
+    pages = (
+        ("index", "/", OPEN[0][1]),
+        ("organisations", "/organisations", "吴中区慈善会"),
+        ("organisation", "/organisations/suzhou", "吴中区慈善会"),
+        ("reports", "/reports", "全面公开"),
+        ("report", f"/reports/{report.data.report_id}", "拨付支出按用途"),
+        ("verify", f"/verify?campaign={OPEN[0][0]}", "核对数字"),
+    )
+    for name, path, shown in pages:
+        context = await browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN")
+        page = await context.new_page()
+
+        async def there(page: Page = page, address: str = url + path) -> bool:
+            answer = await page.goto(address)
+            return answer is not None and answer.ok
+
+        await until(f"{path} is public", there)
+        await expect(page.get_by_text(shown).locator("visible=true").first).to_be_visible()
+        if name == "verify":
+            await page.get_by_label("摘要").fill(digest[:8])
+            await page.get_by_role("button", name="核对").click()
+            await expect(page.locator(".found")).to_contain_text("摘要相同")
+        for width, height in SIZES:
+            await page.set_viewport_size({"width": width, "height": height})
+            of_it = name if width == LOOKED_AT else f"{name}-{width}"
+            kept(await page.screenshot(), DOCS / "public" / f"{of_it}.webp", WIDEST, plain=True)
+        await context.close()
+
+
+OPEN: Final = (
+    ("warm-city", TITLE, "suzhou"),
+    ("school-roofs", "山村小学屋顶修缮", "suzhou"),
+    ("clear-eyes", "光明行动", "wuzhong"),
 )
-"""The public's pages besides the screens: looked at, not shown."""
+"""Campaigns of the public pages, with whose they are."""
 
 
 async def screen_kept(page: Page, name: str, width: int | None) -> None:
