@@ -45,12 +45,12 @@ async def test_companies_are_ranked_and_one_whose_money_went_back_falls(page: Pa
         await screen.set_viewport_size({"width": width, "height": height})
         await open_screen(screen, evening.reporting.url, campaign, f"?layout={layout}")
         await shows(screen, 22_000_000_01)
-        await ranked(screen, [[LONG, "3,000,000.01"], ["乙银行", "200万"]])
+        await ranked(screen, [[LONG, "3,000,000.01"], ["乙银行", "2,000,000.00"]])
         await screen.evaluate(TURN)
         assert await screen.evaluate(OUTSIDE, ["#companies .rank", "#companies .rank-amount"]) == [], layout
     await evening.happens(channel.reversed(1_500_000_00, number=int(gifts[0].sequence), campaign_id=campaign))
     for screen in (page, wide):
-        await ranked(screen, [["乙银行", "200万"], [LONG, "1,500,000.01"]])
+        await ranked(screen, [["乙银行", "2,000,000.00"], [LONG, "1,500,000.01"]])
 
 
 async def test_another_theme_is_worn_by_open_screens_and_by_a_frozen_one(
