@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
 from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
+from services.reporting.looks.caching import WITH_NUMBERS, cacheable
 from services.reporting.looks.pages import Looks, screen_pages_router
 from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.proving.api import Proofs
@@ -64,27 +65,33 @@ def pages_router(views: Views, *, public_url: str) -> APIRouter:
     router.include_router(verify_page_router(views.proofs, views.hub, render))
 
     @router.get("/")
-    async def index() -> Response:
+    async def index(request: Request) -> Response:
         states = sorted(views.hub.states(), key=lambda state: state.plan.window_start, reverse=True)
-        return render("index.html", {"campaigns": [CampaignSummary.of(state) for state in states]})
+        campaigns = [CampaignSummary.of(state) for state in states]
+        return _kept(request, render("index.html", {"campaigns": campaigns}))
 
     return router
+
+
+def _kept(request: Request, page: HTMLResponse) -> Response:
+    return cacheable(page, request.headers.get("if-none-match", ""), WITH_NUMBERS)
 
 
 def _organisation_pages_router(federation: FederationView, render: Render) -> APIRouter:
     router = APIRouter()
 
     @router.get("/organisations")
-    async def organisations() -> Response:
-        return render("organisations.html", {"known": await federation.listed()})
+    async def organisations(request: Request) -> Response:
+        return _kept(request, render("organisations.html", {"known": await federation.listed()}))
 
     @router.get("/organisations/{organisation_id}")
-    async def organisation(organisation_id: str) -> Response:
+    async def organisation(request: Request, organisation_id: str) -> Response:
         found = await federation.look()
         shown = found.totals(organisation_id)
         if shown is None:
             return render("organisations.html", {"known": found.listed()}, status=404)
-        return render("organisation.html", {"shown": shown, "above": found.names.get(shown.parent_id or "")})
+        above = found.names.get(shown.parent_id or "")
+        return _kept(request, render("organisation.html", {"shown": shown, "above": above}))
 
     return router
 

@@ -16,6 +16,7 @@ from services.reporting.api import PUBLIC, UNCHANGED
 from services.reporting.disclosure import queries, words
 from services.reporting.disclosure.queries import Filter
 from services.reporting.disclosure.schemas import Report, ReportPage, ReportWithDocument
+from services.reporting.looks.caching import cacheable
 from shared.events.documents import Document, ReportKind, decode
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
@@ -176,19 +177,21 @@ def report_pages_router(shelf: Shelf, render: Callable[..., HTMLResponse]) -> AP
 
     @router.get("/reports")
     async def list_page(
+        request: Request,
         *,
         campaign_id: IdQuery = None,
         organisation_id: IdQuery = None,
         kind: ReportKind | None = None,
         year: YearQuery = None,
         after: AfterQuery = None,
-    ) -> HTMLResponse:
+    ) -> Response:
         wanted = Filter(campaign_id, organisation_id, kind, year)
         page = await shelf.listed(wanted, after=after, limit=LISTED)
-        return render("reports.html", {"page": page, "wanted": wanted, "words": words, "missing": False})
+        context = {"page": page, "wanted": wanted, "words": words, "missing": False}
+        return cacheable(render("reports.html", context), request.headers.get("if-none-match", ""))
 
     @router.get("/reports/{report_id}")
-    async def report_page(report_id: str) -> HTMLResponse:
+    async def report_page(request: Request, report_id: str) -> Response:
         """A person gets a page also when there is no such report: the list of those there are."""
         try:
             asked = UUID(report_id)
@@ -201,6 +204,7 @@ def report_pages_router(shelf: Shelf, render: Callable[..., HTMLResponse]) -> AP
             page = await shelf.listed(wanted, after=None, limit=LISTED)
             context = {"page": page, "wanted": wanted, "words": words, "missing": True}
             return render("reports.html", context, status=404)
-        return render("report.html", {"row": found.row, "document": found.document, "words": words})
+        context = {"row": found.row, "document": found.document, "words": words}
+        return cacheable(render("report.html", context), request.headers.get("if-none-match", ""))
 
     return router

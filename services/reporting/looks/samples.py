@@ -56,8 +56,14 @@ def sample_of(campaign_id: str, plan: CampaignPlan | None, net_fen: int, now: da
         goods_received_fen=1_210_000_000,
         goods_distributed_fen=403_333_300,
     )
-    shown = (plan or _plan(campaign_id, now)).model_copy(
-        update={"status": "launched", "goal_fen": _goal_above(net_fen), "window_end": now + AWAY}
+    real, goal_fen = plan or _plan(campaign_id, now), _goal_above(net_fen)
+    shown = real.model_copy(
+        update={
+            "status": "launched",
+            "goal_fen": goal_fen,
+            "milestones_fen": _scaled(real, goal_fen),
+            "window_end": now + AWAY,
+        }
     )
     state = CampaignState(
         plan=shown,
@@ -113,6 +119,11 @@ def _goal_above(net_fen: int) -> int:
     wanted = max(GOAL_FEN, net_fen * 5 // 4)
     step: int = 10 ** (len(str(wanted)) - 2)
     return -(-wanted // step) * step
+
+
+def _scaled(plan: CampaignPlan, goal_fen: int) -> tuple[int, ...]:
+    """Its milestones, as far along the sample's goal as they are along its own."""
+    return tuple(goal_fen * each // plan.goal_fen for each in plan.milestones_fen) if plan.goal_fen else ()
 
 
 def _plan(campaign_id: str, now: datetime) -> CampaignPlan:

@@ -268,6 +268,23 @@ async def test_what_lies_before_us_may_keep_the_audiences_page(settings: Setting
     assert (early.status_code, early.headers["cache-control"]) == (404, "no-cache")
 
 
+async def test_public_pages_may_be_kept_as_long_as_the_totals_and_lead_nowhere_that_is_not(
+    settings: Settings,
+) -> None:
+    async with asking(settings) as client:
+        for path in ("/", "/organisations", "/reports"):
+            first = await client.get(path)
+            again = await client.get(path, headers={"if-none-match": first.headers["etag"]})
+            assert first.headers["cache-control"] in {"public, max-age=1", "public, max-age=5"}
+            assert (again.status_code, again.content) == (304, b"")
+            ways = re.findall(r'href="(/[a-z]*)"', first.text.partition("</nav>")[0])
+            assert [way for way in ways if (await client.get(way)).status_code != 200] == []
+            assert len(ways) == 4
+        for path in ("/organisations/none", "/reports/none"):
+            missing = await client.get(path)
+            assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-cache")
+
+
 async def test_static_files_are_asked_about_by_etag_or_kept_by_digest(settings: Settings) -> None:
     async with asking(settings) as client:
         file = await client.get("/static/screen.css")

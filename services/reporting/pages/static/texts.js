@@ -69,7 +69,6 @@ export const PUBLIC_TEXTS = {
     noCampaignsHint: "活动备案后会自动出现在这里。",
     reports: "信息公开",
     verify: "核对数字",
-    operations: "运营台",
     // organisations
     organisations: "慈善组织",
     organisationsLead: "市级总会与各县区慈善会的善款，逐级汇总。",
@@ -194,7 +193,6 @@ export const PUBLIC_TEXTS = {
     noCampaignsHint: "A campaign appears here as soon as it has been filed.",
     reports: "Disclosure",
     verify: "Check a number",
-    operations: "Operations",
     // organisations
     organisations: "Organisations",
     organisationsLead: "City and county federations: what each has, and all below it.",

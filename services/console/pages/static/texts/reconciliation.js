@@ -84,7 +84,7 @@ export const RECONCILIATION_TEXTS = {
     booked: (n) => `已交办补记 ${n} 笔`,
     history: "历史",
     whats: { opened: "发现", reopened: "重新打开", changed: "金额变了", settled: "自动对平", resolved: "了结", asked: "补记", refused: "补记被拒" },
-    emptyDays: "这段时间没有捐赠，也没有账单：财务可按 a 导入对账单。",
+    emptyDays: "到期的日子里没有捐赠，也没有账单（今天的明天起才对）：财务可按 a 导入对账单。",
     emptyBreaks: "没有这样的差异：都已对平。",
   },
   en: {
@@ -170,7 +170,7 @@ export const RECONCILIATION_TEXTS = {
     booked: (n) => `${n} will be booked`,
     history: "History",
     whats: { opened: "found", reopened: "opened again", changed: "amount changed", settled: "settled by itself", resolved: "resolved", asked: "booked", refused: "booking refused" },
-    emptyDays: "No donations and no bills in this time: finance presses a to import a bill.",
+    emptyDays: "No donations and no bills on the days that are due (today's from tomorrow on): finance presses a to import a bill.",
     emptyBreaks: "No such break: all agree.",
   },
 };
