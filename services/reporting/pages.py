@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.reporting.caching import WITH_NUMBERS, cacheable
 from services.reporting.disclosure.publishing import Shelf, report_pages_router
 from services.reporting.federation import FederationView
 from services.reporting.hub import Hub
-from services.reporting.looks.caching import WITH_NUMBERS, cacheable
 from services.reporting.looks.pages import Looks, screen_pages_router
 from services.reporting.looks.wardrobe import Wardrobe
 from services.reporting.proving.api import Proofs
@@ -68,13 +68,9 @@ def pages_router(views: Views, *, public_url: str) -> APIRouter:
     async def index(request: Request) -> Response:
         states = sorted(views.hub.states(), key=lambda state: state.plan.window_start, reverse=True)
         campaigns = [CampaignSummary.of(state) for state in states]
-        return _kept(request, render("index.html", {"campaigns": campaigns}))
+        return cacheable(request, render("index.html", {"campaigns": campaigns}), WITH_NUMBERS)
 
     return router
-
-
-def _kept(request: Request, page: HTMLResponse) -> Response:
-    return cacheable(page, request.headers.get("if-none-match", ""), WITH_NUMBERS)
 
 
 def _organisation_pages_router(federation: FederationView, render: Render) -> APIRouter:
@@ -82,7 +78,8 @@ def _organisation_pages_router(federation: FederationView, render: Render) -> AP
 
     @router.get("/organisations")
     async def organisations(request: Request) -> Response:
-        return _kept(request, render("organisations.html", {"known": await federation.listed()}))
+        page = render("organisations.html", {"known": await federation.listed()})
+        return cacheable(request, page, WITH_NUMBERS)
 
     @router.get("/organisations/{organisation_id}")
     async def organisation(request: Request, organisation_id: str) -> Response:
@@ -91,7 +88,8 @@ def _organisation_pages_router(federation: FederationView, render: Render) -> AP
         if shown is None:
             return render("organisations.html", {"known": found.listed()}, status=404)
         above = found.names.get(shown.parent_id or "")
-        return _kept(request, render("organisation.html", {"shown": shown, "above": above}))
+        page = render("organisation.html", {"shown": shown, "above": above})
+        return cacheable(request, page, WITH_NUMBERS)
 
     return router
 

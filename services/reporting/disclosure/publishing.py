@@ -13,10 +13,10 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.api import PUBLIC, UNCHANGED
+from services.reporting.caching import cacheable
 from services.reporting.disclosure import queries, words
 from services.reporting.disclosure.queries import Filter
 from services.reporting.disclosure.schemas import Report, ReportPage, ReportWithDocument
-from services.reporting.looks.caching import cacheable
 from shared.events.documents import Document, ReportKind, decode
 from shared.events.fields import CAMPAIGN_ID
 from shared.problems import Problem, answers
@@ -188,7 +188,7 @@ def report_pages_router(shelf: Shelf, render: Callable[..., HTMLResponse]) -> AP
         wanted = Filter(campaign_id, organisation_id, kind, year)
         page = await shelf.listed(wanted, after=after, limit=LISTED)
         context = {"page": page, "wanted": wanted, "words": words, "missing": False}
-        return cacheable(render("reports.html", context), request.headers.get("if-none-match", ""))
+        return cacheable(request, render("reports.html", context))
 
     @router.get("/reports/{report_id}")
     async def report_page(request: Request, report_id: str) -> Response:
@@ -205,6 +205,6 @@ def report_pages_router(shelf: Shelf, render: Callable[..., HTMLResponse]) -> AP
             context = {"page": page, "wanted": wanted, "words": words, "missing": True}
             return render("reports.html", context, status=404)
         context = {"row": found.row, "document": found.document, "words": words}
-        return cacheable(render("report.html", context), request.headers.get("if-none-match", ""))
+        return cacheable(request, render("report.html", context))
 
     return router

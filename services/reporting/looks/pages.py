@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
+from services.reporting.caching import cacheable
 from services.reporting.frames import frame_of
 from services.reporting.hub import Hub
-from services.reporting.looks.caching import cacheable
 from services.reporting.looks.codes import code_svg
 from services.reporting.looks.layouts import Layout, styles_of
 from services.reporting.looks.samples import MAX_SAMPLE_FEN, SAMPLE_FEN, sample_of
@@ -86,7 +86,7 @@ def screen_pages_router(hub: Hub, looks: Looks, *, public_url: str) -> APIRouter
         status = 200 if hub.state(campaign_id) else 404
         stream = f"/v1/campaigns/{quote(campaign_id, safe='')}/stream"
         page = await looks.page(campaign_id, layout, stream=stream, air="live", status=status)
-        return cacheable(page, request.headers.get("if-none-match", "")) if status == 200 else page
+        return cacheable(request, page)
 
     @router.get("/screens/{campaign_id}/theme.css")
     async def theme_style(campaign_id: str, theme: ThemeQuery) -> Response:

@@ -4,7 +4,7 @@ import hashlib
 from http import HTTPStatus
 from typing import Final
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
 from shared.versions import matches
@@ -15,13 +15,13 @@ WITH_NUMBERS: Final = "public, max-age=1"
 """Of a page that has numbers written into it: as old at most as the totals' own answer."""
 
 
-def cacheable(page: HTMLResponse, if_none_match: str, fresh: str = FRESH) -> Response:
+def cacheable(request: Request, page: HTMLResponse, fresh: str = FRESH) -> Response:
     """The page with its ETag; 304 to whoever has it. What is not there is not kept."""
     if page.status_code != HTTPStatus.OK:
         return page
     etag = f'"{hashlib.sha256(page.body).hexdigest()[:32]}"'
     page.headers.update({"Cache-Control": fresh, "ETag": etag})
-    if not matches(if_none_match, etag):
+    if not matches(request.headers.get("if-none-match", ""), etag):
         return page
     kept = {
         name: value for name, value in page.headers.items() if name not in {"content-length", "content-type"}
