@@ -10,7 +10,7 @@ they are (shared/console_tokens.py).
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal, Protocol, Self
@@ -163,7 +163,7 @@ def person_of(name: str, roles: frozenset[Role], granted: Iterable[Grant]) -> Pe
     return Person(name, roles, grants)
 
 
-def require(*roles: Role) -> Callable[..., Person]:
+def require(*roles: Role) -> Callable[..., Awaitable[Person]]:
     """A dependency: the person behind the bearer token (RFC 6750), who must have one of `roles` everywhere.
 
     The application keeps its Operators in `app.state.operators`. 401 without a known token, 403 without
@@ -171,7 +171,7 @@ def require(*roles: Role) -> Callable[..., Person]:
     what everybody may, but two-person rules still hold for them.
     """
 
-    def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
+    async def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
         found = _signed_in(request)
         reach = found.reach(*roles)
         if not reach.everywhere:
@@ -186,12 +186,12 @@ def require(*roles: Role) -> Callable[..., Person]:
     return person
 
 
-def require_somewhere(*roles: Role) -> Callable[..., Person]:
+def require_somewhere(*roles: Role) -> Callable[..., Awaitable[Person]]:
     """The same, but the role may be granted at a single organisation: whoever uses this must ask
     `person.reach(*roles)` where it is, and must do or show nothing beyond it.
     """
 
-    def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
+    async def person(request: Request, _: Annotated[object, Security(BEARER, scopes=roles)] = None) -> Person:
         found = _signed_in(request)
         if found.reach(*roles).organisations == frozenset():
             raise Problem(403, "role-missing", f"This needs one of the roles: {', '.join(roles)}.")

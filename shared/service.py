@@ -103,21 +103,36 @@ class Application(FastAPI):
     """FastAPI with plain Starlette routes ahead of it, for hot paths: what FastAPI puts around each request
     (telemetry, limits, exit stacks, its router) costs an intake request a tenth of its time. The answers to
     errors are the same.
+
+    It has its routers' routes as its own. FastAPI's inclusion makes each route a second time for what the
+    document says of it, which the first request waits for (0.2 s in a service of 130 routes), and looks for
+    a request's route twice, in one router after the other (1 ms). So routers are included where only the
+    document is made.
     """
 
     def __init__(self, ahead: Sequence[Route], completer: Completer, **given: Any) -> None:
         super().__init__(**given)
-        self._completer = completer
+        self._given: Final = given
+        self._routers: Final[list[APIRouter]] = []
+        self._completer: Final = completer
         problems.install(self)
         self._ahead = Starlette(routes=ahead, exception_handlers=self.exception_handlers)
         self._ahead.router.redirect_slashes = False
         self._ahead.router.default = super().__call__
 
+    def take(self, router: APIRouter) -> None:
+        """Answer by a router's routes, behind those that are there."""
+        self._routers.append(router)
+        self.router.routes.extend(router.routes)
+
     def openapi(self) -> dict[str, Any]:
         """What this API is, complete; made when it is asked for first."""
         if self.openapi_schema is None:
-            self._completer.complete(super().openapi())
-        return super().openapi()
+            told = FastAPI(**self._given)
+            for router in self._routers:
+                told.include_router(router)
+            self.openapi_schema = self._completer.complete(told.openapi())
+        return self.openapi_schema
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection, as ASGI has it."""
@@ -180,10 +195,10 @@ def create_app(
         kafka_problems.install(app)
     app.state.started = False
     app.state.stopping = asyncio.Event()
-    app.include_router(_health(app, dict(checks or {})))
-    app.include_router(reading.router(name, app.openapi, told.traffic))
+    app.take(_health(app, dict(checks or {})))
+    app.take(reading.router(name, app.openapi, told.traffic))
     for router in routers:
-        app.include_router(router)
+        app.take(router)
     return app
 
 

@@ -97,7 +97,7 @@ class Sent:
         return JSONResponse(answer.body, answer.status, headers=headers)
 
 
-def books_of(request: Request) -> Books:
+async def books_of(request: Request) -> Books:
     """A dependency: the books of this application."""
     books = request.app.state.books
     assert isinstance(books, Books)

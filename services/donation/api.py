@@ -32,7 +32,7 @@ class Parts:
     sandbox: Sandbox
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     return request.app.state.parts  # type: ignore[no-any-return]
 
 
@@ -137,7 +137,7 @@ async def _may_ask(request: Request, parts: Parts, channel: str) -> None:
     """Raise Problem unless the channel itself asks, signed and within its limit, or an operator."""
     known = await parts.directory.find(channel)
     if "authorization" in request.headers:
-        require("viewer", "desk")(request)
+        await require("viewer", "desk")(request)
     if known is None:
         raise Problem(404, "unknown-channel", "No such channel.")
     if "authorization" not in request.headers:

@@ -73,7 +73,7 @@ class Parts:
     sender: Sender
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.casework
     assert isinstance(parts, Parts)
     return parts

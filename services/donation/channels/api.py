@@ -70,7 +70,7 @@ class Parts:
     directory: Directory
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.channels
     assert isinstance(parts, Parts)
     return parts

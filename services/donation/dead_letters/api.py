@@ -50,7 +50,7 @@ class Parts:
     publisher: Publisher
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.dead_letters
     assert isinstance(parts, Parts)
     return parts

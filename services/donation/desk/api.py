@@ -64,7 +64,7 @@ class Parts:
     window: timedelta
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.desk
     assert isinstance(parts, Parts)
     return parts

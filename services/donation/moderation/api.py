@@ -68,7 +68,7 @@ class Parts:
     sender: DecisionSender
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.moderation
     assert isinstance(parts, Parts)
     return parts

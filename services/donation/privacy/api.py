@@ -55,7 +55,7 @@ class Parts:
     sender: ErasureSender
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.privacy
     assert isinstance(parts, Parts)
     return parts

@@ -83,7 +83,7 @@ class Parts:
     drawing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.receipts
     assert isinstance(parts, Parts)
     return parts

@@ -86,7 +86,7 @@ class Parts:
     acceptance: Acceptance
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.reconciliation
     assert isinstance(parts, Parts)
     return parts

@@ -80,7 +80,7 @@ class Parts:
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_UPLOADS))
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.statements
     assert isinstance(parts, Parts)
     return parts

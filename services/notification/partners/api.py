@@ -65,7 +65,7 @@ class Parts:
     office: Office | None
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.partners
     assert isinstance(parts, Parts)
     return parts
@@ -74,7 +74,7 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-def _office(parts: Wired) -> Office:
+async def _office(parts: Wired) -> Office:
     if parts.office is None:
         raise Problem(503, "webhooks-not-set-up", "The service has no WEBHOOK_KEY to keep secrets with.")
     return parts.office

@@ -77,7 +77,7 @@ class Parts:
         return Screen.of(row, numbers.shown, numbers.actual)
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts = request.app.state.screens
     assert isinstance(parts, Parts)
     return parts
