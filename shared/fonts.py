@@ -36,7 +36,8 @@ def showable(text: str) -> str:
 def subsets(text: str, weights: Sequence[int]) -> list[bytes]:
     """Static TrueType fonts with the letters of `text`, of weights of 100 … 900 (400: regular, 700: bold)."""
     options = Options(layout_features=[], hinting=False, notdef_outline=True)
-    options.drop_tables += ["GSUB", "GPOS", "BASE", "vhea", "vmtx", "VORG"]
+    # HVAR only repeats gvar's widths.
+    options.drop_tables += ["GSUB", "GPOS", "BASE", "HVAR", "VVAR", "vhea", "vmtx", "VORG"]
     with resources.as_file(_FONT) as path, TTFont(path, lazy=True, recalcTimestamp=False) as font:
         subsetter = Subsetter(options)
         subsetter.populate(text=text)

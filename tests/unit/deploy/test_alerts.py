@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,9 @@ def rules(name: str) -> list[dict[str, Any]]:
 ALERTS: Final = rules("alerts.yaml")
 
 
+@cache
 def checker() -> Checker:
+    """It knows what the services expose and what is recorded: asked many times, never told more."""
     checker = Checker(series_of_the_code())
     for rule in rules("recording.yaml"):
         checker.record(rule["record"], rule["expr"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,9 @@ UNITS: Final = (
 PANELS: Final = [(board, panel) for board in BOARDS for _, row in board.rows for panel in row]
 
 
+@cache
 def checker() -> Checker:
+    """It knows what the services expose and what is recorded: asked many times, never told more."""
     checker = Checker(series_of_the_code() | ALERTS)
     for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"]:
         for rule in group["rules"]:
