@@ -119,6 +119,7 @@ class Follower:
             for partition, records in (await self._consumer.getmany(timeout_ms=500)).items():
                 seen.extend(records)
                 at[partition] = records[-1].offset + 1
+        self._consumer.pause(*partitions)  # or it asks the broker for more, fifty times a second
         return sorted(seen, key=lambda record: (record.partition, record.offset))
 
     async def events(self, *topics: str) -> list[Event]:
