@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -29,6 +30,8 @@ from deploy.local.environment import own_environment
 from deploy.local.processes import SOURCE, Begun, Command, begin
 
 HALTING: Final = "tests.faults.halting_worker"
+SHELL: Final = "tests.services.shared.shell"
+ALL: Final = "all"
 FAMILIES: Final = {
     "deploy.bench.bare": "services.donation",
     "deploy.bench.bare_http": "services.donation",
@@ -38,11 +41,11 @@ FAMILIES: Final = {
     "services.notification": "services.notification",
     "services.reporting": "services.reporting",
     HALTING: "services.donation",
+    SHELL: ALL,
 }
 """The service whose modules a process of this module needs."""
 COMMON: Final = ("shared.service", "shared.events", "shared.access", "shared.database", "faststream.kafka")
 """Most of the time to load any of them goes into this: the nurseries are forks of one that has loaded it."""
-ALL: Final = "all"
 STDERR: Final = 2
 REQUEST_BYTES: Final = 200_000
 SPARE: Final = 900
@@ -245,10 +248,16 @@ def _become(wanted: Wanted, given: list[int]) -> None:
     telling, output, *descriptors = aside
     for number, place in zip([output, output, *descriptors], [1, 2, *wanted.descriptors], strict=True):
         os.dup2(number, place)
+    # The nursery's own know whether its output was a file.
+    sys.stdout, sys.stderr = (_unbuffered(number) for number in (1, STDERR))
     os.environ.clear()
     os.environ.update(wanted.environment)
     os.write(telling, f"born {os.getpid()}".encode())
     os.closerange(SPARE, SPARE + len(aside) + 1)
+
+
+def _unbuffered(number: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(number, "wb", closefd=False), "utf-8", write_through=True)
 
 
 if __name__ == "__main__":

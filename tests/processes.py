@@ -14,14 +14,18 @@ END_S: Final = 60.0
 
 
 class Process:
-    """`python -m services.…`, begun with these settings; what it says goes into `output`, or where what we
-    say goes.
+    """`python -m services.…`, begun with these settings and arguments; what it says goes into `output`, or
+    where what we say goes.
     """
 
-    def __init__(self, module: str, environment: Mapping[str, str], output: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, module: str, environment: Mapping[str, str], output: IO[bytes] | None = None, *arguments: str
+    ) -> None:
         told = {**environment, "PYTHONPATH": str(SOURCE)}
         with os.fdopen(os.dup(2 if output is None else output.fileno()), "wb") as log:
-            self._begun = processes.begin(Command(module, [sys.executable, "-m", module], told), log)
+            self._begun = processes.begin(
+                Command(module, [sys.executable, "-m", module, *arguments], told), log
+            )
 
     @property
     def pid(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +11,14 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import JSONResponse, Response
 
 from deploy.local.layout import unused_ports
+from services.console import passwords
 from services.console.app import create_app
 from services.console.settings import Settings
 from shared.access import AccessSettings, Operators
@@ -157,6 +159,18 @@ async def consoles(databases: Databases, folder: Path, **changes: Any) -> AsyncI
     async with echo.running(), app.router.lifespan_context(app):
         yield ConsoleUnderTest(app, engine, echo, settings)
     await engine.dispose()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def hashed_at_once() -> Iterator[None]:
+    """A password's hash takes a tenth of a second of a core on purpose, which is shown elsewhere
+    (tests/unit/console/test_passwords.py): here people come in a hundred times.
+    """
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", hasher)
+        patch.setattr(passwords, "_dummy", hasher.hash("nobody has this password"))
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
 from services.donation.channels.api import INTAKE_TOPIC
 from shared.broker import DONATION_EVENTS, INTAKE_PREFIX, KafkaSettings, Record
 from shared.events import Event, decode_event
 from tests.services.donation.builders import new_id
+from tests.topics import make
 from tests.waiting import until
 
 
@@ -42,18 +43,8 @@ class Pen:
     async def make_topics(self, count: int) -> list[str]:
         """Make intake topics as registering a channel does, all in one request; gives their names."""
         names = [INTAKE_PREFIX + new_id("ch") for _ in range(count)]
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.servers)
-        await admin.start()
-        try:
-            partitions = self._settings.partitions
-            wanted = [
-                NewTopic(self._settings.topic(name), partitions, 1, topic_configs=INTAKE_TOPIC)
-                for name in names
-            ]
-            answer = await admin.create_topics(wanted, timeout_ms=20_000)
-            assert {code for _, code, *_ in answer.topic_errors} == {0}
-        finally:
-            await admin.close()
+        wanted = {self._settings.topic(name): INTAKE_TOPIC for name in names}
+        await make(self._settings.servers, wanted, self._settings.partitions)
         return names
 
     async def topics(self) -> set[str]:

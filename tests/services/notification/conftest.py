@@ -20,18 +20,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.databases import run
 from deploy.local.mailcatcher.mailbox import Mail, Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
-from deploy.topics import apply_topics
 from services.notification.app import create_app
 from services.notification.settings import Settings
 from shared import database
-from shared.broker import CAMPAIGN_EVENTS, CONTACTS, DONATION_EVENTS, Publisher
+from shared.broker import (
+    CAMPAIGN_EVENTS,
+    CONTACTS,
+    DEAD_LETTER,
+    DONATION_EVENTS,
+    NOTIFICATION_EVENTS,
+    Publisher,
+)
 from shared.events import CONTENT_TYPE_HEADER, Contact, Event, decode_event
 from tests.databases import Databases
 from tests.services.notification.builders import Source, contact
+from tests.topics import make_declared
 from tests.waiting import until
 
 OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"], "zhao": ["administrator"]}
 PARTITIONS = 2
+TOPICS = (DONATION_EVENTS, CAMPAIGN_EVENTS, CONTACTS, NOTIFICATION_EVENTS, DEAD_LETTER)
 ADDRESS_KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 
 
@@ -150,7 +158,7 @@ def operators_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made_settings(kafka: str, databases: Databases, operators_file: Path) -> Settings:
     """A database and topics of their own, and times that suit a test."""
     namespace = f"t{secrets.token_hex(4)}."
-    run(apply_topics(kafka, namespace, PARTITIONS))
+    run(make_declared(kafka, namespace, TOPICS, PARTITIONS))
     return Settings(
         database_url=databases.fresh("notification"),
         kafka_bootstrap_servers=kafka,

@@ -1,14 +1,19 @@
 """A reporting service of the test's own: a database, topics under a namespace."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from deploy.local.databases import run
 from services.reporting.settings import Settings
-from shared.broker import Publisher
+from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, TOTALS, Publisher
 from shared.database import create_engine
 from tests.conftest import PARTITIONS, ServiceDatabase
+from tests.topics import make_declared
+
+TOPICS: Final = (DONATION_EVENTS, CAMPAIGN_EVENTS, TOTALS, DEAD_LETTER)
 
 
 @pytest.fixture
@@ -18,12 +23,13 @@ def database_url(service_database: ServiceDatabase) -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, kafka: str, topics: str) -> Settings:
+def settings(database_url: str, kafka: str, namespace: str) -> Settings:
     """Settings of a service whose topics are there."""
+    run(make_declared(kafka, namespace, TOPICS, PARTITIONS))
     return Settings(
         database_url=database_url,
         kafka_bootstrap_servers=kafka,
-        kafka_namespace=topics,
+        kafka_namespace=namespace,
         partitions=PARTITIONS,
     )
 

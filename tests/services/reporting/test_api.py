@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.reporting.handlers import count
 from services.reporting.proof import PROVED
 from services.reporting.settings import Settings
-from shared.broker import INTAKE_INTERNAL, Publisher
+from shared.broker import INTAKE_INTERNAL, Publisher, ensure_topic
 from tests.services.reporting.builders import EVENING, GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
 from tests.waiting import until
@@ -196,6 +196,7 @@ async def test_minutes_are_given_by_channel_and_within_bounds(settings: Settings
 @pytest.mark.usefixtures("evening")
 async def test_operations_show_what_needs_a_hand(guarded: Settings, publisher: Publisher) -> None:
     viewer = {"authorization": f"Bearer {TOKEN}"}
+    await ensure_topic(guarded, INTAKE_INTERNAL)
     for _ in range(3):
         await publisher.send(INTAKE_INTERNAL, b"{}")
     async with asking(guarded) as client:

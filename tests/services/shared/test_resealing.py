@@ -2,16 +2,15 @@
 
 import base64
 import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
 
 import asyncpg
 import pytest
 
-from deploy.local.processes import SOURCE
 from services.donation.statements.files import owner_of
 from shared.secret_box import SecretBox
+from tests.processes import Process
 
 OLD, NEW = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 ENDPOINT = "6f4a2c1e-0000-4000-8000-000000000001"
@@ -28,7 +27,7 @@ INSERT INTO webhook_endpoints (endpoint_id, url, description, owner_email, event
 """
 
 
-def _reseal(service: str, url: str, keys: str) -> str:
+async def _reseal(service: str, url: str, keys: str) -> str:
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -37,12 +36,12 @@ def _reseal(service: str, url: str, keys: str) -> str:
         "ADDRESS_KEY": OLD,
         "SMTP_FROM": "no-reply@shanliu.example",
     }
-    command = [sys.executable, "-m", f"services.{service}", "reseal"]
-    done = subprocess.run(
-        command, cwd=SOURCE, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with tempfile.TemporaryFile() as output:
+        code = await Process(f"services.{service}", environment, output, "reseal").wait()
+        output.seek(0)
+        said = output.read().decode()
+    assert code == 0, said
+    return said
 
 
 @pytest.mark.parametrize("service", ["donation", "notification"])
@@ -75,10 +74,10 @@ async def test_everything_that_is_sealed_is_sealed_with_the_new_key(
                 f"UPDATE {table} SET {column} = $1 WHERE {row}", old.seal(owner, "secret")
             )
 
-        assert f"sealed {len(places)} secrets" in _reseal(service, url, f"{NEW},{OLD}")
+        assert f"sealed {len(places)} secrets" in await _reseal(service, url, f"{NEW},{OLD}")
         for table, column, row, owner in places:
             sealed = await connection.fetchval(f"SELECT {column} FROM {table} WHERE {row}")
             assert new.open(owner, sealed) == "secret"
-        assert "sealed 0 secrets" in _reseal(service, url, NEW), "the old key is not needed any more"
+        assert "sealed 0 secrets" in await _reseal(service, url, NEW), "the old key is not needed any more"
     finally:
         await connection.close()

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +16,8 @@ import pytest_asyncio
 
 from deploy.local.layout import unused_ports
 from shared.service import CHECK_S, STOP_S
+from tests.nursery import SHELL
+from tests.processes import Process
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,11 +28,12 @@ Ended = tuple[int, float, list[dict[str, Any]]]
 
 
 class Shell:
-    """A running process of tests/services/shared/shell.py."""
+    """A running process of tests/services/shared/shell.py, and what it writes."""
 
-    def __init__(self, process: asyncio.subprocess.Process, client: httpx.AsyncClient) -> None:
+    def __init__(self, process: Process, written: asyncio.StreamReader, client: httpx.AsyncClient) -> None:
         self.process = process
         self.client = client
+        self._written = written
 
     async def answers(self) -> bool:
         assert self.process.returncode is None, "the process has ended"
@@ -44,17 +46,15 @@ class Shell:
         """Wait for the end."""
         began = time.monotonic()
         async with asyncio.timeout(STOP_WITHIN_S + 30):
-            written, _ = await self.process.communicate()
-        assert self.process.returncode is not None
-        lines = written.decode().splitlines()
-        return self.process.returncode, time.monotonic() - began, [json.loads(line) for line in lines]
+            lines = (await self._written.read()).decode().splitlines()
+            code = await self.process.wait()
+        return code, time.monotonic() - began, [json.loads(line) for line in lines]
 
     async def logged(self, field: str) -> dict[str, Any]:
         """The next entry of the log that has this field."""
-        assert self.process.stdout is not None
         async with asyncio.timeout(30):
             while True:
-                entry: dict[str, Any] = json.loads(await self.process.stdout.readline())
+                entry: dict[str, Any] = json.loads(await self._written.readline())
                 if field in entry:
                     return entry
 
@@ -66,25 +66,21 @@ class Shell:
 @asynccontextmanager
 async def shell(trouble: str = "", port: int | None = None) -> AsyncIterator[Shell]:
     port = port or unused_ports(1)[0]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.services.shared.shell",
-        stdout=asyncio.subprocess.PIPE,
-        env={
-            **os.environ,
-            "HTTP_PORT": str(port),
-            "DATABASE_URL": "postgresql://nowhere/none",
-            "TROUBLE": trouble,
-        },
+    told = {"HTTP_PORT": str(port), "DATABASE_URL": "postgresql://nowhere/none", "TROUBLE": trouble}
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as output:
+        process = Process(SHELL, {**os.environ, **told}, output)
+    written = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(written), os.fdopen(reading, "rb")
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield Shell(process, client)
+            yield Shell(process, written, client)
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+        process.kill()
+        await process.wait()
+        pipe.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
