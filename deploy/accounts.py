@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from deploy.given import given
 from deploy.local.credentials import PEOPLE, PEOPLE_OF
 from deploy.local.databases import parse_url, run
+from deploy.local.environment import short_lived
 from deploy.local.problems import StackProblem
 from deploy.local.running import Running
 from services.console.accounts import Account, NameTaken
 from services.console.administration import LOCAL, Administration, NewAccount, Rights
+from services.console.passwords import hash_password, hash_quickly
 from shared.access import Grant, Role
 from shared.database import create_engine, disposing
 from shared.refusals import Refused
@@ -33,7 +35,7 @@ def _database_url() -> str:
 def _done(work: Callable[[Administration], Awaitable[T]]) -> T:
     async def in_a_loop() -> T:
         async with disposing(create_engine(_database_url(), "shanliu-account", pool_size=1)) as engine:
-            return await work(Administration(engine))
+            return await work(Administration(engine, hash_quickly if short_lived() else hash_password))
 
     try:
         return run(in_a_loop())

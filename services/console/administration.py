@@ -4,7 +4,7 @@ A password is made here, given back once, and never stored but as its hash.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -104,16 +104,17 @@ class NewAccount(Rights):
 
 
 class Administration:
-    """The commands."""
+    """The commands. `hashed` is for the passwords that are made here."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, hashed: Callable[[str], str] = hash_password) -> None:
         self._engine = engine
+        self._hashed = hashed
         self._checker = Checker()
 
     async def add(self, actor: Actor, new: NewAccount) -> str | None:
         """Make an account; its password, or None when it comes in by a provider."""
         password = new_password() if new.subject is None else None
-        password_hash = await asyncio.to_thread(hash_password, password) if password else None
+        password_hash = await asyncio.to_thread(self._hashed, password) if password else None
         async with self._engine.begin() as connection:
             await accounts.add(
                 connection,
@@ -130,7 +131,7 @@ class Administration:
     async def renew(self, actor: Actor, person: str) -> str:
         """A new password; who had the old one is signed out."""
         password = new_password()
-        password_hash = await asyncio.to_thread(hash_password, password)
+        password_hash = await asyncio.to_thread(self._hashed, password)
         async with self._engine.begin() as connection:
             _require_local(await accounts.find(connection, person))
             await accounts.change(connection, person, password_hash=password_hash)

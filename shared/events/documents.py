@@ -25,7 +25,7 @@ Cell = str | int | None
 class Part(BaseModel):
     """A part of a document. What a later release adds, this one passes over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Column(Part):

@@ -41,7 +41,7 @@ Sequence = Annotated[int, _DecimalText, WithJsonSchema({"type": "string", "patte
 class EventData(BaseModel):
     """What happened. A field added later is optional; any other change is a new type beside this one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Written(TypedDict):
@@ -58,7 +58,7 @@ class Written(TypedDict):
 class Event(BaseModel):
     """One event. `time` is when it became a fact (UTC); `subject` is the id of what it is about."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
     TYPE: ClassVar[str]
 
     specversion: Literal["1.0"] = "1.0"

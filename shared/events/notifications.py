@@ -68,7 +68,7 @@ class Contact(BaseModel):
     thanks.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     donation_id: UUID
     channel: str

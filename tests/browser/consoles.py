@@ -16,7 +16,7 @@ from deploy.local.processes import Keeper
 from deploy.local.services import Services, Wiring
 from deploy.topics import apply_topics
 from services.console import accounts
-from services.console.passwords import hash_password
+from services.console.passwords import hash_quickly
 from services.donation.channels.api import INTAKE_TOPIC
 from shared.access import Role
 from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
@@ -157,8 +157,8 @@ class Console:
 
 
 async def add_people(database_url: str) -> None:
-    """An account for everybody; one hash for all, because it takes its time on purpose."""
-    password_hash = await asyncio.to_thread(hash_password, PASSWORD)
+    """An account for everybody. That a hash takes its time on purpose is not what is tried with them."""
+    password_hash = await asyncio.to_thread(hash_quickly, PASSWORD)
     async with disposing(create_engine(database_url, "test")) as engine, engine.begin() as connection:
         for person, (roles, grants) in PEOPLE.items():
             await accounts.add(connection, person, roles, grants, password_hash=password_hash)

@@ -1,5 +1,8 @@
 """What a password's hash costs whoever has stolen it."""
 
+from argon2 import extract_parameters
+
+from services.console import passwords
 from services.console.passwords import hash_password
 
 
@@ -11,3 +14,8 @@ def test_a_hash_is_argon2id_and_takes_64_mib() -> None:
     assert costs["m"] >= 65_536
     assert costs["t"] >= 3
     assert costs["p"] >= 4
+
+
+def test_an_unknown_names_password_is_compared_at_the_same_cost() -> None:
+    nobodys = extract_parameters(passwords._dummy)
+    assert nobodys == extract_parameters(hash_password("correct horse battery staple"))
