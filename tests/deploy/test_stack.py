@@ -1,4 +1,6 @@
-"""`shanliu` as a person uses it, on real parts. A command is a process of its own where that shows more."""
+"""`shanliu` as a person uses it, on real parts: the demo's one command, and on the folder that it leaves all
+that is done with a stack. A command is a process of its own where that shows more.
+"""
 
 import contextlib
 import dataclasses
@@ -15,9 +17,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -29,11 +33,13 @@ from deploy.local.layout import Home, Ports
 from deploy.local.processes import SOURCE, Identity, wait_until
 from deploy.metrics import metrics
 from deploy.topics import apply_topics
+from deploy.year.people import FAMILY_NAMES, GIVEN_NAMES
 from tests.promql import FOREIGN
 
 pytestmark = pytest.mark.e2e
 
 COMMAND_S = 240
+DONATIONS = 120
 DOCS = SOURCE / "docs"
 USED_BY_SOME = {"shanliu_outbox_oldest_seconds", "shanliu_commands_total", "shanliu_command_seconds"}
 """Of services that take commands."""
@@ -156,6 +162,15 @@ class Machine:
 
         return wait_until(gone, seconds, step_s=0.2)
 
+    def logs(self) -> dict[str, str]:
+        """What every process has written, by the file's name."""
+        return {path.name: path.read_text("utf-8", "replace") for path in self.home.logs.iterdir()}
+
+    def shown_fen(self, campaign_id: str) -> int:
+        """The total of a campaign as anyone sees it."""
+        totals = f"http://127.0.0.1:{self.base + 4}/v1/campaigns/{campaign_id}/totals"
+        return int(httpx.get(totals, timeout=5).json()["net_fen"])
+
     def answers(self, path: str) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"http://127.0.0.1:{self.base + 1}{path}", timeout=5).status_code == 200
@@ -177,20 +192,86 @@ def free_base() -> int:
     raise AssertionError("no free range of ports")
 
 
-@pytest.fixture
-def machine(archive: None, tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(Home(tmp_path / "home"), free_base())
+@contextlib.contextmanager
+def _machine(folder: Path) -> Iterator[Machine]:
+    machine = Machine(Home(folder / "home"), free_base())
     yield machine
     machine.type("down")
     assert machine.nothing_lives(), "something is left running"
 
 
+@pytest.fixture
+def machine(archive: None, tmp_path: Path) -> Iterator[Machine]:
+    with _machine(tmp_path) as machine:
+        yield machine
+
+
+@dataclass(frozen=True)
+class Played:
+    """The demo, played once: on which machine, what it said, and the proof that it ended with."""
+
+    machine: Machine
+    said: str
+    proof: dict[str, int]
+
+    @property
+    def campaign_id(self) -> str:
+        shown = re.search(r"/screens/([\w-]+)", self.said)
+        assert shown is not None
+        return shown[1]
+
+
+@pytest.fixture(scope="module")
+def played(archive: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    with _machine(tmp_path_factory.mktemp("demo")) as machine:
+        done = machine.run("demo", "--once", "--donations", str(DONATIONS))
+        yield Played(machine, done.stdout + done.stderr, json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_demo_proves_its_evening(played: Played) -> None:
+    proof = played.proof
+    assert proof["donations"] >= DONATIONS
+    assert proof["screen_total_fen"] == proof["total_fen"] > 0
+    assert (proof["lost"], proof["double"]) == (0, 0)
+
+
+def test_no_donor_stands_in_any_log(played: Played) -> None:
+    logs = played.machine.logs()
+    assert "donation-worker.log" in logs
+    names = {family + given for family, given in product(FAMILY_NAMES, GIVEN_NAMES)}
+    for name, text in logs.items():
+        assert not re.search(r"donor\d+@example", text), name
+        assert not [donor for donor in names if donor in text], name
+
+
+def test_the_secrets_are_their_owners_alone(played: Played) -> None:
+    secrets_file = played.machine.home.secrets_file
+    assert stat.S_IMODE(secrets_file.stat().st_mode) == 0o600
+    secrets = json.loads(secrets_file.read_bytes())
+    told = played.said + "".join(played.machine.logs().values())
+    for secret in [
+        *secrets["operators"].values(),
+        *secrets["channels"].values(),
+        secrets["channel_key"],
+        secrets["webhook_key"],
+    ]:
+        assert secret not in told
+
+
+def test_the_demo_leaves_nothing_running(played: Played) -> None:
+    home = str(played.machine.home.root)
+    commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if home in command] == []
+
+
 def test_up_tend_kill_up_down(
-    machine: Machine, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+    played: Played, kafka: str, postgres: str, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On the folder of the demo's evening: its topics, databases, accounts and keys."""
+    machine = played.machine
     assert f"http://127.0.0.1:{machine.base + 5}/" in _comes_up_as_a_channel(machine, monkeypatch)
     assert machine.answers("/readyz")
-    assert stat.S_IMODE(machine.home.secrets_file.stat().st_mode) == 0o600
+    assert machine.shown_fen(played.campaign_id) == played.proof["total_fen"]
     operators = json.loads(machine.home.secrets_file.read_bytes())["operators"]
 
     again = machine.type("up")
@@ -209,15 +290,7 @@ def test_up_tend_kill_up_down(
     assert "donation-worker" in told
     assert f"http://127.0.0.1:{machine.base + 5}/" in told
 
-    for service in services.SERVICES:
-        exposed = machine.exposed(service.port_name)
-        owners = {"Every process", service.name.removesuffix("-worker")}
-        expected = {each.name for each in metrics() if each.owner in owners and not each.measured}
-        absent = USED_BY_SOME | (OF_KAFKA if service.name == "console" else set())
-        assert expected - absent <= exposed, f"{service.name} does not expose what docs/metrics.md says"
-        assert {name for name in exposed if name.startswith("shanliu_")} <= {each.name for each in metrics()}
-        assert {name for name in FOREIGN if name != "up"} <= exposed
-
+    _tells_what_the_docs_say(machine)
     killed = {name: machine.process(name) for name in ("donation", "kafka", "postgres")}
     for process in killed.values():
         os.kill(process.pid, signal.SIGKILL)
@@ -234,6 +307,7 @@ def test_up_tend_kill_up_down(
     assert machine.process("donation").restarts == before["donation"].restarts, "it was no accident"
 
     _restored(machine)
+    machine.run("verify", played.campaign_id)
     assert "No log of 'moon'" in machine.type("logs", "moon", code=1).stderr
     assert "Stop it first" in machine.type("reset", "--yes", code=1).stderr
 
@@ -250,6 +324,17 @@ def test_up_tend_kill_up_down(
     assert "nothing was running" in machine.type("down").stderr
     assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
     assert set(create_service_databases(postgres)) == set(layout.DATABASES), "the database has gone"
+
+
+def _tells_what_the_docs_say(machine: Machine) -> None:
+    for service in services.SERVICES:
+        exposed = machine.exposed(service.port_name)
+        owners = {"Every process", service.name.removesuffix("-worker")}
+        expected = {each.name for each in metrics() if each.owner in owners and not each.measured}
+        absent = USED_BY_SOME | (OF_KAFKA if service.name == "console" else set())
+        assert expected - absent <= exposed, f"{service.name} does not expose what docs/metrics.md says"
+        assert {name for name in exposed if name.startswith("shanliu_")} <= {each.name for each in metrics()}
+        assert {name for name in FOREIGN if name != "up"} <= exposed
 
 
 def _comes_up_as_a_channel(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -284,8 +369,7 @@ def _on_servers_of_ones_own(
     given_fen = 12_345 + 50_000 + 8_000_000 + 10_000_000 + 6_600
     for page in ("campaigns/index.md", "desk.md", "reconciliation.md"):
         machine.follow(page)
-    totals = f"http://127.0.0.1:{machine.base + 4}/v1/campaigns/gala-2027/totals"
-    assert wait_until(lambda: httpx.get(totals, timeout=5).json()["net_fen"] == given_fen, 60)
+    assert wait_until(lambda: machine.shown_fen("gala-2027") == given_fen, 60)
 
 
 def _restored(machine: Machine) -> None:
