@@ -12,8 +12,8 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
-# Two cores have a third of their time left when two workers wait for what they test.
-WORKERS ?= 2
+# Of two cores two workers leave a third idle, waiting for what they test; the third worker takes what mostly waits.
+WORKERS ?= 3
 ONCE ?=
 
 .PHONY: help venv demo year up down status logs reset check unit test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down

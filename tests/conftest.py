@@ -27,6 +27,7 @@ import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from deploy.local import processes
 from deploy.local.archive import archived
@@ -42,6 +43,10 @@ from tests.nursery import Nurseries
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
+HEAVY = ("faults", "performance", "browser", "deploy", "e2e")
+"""Folders of tests that take what processor there is; in this order, with several workers first."""
+FILLING_CORES = ("gw0", "gw1")
+"""The workers that begin with them."""
 BEFORE_MIDNIGHT_S = 30
 CHINA_MIDNIGHT_S = 16 * 3600
 
@@ -76,15 +81,12 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick ones first: who waits for a red result waits less. Of several workers none may be alone with
-    much at the end, so there the quick ones are last. One begins with what is killed and has to come back,
-    one with the benchmarks, which take what processor there is, and one with the console's pages, which take
-    longest.
+    much at the end, so there the quick ones are last (Together says which worker has what).
     """
-    order = {"unit": 0, "contracts": 1, "services": 2}
-    if hasattr(config, "workerinput"):
-        order = {"faults": -7, "performance": -6, "browser": -5, "deploy": -4, "e2e": -3, "services": -2}
-        order |= {"contracts": -1, "unit": 0}
-    items.sort(key=lambda item: order.get(item.path.relative_to(Path(__file__).parent).parts[0], 3))
+    quick = ("unit", "contracts", "services")
+    order = (*HEAVY, *reversed(quick)) if hasattr(config, "workerinput") else (*quick, *HEAVY)
+    place = {folder: number for number, folder in enumerate(order)}
+    items.sort(key=lambda item: place.get(_folder(item.nodeid), len(order)))
 
 
 def pytest_collection_finish() -> None:
@@ -104,7 +106,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
-    """One worker starts the console and the services behind it, and one the screens' service."""
+    """One worker starts the console and the services behind it, and one the screens' service. What fills a
+    core is never on more than two workers while there is something else: the third has what mostly waits.
+    """
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if node.gateway.id not in FILLING_CORES:
+            light = (each for each in self.workqueue if _folder(each) not in HEAVY)
+            if (scope := next(light, None)) is not None:
+                self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -112,6 +123,11 @@ class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no type
         if folder.endswith("tests/browser"):
             return f"{folder} {'console' if name.startswith('test_console_') else 'screens'}"
         return file
+
+
+def _folder(path: str) -> str:
+    """The folder in tests/ that a test, a file or a scope is in."""
+    return path.partition("tests/")[2].partition("/")[0].partition(" ")[0]
 
 
 def pytest_runtest_setup() -> None:
