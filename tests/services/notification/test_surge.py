@@ -33,7 +33,7 @@ FROM generate_series(1, :thanks) AS n
 async def test_a_hundred_thousand_thanks_leave_at_their_rate_and_delay_nothing_live(
     own_settings: Settings,
 ) -> None:
-    slow = own_settings.model_copy(update={"smtp_rate_per_s": RATE})
+    slow = own_settings.model_copy(update={"smtp_rate_per_s": RATE, "upkeep_every_s": 30.0})
     async with surroundings(slow) as world, running(world.settings) as api, running(world.settings):
         await world.launch()
         await world.reaches(await world.donate(), "delivered")
