@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import psutil
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from deploy.campaigns import campaign_app, organisation_app
@@ -75,6 +74,15 @@ def download_meter(files: int) -> Iterator[Told]:
     if not console.is_terminal:
         yield _plain_meter(files)
         return
+    from rich.progress import (  # noqa: PLC0415 - once on a machine
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

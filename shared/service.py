@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from shared import logs, problems, tracing
+from shared import loading, logs, problems, tracing
 from shared.contracts import reading
 from shared.contracts.openapi import CONTACT, LICENCE, Completer
 from shared.told import ToldSettings
@@ -345,8 +345,10 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then stop within ten seconds. `http`: not uvicorn's own protocol."""
     logs.configure(name, settings.log_level)
+    app = create()
+    loading.done()
     config = uvicorn.Config(
-        create(),
+        app,
         http=http,
         host=settings.http_host,
         port=settings.http_port,

@@ -44,6 +44,11 @@ FAMILIES: Final = {
     SHELL: ALL,
 }
 """The service whose modules a process of this module needs."""
+ROLES: Final = {
+    "services.donation": "services.donation.apis",
+    "services.reporting": "services.reporting.showing",
+}
+"""What one role of a service loads beside its app."""
 COMMON: Final = ("shared.service", "shared.events", "shared.access", "shared.database", "faststream.kafka")
 """Most of the time to load any of them goes into this: the nurseries are forks of one that has loaded it."""
 STDERR: Final = 2
@@ -189,8 +194,10 @@ def main() -> None:
     """Load what a service needs; fork, until nobody asks any more; in each fork run what was asked for."""
     family, asked = sys.argv[1], socket.socket(fileno=int(sys.argv[2]))
     gc.disable()
-    for module in COMMON if family == ALL else (f"{family}.app",):
+    for module in COMMON if family == ALL else (f"{family}.app", ROLES.get(family, f"{family}.app")):
         importlib.import_module(module)
+    if family == ALL:
+        _make_models()
     assert threading.active_count() == 1, "a fork would have one of these threads only"
     gc.freeze()
     wanted = _forking(asked)
@@ -198,6 +205,13 @@ def main() -> None:
         gc.enable()
         sys.argv = wanted.argv
         runpy.run_module(wanted.argv[0], run_name="__main__", alter_sys=True)
+
+
+def _make_models() -> None:
+    """Those of the events, which a process otherwise makes when it meets the first event of a kind."""
+    for event in importlib.import_module("shared.events").EVENT_CLASSES:
+        event.model_rebuild()
+        event.model_fields["data"].annotation.model_rebuild()
 
 
 def _forking(asked: socket.socket) -> Wanted | None:

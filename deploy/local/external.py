@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from typing import Final
-
-from pydantic import SecretStr, ValidationError
+from typing import TYPE_CHECKING, Final
 
 from deploy.given import given
 from deploy.local.layout import LOOPBACK, Ports
 from deploy.local.problems import StackProblem
-from shared.kafka_client import KafkaClientSettings
+
+if TYPE_CHECKING:
+    from shared.kafka_client import KafkaClientSettings
 
 SERVERS: Final = "KAFKA_BOOTSTRAP_SERVERS"
 OF_A_CLIENT: Final = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_", "KAFKA_SSL_")
@@ -51,10 +51,15 @@ def of_no_client(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def kafka_client(servers: str, *, plain: bool = False) -> KafkaClientSettings:
+def kafka_client(servers: str, *, plain: bool = False) -> "KafkaClientSettings":
     """These servers, asked as whom KAFKA_SASL_USERNAME names, if any; with `plain`, and by the plain door of
     our own broker, as nobody. Raises StackProblem.
     """
+    # Not above: most commands ask no broker, and settings are a fifth of what they load.
+    from pydantic import SecretStr, ValidationError  # noqa: PLC0415
+
+    from shared.kafka_client import KafkaClientSettings  # noqa: PLC0415
+
     if plain or servers == own_broker():
         return KafkaClientSettings(kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")
     password = given("KAFKA_SASL_PASSWORD")

@@ -12,9 +12,12 @@ from shared import service
 
 def main() -> None:
     """Run one of the service's commands; `serve` when none is named."""
-    loading.done()
     settings = Settings()
     command = sys.argv[1] if len(sys.argv) > 1 else "serve"
+    if command == "serve":
+        service.run("donation", lambda: create_app(settings), settings)
+        return
+    loading.done()
     if command == "migrate":
         from shared import migrations  # noqa: PLC0415 - 0.1 s that serving need not pay
 
@@ -28,8 +31,6 @@ def main() -> None:
         from shared import restoring  # noqa: PLC0415
 
         restoring.command(restore, settings, settings.database_url, sys.argv[2:])
-    elif command == "serve":
-        service.run("donation", lambda: create_app(settings), settings)
     else:
         raise SystemExit(f"unknown command {command!r}: serve, migrate, republish, reseal or restore")
 

@@ -4,45 +4,31 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.donation import api, intake_openapi, republishing, resealing
+from services.donation import republishing, resealing
 from services.donation.accepting import Acceptance
-from services.donation.casework import api as casework_api
 from services.donation.casework.sending import Sender as CaseworkSender
-from services.donation.channels import api as channels_api
 from services.donation.channels.directory import Directory
 from services.donation.channels.sandbox import Sandbox
-from services.donation.dead_letters import api as dead_letters_api
-from services.donation.desk import api as desk_api
 from services.donation.desk.sending import Sender
 from services.donation.handlers import CampaignHandler, IntakeHandler
-from services.donation.intake_api import IntakeApi
 from services.donation.models import idempotency_keys
-from services.donation.moderation import api as moderation_api
 from services.donation.moderation.screening import Screener
 from services.donation.moderation.sending import DecisionSender
-from services.donation.privacy import api as privacy_api
 from services.donation.privacy.sending import ErasureSender
-from services.donation.receipts import api as receipts_api
 from services.donation.receipts.campaigns import ReceiptCampaigns
-from services.donation.receipts.checking import admission, checking_router
 from services.donation.receipts.issuing import Office
 from services.donation.receipts.telling import ContactSender, Teller
-from services.donation.reconciliation import api as reconciliation_api
 from services.donation.reconciliation.following import Follower
 from services.donation.releasing import Releaser
-from services.donation.schemes import notices_openapi
-from services.donation.schemes.notices_api import NoticesApi
 from services.donation.schemes.refunds import Refunds
 from services.donation.settings import Settings
-from services.donation.statements import api as statements_api
 from services.donation.statements.files import Files
 from services.donation.statements.folder import Folder
 from services.donation.statements.importing import Clerk
 from services.donation.trace.stating import Stating
-from services.donation.trace.tracing import tracing_router
 from services.donation.traffic import TRAFFIC
 from shared import database
 from shared.access import Operators
@@ -67,22 +53,11 @@ from shared.service import create_app as create_service
 PUBLISH_TIMEOUT_S: Final = 3.0
 """After this an intake request is answered 503 (3.3 s measured with a dead broker)."""
 
+ABOUT: Final = "Intake of donations and reversals, and the books of what came in."
+
 PACE_MS: Final = 50
 """Batches of donations: shorter, and the machine is busy with many small ones; longer, and the screens wait
 for them (docs/decisions/0003-faststream.md)."""
-
-TAGS: Final = {
-    "intake": "Donations and reversals from signed channels: 202 only when the broker has them.",
-    "channels": "The channels that may send donations, each with its secret, its limit and its topic.",
-    "donations": "Where a donation stands, for whoever knows its id.",
-    "casework": "Single donations: found, looked into, taken back, let go on or refused; conflicts resolved.",
-    "desk": "Money in hand in the hall: entries, taking them back in time, drawers and what is in them.",
-    "messages": "What donors wrote (寄语): the queue, decisions about it, the word list and the rules.",
-    "reconciliation": "The channels' bills of each day against our donations, and what differs.",
-    "statements": "Files of channels: uploaded, checked, confirmed by a person, imported once.",
-    "personal data": "What is known of a donor, given out or erased at the donor's request.",
-    "dead letters": "Records that could not be used: looked at, sent again, set aside.",
-}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -98,8 +73,6 @@ def create_app(settings: Settings) -> FastAPI:
     bills_engine = database.create_engine(settings.database_url, "donation-reconciliation", pool_size=3)
     sandbox = Sandbox(receipts_engine)
     acceptance = Acceptance(gatherer, sandbox, settings.max_in_flight)
-    intake = IntakeApi(directory, acceptance)
-    notices = NoticesApi(directory, acceptance, Refunds(engine))
     sender = Sender(receipts_engine, directory, acceptance)
     reversals = CaseworkSender(receipts_engine, publisher)
     parts: list[AbstractAsyncContextManager[Any]] = [
@@ -135,67 +108,50 @@ def create_app(settings: Settings) -> FastAPI:
     async def database_answers() -> None:
         await database.check(engine)
 
+    checks = {"database": database_answers, "broker": publisher.check}
+    if not settings.has_role("api"):
+        return create_service(
+            "donation", parts=parts, checks=checks, description=ABOUT, published=Published(traffic=TRAFFIC)
+        )
+    from services.donation import apis  # noqa: PLC0415 - what other processes need not load
+
     app = create_service(
         "donation",
-        ahead=[*intake.routes(), *notices.routes()] if settings.has_role("api") else [],
+        ahead=[
+            *apis.IntakeApi(directory, acceptance).routes(),
+            *apis.NoticesApi(directory, acceptance, Refunds(engine)).routes(),
+        ],
         parts=parts,
-        checks={"database": database_answers, "broker": publisher.check},
-        routers=_routers(receipts_engine) if settings.has_role("api") else [],
-        description="Intake of donations and reversals, and the books of what came in.",
-        published=Published(TAGS, _describe_ahead if settings.has_role("api") else None, TRAFFIC),
+        checks=checks,
+        routers=apis.routers(receipts_engine),
+        description=ABOUT,
+        published=Published(apis.TAGS, apis.describe_ahead, TRAFFIC),
     )
     app.state.operators = Operators.of("donation", settings)
-    app.state.parts = api.Parts(engine, acceptance, directory, sandbox)
+    app.state.parts = apis.api.Parts(engine, acceptance, directory, sandbox)
     runner = Runner(receipts_engine, idempotency_keys)
-    app.state.channels = channels_api.Parts(settings, receipts_engine, runner, box, directory)
+    app.state.channels = apis.channels.Parts(settings, receipts_engine, runner, box, directory)
     app.state.casework, app.state.dead_letters, app.state.privacy = (
-        casework_api.Parts(receipts_engine, runner, reversals),
-        dead_letters_api.Parts(receipts_engine, runner, publisher),
-        privacy_api.Parts(receipts_engine, runner, ErasureSender(receipts_engine, publisher)),
+        apis.casework.Parts(receipts_engine, runner, reversals),
+        apis.dead_letters.Parts(receipts_engine, runner, publisher),
+        apis.privacy.Parts(receipts_engine, runner, ErasureSender(receipts_engine, publisher)),
     )
-    undo_window = timedelta(minutes=settings.desk_undo_minutes)
-    app.state.desk = desk_api.Parts(receipts_engine, runner, directory, sender, undo_window)
-    app.state.moderation = moderation_api.Parts(
+    app.state.desk = apis.desk.Parts(
+        receipts_engine, runner, directory, sender, timedelta(minutes=settings.desk_undo_minutes)
+    )
+    app.state.moderation = apis.moderation.Parts(
         receipts_engine, runner, DecisionSender(receipts_engine, publisher)
     )
-    app.state.reconciliation = reconciliation_api.Parts(
+    app.state.reconciliation = apis.reconciliation.Parts(
         bills_engine, Runner(bills_engine, idempotency_keys), directory, acceptance
     )
-    app.state.statements = statements_api.Parts(
+    app.state.statements = apis.statements.Parts(
         statements_engine, Runner(statements_engine, idempotency_keys, clerk.wake), statement_files
     )
-    app.state.receipts = receipts_api.Parts(
+    app.state.receipts = apis.receipts.Parts(
         receipts_engine, runner, Office(settings.address, Teller(settings.partitions))
     )
     return app
-
-
-def _routers(receipts_engine: AsyncEngine) -> list[APIRouter]:
-    return [
-        channels_api.router,
-        casework_api.router,
-        privacy_api.router,
-        api.router,
-        dead_letters_api.router,
-        *_public(receipts_engine),
-        receipts_api.router,
-        reconciliation_api.router,
-        desk_api.router,
-        moderation_api.router,
-        statements_api.router,
-    ]
-
-
-def _describe_ahead(description: dict[str, Any]) -> None:
-    """Add the routes that stand ahead of FastAPI to what it says of itself."""
-    intake_openapi.document(description)
-    notices_openapi.document(description)
-
-
-def _public(engine: AsyncEngine) -> list[APIRouter]:
-    """What anyone may ask of a receipt, within one limit; ahead of what people with a role may ask."""
-    admit = admission()
-    return [checking_router(engine, admit), tracing_router(engine, admit)]
 
 
 def _moderating(

@@ -1,41 +1,21 @@
 """The reporting service put together: the only place where its parts meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.routing import Route
 
 from services.reporting import held, queries
-from services.reporting.api import operations_router, public_router
-from services.reporting.disclosure.publishing import Shelf, reports_router
-from services.reporting.federation import FederationView, organisations_router
-from services.reporting.following import TotalsFollower
 from services.reporting.handlers import Counting
-from services.reporting.hub import Hub
-from services.reporting.lag import LagWatch
-from services.reporting.looks.api import themes_router
-from services.reporting.looks.wardrobe import Wardrobe
-from services.reporting.looks.watching import ThemeWatch
-from services.reporting.operations import OperationsDesk
-from services.reporting.pages import Views, pages_router
-from services.reporting.proving.api import Proofs, proofs_router
-from services.reporting.proving.history import History
 from services.reporting.publishing import TotalsPublisher
-from services.reporting.screens import api as screens_api
-from services.reporting.screens import links
-from services.reporting.screens.stream import ScreenStreamEndpoint
-from services.reporting.screens.watching import ScreenWatch
+from services.reporting.roles import Role
 from services.reporting.settings import Settings
-from services.reporting.snapshot import SnapshotEndpoint
-from services.reporting.stream import StreamEndpoint
 from services.reporting.traffic import TRAFFIC
 from shared import database, service
 from shared.access import Operators
@@ -49,7 +29,6 @@ from shared.broker import (
     make_broker,
     subscribe_batches,
 )
-from shared.service import Check
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.has_role("worker"):
         roles.append(_worker(settings, engine))
     if settings.has_role("screens"):
-        roles.append(_screens(settings, engine, lambda: app.state.stopping))
+        from services.reporting.showing import screens  # noqa: PLC0415 - a worker need not load any of it
+
+        roles.append(screens(settings, engine, lambda: app.state.stopping))
     app = service.create_app(
         "reporting",
         parts=[_disposing(engine), *(part for role in roles for part in role.parts)],
@@ -86,18 +67,6 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a role adds to the process."""
-
-    parts: Sequence[AbstractAsyncContextManager[Any]]
-    checks: Mapping[str, Check]
-    routers: Sequence[APIRouter] = ()
-    routes: Sequence[Route] = ()
-    state: Mapping[str, Any] = field(default_factory=dict)
-    """What its routes find in `app.state`."""
-
-
 def _worker(settings: Settings, engine: AsyncEngine) -> Role:
     publisher = Publisher(settings)
     totals = TotalsPublisher(engine, publisher)
@@ -114,51 +83,6 @@ def _worker(settings: Settings, engine: AsyncEngine) -> Role:
             consuming(broker),
         ],
         checks={"kafka": publisher.check},
-    )
-
-
-def _screens(settings: Settings, engine: AsyncEngine, stopping: Callable[[], asyncio.Event]) -> Role:
-    history = History(engine)
-    hub = Hub(max_streams=settings.max_streams, shown=history.take)
-    proofs = Proofs(engine)
-    follower = TotalsFollower(settings, engine, hub)
-    lag = LagWatch(settings)
-    desk = OperationsDesk(engine, hub, lag, follower)
-    shelf = Shelf(engine)
-    federation = FederationView(engine)
-    watch = ScreenWatch(engine, hub)
-    themes = ThemeWatch(engine, hub)
-    return Role(
-        parts=[
-            service.background("hub", hub.watch),
-            service.background("end-of-streams", lambda: hub.stop_at(stopping())),
-            service.background("totals-topic", follower.run),
-            service.background("totals-database", follower.look),
-            service.background("lag", lag.run),
-            service.background("screens", watch.run),
-            service.background("themes", themes.run),
-            service.background("history", history.run),
-        ],
-        checks={"totals": follower.check},
-        routers=[
-            public_router(hub, engine),
-            proofs_router(proofs),
-            operations_router(desk),
-            reports_router(shelf),
-            screens_api.router,
-            themes_router(engine),
-            organisations_router(federation),
-            pages_router(
-                Views(hub, shelf, federation, watch, proofs, Wardrobe(engine)),
-                public_url=settings.public_url.rstrip("/"),
-            ),
-        ],
-        routes=[
-            Route("/v1/campaigns/{campaign_id}/totals", SnapshotEndpoint(hub), methods=["GET"]),
-            Route("/v1/campaigns/{campaign_id}/stream", StreamEndpoint(hub), methods=["GET"]),
-            Route(links.PLACE + "/stream", ScreenStreamEndpoint(hub, watch), methods=["GET"]),
-        ],
-        state={"screens": screens_api.Parts.of(engine, hub, watch)},
     )
 
 

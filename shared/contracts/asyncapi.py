@@ -21,7 +21,7 @@ from shared.broker import (
 from shared.contracts.examples import example_of
 from shared.contracts.openapi import CONTACT
 from shared.dead_letters import DeadLetter
-from shared.events import CONTENT_TYPE, EVENT_CLASSES, Contact, Event, examples
+from shared.events import CONTENT_TYPE, EVENT_CLASSES, Contact, Event
 
 Document: TypeAlias = dict[str, Any]
 Mode: TypeAlias = Literal["validation", "serialization"]
@@ -89,6 +89,8 @@ _KEYS: Final = {
 
 
 def _event_message(event_class: type[Event]) -> Message:
+    from shared.events import examples  # noqa: PLC0415 - made when it is loaded: not at each start
+
     topic = _topic_of(event_class)
     area = event_class.TYPE.split(".")[2]
     source = "receipt/1" if area == "receipt" else _SOURCES.get(topic, "campaign/1")

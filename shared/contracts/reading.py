@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 from starlette.responses import JSONResponse, Response
 
@@ -69,6 +68,8 @@ def _events(service: str, traffic: "Traffic | None") -> Document:
 
 def render(api: Document, events: Document) -> str:
     """The page of one service: its API by tag, then what it writes and reads on Kafka."""
+    from jinja2 import Environment, FileSystemLoader  # noqa: PLC0415 - not before a page is asked for
+
     environment = Environment(loader=FileSystemLoader(PAGES), autoescape=True)
     environment.filters |= {"prose": prose, "inline": _inline, "json": _json, "anchor": anchor}
     by_tag: dict[str, list[tuple[str, str, Document]]] = {tag["name"]: [] for tag in api["tags"]}

@@ -7,6 +7,7 @@ change of contract shows in the diff and the contract tests stop a breaking one.
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from msgspec import MsgspecError
 from pydantic import BaseModel, ValidationError
 
@@ -173,6 +174,15 @@ class _Typed(BaseModel):
     type: str
 
 
+class _WireTyped(msgspec.Struct):
+    """The same by msgspec, in a fraction of the time."""
+
+    type: str
+
+
+_read_type: Final = msgspec.json.Decoder(_WireTyped).decode
+
+
 class UnusableEvent(ValueError):
     """A record on an event topic that is not an event of the contract: it belongs in the dead letters."""
 
@@ -193,11 +203,18 @@ def read_any(value: bytes) -> Event:
     """Read one event by the models of the contract, as decode_event."""
     kind = ""
     try:
-        kind = _Typed.model_validate_json(value).type
+        kind = _type_of(value)
         return _BY_TYPE.get(kind, UnknownEvent).model_validate_json(value)
     except ValidationError as error:
         place = (kind,) if kind in _BY_TYPE else ()
         raise UnusableEvent(_first_error(error, place)) from error
+
+
+def _type_of(value: bytes) -> str:
+    try:
+        return _read_type(value).type
+    except (MsgspecError, ValueError, RecursionError):
+        return _Typed.model_validate_json(value).type
 
 
 def _first_error(error: ValidationError, place: tuple[str, ...]) -> str:
