@@ -18,8 +18,10 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Route,
+    ViewportSize,
     async_playwright,
     expect,
 )
@@ -34,6 +36,7 @@ from tests.browser.consoles import Console
 from tests.browser.consoles import start as start_console
 from tests.browser.evening import Evening, Wire, operators_file
 from tests.browser.evening import evening as start_evening
+from tests.browser.windows import Windows
 from tests.databases import Databases
 
 PAGES: Final = [
@@ -75,7 +78,7 @@ CHROMIUM_ARGS: Final = (
     "--disable-sync",
     f"--disable-features={','.join((*PLAYWRIGHTS, *OMNIBOX, IN_RESERVE))}",
 )
-HALL: Final = {"width": 1920, "height": 1080}
+HALL: Final[ViewportSize] = {"width": 1920, "height": 1080}
 NO_BROWSER: Final = (
     "NO BROWSER: the pages are NOT tested. Install Chromium and Chinese fonts"
     " (Debian: apt-get install chromium fonts-noto-cjk), or name a browser in SHANLIU_CHROMIUM."
@@ -95,7 +98,7 @@ def chromium_path() -> str:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    """One Chromium for all tests; each test has a context of its own in it."""
+    """One Chromium for all tests."""
     # A page asks every 5 s, and a busy machine answers late.
     expect.set_options(timeout=20_000)
     async with async_playwright() as playwright:
@@ -114,7 +117,7 @@ async def _hall(
 ) -> AsyncIterator[BrowserContext]:
     """A hall's player: 1920 × 1080, far from Shanghai on purpose."""
     context = await browser.new_context(
-        viewport=HALL,  # type: ignore[arg-type]
+        viewport=HALL,
         locale="en-US",
         timezone_id="America/New_York",
         reduced_motion=motion,
@@ -125,12 +128,12 @@ async def _hall(
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def hall(browser: Browser) -> AsyncIterator[BrowserContext]:
+async def hall(browser: Browser, evening: Evening) -> AsyncIterator[Windows]:
     """A hall's player without motion: without a graphics card sixty pictures a second are the processor's.
     One for all tests, so that it has the pages' files already; nothing else is kept in it.
     """
     async with _hall(browser, "reduce") as context:
-        yield context
+        yield Windows(context, f"{evening.reporting.url}/livez")
 
 
 class Complaints(list[str]):
@@ -138,8 +141,16 @@ class Complaints(list[str]):
 
     def listen_to(self, page: Page) -> None:
         """Note the complaints of a page."""
-        page.on("pageerror", lambda error: self.append(str(error)))
+        page.on("pageerror", self._note_error)
         page.on("console", self._note)
+
+    def leave(self, page: Page) -> None:
+        """Hear no more of it."""
+        page.remove_listener("pageerror", self._note_error)
+        page.remove_listener("console", self._note)
+
+    def _note_error(self, error: Error) -> None:
+        self.append(str(error))
 
     def _note(self, message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text or "violates" in message.text:
@@ -154,14 +165,33 @@ def complaints() -> Iterator[Complaints]:
     assert complaints == []
 
 
+class Another(Protocol):
+    """`await another()`: one more window of the hall's player, empty. Its complaints are heard."""
+
+    async def __call__(self) -> Page: ...
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(hall: BrowserContext, complaints: Complaints) -> AsyncIterator[Page]:
+async def another(hall: Windows, complaints: Complaints) -> AsyncIterator[Another]:
+    """Windows side by side."""
+    pages: list[Page] = []
+
+    async def another() -> Page:
+        page = await hall.open(HALL)
+        pages.append(page)
+        complaints.listen_to(page)
+        return page
+
+    yield another
+    for page in pages:
+        complaints.leave(page)
+        await hall.leave(page)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(another: Another) -> Page:
     """An empty page whose complaints are heard."""
-    page = await hall.new_page()
-    complaints.listen_to(page)
-    yield page
-    for each in hall.pages:
-        await each.close()
+    return await another()
 
 
 @asynccontextmanager
@@ -247,7 +277,7 @@ async def console(
 
 class Visit(Protocol):
     """`await visit("desk", "/held", lang="en")`: the page as this person sees it; without a path it is empty.
-    Its complaints are heard, and it is closed after the test.
+    Its complaints are heard, and it is left after the test.
     """
 
     async def __call__(
@@ -265,16 +295,17 @@ class Visit(Protocol):
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(console: Console, complaints: Complaints) -> AsyncIterator[Visit]:
     """The console's pages, as somebody who is signed in sees them."""
-    pages: list[Page] = []
+    pages: list[tuple[str, Page]] = []
 
     async def visit(name: str, path: str | None = None, **look: Any) -> Page:
         page = await console.page(name, **look)
-        pages.append(page)
+        pages.append((name, page))
         complaints.listen_to(page)
         if path is not None:
             await page.goto(path)
         return page
 
     yield visit
-    for page in pages:
-        await page.close()
+    for name, page in pages:
+        complaints.leave(page)
+        await console.leave(name, page)

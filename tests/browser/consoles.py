@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, Page
 
 from deploy.local.credentials import Credentials
 from deploy.local.layout import Ports
@@ -22,6 +22,7 @@ from shared.access import Role
 from shared.broker import INTAKE_PREFIX, KafkaSettings, Publisher, ensure_topic
 from shared.database import create_engine, disposing
 from tests.browser.evening import Evening, Reporting
+from tests.browser.windows import Windows
 from tests.databases import Databases
 
 PASSWORD: Final = "a-password-of-the-tests"
@@ -87,7 +88,7 @@ class Console:
         self.url = services.wiring.url("console")
         self._browser = browser
         self._people: dict[str, Person] = {}
-        self._browsers: dict[str, BrowserContext] = {}
+        self._browsers: dict[str, Windows] = {}
         self._lock = asyncio.Lock()
 
     async def needs(self, *names: str) -> None:
@@ -112,26 +113,27 @@ class Console:
     async def page(
         self, name: str, *, width: int = 1280, height: int = 800, dark: bool = False, lang: str = "zh"
     ) -> Page:
-        """A page in the browser of one of PEOPLE, who is signed in. Close it after use."""
+        """A window in the browser of one of PEOPLE, who is signed in. `leave` it after use."""
         person = await self.person(name)
         if name not in self._browsers:
-            self._browsers[name] = await self._browser.new_context(
+            context = await self._browser.new_context(
                 base_url=self.url, locale="zh-CN", reduced_motion="reduce", accept_downloads=True
             )
-            self._browsers[name].set_default_timeout(15_000)
-        browser = self._browsers[name]
-        await browser.clear_cookies(name="shanliu_theme")  # as nobody has chosen yet
+            context.set_default_timeout(15_000)
+            self._browsers[name] = Windows(context, f"{self.url}/livez")
+        windows = self._browsers[name]
+        await windows.browser.clear_cookies(name="shanliu_theme")  # as nobody has chosen yet
         cookies = [
             {"name": cookie.name, "value": cookie.value or "", "url": self.url}
             for cookie in person.client.cookies.jar
         ]
         cookies.append({"name": "shanliu_language", "value": lang, "url": self.url})
-        await browser.add_cookies(cookies)  # type: ignore[arg-type]
-        page = await browser.new_page()
-        await page.set_viewport_size({"width": width, "height": height})
-        if dark:
-            await page.emulate_media(color_scheme="dark")
-        return page
+        await windows.browser.add_cookies(cookies)  # type: ignore[arg-type]
+        return await windows.open({"width": width, "height": height}, "dark" if dark else "light")
+
+    async def leave(self, name: str, page: Page) -> None:
+        """Leave a window of this person's browser to the next who asks for one."""
+        await self._browsers[name].leave(page)
 
     @asynccontextmanager
     async def evening(self) -> AsyncIterator[Evening]:
@@ -149,8 +151,8 @@ class Console:
 
     async def close(self) -> None:
         """Close everybody's client and browser, and stop what runs."""
-        for browser in self._browsers.values():
-            await browser.close()
+        for windows in self._browsers.values():
+            await windows.browser.close()
         for person in self._people.values():
             await person.client.aclose()
         await asyncio.to_thread(self.services.stop)

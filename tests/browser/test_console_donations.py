@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Response, expect
 
 from services.donation.reconciliation.days import day_of
 from shared.events import CampaignLaunched
@@ -114,12 +114,18 @@ async def test_the_desk_sees_the_record_and_can_take_nothing_back(
     _, donation_id = await a_gift(gifts)
     page = await visit("desk")
     answers: list[int] = []
-    page.on("response", lambda each: answers.append(each.status) if "/notification/" in each.url else None)
+
+    def note(answer: Response) -> None:
+        if "/notification/" in answer.url:
+            answers.append(answer.status)
+
+    page.on("response", note)
     await page.goto(f"/donations?find={donation_id}")
     await page.locator("tbody tr").first.click()
     sheet = page.get_by_role("dialog")
     await expect(sheet).to_contain_text("尚未开票")
     await expect(sheet).to_contain_text("没有联系方式，未发送。")
+    page.remove_listener("response", note)
     assert set(answers) == {200}
     assert await sheet.get_by_text("退款（财务）").count() == 0
     desk = await console.person("desk")

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from services.console.pages import existing
 from shared.money import MAX_AMOUNT_FEN
 from tests.browser import funds
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.fitting import misfits
 from tests.browser.gifts import gifts_of
@@ -42,12 +42,9 @@ async def longest(console: Console) -> None:
         await gifts.put({"transaction_id": "9" * 64, "amount_fen": -1, "donor": donor})
 
 
-async def test_the_longest_of_everything_fits_on_a_telephone(
-    console: Console, complaints: Complaints
-) -> None:
+async def test_the_longest_of_everything_fits_on_a_telephone(console: Console, visit: Visit) -> None:
     await longest(console)
-    page = await console.page("administrator", width=390, height=844, lang="en")
-    complaints.listen_to(page)
+    page = await visit("administrator", width=390, height=844, lang="en")
     found = {}
     for each in existing():
         await page.goto(each.path)
@@ -55,4 +52,3 @@ async def test_the_longest_of_everything_fits_on_a_telephone(
             await expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
         found[each.name] = await misfits(page)
     assert {name: those for name, those in found.items() if those} == {}
-    await page.close()

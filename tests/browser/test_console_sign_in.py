@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Complaints, Visit
 from tests.browser.consoles import PASSWORD, Console
 from tests.browser.readable import check
 
@@ -66,12 +66,10 @@ async def test_it_works_without_a_script(console: Console, browser: Browser) -> 
     await context.close()
 
 
-async def test_what_is_typed_outlives_its_session(console: Console, complaints: Complaints) -> None:
+async def test_what_is_typed_outlives_its_session(console: Console, visit: Visit) -> None:
     """The session ends in the middle of a form; a hand slips; somebody signs in again in another window."""
-    page = await console.page("administrator")
+    page = await visit("administrator", "/accounts")
     context = page.context
-    complaints.listen_to(page)
-    await page.goto("/accounts")
     await expect(page.locator("tbody tr").first).to_be_visible()
     await page.keyboard.press("c")
     sheet = page.get_by_role("dialog", name="新账号")
@@ -101,7 +99,6 @@ async def test_what_is_typed_outlives_its_session(console: Console, complaints: 
     )
     await sheet.get_by_role("button", name="创建").click()
     await expect(page.locator(".password")).to_be_visible()
-    await page.close()
 
 
 async def test_who_is_no_administrator_chooses_a_password_too(

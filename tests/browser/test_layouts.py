@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from shared.events import CampaignClosed
+from tests.browser.conftest import Another
 from tests.browser.evening import Evening, Wire, until
 from tests.browser.readable import too_faint, violations
 from tests.browser.test_screen import RECOVERY_S, SILENT_S, open_screen, shows, state_is, text_of
@@ -34,11 +35,11 @@ OVER_NUMBER: Final = """id => {
 PARTS: Final = ["#number", "#title", ".promise", ".legal", ".codes img", ".donor:not(.vacant)", "#goal"]
 
 
-async def screens_of(page: Page, address: str, campaign: str) -> dict[str, Page]:
+async def screens_of(another: Another, address: str, campaign: str) -> dict[str, Page]:
     """The campaign on a screen of each layout, in the layout's own size."""
     screens = {}
     for layout, (width, height) in LAYOUTS.items():
-        screen = page if layout == "hall" else await page.context.new_page()
+        screen = await another()
         await screen.set_viewport_size({"width": width, "height": height})
         await open_screen(screen, address, campaign, f"?layout={layout}")
         screens[layout] = screen
@@ -46,7 +47,7 @@ async def screens_of(page: Page, address: str, campaign: str) -> dict[str, Page]
 
 
 async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
-    page: Page, modules: Page, evening: Evening
+    another: Another, modules: Page, evening: Evening
 ) -> None:
     campaign, channel = "layouts", evening.channel()
     gift = channel.received(
@@ -56,7 +57,7 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
     await evening.happens(evening.campaigns.launched(campaign, **plan), gift)
     await evening.counted(campaign, 1_234_567_890_12)
     async with Wire(evening.reporting.port) as wire:
-        screens = await screens_of(page, wire.url, campaign)
+        screens = await screens_of(another, wire.url, campaign)
         for layout, screen in screens.items():
             await shows(screen, 1_234_567_890_12)
             await state_is(screen, "实时")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Page
 
+from tests.browser.conftest import Another
 from tests.browser.evening import DESK_TOKEN, Evening, until
 from tests.browser.test_layouts import LAYOUTS
 from tests.browser.test_screen import donors_shown, shows, state_is, text_of
@@ -50,11 +51,11 @@ async def desk_of(evening: Evening) -> AsyncIterator[Desk]:
         yield Desk(client)
 
 
-async def opened(page: Page, evening: Evening, desk: Desk, campaign: str) -> list[Page]:
+async def opened(another: Another, evening: Evening, desk: Desk, campaign: str) -> list[Page]:
     """A registered screen of each layout, opened by its link."""
     screens = []
     for layout, (width, height) in LAYOUTS.items():
-        screen = page if layout == "hall" else await page.context.new_page()
+        screen = await another()
         await screen.set_viewport_size({"width": width, "height": height})
         await screen.goto(evening.reporting.url + await desk.register(campaign, layout))
         screens.append(screen)
@@ -82,13 +83,13 @@ async def seen(screen: Page, *, number: bool, mark: bool = False) -> None:
     await screen.keyboard.press("p")
 
 
-async def test_what_is_decided_is_what_is_seen_on_each_layout(page: Page, evening: Evening) -> None:
+async def test_what_is_decided_is_what_is_seen_on_each_layout(another: Another, evening: Evening) -> None:
     campaign, channel = "on-air", evening.channel()
     gift = channel.received(1_000_000, campaign_id=campaign, name="王小明")
     await evening.happens(evening.campaigns.launched(campaign), gift)
     await evening.counted(campaign, 1_000_000)
     async with desk_of(evening) as desk:
-        screens = await opened(page, evening, desk, campaign)
+        screens = await opened(another, evening, desk, campaign)
         await each(screens, lambda screen: shows(screen, 1_000_000))
         await each(screens, lambda screen: state_is(screen, "实时"))
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Page
 
+from tests.browser.conftest import Another
 from tests.browser.evening import DESK_TOKEN, Evening, until
 from tests.browser.test_layouts import LAYOUTS, OUTSIDE
 from tests.browser.test_screen import open_screen, shows
@@ -29,8 +30,11 @@ async def ranked(screen: Page, expected: list[list[str]]) -> None:
     await until(f"ranked: {expected}", there)
 
 
-async def test_companies_are_ranked_and_one_whose_money_went_back_falls(page: Page, evening: Evening) -> None:
+async def test_companies_are_ranked_and_one_whose_money_went_back_falls(
+    another: Another, evening: Evening
+) -> None:
     campaign, channel = "companies", evening.channel()
+    page, wide = await another(), await another()
     gifts: list[Any] = [
         channel.received(3_000_000_01, campaign_id=campaign, name=LONG, kind="company"),
         channel.received(2_000_000_00, campaign_id=campaign, name="乙银行", kind="company"),
@@ -39,7 +43,6 @@ async def test_companies_are_ranked_and_one_whose_money_went_back_falls(page: Pa
     ]
     await evening.happens(evening.campaigns.launched(campaign), *gifts)
     await evening.counted(campaign, 22_000_000_01)
-    wide = await page.context.new_page()
     for layout, screen in {"hall": page, "wide": wide}.items():
         width, height = LAYOUTS[layout]
         await screen.set_viewport_size({"width": width, "height": height})
@@ -54,7 +57,7 @@ async def test_companies_are_ranked_and_one_whose_money_went_back_falls(page: Pa
 
 
 async def test_another_theme_is_worn_by_open_screens_and_by_a_frozen_one(
-    page: Page, evening: Evening
+    page: Page, another: Another, evening: Evening
 ) -> None:
     campaign = "another-theme"
     gift = evening.channel().received(5_00, campaign_id=campaign, name="某某公司", kind="company")
@@ -70,7 +73,7 @@ async def test_another_theme_is_worn_by_open_screens_and_by_a_frozen_one(
 
         body = {"screen_id": campaign, "title": "墙", "campaign_id": campaign, "layout": "wide"}
         link = (await post("/v1/screens", body))["link"]
-        frozen = await page.context.new_page()
+        frozen = await another()
         await frozen.goto(evening.reporting.url + str(link))
         await open_screen(page, evening.reporting.url, campaign, "?layout=hall")
         for screen in (page, frozen):

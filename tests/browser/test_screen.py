@@ -11,6 +11,7 @@ from services.reporting.proof import digest_of
 from services.reporting.totals import Amounts
 from shared.events import CampaignClosed, CampaignFiled, CampaignLaunched, CampaignPaused
 from shared.money import MAX_AMOUNT_FEN, format_yuan, parse_cn
+from tests.browser.conftest import Another
 from tests.browser.evening import Evening, Wire, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -125,12 +126,12 @@ async def test_a_refund_lowers_the_number_and_says_why(page: Page, evening: Even
     assert await text_of(page, "received") == "9,111.50"
 
 
-async def test_a_cut_network_keeps_the_proved_number_and_says_so(page: Page, evening: Evening) -> None:
+async def test_a_cut_network_keeps_the_proved_number_and_says_so(another: Another, evening: Evening) -> None:
     """Two screens, side by side: one hears nothing any more, the other's connections are refused."""
     campaign, channel = "cut", evening.channel()
     await evening.happens(evening.campaigns.launched(campaign), channel.received(5_000, campaign_id=campaign))
     async with Wire(evening.reporting.port) as pulled, Wire(evening.reporting.port) as off:
-        screens = {wire: page if wire is pulled else await page.context.new_page() for wire in (pulled, off)}
+        screens = {wire: await another() for wire in (pulled, off)}
         for wire, screen in screens.items():
             await open_screen(screen, wire.url, campaign)
             await shows(screen, 5_000)
@@ -161,7 +162,12 @@ async def test_a_restarted_server_is_found_again_and_the_stream_resumes(page: Pa
         await page.evaluate("fetch('/v1/campaigns/restart/totals').then(r => r.json()).then(t => t.version)")
     )
     streams: list[Request] = []
-    page.on("request", lambda request: streams.append(request) if "/stream" in request.url else None)
+
+    def note(request: Request) -> None:
+        if "/stream" in request.url:
+            streams.append(request)
+
+    page.on("request", note)
 
     await evening.reporting.stop()
     await evening.happens(channel.received(1, campaign_id=campaign))
@@ -169,6 +175,7 @@ async def test_a_restarted_server_is_found_again_and_the_stream_resumes(page: Pa
 
     await shows(page, 5_001, within_s=60)
     await state_is(page, "实时")
+    page.remove_listener("request", note)
     assert streams, "the stream was not opened again"
     resumed = [await request.header_value("last-event-id") for request in streams]
     asked = [re.search(r"last_event_id=(\d+)", request.url) for request in streams]
