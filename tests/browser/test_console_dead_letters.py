@@ -13,6 +13,7 @@ from tests.browser.consoles import Console
 from tests.browser.evening import until
 from tests.browser.gifts import Gifts, gifts_of
 from tests.browser.readable import for_everybody
+from tests.browser.windows import turn_to
 from tests.services.donation.builders import a_donation
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -73,6 +74,7 @@ async def test_the_desk_sends_again_many_at_once_and_is_told_what_was_not_sent(
     await expect(sheet).to_contain_text("已有人再次发送")
     await page.keyboard.press("Escape")
     await page.unroute(THE_LIST)
+    await turn_to(page)
     await expect(rows[0]).to_have_count(0)
     await page.get_by_label("哪些").select_option("all")
     await expect(rows[0]).to_contain_text("desk-two 已重发")

@@ -12,6 +12,7 @@ from tests.browser import funds
 from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.readable import for_everybody
+from tests.browser.windows import turn_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -74,6 +75,7 @@ async def test_a_late_report_is_drafted_read_by_another_and_published(visit: Vis
     await approver.locator("tbody tr", has_text="更正待公布").click()
     await expect(report.locator(".report")).to_contain_text("善款全部用于采购帐篷")
     await report.get_by_role("button", name="已阅，公布").click()
+    await turn_to(page)
     await expect(first).not_to_contain_text("更正待公布")
 
 

@@ -13,6 +13,7 @@ from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.gifts import Gifts, gifts_of
 from tests.browser.readable import for_everybody
+from tests.browser.windows import turn_to
 from tests.services.donation.builders import a_donor, a_reversal, new_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -77,8 +78,9 @@ async def test_finance_releases_and_refuses_what_waits_each_with_its_answer(
     await give_reason(page, "放行", "与银行核对无误")
     await expect(page.locator("#notices")).to_contain_text("2 条已完成")
     for donation_id in (first, second):
-        await expect(page.locator(f'tr[data-id="{donation_id}"]')).to_have_count(0)
         await gifts.stands(donation_id, "received")
+        await turn_to(page)
+        await expect(page.locator(f'tr[data-id="{donation_id}"]')).to_have_count(0)
     await expect(page.locator(f'tr[data-id="{early}"]')).to_be_visible()
 
     await page.get_by_label("活动编号").fill(UNKNOWN)

@@ -14,6 +14,7 @@ from tests.browser import funds
 from tests.browser.conftest import Visit
 from tests.browser.consoles import Console
 from tests.browser.readable import for_everybody
+from tests.browser.windows import turn_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -99,6 +100,7 @@ async def test_money_is_asked_for_approved_by_another_paid_and_partly_returned(v
     await approver.goto("/spending?return_waits=true")
     await row_of(approver, "冬季助学").click()
     await approver.get_by_role("dialog").get_by_role("button", name="确认退回").click()
+    await turn_to(page)
     await expect(row).to_contain_text("部分退回")
     await expect(page.locator("#fund .left")).to_contain_text("¥730,000.00")
 
@@ -168,11 +170,13 @@ async def test_a_budget_is_put_forward_and_confirmed_by_another(console: Console
     await expect(sheet.get_by_role("button", name="确认预算")).to_have_count(0)
     await page.keyboard.press("Escape")
     await expect(sheet).to_have_count(0)
+    await turn_to(approver)
     await expect(approver.locator("#fund")).to_contain_text("预算待另一人确认")
     await approver.keyboard.press("b")
     await expect(other_sheet.locator(".waiting")).to_contain_text("¥300,000.00")
     await other_sheet.get_by_role("button", name="确认预算").click()
     await expect(approver.locator("#notices")).to_contain_text("预算已生效")
+    await turn_to(page)
     await expect(page.locator("#fund .budget")).to_contain_text("300,000.00")
 
 
@@ -188,6 +192,7 @@ async def test_the_budget_holds_requests_and_is_not_set_below_what_is_spent(
     paid = await funds.requested(console, campaign_id, 4_000_000, title="占用预算")
     await funds.step(console, "approver", f"disbursements/{paid}", "approve")
     for each in (page, approver):
+        await turn_to(each)
         await expect(each.locator("#fund .budget")).to_contain_text("10,000.00")
     sheet, other_sheet = page.get_by_role("dialog"), approver.get_by_role("dialog")
     await page.keyboard.press("c")
@@ -206,6 +211,7 @@ async def test_the_budget_holds_requests_and_is_not_set_below_what_is_spent(
 
     await filled(page, {"助学圆梦": "3万"}, "减少")
     await expect(page.locator("#notices")).to_contain_text("已提出预算")
+    await turn_to(approver)
     await expect(approver.locator("#fund")).to_contain_text("预算待另一人确认")
     await approver.keyboard.press("b")
     await other_sheet.get_by_role("button", name="确认预算").click()

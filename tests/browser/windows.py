@@ -9,6 +9,13 @@ Colours = Literal["light", "dark"]
 CORNER: Final = (0, 0)
 
 
+async def turn_to(page: Page) -> None:
+    """Somebody comes back to this window. A page of the console looks at once then; while it is in sight it
+    looks every five seconds, which tests wait for where that is what they show.
+    """
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 class Windows:
     """The windows of one browser: who needs one gets one that was left, on an empty page.
 
