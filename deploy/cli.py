@@ -718,7 +718,15 @@ def bench(
             " console, catchup, rebuild, reconcile, notices, verify, restart, webhooks; or all."
         ),
     ] = None,
-    donations: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Size of each.")] = 200_000,
+    donations: Annotated[
+        int,
+        typer.Option(
+            min=1_000,
+            max=10_000_000,
+            help="The goals are of 200,000; some take a multiple: catchup 300,000 then, and stored,"
+            " guardrail, console, rebuild and verify 1,000,000.",
+        ),
+    ] = 200_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Measure the services against bare loops doing the same writes. Exit 1 when a total is wrong."""

@@ -12,12 +12,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from math import ceil
 from typing import Any, Final
 
 import aiokafka
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 from prometheus_client import Counter
 
@@ -53,8 +54,11 @@ READ_OR_SET: Final = ("_fetch_min_bytes", "_fetch_max_wait_ms", "_records")
 CALLED: Final = {
     "_get_actions_per_node": ("self", "assignment"),
     "_proc_fetch_request": ("self", "assignment", "node_id", "request"),
+    "fetched_records": ("self", "partitions", "timeout", "max_records"),
 }
-"""Its methods that make the next fetches, and take the answer of one: true when it had records."""
+"""Its methods that make the next fetches, take the answer of one (true when it had records), and hand out
+what has come.
+"""
 
 
 class UnknownFetcher(RuntimeError):
@@ -102,6 +106,26 @@ class _PacedFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     async def _proc_fetch_request(self, assignment: Any, broker: int, asked: Any) -> bool:
         self.flowing[broker] = await super()._proc_fetch_request(assignment, broker, asked)
         return self.flowing[broker]
+
+    async def fetched_records(
+        self,
+        partitions: Any,
+        timeout: float = 0,  # noqa: ASYNC109 - aiokafka's name
+        max_records: int | None = None,
+    ) -> dict[TopicPartition, list[Any]]:
+        """As in aiokafka, where a partition is emptied before the next has its turn; here each has its share,
+        and what one leaves of it is for those behind it. An error that came for a partition waits until
+        nothing else is taken.
+        """
+        waiting = [each for each, held in self._records.items() if type(held) is FetchResult]
+        taken: dict[TopicPartition, list[Any]] = {}
+        if max_records is not None and not partitions and len(waiting) > 1:
+            left = max_records
+            for number, each in enumerate(waiting[:max_records]):
+                share = ceil(left / (len(waiting) - number))
+                taken |= await super().fetched_records([each], 0, share)
+                left = max_records - sum(map(len, taken.values()))
+        return taken or await super().fetched_records(partitions, timeout, max_records)
 
 
 class CarefulConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types

@@ -49,6 +49,10 @@ BEHIND_S: Final = 1.0
 """So long after a batch that was not small the worker counts as behind."""
 
 
+LANES_FROM: Final = 1_000
+"""Records of a batch of which there are two lanes: half of the largest, so that only a backlog has them."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a batch makes known, once it is booked."""
@@ -76,14 +80,19 @@ class IntakeHandler:
         """Take one batch. When this returns, all of it is booked and acknowledged by the broker."""
         if len(records) >= SMALL_BATCH:
             self._behind_until_s = time.monotonic() + BEHIND_S
+        await _all([self._take(lane) for lane in lanes_of(records)])
+        RECORD_AGE.set(datetime.now(UTC).timestamp() - min(record.timestamp for record in records) / 1000)
+
+    async def _take(self, records: Sequence[Record]) -> None:
         intakes, letters = sort_out(self._settings, records)
         with BATCH_SECONDS.labels("book").time(), tracing.step("book"):
             outcome = await self._book(records, intakes, letters)
         with BATCH_SECONDS.labels("publish").time():
             await persistently(lambda: publish(self._publisher, outcome))
-        RECORD_AGE.set(datetime.now(UTC).timestamp() - min(record.timestamp for record in records) / 1000)
 
-    async def _book(self, records: Records, intakes: list[Intake[Any]], letters: list[DeadLetter]) -> Outcome:
+    async def _book(
+        self, records: Sequence[Record], intakes: list[Intake[Any]], letters: list[DeadLetter]
+    ) -> Outcome:
         async with self._engine.begin() as connection:
             known, before, buried = await booking.look(connection, _spans(self._settings, records), intakes)
             fresh = [intake for intake in intakes if intake.position not in buried] if buried else intakes
@@ -95,7 +104,24 @@ class IntakeHandler:
             return Outcome(events, contacts_of(entries), [*buried.values(), *new])
 
 
-def sort_out(settings: KafkaSettings, records: Records) -> tuple[list[Intake[Any]], list[DeadLetter]]:
+def lanes_of(records: Records) -> list[Sequence[Record]]:
+    """A batch that is small is one lane. A large one is two, booked at once as by two workers: one is decoded
+    while the database has the other. A partition's records stay in order, in one lane.
+    """
+    partitions: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        partitions.setdefault((record.topic, record.partition), []).append(record)
+    if len(records) < LANES_FROM or len(partitions) == 1:
+        return [records]
+    lanes: tuple[list[Record], list[Record]] = ([], [])
+    for held in sorted(partitions.values(), key=len, reverse=True):
+        min(lanes, key=len).extend(held)
+    return [*lanes]
+
+
+def sort_out(
+    settings: KafkaSettings, records: Sequence[Record]
+) -> tuple[list[Intake[Any]], list[DeadLetter]]:
     """Decode records one by one, so that a bad one takes nothing with it."""
     intakes: list[Intake[Any]] = []
     letters: list[DeadLetter] = []

@@ -78,7 +78,7 @@ async def service(kafka_settings: SettingsMaker) -> AsyncIterator[Service]:
     # A worker asks the broker for every partition of every channel, again after each record.
     settings = await kafka_settings(partitions=2)
     async with at_place(settings) as around:
-        channels = await registered(around, 80)
+        channels = await registered(around, 120)
         of_files = await registered(around, 40, scheme="files")
         await around.stock(20)
         async with serving(settings) as url, AsyncClient(base_url=url, timeout=20) as http:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from services.donation.handlers import LANES_FROM
 from services.donation.intake import donation_id_of
 from shared.broker import CONTACTS, consuming, make_broker, subscribe_batches
 from shared.events import (
@@ -282,6 +284,22 @@ async def test_one_partition_in_two_hands_at_once_makes_the_same_bytes(place: Pl
     records = await place.log.event_records(topic)
     assert len(records) == 3 * 53
     assert len({record.value for record in records}) == 53
+
+
+async def test_the_two_lanes_of_a_large_batch_count_what_lies_in_both_once(place: Place) -> None:
+    """The second lane waits for the first one's transaction over each key, and never in a ring."""
+    topic, campaign_id = await place.channel(), await place.campaign()
+    bodies = [a_donation(campaign_id=campaign_id, amount_fen=fen) for fen in range(1, 301)]
+    for partition in range(4):
+        await place.put(topic, *random.sample(bodies, len(bodies)), partition=partition)
+    batch = await place.batch(topic)
+    assert len(batch) >= LANES_FROM
+    await place.handler()(batch)
+
+    events = await place.log.events(topic)
+    assert sum(event.data.amount_fen for event in events) == sum(range(1, 301))
+    assert len(events) == len(bodies)
+    assert_chained(events)
 
 
 async def test_a_donation_and_a_conflict_from_two_paths_at_once(place: Place) -> None:

@@ -103,10 +103,15 @@ async def an_evening(place: Place) -> tuple[str, int]:
     for partition in range(3):
         part = bodies[partition * 20 : partition * 20 + 20]
         await place.put(topic, *part[:10], b"{", part[0], *part[10:], b"[", partition=partition)
-    await place.put(
-        topic, {**bodies[0], "amount_fen": 999}, a_reversal(bodies[50]["transaction_id"], amount_fen=7)
-    )
+    await place.put(topic, {**bodies[0], "amount_fen": 999})
+    await place.put(topic, a_reversal(bodies[50]["transaction_id"], amount_fen=7), partition=2)
     return topic, sum(range(1, 61)) - 7
+
+
+@pytest.fixture(params=[1_000, 2], ids=["one lane", "two lanes"])
+def _lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From how many records on a batch is booked in two lanes: this evening's is small, or large."""
+    monkeypatch.setattr("services.donation.handlers.LANES_FROM", request.param)
 
 
 FAULTS = [
@@ -121,6 +126,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.usefixtures("_lanes")
 @pytest.mark.parametrize(("at", "how", "partition"), FAULTS)
 async def test_a_publish_that_fails_on_the_way_is_done_again_until_all_has_arrived(
     place: Place, at: str, how: str, partition: int | None
@@ -145,6 +151,7 @@ async def test_a_publish_that_fails_on_the_way_is_done_again_until_all_has_arriv
     } <= contacts
 
 
+@pytest.mark.usefixtures("_lanes")
 @pytest.mark.parametrize("at", [DEAD_LETTER, CONTACTS, DONATION_EVENTS])
 async def test_a_worker_that_dies_after_the_commit_is_made_good_by_the_next(place: Place, at: str) -> None:
     """The offsets were not committed, so the records come again: in other batches, to another worker."""
@@ -166,6 +173,7 @@ async def test_a_worker_that_dies_after_the_commit_is_made_good_by_the_next(plac
     }
 
 
+@pytest.mark.usefixtures("_lanes")
 async def test_what_could_not_be_committed_was_never_made_known(place: Place) -> None:
     topic, total_fen = await an_evening(place)
     batch = await place.batch(topic)
