@@ -44,7 +44,9 @@ from tests.nursery import Nurseries
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
 HEAVY = ("faults", "performance", "browser", "deploy", "e2e")
-"""Folders of tests that take what processor there is; in this order, with several workers first."""
+"""Folders of tests that take what processor there is."""
+LIGHT = ("unit", "contracts", "services")
+"""Those that are over in a moment, or wait for what they test."""
 FILLING_CORES = ("gw0", "gw1")
 """The workers that begin with them."""
 BEFORE_MIDNIGHT_S = 30
@@ -80,11 +82,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick ones first: who waits for a red result waits less. Of several workers none may be alone with
-    much at the end, so there the quick ones are last (Together says which worker has what).
+    """The quick ones first: who waits for a red result waits less. Several workers begin with what takes
+    longest, and with the quick ones, which need nothing that has to be fetched (Together says which worker
+    has what).
     """
-    quick = ("unit", "contracts", "services")
-    order = (*HEAVY, *reversed(quick)) if hasattr(config, "workerinput") else (*quick, *HEAVY)
+    order = (*HEAVY, *LIGHT) if hasattr(config, "workerinput") else (*LIGHT, *HEAVY)
     place = {folder: number for number, folder in enumerate(order)}
     items.sort(key=lambda item: place.get(_folder(item.nodeid), len(order)))
 

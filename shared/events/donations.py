@@ -140,10 +140,10 @@ def _checked(model: type[M], members: dict[str, Any]) -> M:
     eighth of its time.
     """
     made = object.__new__(model)
-    _set(made, "__dict__", members)
-    _set(made, "__pydantic_fields_set__", _FIELDS[model])
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    _set_members(made, members)
+    _set_fields(made, _FIELDS[model])
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
 
 
@@ -230,7 +230,11 @@ class DonorDataErased(Event):
     data: DonorDataErasedData
 
 
-_set = object.__setattr__
+_set_members, _set_fields, _set_extra, _set_private = (
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+"""The slots of a model, past what a frozen one refuses; by name each takes half as long again."""
 _FIELDS: Final[dict[type[BaseModel], set[str]]] = {
     model: set(model.model_fields) for model in (DonationReceived, DonationReceivedData)
 }
