@@ -30,10 +30,13 @@ STAGE: Final = 2
 STOP_S: Final = 15
 FORMAT_S: Final = 90
 
-# 0.4 GB at 512 MB of heap; a serial collector because two cores have the whole system on them.
+# 0.4 GB at 512 MB of heap. Two cores have the whole system on them, hence a serial collector, and one
+# compiler of two: the second takes 2 s of a core in the 20 s of a surge and gains less (decision 44), and
+# 3 at a start.
 JAVA_OPTIONS: Final = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "--enable-native-access=ALL-UNNAMED",
     "--sun-misc-unsafe-memory-access=allow",
@@ -43,8 +46,6 @@ JAVA_OPTIONS: Final = (
     "-Duser.timezone=UTC",
 )
 
-# Without the second compiler a start takes 4 s of CPU instead of 7; a broker that works for hours is slower.
-QUICK_START: Final = ("-XX:TieredStopAtLevel=1",)
 # What an archive has of adapters, Java 25 takes for those of others, says so, and makes its own.
 ARCHIVED: Final = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTAdapterCaching", "-Xlog:aot*=error")
 
@@ -266,7 +267,7 @@ class LocalKafka(LocalServer):
 def quick_options() -> list[str]:
     """Of a Java that works for seconds or minutes: a start takes 2 s of CPU with an archive, 4 without."""
     archive = jars.archive()
-    return [*QUICK_START, *([*ARCHIVED, f"-XX:AOTCache={archive}"] if archive.exists() else [])]
+    return [*ARCHIVED, f"-XX:AOTCache={archive}"] if archive.exists() else []
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

@@ -50,7 +50,7 @@ BEHIND_S: Final = 1.0
 
 
 LANES_FROM: Final = 1_000
-"""Records of a batch of which there are two lanes: half of the largest, so that only a backlog has them."""
+"""Records of a batch of which there are two lanes; an evening's have a few hundred."""
 
 
 @dataclass(slots=True)
