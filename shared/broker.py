@@ -52,7 +52,7 @@ CLUSTER_REPLICAS: Final = 3
 ON_A_CLUSTER: Final = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
 """Said of each topic there, so that no broker's default can weaken it; as deploy/topics.yaml has it too."""
 MAX_RECORDS: Final = 2_000
-"""Records a batch has at most."""
+"""Records a batch has at most where its subscriber says nothing else."""
 SMALL_BATCH: Final = 500
 """Fewer records are no backlog: the consumer keeps up."""
 HEARTBEAT_MS: Final = 500

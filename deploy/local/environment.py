@@ -57,9 +57,9 @@ LIBPQ_PREFIX: Final = "PG"
 
 
 def short_lived() -> bool:
-    """SHANLIU_SHORT_LIVED=1: a stack for minutes, as tests want it. Its broker starts with less work and is
-    slower for it, its database outlives a kill -9 and not a crash of the machine, no process steps back, and
-    passwords that it makes are hashed with next to no work.
+    """SHANLIU_SHORT_LIVED=1: a stack for minutes, as tests want it. Its broker starts with less work, its
+    database outlives a kill -9 and not a crash of the machine, no process steps back, and passwords that it
+    makes are hashed with next to no work.
     """
     return os.environ.get("SHANLIU_SHORT_LIVED") == "1"
 

@@ -59,8 +59,8 @@ PACE_MS: Final = 50
 """Batches of donations: shorter, and the machine is busy with many small ones; longer, and the screens wait
 for them (docs/decisions/0003-faststream.md)."""
 MAX_BOOKED: Final = 4_000
-"""Records of a batch of donations: a backlog's are booked in two lanes of 2,000 (handlers.lanes_of). What
-comes after them is cheaper the longer they are: an event costs all behind it 139 µs instead of 147."""
+"""Records of a batch of donations: a backlog's are booked in two lanes of 2,000 (handlers.lanes_of). The
+longer they are, the less a donation costs the broker and all who read of it (decision 44)."""
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -47,8 +47,6 @@ from shared.positions import admit, source_of
 SERVICE = "donation"
 BEHIND_S: Final = 1.0
 """So long after a batch that was not small the worker counts as behind."""
-
-
 LANES_FROM: Final = 1_000
 """Records of a batch of which there are two lanes; an evening's have a few hundred."""
 
@@ -108,10 +106,12 @@ def lanes_of(records: Records) -> list[Sequence[Record]]:
     """A batch that is small is one lane. A large one is two, booked at once as by two workers: one is decoded
     while the database has the other. A partition's records stay in order, in one lane.
     """
+    if len(records) < LANES_FROM:
+        return [records]
     partitions: dict[tuple[str, int], list[Record]] = {}
     for record in records:
         partitions.setdefault((record.topic, record.partition), []).append(record)
-    if len(records) < LANES_FROM or len(partitions) == 1:
+    if len(partitions) == 1:
         return [records]
     lanes: tuple[list[Record], list[Record]] = ([], [])
     for held in sorted(partitions.values(), key=len, reverse=True):

@@ -89,31 +89,29 @@ async def fill(settings: KafkaSettings, number: int, topic: str = TOPIC) -> set[
     return {value for wanted in values.values() for value in wanted}
 
 
-async def test_a_batch_is_given_in_order_and_at_most_as_large_as_asked(settings: KafkaSettings) -> None:
+async def worked_off(settings: KafkaSettings, number: int, *, max_records: int) -> list[Records]:
+    """The batches in which so many records of each partition come, all of them, once and in order."""
     await ensure_topic(settings, TOPIC)
-    sent = await fill(settings, 1_000)
+    sent = await fill(settings, number)
     handler, broker = Handler(), make_broker(settings)
-    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], max_records=300)
+    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], max_records=max_records)
     async with consuming(broker):
         await until(lambda: handler.has(len(sent)))
     assert handler.values == Counter(sent)
-    assert max(map(len, handler.batches)) == 300
+    assert max(map(len, handler.batches)) == max_records
     assert in_order(handler.done)
+    return handler.batches
+
+
+async def test_a_batch_is_given_in_order_and_at_most_as_large_as_asked(settings: KafkaSettings) -> None:
+    await worked_off(settings, 1_000, max_records=300)
 
 
 async def test_of_a_backlog_each_partition_has_its_share_of_each_batch(settings: KafkaSettings) -> None:
     """One channel's backlog keeps no other waiting, but for what comes before the first of both has come."""
-    await ensure_topic(settings, TOPIC)
-    sent = await fill(settings, 4_000)
-    handler, broker = Handler(), make_broker(settings)
-    subscribe_batches(broker, settings, handler, group=GROUP, topics=[TOPIC], max_records=200)
-    async with consuming(broker):
-        await until(lambda: handler.has(len(sent)))
-    of_both = sum({record.partition for record in batch} == {0, 1} for batch in handler.batches)
+    batches = await worked_off(settings, 4_000, max_records=200)
+    of_both = sum({record.partition for record in batch} == {0, 1} for batch in batches)
     assert of_both >= 15
-    assert max(map(len, handler.batches)) == 200
-    assert in_order(handler.done)
-    assert handler.values == Counter(sent)
 
 
 async def test_who_waits_asks_seldom_and_is_told_at_once(
