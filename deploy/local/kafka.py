@@ -6,6 +6,7 @@ deploy/acls.yaml grants, as a cluster does for all (docs/decisions/0023-straight
 """
 
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -122,12 +123,12 @@ class Seat:
     @classmethod
     def alone(cls, controller_port: int) -> Self:
         """The place of a broker that is the whole cluster."""
-        return cls(1, (controller_port,), new_cluster_id())
+        return cls(1, (controller_port,), new_id())
 
     @classmethod
     def of_three(cls) -> list[Self]:
         """The places of three brokers on this machine, on ports that nobody listens on now."""
-        controllers, cluster_id = tuple(unused_ports(3)), new_cluster_id()
+        controllers, cluster_id = tuple(unused_ports(3)), new_id()
         return [cls(node, controllers, cluster_id) for node in (1, 2, 3)]
 
     @property
@@ -144,8 +145,8 @@ class Seat:
         return f"controller.quorum.voters={','.join(voters)}"
 
 
-def new_cluster_id() -> str:
-    """A name for a cluster that no other has."""
+def new_id() -> str:
+    """A name for a cluster or a directory that no other has."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
@@ -187,19 +188,21 @@ class LocalKafka(LocalServer):
         return f"{LOOPBACK}:{self.port}"
 
     @property
+    def data(self) -> Path:
+        """Where its storage is."""
+        return self.folder / "data"
+
+    @property
     def secured(self) -> str:
         """Where clients have to say who they are, host:port."""
         return f"{LOOPBACK}:{self.secured_port}"
 
     def launch(self) -> None:
-        """Start the process and don't wait. Formats the storage first when the folder is new (2 s)."""
+        """Start the process and don't wait. Formats the storage first when the folder is new."""
         if self.running:
             return
         library = jars.fetch()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        properties = self._write_properties()
-        if not (self.folder / "data" / "meta.properties").exists():
-            self._format(library, properties)
+        properties = self.format()
         self._child = Child(
             Command(
                 name="kafka",
@@ -240,18 +243,31 @@ class LocalKafka(LocalServer):
             in_sync=max(1, self._seat.replicas - 1),
             controller_port=self._seat.controllers[self._seat.node - 1],
             secured_port=self.secured_port,
-            data=self.folder / "data",
+            data=self.data,
             idle_ms=0 if self._seat.replicas == 1 else 500,
         )
         path.write_text(text, "utf-8")
         return path
 
-    def _format(self, library: Path, properties: Path) -> None:
+    def format(self) -> Path:
+        """Write server.properties, which is given back, and format the storage when the folder is new: 0.7 s
+        of CPU, or nothing where it is copied.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        properties = self._write_properties()
+        if not (self.data / "meta.properties").exists():
+            if self._short_lived and jars.formatted().exists():
+                self._copy(jars.formatted())
+            else:
+                self._format(properties)
+        return properties
+
+    def _format(self, properties: Path) -> None:
         tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._seat.cluster_id}"]
         if self._seat.replicas == 1:
             tool.append("--standalone")
         done = subprocess.run(
-            [*self._java(library, *quick_options()), *tool, "--config", str(properties)],
+            [*self._java(jars.fetch(), *quick_options()), *tool, "--config", str(properties)],
             env=own_environment(),
             capture_output=True,
             text=True,
@@ -262,6 +278,19 @@ class LocalKafka(LocalServer):
             raise StackProblem(
                 f"Kafka can't format its storage in {self.folder}: {done.stderr.strip()[-300:]}"
             )
+
+    def _copy(self, kept: Path) -> None:
+        """Take the storage of a broker that was alone. Its log names that broker, by number and directory, as
+        the one that decides. Of several each has a directory of its own, and server.properties says who.
+        """
+        shutil.copytree(kept, self.data)
+        meta = self.data / "meta.properties"
+        said = dict(line.split("=", 1) for line in meta.read_text("utf-8").splitlines() if "=" in line)
+        said |= {"cluster.id": self._seat.cluster_id, "node.id": str(self._seat.node)}
+        if self._seat.replicas > 1:
+            said["directory.id"] = new_id()
+            shutil.rmtree(self.data / "__cluster_metadata-0")
+        meta.write_text("".join(f"{name}={value}\n" for name, value in said.items()), "utf-8")
 
 
 def quick_options() -> list[str]:
