@@ -5,14 +5,13 @@ takes at most ten seconds even with streams open. Each service's app.py gives it
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -162,7 +161,6 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.enter_context(collecting_seldom())
             await stack.enter_async_context(tracing.exporting(name))
             for part in parts:
                 await stack.enter_async_context(part)
@@ -200,24 +198,6 @@ def create_app(
     for router in routers:
         app.take(router)
     return app
-
-
-@contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """A batch of 2,000 events makes 12,000 objects without a cycle: looking for cycles every 700 costs a
-    third of the decoding, and stops a thousand streams besides (measured: 13.0 against 8.0 µs an event). What
-    somebody else has frozen stays so.
-    """
-    before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    if not frozen:
-        gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        if not frozen:
-            gc.unfreeze()
 
 
 def _health(app: FastAPI, checks: dict[str, Check]) -> APIRouter:

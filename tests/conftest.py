@@ -7,7 +7,6 @@ Nobody wants its data after that, so it is not stopped in order: a broker with a
 seconds to close them.
 """
 
-import gc
 import importlib.util
 import os
 import secrets
@@ -36,6 +35,7 @@ from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
 from deploy.topics import apply_topics
+from shared import loading
 from tests import parts
 from tests.databases import Databases
 from tests.grounds import Base, Copied
@@ -51,8 +51,6 @@ FILLING_CORES = ("gw0", "gw1")
 """The workers that begin with them."""
 BEFORE_MIDNIGHT_S = 30
 CHINA_MIDNIGHT_S = 16 * 3600
-
-gc.disable()
 
 settings.register_profile("shanliu", deadline=None)
 settings.load_profile("shanliu")
@@ -94,11 +92,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What has been loaded stays until the end, so nothing of it has to be looked through for garbage: not
     while it is loaded, which half the time went into (22 s of a core to collect all tests, 12 s without), and
-    not while the tests run, as in a service's process (shared/service.py).
+    not while the tests run, as in a service's process (shared/loading.py).
     """
-    gc.freeze()
-    gc.enable()
-    gc.set_threshold(50_000, 20, 50)
+    loading.done()
 
 
 @pytest.hookimpl(optionalhook=True)
