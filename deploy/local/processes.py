@@ -200,6 +200,10 @@ class Begun(Protocol):
     def kill(self) -> None: ...  # noqa: D102
 
 
+Begin = Callable[[Command, IO[bytes]], Begun]
+"""Starts a process that writes into a file. Raises OSError."""
+
+
 def begin(command: Command, output: IO[bytes]) -> Begun:
     """Start a process that writes into `output`, in a session of its own. Raises OSError."""
     return subprocess.Popen(
@@ -220,14 +224,16 @@ def begin(command: Command, output: IO[bytes]) -> Begun:
 class Child:
     """One process of ours, in a session of its own: a Ctrl-C reaches only the one in charge."""
 
-    def __init__(self, command: Command, log: Path, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self, command: Command, log: Path, keeper: Keeper | None = None, how: Begin | None = None
+    ) -> None:
         self.command = command
         self.log = log
         self._keeper = keeper
         turn_over(log)
         with log.open("ab") as output:
             try:
-                self._process = begin(command, output)
+                self._process = (how or begin)(command, output)
             except OSError as error:
                 raise StackProblem(
                     f"{command.name} can't be started: {command.argv[0]}: {error.strerror}."

@@ -21,7 +21,7 @@ from deploy.local.environment import own_environment, short_lived
 from deploy.local.layout import LOOPBACK
 from deploy.local.layout import SERVICES as SERVICE_NAMES
 from deploy.local.problems import StackProblem
-from deploy.local.processes import SOURCE, Child, Command, Keeper, tail, wait_until
+from deploy.local.processes import SOURCE, Begin, Child, Command, Keeper, tail, wait_until
 
 START_S: Final = 90
 STOP_S: Final = 15
@@ -170,22 +170,22 @@ class Services:
         """The newest process of each name that was started."""
         return {name: placed.child for name, placed in self._placed.items()}
 
-    def start(self, names: Iterable[str] = BY_NAME) -> None:
-        """Start processes that don't run; returns at once."""
+    def start(self, names: Iterable[str] = BY_NAME, how: Begin | None = None) -> None:
+        """Start processes that don't run, by `how` when that is given; returns at once."""
         for name in names:
             known = self._placed.get(name)
             if known is None or not known.child.running:
                 service = BY_NAME[name]
-                self._placed[name] = self._place(service, nice=_step(service))
+                self._placed[name] = self._place(service, nice=_step(service), how=how)
 
-    def _place(self, service: Service, nice: int) -> Placed:
+    def _place(self, service: Service, nice: int, how: Begin | None = None) -> Placed:
         if service.name not in self._doors:
             port = self.wiring.ports[service.port_name]
             self._doors[service.name] = doors.listen(port, service.name)
         with doors.take() as own:
             given = self._doors[service.name].fileno(), own.fileno()
             command = self._command(service, given, nice)
-            return Placed(Child(command, self.log(service.name), self._keeper), doors.port_of(own))
+            return Placed(Child(command, self.log(service.name), self._keeper, how), doors.port_of(own))
 
     def _command(self, service: Service, descriptors: tuple[int, ...], nice: int) -> Command:
         given = {"HTTP_FDS": ",".join(str(number) for number in descriptors)}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Final
 
@@ -15,6 +16,7 @@ from deploy.local.environment import own_environment, short_lived
 from deploy.local.external import external_kafka, external_postgres, namespace
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, require_disk
+from deploy.local.nursery import HERE, Nursery, born_or_begun
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import Report, StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
@@ -55,6 +57,7 @@ class Stack:
         self._postgres = self._local_postgres()
         self._services: Services | None = None
         self._mail: Child | None = None
+        self._nursery: Nursery | None = None
         self._watched: list[Watched] = []
         self._stopped: set[str] = set()
         """By somebody: not to be started again by itself."""
@@ -94,6 +97,7 @@ class Stack:
 
     def start(self) -> None:
         """Bring everything up, each part healthy before what needs it. Raises StackProblem, Stopped."""
+        self._nursery = Nursery() if HERE else None
         with ThreadPoolExecutor(1) as pool:
             # The broker's first seconds are its own: the databases are made meanwhile.
             broker = pool.submit(self._launch_kafka)
@@ -161,7 +165,7 @@ class Stack:
         self._services = services = Services(wiring, self._home.logs, self._keeper)
         self._start_mail()
         self._watch("mail", lambda: self._mail, self._start_mail)
-        services.start()
+        services.start(how=partial(born_or_begun, self._nursery) if self._nursery else None)
         for service in SERVICES:
             self._watch_service(services, service.name)
         services.wait_ready(stop=self._stop_asked)
@@ -331,5 +335,7 @@ class Stack:
             self._postgres.stop()
         if self._kafka is not None:
             self._kafka.stop()
+        if self._nursery is not None:
+            self._nursery.close()
         self._keeper.close()
         self._say("everything is stopped", begun)

@@ -159,6 +159,10 @@ class Machine:
         assert found is not None
         return found.processes[name]
 
+    def parent(self, name: str) -> int:
+        """By whom a process was started."""
+        return psutil.Process(self.process(name).pid).ppid()
+
     def nothing_lives(self, seconds: float = GONE_S) -> bool:
         """True as soon as no process that was ever recorded lives, and every port is free again."""
 
@@ -298,12 +302,15 @@ def test_up_tend_kill_up_down(
     assert f"http://127.0.0.1:{machine.base + 5}/" in told
 
     _tells_what_the_docs_say(machine)
+    begun_together = {machine.parent(service.name) for service in services.SERVICES}
+    assert len(begun_together) == 1, "at a start one process loads what all services need"
     killed = {name: machine.process(name) for name in ("donation", "kafka", "postgres")}
     for process in killed.values():
         os.kill(process.pid, signal.SIGKILL)
     assert wait_until(lambda: all(machine.process(name).pid != old.pid for name, old in killed.items()), 60)
     assert wait_until(lambda: machine.answers("/readyz"), 90)
     assert "kafka was started again" in machine.type("logs", "supervisor").stdout
+    assert machine.parent("donation") not in begun_together, "it is to run the code as it lies there now"
 
     before = {name: machine.process(name) for name in ("donation", "donation-worker", "reporting")}
     assert "donation-worker was replaced" in machine.run("restart", "donation", "donation-worker").stderr
