@@ -1,7 +1,5 @@
 """The whole API of the campaign service, by its own document: with an administrator's token and without."""
 
-import asyncio
-
 import pytest
 from schemathesis import GenerationMode
 
@@ -9,7 +7,7 @@ from tests.services.campaign.builders import ADMINISTRATOR, token
 from tests.services.campaign.conftest import Service
 from tests.services.campaign.test_insurance import a_programme
 from tests.services.campaign.test_spending import a_fund_of, asked
-from tests.services.driving import drive, let_in_without_a_token, of_this_loop, operations_of
+from tests.services.driving import drive, let_in_without_a_token, operations_of, through
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -24,8 +22,7 @@ DEEPER = ("disbursements", "insurance", "ledger", "campaigns")
 async def test_every_operation_answers_what_its_document_says(service: Service) -> None:
     operations = operations_of((await service.client.get("/openapi.json")).json())
     assert len(operations) >= 150
-    send = of_this_loop(service.client)
-    assert await asyncio.to_thread(drive, operations, send, SIGNED_IN) == []
+    assert await drive(operations, through(service.client), SIGNED_IN) == []
 
 
 async def test_what_is_there_is_treated_as_the_document_says(service: Service) -> None:
@@ -39,17 +36,14 @@ async def test_what_is_there_is_treated_as_the_document_says(service: Service) -
         "disbursement_id": await asked(service, campaign_id, 1_000),
         "organisation_id": "nobody",
     }
-    send = of_this_loop(service.client)
-    found = await asyncio.to_thread(lambda: drive(deeper, send, SIGNED_IN, known=known))
+    send = through(service.client)
+    found = await drive(deeper, send, SIGNED_IN, known=known)
     insured = [each for each in deeper if "insurance" in each.definition.raw["tags"]]
     about = {"campaign_id": insurance.campaign_id}
-    found += await asyncio.to_thread(
-        lambda: drive(insured, send, SIGNED_IN, known=about, modes=(GenerationMode.POSITIVE,))
-    )
+    found += await drive(insured, send, SIGNED_IN, known=about, modes=(GenerationMode.POSITIVE,))
     assert found == []
 
 
 async def test_nobody_is_let_in_without_a_token(service: Service) -> None:
     operations = operations_of((await service.client.get("/openapi.json")).json())
-    send = of_this_loop(service.client)
-    assert await asyncio.to_thread(let_in_without_a_token, operations, send) == []
+    assert await let_in_without_a_token(operations, through(service.client)) == []

@@ -1,7 +1,5 @@
 """What the API says of itself is so, and nothing that fits it (or doesn't) breaks it."""
 
-import asyncio
-import functools
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,13 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from schemathesis import Case, GenerationMode
-from schemathesis.core import NotSet
 
 from services.donation.intake import FROM_CHANNELS, parse
 from shared.contracts.openapi import OWN_ANSWERS
-from tests.services import driving
 from tests.services.donation.builders import bearer, commanding, new_id
 from tests.services.donation.places import Channel, Service
+from tests.services.driving import body_of, drive, operations_of, through
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="package"),
@@ -43,67 +40,43 @@ async def test_the_description_says_who_is_let_in_and_shows_a_donation_that_fits
 
 async def test_every_operation_answers_whatever_it_is_sent(service: Service) -> None:
     """The one that makes a topic is sent only what does not fit: test_operators.py registers channels."""
-    every = driving.operations_of((await service.http.get("/openapi.json")).json())
+    every = operations_of((await service.http.get("/openapi.json")).json())
     # Payment companies are answered in their own words: test_notices.py sends those routes what it likes.
     operations = [each for each in every if not each.definition.raw.get(OWN_ANSWERS)]
     assert len(operations) >= 11
     harmless = [each for each in operations if each.label != MAKES_TOPICS]
 
-    def all_of_them() -> list[str]:
-        with httpx.Client(base_url=service.http.base_url, timeout=20) as http:
-            send = functools.partial(_as_administrator, http)
-            fits = driving.drive(harmless, send, {}, examples=3, modes=(GenerationMode.POSITIVE,))
-            return fits + driving.drive(operations, send, {}, examples=3, modes=(GenerationMode.NEGATIVE,))
-
-    assert await asyncio.to_thread(all_of_them) == []
-
-
-def _as_administrator(http: httpx.Client, case: Case[Any], _: Mapping[str, str]) -> httpx.Response:
-    return sent(http, case)
-
-
-def sent(http: httpx.Client, case: Case[Any]) -> httpx.Response:
-    """Send a case as an administrator."""
-    request = case.as_transport_kwargs(base_url=str(http.base_url).rstrip("/"), headers=bearer("admin"))
-    headers = {name: str(value) for name, value in request["headers"].items()}
-    return http.request(
-        case.method, request["url"], params=request.get("params"), content=body_of(case), headers=headers
-    )
-
-
-def body_of(case: Case[Any]) -> bytes:
-    if isinstance(case.body, bytes):
-        return case.body
-    return b"" if isinstance(case.body, NotSet) else json.dumps(case.body, default=repr).encode()
+    send, admin = through(service.http), bearer("admin")
+    found = await drive(harmless, send, admin, examples=3, modes=(GenerationMode.POSITIVE,))
+    found += await drive(operations, send, admin, examples=3, modes=(GenerationMode.NEGATIVE,))
+    assert found == []
 
 
 async def test_what_fits_the_description_of_intake_is_answered_as_it_says(
     service: Service, one_channel: Channel
 ) -> None:
-    operations = driving.operations_of((await service.http.get("/openapi.json")).json())
+    operations = operations_of((await service.http.get("/openapi.json")).json())
     signed = [each for each in operations if {"channel": []} in each.definition.raw.get("security", ())]
     assert len(signed) == 3
     answers: set[int] = set()
 
-    def send(case: Case[Any], _: Mapping[str, str]) -> httpx.Response:
+    async def send(case: Case[Any], _: Mapping[str, str]) -> httpx.Response:
         case.path_parameters["channel"] = one_channel.name
         content = body_of(case)
         path = case.path.format(channel=one_channel.name)
         media_type = case.media_type or "application/json"
         headers = one_channel.signed(content) | {"content-type": media_type}
-        answer = http.post(path, content=content, headers=headers)
+        answer = await service.http.post(path, content=content, headers=headers)
         answers.add(answer.status_code)
         return answer
 
-    with httpx.Client(base_url=service.http.base_url, timeout=20) as http:
-        found = await asyncio.to_thread(lambda: driving.drive(signed, send, {}, examples=6))
-    assert found == []
+    assert await drive(signed, send, {}, examples=6) == []
     assert {200, 202, 422} <= answers <= {200, 202, 400, 409, 413, 422}
 
 
 async def test_notices_are_answered_as_the_description_says(service: Service) -> None:
     """Whatever is sent: nothing of it is signed by a company."""
-    operations = driving.operations_of((await service.http.get("/openapi.json")).json())
+    operations = operations_of((await service.http.get("/openapi.json")).json())
     notices = [each for each in operations if each.definition.raw.get(OWN_ANSWERS)]
     assert len(notices) == 3
     names: dict[str, str] = {}
@@ -119,19 +92,20 @@ async def test_notices_are_answered_as_the_description_says(service: Service) ->
         assert made.status_code == 201, made.text
     found: list[str] = []
 
-    def send(case: Case[Any], _: Mapping[str, str]) -> httpx.Response:
+    as_it_is = through(service.http)
+
+    async def send(case: Case[Any], headers: Mapping[str, str]) -> httpx.Response:
         documented = case.operation.definition.raw["responses"]
         scheme = case.path.rpartition("/")[2]
         case.path_parameters["channel"] = names[scheme]
-        answer = sent(http, case)
+        answer = await as_it_is(case, headers)
         media_type = answer.headers["content-type"].partition(";")[0]
         told = documented.get(str(answer.status_code), {})
         if answer.status_code >= 500 or media_type not in told.get("content", ()):
             found.append(f"{case.as_curl_command()}: {answer.status_code} {media_type} {answer.text}")
         return httpx.Response(200)  # judged above: the answers are the company's own form
 
-    with httpx.Client(base_url=service.http.base_url, timeout=20) as http:
-        await asyncio.to_thread(lambda: driving.drive(notices, send, {}, examples=6))
+    await drive(notices, send, bearer("admin"), examples=6)
     assert found == []
 
 

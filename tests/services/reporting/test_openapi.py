@@ -1,6 +1,5 @@
 """The whole API of the reporting service's screens, by its own document: with a token and without."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.reporting.handlers import count
 from services.reporting.settings import Settings
-from tests.services.driving import drive, let_in_without_a_token, of_this_loop, operations_of
+from tests.services.driving import drive, let_in_without_a_token, operations_of, through
 from tests.services.reporting.builders import GALA, CampaignSource, Source
 from tests.services.reporting.processes import asking
 from tests.waiting import until
@@ -46,15 +45,14 @@ async def client(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> Asy
 async def test_every_operation_answers_what_its_document_says(client: httpx.AsyncClient) -> None:
     operations = operations_of((await client.get("/openapi.json")).json())
     assert len(operations) >= 14
-    send = of_this_loop(client)
-    assert await asyncio.to_thread(lambda: drive(operations, send, SIGNED_IN, examples=5)) == []
+    send = through(client)
+    assert await drive(operations, send, SIGNED_IN, examples=5) == []
     ending = [each for each in operations if not each.path.endswith("/stream")]
-    known = {"campaign_id": GALA}
-    assert await asyncio.to_thread(lambda: drive(ending, send, SIGNED_IN, known=known, examples=3)) == []
+    assert await drive(ending, send, SIGNED_IN, known={"campaign_id": GALA}, examples=5) == []
 
 
 async def test_nobody_is_let_in_without_a_token(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     assert len(document["paths"]["/v1/operations"]["get"]["security"]) == 1
     operations = operations_of(document)
-    assert await asyncio.to_thread(let_in_without_a_token, operations, of_this_loop(client)) == []
+    assert await let_in_without_a_token(operations, through(client)) == []
