@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,26 +127,46 @@ class Copier:
         self.heard = ""
         """What a client has last said of its connection: a wrong password, a certificate nobody believes."""
         quiet = {"log_level": 0, "error_cb": self._hear}
-        old_client = librdkafka(old) | quiet
-        new_client = librdkafka(new) | quiet
-        self._old_admin = AdminClient(old_client, logger=self._silent)
-        self._new_admin = AdminClient(new_client, logger=self._silent)
-        self._old = self._reader(old_client, "read_committed")
-        self._new = self._reader(new_client, "read_committed")
-        self._old_ends = self._reader(old_client, "read_uncommitted")
-        self._new_ends = self._reader(new_client, "read_uncommitted")
-        writer = new_client | {"message.max.bytes": LARGEST_RECORD, "compression.type": "lz4"}
-        self._plain = Producer(writer | {"enable.idempotence": True, "linger.ms": 5}, logger=self._silent)
+        self._old_client = librdkafka(old) | quiet
+        self._new_client = librdkafka(new) | quiet
+        self._old_admin = AdminClient(self._old_client, logger=self._silent)
+        self._new_admin = AdminClient(self._new_client, logger=self._silent)
         # One name: who begins shuts out a copy that runs, and ends a transaction that a dead one left open.
-        name = {"transactional.id": f"{namespace}shanliu-copy"}
-        self._transactional = Producer(writer | name, logger=self._silent)
+        self._transactional = self._writer({"transactional.id": f"{namespace}shanliu-copy"})
+        self._readers: list[Consumer] = []
+
+    # Each is another connection, with a handshake of its own: none before it is wanted.
+
+    @cached_property
+    def _old(self) -> Consumer:
+        return self._reader(self._old_client, "read_committed")
+
+    @cached_property
+    def _new(self) -> Consumer:
+        return self._reader(self._new_client, "read_committed")
+
+    @cached_property
+    def _old_ends(self) -> Consumer:
+        return self._reader(self._old_client, "read_uncommitted")
+
+    @cached_property
+    def _new_ends(self) -> Consumer:
+        return self._reader(self._new_client, "read_uncommitted")
+
+    @cached_property
+    def _plain(self) -> Producer:
+        return self._writer({"enable.idempotence": True, "linger.ms": 5})
+
+    def _writer(self, kind: dict[str, Any]) -> Producer:
+        bounds = {"message.max.bytes": LARGEST_RECORD, "compression.type": "lz4"}
+        return Producer(self._new_client | bounds | kind, logger=self._silent)
 
     def _hear(self, error: KafkaError) -> None:
         if error.name() in OF_A_CONNECTION:
             self.heard = error.str()
 
     def _reader(self, client: dict[str, Any], isolation: str) -> Consumer:
-        return Consumer(
+        reader = Consumer(
             client
             | {
                 "group.id": f"shanliu-copy-{uuid.uuid4().hex}",
@@ -158,6 +179,8 @@ class Copier:
             },
             logger=self._silent,
         )
+        self._readers.append(reader)
+        return reader
 
     def run(self) -> Copied:
         """Copy what is missing of all topics but `totals`, and the groups' offsets."""
@@ -178,7 +201,7 @@ class Copier:
             for topic, partitions in topics.items()
             for partition in range(partitions)
         )
-        for reader in (self._old, self._new, self._old_ends, self._new_ends):
+        for reader in self._readers:
             reader.close()
         return Copied(copied, behind)
 

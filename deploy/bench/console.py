@@ -83,8 +83,10 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
 """What each page asks for. `{day}` and `{donation_id}`: of one donation among those stored."""
 
 
-async def measure(base: Base, donations: int, visits: int = VISITS) -> Result:
-    """Every page, `visits` times, in turn; any answer but 200 makes the result wrong."""
+async def measure(base: Base, donations: int, visits: int = VISITS, warm_up: int = WARM_UP) -> Result:
+    """Every page, `visits` times, in turn, after so many that are forgotten; any answer but 200 makes the
+    result wrong.
+    """
     result = Result("console")
     async with prepared(base) as ground:
         await ground.start(*BY_NAME)
@@ -98,7 +100,7 @@ async def measure(base: Base, donations: int, visits: int = VISITS) -> Result:
             if signed_in.status_code != 303:
                 result.wrong.append(f"sign-in: {signed_in.status_code}")
             names = await _names(ground)
-            await _visit(client, names, WARM_UP, result)
+            await _visit(client, names, warm_up, result)
             took = await _visit(client, names, visits, result)
     every = sorted(ms for page in took.values() for answers in page.values() for ms in answers)
     result.figures.append(Figure("answers p50", percentile(every, 0.5), "ms", note=f"{donations:,} stored"))

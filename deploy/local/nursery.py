@@ -49,15 +49,18 @@ NAME_BYTES: Final = 15
 
 
 class Nursery:
-    """One of them: `python -m MODULE ARGUMENTS…`, whose last argument is the socket that `serve` wants."""
+    """One of them: `python -m MODULE ARGUMENTS…`, whose last argument is the socket that `serve` wants. The
+    services are those in the folder `source`.
+    """
 
-    def __init__(self, *arguments: str, bear: Begin = begin) -> None:
+    def __init__(self, *arguments: str, bear: Begin = begin, source: Path = SOURCE) -> None:
         self._asking, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._asking.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * REQUEST_BYTES)
         command = Command(
             "nursery",
             [sys.executable, "-m", *(arguments or (__name__, *COMMON)), str(asked.fileno())],
-            {**own_environment(), "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},
+            {**own_environment(), "PYTHONPATH": f"{source}{os.pathsep}{SOURCE}", "PYTHONUNBUFFERED": "1"},
+            folder=source,
             descriptors=[asked.fileno()],
         )
         with asked, open(STDERR, "ab", closefd=False) as output:

@@ -1,9 +1,8 @@
 """Three brokers on this machine, each a process of its own: what a cluster is, without containers."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +13,6 @@ from deploy.local.processes import Keeper
 from tests.faults.system import until
 
 START_S: Final = 120
-T = TypeVar("T")
 
 
 class Brokers:
@@ -34,13 +32,15 @@ class Brokers:
     def start(self, which: Iterable[int] = (0, 1, 2)) -> None:
         """Start them beside each other, and return when each takes requests."""
         brokers = [self.each[number] for number in which]
-        _beside(lambda broker: broker.launch(), brokers)
+        for broker in brokers:
+            broker.launch()
         for broker in brokers:
             broker.wait_ready(START_S)
 
-    def stop(self) -> None:
-        """End all at once: with two away the third has nobody to hand over to."""
-        _beside(lambda broker: broker.stop(grace_s=3), self.each)
+    def kill(self) -> None:
+        """End all: nobody wants their data any more."""
+        for broker in self.each:
+            broker.kill()
 
     async def in_sync(self) -> None:
         """Wait until every partition has all its copies again: then the next broker may go."""
@@ -70,9 +70,3 @@ class Brokers:
         finally:
             await client.close()
         return -1 if node is None else int(node) - 1
-
-
-def _beside(work: Callable[[LocalKafka], T], brokers: list[LocalKafka]) -> None:
-    with ThreadPoolExecutor(len(brokers)) as pool:
-        for future in [pool.submit(work, broker) for broker in brokers]:
-            future.result()

@@ -70,7 +70,7 @@ def brokers(archive: None, workplace: Path, keeper: Keeper) -> Iterator[Brokers]
     cluster = Brokers(workplace / "cluster", keeper)
     cluster.start()
     yield cluster
-    cluster.stop()
+    cluster.kill()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

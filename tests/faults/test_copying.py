@@ -99,7 +99,7 @@ def sides(workplace: Path, keeper: Keeper) -> Iterator[tuple[Side, Side]]:
             write_certificates(folder / "pki", [Wanted("broker", (LOOPBACK,))])
             broker = Sealed(folder, keeper=keeper, short_lived=True)
             broker.certificate = folder / "pki" / "broker.pem"
-            ending.callback(broker.stop)
+            ending.callback(broker.kill)
             made.append(Side(broker, folder / "pki" / "ca.pem"))
         for side in made:
             side.broker.launch()

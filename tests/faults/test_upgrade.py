@@ -25,6 +25,7 @@ from deploy.local.credentials import Credentials
 from deploy.local.databases import parse_url
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import Ports, unused_ports
+from deploy.local.nursery import Nursery
 from deploy.local.postgres import LocalPostgres
 from deploy.local.postgres_programs import find_programs
 from deploy.local.problems import StackProblem
@@ -52,6 +53,9 @@ PER_SECOND = 300
 ENDLESS = 600 * PER_SECOND
 """More than is published while processes are replaced."""
 BY_HTTP = 50
+AT_ONCE = 4
+PAUSE_S = 0.2
+"""Of each of them: a request every 50 ms meets whatever is replaced."""
 METADATA_AGE_MS = 500
 MORE_PARTITIONS = 6
 
@@ -81,6 +85,7 @@ class Before:
         )
         self._logs = logs
         self._keeper = keeper
+        self._nursery = Nursery(source=source)
         self.services = Services(self._wiring, logs, keeper)
         """Where they are found; started by `start`, with the code of then."""
         self.children: dict[str, Child] = {}
@@ -93,7 +98,8 @@ class Before:
             service = BY_NAME[name]
             environment = self._wiring.environment(service) | {"PYTHONPATH": str(self._source)}
             command = Command(name, [sys.executable, "-m", service.module], environment, folder=self._source)
-            self.children[name] = Child(command, self._logs / f"{name}-before.log", self._keeper)
+            log = self._logs / f"{name}-before.log"
+            self.children[name] = Child(command, log, self._keeper, self._nursery.bear)
 
     def ready(self, name: str) -> bool:
         try:
@@ -104,7 +110,9 @@ class Before:
     def stop(self) -> list[str]:
         for child in self.children.values():
             child.ask()
-        return [name for name, child in self.children.items() if not child.finish()]
+        late = [name for name, child in self.children.items() if not child.finish()]
+        self._nursery.close()
+        return late
 
 
 @dataclasses.dataclass
@@ -263,13 +271,8 @@ async def test_every_process_is_replaced_and_no_request_is_refused(upgrade: Upgr
     surge = await upgrade.system.surge()
     services = upgrade.system.services
     done = asyncio.Event()
-
-    async def over_http() -> None:
-        while not done.is_set():
-            await surge.by_http(20, at_once=5, pause_s=0.05)
-
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(over_http())
+        tasks.create_task(surge.steadily(done, AT_ONCE, PAUSE_S))
         tasks.create_task(surge.by_kafka(ENDLESS, PER_SECOND, done))
         for name in NOW:
             before = services.child(name)
@@ -360,7 +363,7 @@ async def test_another_cluster_has_every_record_at_its_offset(
         await asyncio.to_thread(_refused, new, old)
         await asyncio.to_thread(services.stop)
     finally:
-        await asyncio.to_thread(another.stop)
+        await asyncio.to_thread(another.kill)
 
 
 def killed_copy(old: str, new: str) -> str:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.performance
 
 SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
     "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1, warm_up=0),
-    "console": lambda base: console.measure(base, 1_000, visits=1),
+    "console": lambda base: console.measure(base, 1_000, visits=1, warm_up=0),
     "http": lambda base: intake.measure(base, requests=300, rounds=1),
     "webhooks": lambda base: webhooks.measure(base, webhooks=100, partners=5),
     "rebuild": lambda base: rebuild.measure(base, events=2_500),
