@@ -83,25 +83,27 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
 """What each page asks for. `{day}` and `{donation_id}`: of one donation among those stored."""
 
 
-async def measure(base: Base, donations: int, visits: int = VISITS, warm_up: int = WARM_UP) -> Result:
-    """Every page, `visits` times, in turn, after so many that are forgotten; any answer but 200 makes the
-    result wrong.
-    """
-    result = Result("console")
+async def measure(base: Base, donations: int, visits: int = VISITS) -> Result:
+    """Every page, `visits` times, in turn; any answer but 200 makes the result wrong."""
     async with prepared(base) as ground:
         await ground.start(*BY_NAME)
         await ground.launch(CAMPAIGN)
-        await fill(ground, donations)
-        await base.checkpoint()
-        await _account(ground)
-        url = ground.wiring.url("console")
-        async with httpx.AsyncClient(base_url=url, timeout=ANSWER_S) as client:
-            signed_in = await client.post("/sign-in", data={"person": PERSON, "password": PASSWORD})
-            if signed_in.status_code != 303:
-                result.wrong.append(f"sign-in: {signed_in.status_code}")
-            names = await _names(ground)
-            await _visit(client, names, warm_up, result)
-            took = await _visit(client, names, visits, result)
+        return await measure_on(ground, donations, visits, WARM_UP)
+
+
+async def measure_on(ground: Ground, donations: int, visits: int, warm_up: int) -> Result:
+    """The same on a system that runs, with the campaign; `warm_up` visits before them are forgotten."""
+    result = Result("console")
+    await fill(ground, donations)
+    await ground.base.checkpoint()
+    await _account(ground)
+    async with httpx.AsyncClient(base_url=ground.wiring.url("console"), timeout=ANSWER_S) as client:
+        signed_in = await client.post("/sign-in", data={"person": PERSON, "password": PASSWORD})
+        if signed_in.status_code != 303:
+            result.wrong.append(f"sign-in: {signed_in.status_code}")
+        names = await _names(ground)
+        await _visit(client, names, warm_up, result)
+        took = await _visit(client, names, visits, result)
     every = sorted(ms for page in took.values() for answers in page.values() for ms in answers)
     result.figures.append(Figure("answers p50", percentile(every, 0.5), "ms", note=f"{donations:,} stored"))
     result.figures.append(Figure("answers p95", percentile(every, 0.95), "ms", GOAL_MS, "lower"))

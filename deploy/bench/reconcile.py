@@ -104,40 +104,45 @@ async def store(ground: Ground, days: Sequence[Days]) -> None:
 
 async def measure(base: Base, lines: int = LINES) -> Result:
     """Import the bill of a day with `lines` donations, and look at what was found."""
-    result = Result("reconcile")
-    last = day_of(datetime.now(UTC)) - timedelta(days=1)
-    days = [Days(last - timedelta(days=n), lines) for n in range(STORED_BEFORE)]
     async with prepared(base) as ground:
         await ground.start("donation")
         await ground.register(CHANNEL)
-        await store(ground, days)
-        meter = CpuMeter({"donation": ground.pids["donation"], **base.pids})
-        token = ground.credentials.operators["administrator"]
-        async with httpx.AsyncClient(base_url=ground.wiring.url("donation"), timeout=ANSWER_S) as client:
-            bill = days[1].bill()
-            began_s = time.perf_counter()
-            meter.begin()
-            answer = await client.post(
-                "/v1/reconciliation/bills",
-                params={"channel": CHANNEL, "day": f"{days[1].day}", "format": "wechatpay"},
-                content=bill,
-                headers={"authorization": f"Bearer {token}", "idempotency-key": uuid.uuid4().hex},
-            )
-            took_s = time.perf_counter() - began_s
-            cpu = meter.end()
-        if answer.status_code != 201:
-            result.wrong.append(f"the bill was answered {answer.status_code}: {answer.text[:200]}")
-        found = await ground.value(
-            "donation",
-            "SELECT json_object_agg(kind, n)::text"
-            " FROM (SELECT kind, count(*) AS n FROM breaks GROUP BY kind) AS found",
+        return await measure_on(ground, lines)
+
+
+async def measure_on(ground: Ground, lines: int) -> Result:
+    """The same on a system that runs, with the channel."""
+    result = Result("reconcile")
+    last = day_of(datetime.now(UTC)) - timedelta(days=1)
+    days = [Days(last - timedelta(days=n), lines) for n in range(STORED_BEFORE)]
+    await store(ground, days)
+    meter = CpuMeter({"donation": ground.pids["donation"], **ground.base.pids})
+    token = ground.credentials.operators["administrator"]
+    async with httpx.AsyncClient(base_url=ground.wiring.url("donation"), timeout=ANSWER_S) as client:
+        bill = days[1].bill()
+        began_s = time.perf_counter()
+        meter.begin()
+        answer = await client.post(
+            "/v1/reconciliation/bills",
+            params={"channel": CHANNEL, "day": f"{days[1].day}", "format": "wechatpay"},
+            content=bill,
+            headers={"authorization": f"Bearer {token}", "idempotency-key": uuid.uuid4().hex},
         )
-        matched = await ground.value(
-            "donation",
-            "SELECT matched FROM reconciled_days WHERE day = $1 AND channel = $2",
-            days[1].day,
-            CHANNEL,
-        )
+        took_s = time.perf_counter() - began_s
+        cpu = meter.end()
+    if answer.status_code != 201:
+        result.wrong.append(f"the bill was answered {answer.status_code}: {answer.text[:200]}")
+    found = await ground.value(
+        "donation",
+        "SELECT json_object_agg(kind, n)::text"
+        " FROM (SELECT kind, count(*) AS n FROM breaks GROUP BY kind) AS found",
+    )
+    matched = await ground.value(
+        "donation",
+        "SELECT matched FROM reconciled_days WHERE day = $1 AND channel = $2",
+        days[1].day,
+        CHANNEL,
+    )
     _judge(result, lines, found, matched)
     result.figures = [
         Figure(

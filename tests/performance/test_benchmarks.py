@@ -32,20 +32,20 @@ pytestmark = pytest.mark.performance
 
 SMALL: dict[str, Callable[[Base], Awaitable[Result]]] = {
     "pipeline": lambda base: pipeline.measure(base, donations=2_000, rounds=1, warm_up=0),
-    "console": lambda base: console.measure(base, 1_000, visits=1, warm_up=0),
     "http": lambda base: intake.measure(base, requests=300, rounds=1),
     "webhooks": lambda base: webhooks.measure(base, webhooks=100, partners=5),
     "rebuild": lambda base: rebuild.measure(base, events=2_500),
     "notices": lambda base: notices.measure(base, notices=200),
-    "reconcile": lambda base: reconcile.measure(base, lines=1_500),
 }
 SMALL_ON_A_GALA: dict[str, Callable[[Gala], Awaitable[Result]]] = {
     "latency": lambda scene: latency.measure_on(scene, seconds=0.2, streams=5),
     "audience": lambda scene: audience.measure_on(scene, seconds=0.2, audiences=(20,)),
     "catchup": lambda scene: catchup.measure_on(scene, waiting=3_000),
     "streams": lambda scene: streams.measure_on(scene, seconds=1.0, streams=20),
+    "console": lambda scene: console.measure_on(scene.ground, 1_000, visits=1, warm_up=0),
+    "reconcile": lambda scene: reconcile.measure_on(scene.ground, lines=1_500),
 }
-"""One after the other on one system, the one last that tells the screens more than there is."""
+"""One after the other on one system, those last that tell the screens more than there is, or store more."""
 
 
 @pytest.mark.parametrize("name", SMALL)
