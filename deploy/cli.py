@@ -1,5 +1,7 @@
 """`shanliu`: the command line of the local stack."""
 
+from shared import loading  # isort: split
+
 import contextlib
 import json
 import sys
@@ -59,6 +61,7 @@ app.add_typer(rebuild_app, name="rebuild")
 
 def main() -> None:
     """Run a command. What the user can mend is one line and an exit code, without a traceback."""
+    loading.done()
     try:
         app()
     except StackProblem as problem:

@@ -17,13 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import requests
-from jgo.maven import MavenContext, PythonResolver
 from platformdirs import user_cache_path
 
 from deploy.local.problems import StackProblem
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 # Exactly the set that Maven resolves. Another binding for slf4j (log4j-slf4j-impl) would make jgo choose
 # kafka-clients 3.9.1.
@@ -147,7 +148,9 @@ def fetch_one(jar: Jar) -> Path:
     return path
 
 
-def _context(scratch: Path, progress: Progress) -> MavenContext:
+def _context(scratch: Path, progress: Progress) -> "MavenContext":
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - 0.1 s, once on a machine
+
     @contextlib.contextmanager
     def counting(_name: str, _size: int) -> Iterator[Progress]:
         yield progress
@@ -161,7 +164,9 @@ def _context(scratch: Path, progress: Progress) -> MavenContext:
     )
 
 
-def _fetch_one(context: MavenContext, jar: Jar, folder: Path) -> None:
+def _fetch_one(context: "MavenContext", jar: Jar, folder: Path) -> None:
+    import requests  # noqa: PLC0415 - once on a machine
+
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     for attempt in range(1, TRIES + 1):
         try:

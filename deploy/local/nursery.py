@@ -30,8 +30,22 @@ from typing import IO, Final, Self
 from deploy.local.environment import own_environment
 from deploy.local.processes import SOURCE, Begin, Begun, Command, Identity, begin, wait_until
 
-COMMON: Final = ("shared.service", "shared.events", "shared.access", "shared.database", "faststream.kafka")
-"""What every service needs. It has no metrics that only some of them tell."""
+COMMON: Final = (
+    "shared.service",
+    "shared.events",
+    "shared.access",
+    "shared.database",
+    "faststream.kafka",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "asyncpg",
+    "uvicorn.protocols.http.auto",
+    "uvloop",
+    "pydantic.v1",
+    "shared.console_tokens",
+)
+"""What every service needs, also what libraries load only when they are first used. It has no metrics that
+only some of them tell.
+"""
 HERE: Final = sys.platform == "linux"
 """Whether there can be one: elsewhere a socket keeps no packets apart, and libraries do not bear a fork."""
 STDERR: Final = 2
