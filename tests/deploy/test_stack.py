@@ -290,7 +290,7 @@ def test_up_tend_kill_up_down(
     elsewhere = dataclasses.replace(machine, base=machine.base + 100)
     assert "runs on other ports" in elsewhere.type("up", code=1).stderr
 
-    report = json.loads(machine.run("status", "--json").stdout)
+    report = json.loads(machine.type("status", "--json").stdout)
     assert (report["phase"], [each["missing"] for each in report["processes"]]) == ("ready", [[]] * 10)
     assert {process["name"] for process in report["processes"]} == {
         "kafka", "postgres", "mail", "campaign", "donation", "donation-worker", "notification",
@@ -313,7 +313,7 @@ def test_up_tend_kill_up_down(
     assert machine.parent("donation") not in begun_together, "it is to run the code as it lies there now"
 
     before = {name: machine.process(name) for name in ("donation", "donation-worker", "reporting")}
-    assert "donation-worker was replaced" in machine.run("restart", "donation", "donation-worker").stderr
+    assert "donation-worker was replaced" in machine.type("restart", "donation", "donation-worker").stderr
     assert machine.process("donation").pid != before["donation"].pid
     assert not before["donation-worker"].identity.alive
     assert machine.process("reporting").pid == before["reporting"].pid
@@ -321,7 +321,7 @@ def test_up_tend_kill_up_down(
     assert machine.process("donation").restarts == before["donation"].restarts, "it was no accident"
 
     _restored(machine)
-    machine.run("verify", played.campaign_id)
+    machine.type("verify", played.campaign_id)
     assert "No log of 'moon'" in machine.type("logs", "moon", code=1).stderr
     assert "Stop it first" in machine.type("reset", "--yes", code=1).stderr
 
@@ -333,7 +333,7 @@ def test_up_tend_kill_up_down(
 
     _on_servers_of_ones_own(machine, kafka, postgres, namespace, monkeypatch)
     assert json.loads(machine.home.secrets_file.read_bytes())["operators"] == operators
-    machine.run("down")
+    machine.type("down")
     assert machine.nothing_lives(5)
     assert "nothing was running" in machine.type("down").stderr
     assert run(apply_topics(kafka, namespace)).created == [], "the topics were not made where they belong"
@@ -395,7 +395,7 @@ def _restored(machine: Machine) -> None:
     assert "shanliu_donation" in counted.stdout
     assert "There is no database of 'moon'" in machine.type("sql", "moon", code=1).stderr
     dump = machine.home.root / "donation.dump"
-    machine.run("dump", "donation", str(dump))
+    machine.type("dump", "donation", str(dump))
     assert dump.stat().st_mode & 0o777 == 0o600
     assert "shanliu stop" in machine.type("load", "donation", str(dump), code=1).stderr
     assert "no dump of shanliu_campaign" in machine.type("load", "campaign", str(dump), code=1).stderr
@@ -404,8 +404,8 @@ def _restored(machine: Machine) -> None:
     assert "donation was stopped" in machine.type("stop", "donation", "donation-worker").stderr
     assert "stopped" in machine.type("status", code=1).stdout
     assert not machine.answers("/readyz")
-    machine.run("load", "donation", str(dump))
-    assert "0 donations booked" in machine.run("restore", "donation").stdout
+    machine.type("load", "donation", str(dump))
+    assert "0 donations booked" in machine.type("restore", "donation").stdout
     assert machine.process("donation").stopped, "nobody starts it again by himself"
     assert "donation-worker was started" in machine.type("start", "donation", "donation-worker").stderr
     assert machine.answers("/readyz")
