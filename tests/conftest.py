@@ -19,11 +19,14 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import httpx._transports.default as httpx_default
 import pytest
 from hypothesis import settings
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
@@ -64,6 +67,10 @@ of 1.2 ms, with pytest's import hooks). None says at once that it is not there.
 
 os.environ.setdefault("SHANLIU_SHORT_LIVED", "1")
 """Of the stacks that tests start, each as a process of its own."""
+
+if "DATABASE_URL" not in os.environ:
+    os.environ.setdefault("PGSSLMODE", "disable")
+"""Our servers have no certificate: who asks for it first makes a TLS context for each connection, in vain."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -197,6 +204,25 @@ def trusted() -> Iterator[None]:
     """The certificates that clients trust are read once, not for each client (20 ms of a core)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(httpx_default, "create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def asked_once() -> Iterator[None]:
+    """What servers of one version are, an engine has from the one before it: each test makes engines of its
+    own, and each would ask five questions (1.5 ms of a core).
+    """
+    ask, known = PGDialect_asyncpg.initialize, dict[str, Any]()
+
+    def initialize(dialect: PGDialect_asyncpg, connection: Connection) -> None:
+        if not known:
+            before = {*vars(dialect), "_type_memos"}
+            ask(dialect, connection)  # type: ignore[no-untyped-call]
+            known.update({name: said for name, said in vars(dialect).items() if name not in before})
+        vars(dialect).update(known)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PGDialect_asyncpg, "initialize", initialize)
         yield
 
 
