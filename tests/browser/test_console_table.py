@@ -25,6 +25,13 @@ LIST = """async rows => {
     await table.reload();
 }"""
 SHOW = "async rows => { window.shown = rows; await table.reload(); }"
+ROUNDS = """async () => {
+    const {Live} = await import('/static/live.js');
+    document.body.innerHTML = '<p id="freshness"></p>';
+    const [day, shell] = [86_400_000, {say: key => key, alarm() {}, duration: String}];
+    window.answers = [];
+    window.live = new Live(shell, day, () => new Promise(answer => answers.push(answer)));
+}"""
 CURSOR = "document.querySelector('tr[data-cursor]')?.dataset.id ?? null"
 BUSY = "document.querySelector('[aria-busy]').getAttribute('aria-busy')"
 NOTICES = "[...document.querySelectorAll('#notices .notice')].map(each => each.textContent)"
@@ -190,3 +197,14 @@ async def test_a_key_that_is_held_down_acts_once(modules: Page) -> None:
         }"""
     )
     assert pressed == ["a", "j", "j"]
+
+
+async def test_what_was_done_while_the_page_asked_is_asked_for_next(modules: Page) -> None:
+    """The answer that is on its way may be from before it; the next would come a period later."""
+    await modules.evaluate(ROUNDS)
+    await modules.evaluate("live.round(); live.round(); answers[0]()")
+    await until(lambda: modules.evaluate("answers.length === 2"))
+    await modules.evaluate("answers[1]()")
+    await until(lambda: modules.evaluate("!live.running"))
+    assert await modules.evaluate("answers.length") == 2
+    await modules.reload()  # nothing of it runs on

@@ -251,11 +251,7 @@ at("create").hidden = !mayPlan;
 at("create").addEventListener("click", () => openPlan());
 if (mayPlan) shell.keys.on("c", "create", () => openPlan());
 
-/** At once, also while a round is on its way that began before the step. */
-const refresh = () => {
-  table.reload();
-  live.round();
-};
+const refresh = () => live.round();
 
 const live = new Live(shell, 5_000, async () => {
   if (organisations.length === 0) await readOrganisations();

@@ -183,11 +183,7 @@ async function readNames() {
   table.render();
 }
 
-/** At once, also while a round is on its way that began before the step. */
-const refresh = () => {
-  table.reload().then(renderCounts);
-  live.round();
-};
+const refresh = () => live.round();
 
 const live = new Live(shell, 5_000, async () => {
   if (campaigns.length === 0) await readNames();

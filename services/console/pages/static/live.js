@@ -13,14 +13,16 @@ export class Live {
     this.ask = ask;
     this.answeredAt = 0;
     this.running = false;
+    this.wanted = false; // a round was asked for while another was under way
     document.addEventListener("visibilitychange", () => this.round());
     setInterval(() => this.sayAge(), 1_000);
     this.round();
   }
 
-  /** Ask now, as after a person has changed something. */
+  /** Ask now, as after a person has changed something; what is under way may not know of it, and another follows. */
   async round() {
     clearTimeout(this.timer);
+    this.wanted = this.running;
     if (this.running || document.hidden) return;
     this.running = true;
     try {
@@ -33,7 +35,7 @@ export class Live {
     } finally {
       this.running = false;
       this.sayAge();
-      this.timer = setTimeout(() => this.round(), this.everyMs);
+      this.timer = setTimeout(() => this.round(), this.wanted ? 0 : this.everyMs);
     }
   }
 

@@ -267,6 +267,7 @@ async function openWords() {
         sheet.close();
         const back = () => putBack("/messages/words", { words: body.words }, answer.etag, () => say("wordsSaved", body.words.length));
         notice(shell, say("wordsSaved", answer.body.words.length), { undo: back, ms: UNDO_MS });
+        live.round();
       },
     });
     const by = element("p", { class: "dim" }, say("wordsBy", body.changed_by, stampOf(body.changed_at)));

@@ -120,10 +120,7 @@ function gone(row) {
   else table.render();
 }
 
-function refresh() {
-  table.reload();
-  live.round();
-}
+const refresh = () => live.round();
 
 const open = (row) => openPledge(shell, row, { may, confirm: readBack, correct, refresh });
 

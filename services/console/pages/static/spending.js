@@ -450,12 +450,7 @@ async function readNames() {
   renderRatios();
 }
 
-/** At once, also while a round is on its way that began before the step. */
-const refresh = () => {
-  table.reload();
-  readFund().catch(() => {});
-  live.round();
-};
+const refresh = () => live.round();
 
 at("budget").addEventListener("click", showBudget);
 shell.keys.on("b", "budget", showBudget);
