@@ -151,7 +151,7 @@ schemas: $(DEV_STAMP) ## write the events' JSON Schemas anew from their models
 	$(BIN)/python -m shared.events.export
 
 pictures: $(DEV_STAMP) ## take the pictures of docs/console and docs/screens anew (then look at them)
-	$(BIN)/pytest -q -o faulthandler_timeout=1800 tests/browser/pictures.py $(ARGS)
+	SHANLIU_CHROMIUM=$${SHANLIU_CHROMIUM:-chromium} $(BIN)/pytest -q -o faulthandler_timeout=1800 tests/browser/pictures.py $(ARGS)
 
 lock: | $(BIN)/python ## renew requirements/*.txt from requirements/*.in (ARGS=--upgrade)
 	$(COMPILE) requirements/base.in -o requirements/base.txt $(ARGS)

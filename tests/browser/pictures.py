@@ -1,8 +1,8 @@
 """The pictures in docs/console, docs/screens and docs/public, taken of the real pages before real services:
 run it by name (`make pictures`), look at what it has written, and commit what you would show. No test:
 nothing collects it. With LOOK=folder dark and English ones of the console's pages are written there too. Days
-in fields are as staff see them only in a Chromium that speaks Chinese (Debian: chromium-l10n);
-SHANLIU_CHROMIUM names one.
+in fields are as staff see them only in a whole Chromium that speaks Chinese (Debian: chromium-l10n), which
+`make pictures` takes; SHANLIU_CHROMIUM names another.
 """
 
 import io
