@@ -15,15 +15,13 @@ from tests.browser.consoles import PARTITIONS, Console
 from tests.browser.evening import Evening, until
 from tests.browser.gifts import gifts_of
 from tests.browser.readable import for_everybody
-from tests.browser.windows import turn_to
+from tests.browser.windows import later, turn_to
 from tests.services.reporting.builders import CampaignSource, Source
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 TEXTS = "[...document.querySelectorAll('[data-text], .hint, .badge')].map(e => e.textContent).join(' ')"
-
-LATER = "ms => { const now = Date.now; Date.now = () => now() + ms; }"
-STALE_MS = 8_000
+STALE_S = 8
 """After three rounds of two seconds without an answer, and a second, what a page shows is said to be old."""
 
 
@@ -182,7 +180,7 @@ async def test_a_service_that_is_away_is_said_to_be_and_comes_back(console: Cons
     await asyncio.to_thread(console.services.leave, "reporting")
     alert = tonight.locator("#alerts")
     await expect(alert).to_contain_text("统计服务暂时没有回答", timeout=30_000)
-    await tonight.evaluate(LATER, STALE_MS)
+    await later(tonight, STALE_S)
     await expect(tonight.locator("#freshness")).to_have_attribute("data-state", "stale", timeout=30_000)
     await expect(tonight.locator("#health li").filter(has_text="统计")).to_contain_text("没有回答")
     await asyncio.to_thread(console.services.restart, "reporting")

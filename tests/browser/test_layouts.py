@@ -12,6 +12,7 @@ from tests.browser.conftest import Another
 from tests.browser.evening import Evening, Wire, until
 from tests.browser.readable import too_faint, violations
 from tests.browser.test_screen import RECOVERY_S, SILENT_S, open_screen, shows, state_is, text_of
+from tests.browser.windows import later
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -32,6 +33,8 @@ OVER_NUMBER: Final = """id => {
     const beside = box.right <= number.left || box.left >= number.right;
     return !(beside || box.bottom <= number.top || box.top >= number.bottom);
 }"""
+SILENCE_S: Final = 10
+"""After so long a screen is not sure; that it waits for it is tested by test_screen.py."""
 PARTS: Final = ["#number", "#title", ".promise", ".legal", ".codes img", ".donor:not(.vacant)", "#goal"]
 
 
@@ -94,6 +97,7 @@ async def test_an_evening_with_a_refund_a_cut_and_a_restart_on_each_layout(
         await evening.reporting.stop()
         await evening.happens(channel.received(99, campaign_id=campaign))
         for screen in screens.values():
+            await later(screen, SILENCE_S)
             await state_is(screen, "正在确认", within_s=SILENT_S)
         await evening.reporting.start()
         wire.mend()

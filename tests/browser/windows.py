@@ -7,6 +7,7 @@ from playwright.async_api import BrowserContext, Error, Page, ViewportSize
 
 Colours = Literal["light", "dark"]
 CORNER: Final = (0, 0)
+LATER: Final = "ms => { const now = Date.now; Date.now = () => now() + ms; }"
 
 
 async def turn_to(page: Page) -> None:
@@ -14,6 +15,11 @@ async def turn_to(page: Page) -> None:
     looks every five seconds, which tests wait for where that is what they show.
     """
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+async def later(page: Page, seconds: int) -> None:
+    """So many seconds go by on this page's clock at once; its timers go on as they were."""
+    await page.evaluate(LATER, seconds * 1_000)
 
 
 class Windows:
