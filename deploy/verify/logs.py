@@ -72,7 +72,7 @@ class LogReader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",  # as the services read: what was aborted was never sent
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=10,
             max_partition_fetch_bytes=4 << 20,
             request_timeout_ms=20_000,
         )
@@ -111,6 +111,10 @@ class LogReader:
     async def _each(self, what: str, topics: Sequence[str], take: Callable[[list[Record]], None]) -> None:
         """Give `take` every record of these topics up to their present ends, each partition's in order."""
         partitions = [partition for topic in topics for partition in self._partitions.get(topic, ())]
+        if not partitions:
+            return
+        # Asked about a topic whose leaders it does not know, it would pause for 0.1 s.
+        await self._consumer._client.set_topics({each.topic for each in partitions})  # noqa: SLF001 - no other way
         ends = {p: end for p, end in (await self._consumer.end_offsets(partitions)).items() if end > 0}
         total = sum(ends.values())
         if not ends:
