@@ -32,7 +32,7 @@ from tests.services.campaign.builders import (
     a_pledge,
     token,
 )
-from tests.waiting import until
+from tests.waiting import looking, until
 
 
 class Service:
@@ -43,6 +43,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.engine = engine
+        self._looking = looking(engine)
         self.client = client
         self.publisher = publisher
 
@@ -50,7 +51,7 @@ class Service:
         return Operator(self.client, person)
 
     async def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        async with self.engine.connect() as connection:
+        async with self._looking.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(statement), values)]
 
     async def rows_changed(self, statement: str, **values: Any) -> None:

@@ -27,7 +27,7 @@ from shared.events import CONTENT_TYPE_HEADER, Event
 from shared.secret_box import SecretBox
 from tests.services.donation.builders import Campaigns, as_json, commanding, new_id
 from tests.services.donation.topics import Follower, Pen, Put
-from tests.waiting import until
+from tests.waiting import looking, until
 
 
 class Place:
@@ -36,6 +36,7 @@ class Place:
     def __init__(self, settings: Settings, engine: AsyncEngine, publisher: Publisher) -> None:
         self.settings = settings
         self.engine = engine
+        self._looking = looking(engine)
         self.publisher = publisher
         self.log = Follower(settings)
         self.pen = Pen(settings)
@@ -112,7 +113,7 @@ class Place:
             )
 
     async def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        async with self.engine.connect() as connection:
+        async with self._looking.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(statement), values)]
 
     async def value(self, statement: str, **values: Any) -> Any:

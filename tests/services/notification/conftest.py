@@ -35,7 +35,7 @@ from shared.events import CONTENT_TYPE_HEADER, Contact, Event, decode_event
 from tests.databases import Databases
 from tests.services.notification.builders import Source, contact
 from tests.topics import make_declared
-from tests.waiting import until
+from tests.waiting import looking, until
 
 OPERATORS = {"wu": ["viewer"], "li": ["desk"], "wang": ["finance"], "zhao": ["administrator"]}
 PARTITIONS = 2
@@ -57,6 +57,7 @@ class World:
         self.settings = settings
         self.mailbox = mailbox
         self.engine = engine
+        self._looking = looking(engine)
         self.publisher = publisher
         self.intake = Source("intake.wechat/0")
         self.internal = Source("intake.internal/1")
@@ -96,7 +97,7 @@ class World:
 
     async def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Look into the service's database."""
-        async with self.engine.connect() as connection:
+        async with self._looking.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(statement), values)]
 
     async def change(self, statement: str, **values: Any) -> None:
