@@ -19,7 +19,7 @@ from deploy.local.layout import DATABASES, LOOPBACK, Home, Ports, is_free, requi
 from deploy.local.nursery import HERE, Nursery, born_or_begun
 from deploy.local.postgres import LocalPostgres
 from deploy.local.problems import Report, StackProblem
-from deploy.local.processes import SOURCE, Child, Command, Keeper, Stopped, turn_over, wait_until
+from deploy.local.processes import SOURCE, Begin, Child, Command, Keeper, Stopped, turn_over, wait_until
 from deploy.local.roles import migrate_apart
 from deploy.local.services import BY_NAME, SERVICES, Services, Wiring
 from deploy.topics import apply_topics
@@ -163,16 +163,17 @@ class Stack:
     def _start_services(self, wiring: Wiring) -> None:
         begun = time.monotonic()
         self._services = services = Services(wiring, self._home.logs, self._keeper)
-        self._start_mail()
+        how = partial(born_or_begun, self._nursery) if self._nursery else None
+        self._start_mail(how)
         self._watch("mail", lambda: self._mail, self._start_mail)
-        services.start(how=partial(born_or_begun, self._nursery) if self._nursery else None)
+        services.start(how=how)
         for service in SERVICES:
             self._watch_service(services, service.name)
         services.wait_ready(stop=self._stop_asked)
         wait_until(lambda: not is_free(self._ports.mail), 20, self._stop_asked)
         self._say(f"{len(SERVICES)} service processes ready", begun)
 
-    def _start_mail(self) -> None:
+    def _start_mail(self, how: Begin | None = None) -> None:
         ports = ["--smtp-port", str(self._ports.smtp), "--http-port", str(self._ports.mail)]
         self._mail = Child(
             Command(
@@ -183,6 +184,7 @@ class Stack:
             ),
             self._home.logs / "mail.log",
             self._keeper,
+            how,
         )
 
     def _watch_service(self, services: Services, name: str) -> None:
