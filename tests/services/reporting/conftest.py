@@ -24,14 +24,20 @@ def database_url(service_database: ServiceDatabase) -> str:
 
 @pytest.fixture
 def settings(database_url: str, kafka: str, namespace: str) -> Settings:
-    """Settings of a service whose topics are there."""
-    run(make_declared(kafka, namespace, TOPICS, PARTITIONS))
+    """Settings of a service whose database is there; a worker's needs the topics as well."""
     return Settings(
         database_url=database_url,
         kafka_bootstrap_servers=kafka,
         kafka_namespace=namespace,
         partitions=PARTITIONS,
     )
+
+
+@pytest.fixture
+def topics(settings: Settings) -> str:
+    """The namespace with the topics that the service uses."""
+    run(make_declared(settings.servers, settings.kafka_namespace, TOPICS, PARTITIONS))
+    return settings.kafka_namespace
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def publisher(settings: Settings) -> AsyncIterator[Publisher]:
+async def publisher(settings: Settings, topics: str) -> AsyncIterator[Publisher]:
     """A producer as the donation service's."""
     async with Publisher(settings) as publisher:
         yield publisher
