@@ -49,7 +49,6 @@ only some of them tell.
 HERE: Final = sys.platform == "linux"
 """Whether there can be one: elsewhere a socket keeps no packets apart, and libraries do not bear a fork."""
 STDERR: Final = 2
-END_S: Final = 10
 BIRTH_S: Final = 30
 """It may still be loading."""
 REQUEST_BYTES: Final = 200_000
@@ -92,13 +91,10 @@ class Nursery:
         return Born(told)
 
     def close(self) -> None:
-        """Let it go; what it has borne lives on."""
+        """End it, also while it still loads; what it has borne lives on."""
         self._asking.close()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
 
 
 def born_or_begun(nursery: Nursery, command: Command, output: IO[bytes]) -> Begun:

@@ -97,7 +97,6 @@ class Stack:
 
     def start(self) -> None:
         """Bring everything up, each part healthy before what needs it. Raises StackProblem, Stopped."""
-        self._nursery = Nursery() if HERE else None
         with ThreadPoolExecutor(1) as pool:
             # The broker's first seconds are its own: the databases are made meanwhile.
             broker = pool.submit(self._launch_kafka)
@@ -123,6 +122,7 @@ class Stack:
             urls = databases.create_service_databases(admin, passwords=self._credentials.databases)
             self._say("PostgreSQL as DATABASE_URL says", begun)
         begun = time.monotonic()
+        self._nursery = Nursery() if HERE else None
         for service in DATABASES:
             self._check_stop()
             databases.run(migrate_apart(admin, urls[service], f"services.{service}"))
