@@ -44,20 +44,20 @@ class Brokers:
 
     async def in_sync(self) -> None:
         """Wait until every partition has all its copies again: then the next broker may go."""
-        await until(self._whole, "every copy in sync", START_S)
-
-    async def _whole(self) -> bool:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5_000)
         await admin.start()
+
+        async def whole() -> bool:
+            return all(
+                len(partition["isr"]) == len(partition["replicas"])
+                for topic in await admin.describe_topics()
+                for partition in topic["partitions"]
+            )
+
         try:
-            described = await admin.describe_topics(await admin.list_topics())
+            await until(whole, "every copy in sync", START_S)
         finally:
             await admin.close()
-        return all(
-            len(partition["isr"]) == len(partition["replicas"])
-            for topic in described
-            for partition in topic["partitions"]
-        )
 
     async def leader(self, topic: str, partition: int) -> int:
         """Who leads a partition now."""
