@@ -42,6 +42,7 @@ from shared import loading
 from tests import parts
 from tests.databases import Databases
 from tests.grounds import Base, Copied
+from tests.memory import in_memory
 from tests.nursery import Nurseries
 
 ServiceDatabase = Callable[[str], str]
@@ -176,7 +177,7 @@ def _forbid_skips(report: pytest.TestReport | pytest.CollectReport) -> None:
 @pytest.fixture(scope="session")
 def workplace() -> Iterator[Path]:
     """A temporary folder for the parts that live as long as the run."""
-    folder = Path(tempfile.mkdtemp(prefix="shanliu-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="shanliu-tests-", dir=in_memory()))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
