@@ -130,6 +130,18 @@ async def apply_topics(
         await admin.close()
 
 
+async def remove_topics(bootstrap: str, namespace: str) -> None:
+    """Delete every topic of a namespace, which must have a name: what was made to be measured or tested."""
+    assert namespace, "without a namespace these are the books"
+    admin = AIOKafkaAdminClient(**kafka_client(bootstrap).client(), request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        topics = [name for name in await admin.list_topics() if name.startswith(namespace)]
+        await admin.delete_topics(topics, timeout_ms=10_000)
+    finally:
+        await admin.close()
+
+
 async def grow_topics(
     bootstrap: str,
     namespace: str,

@@ -41,6 +41,8 @@ FORCE_S: Final = 9.5
 DRAIN_S: Final = 0.5
 """So long a process that stops still answers on the connections it has, asking each to come no more."""
 CHECK_S: Final = 3
+CANCEL_AGAIN_S: Final = 4.0
+"""What work does when it is cancelled takes three seconds at most."""
 UNACKNOWLEDGED_MS: Final = 15_000
 # A second series for each counter, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -248,8 +250,11 @@ async def background(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIte
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # aiokafka's client takes a cancellation for that of its own task while it closes a connection
+        # (client.py), and the work would go on.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
 
 async def _or_stop(name: str, work: Callable[[], Awaitable[None]]) -> None:

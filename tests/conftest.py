@@ -1,10 +1,8 @@
-"""The real parts: one Kafka and one PostgreSQL for each worker of a run, a namespace and databases for each
-test.
+"""The real parts: one Kafka and one PostgreSQL for a run, a namespace and databases for each test.
 
 KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name servers of your own; what is missing is started, in containers
-or on free ports in a temporary folder (tests/parts.py), and ended with the run, also when pytest is killed.
-Nobody wants its data after that, so it is not stopped in order: a broker with a thousand partitions takes
-seconds to close them.
+or on free ports in a temporary folder (tests/parts.py, tests/servers.py), and ended with the run, also when
+pytest is killed.
 """
 
 import importlib.util
@@ -19,7 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import httpx._transports.default as httpx_default
@@ -37,13 +35,15 @@ from deploy.local.databases import run
 from deploy.local.kafka import LocalKafka
 from deploy.local.postgres import LocalPostgres
 from deploy.local.processes import Keeper
-from deploy.topics import apply_topics
+from deploy.topics import apply_topics, remove_topics
 from shared import loading
 from tests import parts
 from tests.databases import Databases
 from tests.grounds import Base, Copied
 from tests.memory import in_memory
 from tests.nursery import Nurseries
+from tests.parts import Doors
+from tests.servers import Ask, Desk, Servers, asking_at
 
 ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
@@ -53,6 +53,8 @@ LIGHT = ("unit", "contracts", "services")
 """Those that are over in a moment, or wait for what they test."""
 FILLING_CORES = ("gw0", "gw1")
 """The workers that begin with them."""
+SERVERS = pytest.StashKey[Servers]()
+DESK = pytest.StashKey[Desk]()
 BEFORE_MIDNIGHT_S = 30
 CHINA_MIDNIGHT_S = 16 * 3600
 
@@ -80,6 +82,24 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         parts.settle()
+        config.stash[SERVERS] = Servers()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The run's servers end with it."""
+    if (desk := config.stash.get(DESK, None)) is not None:
+        desk.close()
+    if (servers := config.stash.get(SERVERS, None)) is not None:
+        servers.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """A worker is told where it can ask for the run's servers."""
+    config: pytest.Config = node.config
+    if DESK not in config.stash:
+        config.stash[DESK] = Desk(config.stash[SERVERS])
+    node.workerinput["desk"] = config.stash[DESK].address
 
 
 def pytest_report_header() -> str:
@@ -235,7 +255,7 @@ def archive() -> None:
 
 @pytest.fixture(scope="session")
 def local_kafka(archive: None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
-    """A broker of the run's own that may be killed."""
+    """A broker that a test may freeze or kill; it has to be running again at the test's end."""
     broker = LocalKafka(workplace / "kafka", keeper=keeper, short_lived=True)
     broker.start()
     yield broker
@@ -243,39 +263,8 @@ def local_kafka(archive: None, workplace: Path, keeper: Keeper) -> Iterator[Loca
 
 
 @pytest.fixture(scope="session")
-def contained_kafka() -> Iterator[parts.Doors | None]:
-    """The run's broker in a container; None when it has none."""
-    if not parts.in_containers():
-        yield None
-        return
-    with parts.contained("kafka", parts.kafka_container) as doors:
-        yield doors
-
-
-@pytest.fixture(scope="session")
-def secured_kafka(request: pytest.FixtureRequest) -> parts.Doors:
-    """A broker with a door that asks who one is: the run's own, one more when it is somebody else's."""
-    doors: parts.Doors | None = None
-    if not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        doors = request.getfixturevalue("contained_kafka")
-    if doors is None:
-        broker: LocalKafka = request.getfixturevalue("local_kafka")
-        doors = parts.Doors(broker.bootstrap, broker.secured)
-    return doors
-
-
-@pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest) -> str:
-    """Bootstrap servers of a real Kafka, shared by the whole run: use a `namespace`."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        return given
-    doors: parts.Doors = request.getfixturevalue("secured_kafka")
-    return doors.bootstrap
-
-
-@pytest.fixture(scope="session")
 def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
-    """A server of the run's own that may be killed."""
+    """A database server that a test may stop; it has to be running again at the test's end."""
     server = LocalPostgres(workplace / "postgres", keeper=keeper, short_lived=True)
     server.start()
     yield server
@@ -283,23 +272,32 @@ def local_postgres(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
 
 
 @pytest.fixture(scope="session")
-def contained_postgres() -> Iterator[str | None]:
-    """The URL of the run's server in a container; None when it has none."""
-    if not parts.in_containers():
-        yield None
-        return
-    with parts.contained("postgres", parts.postgres_container) as url:
-        yield url
+def servers(request: pytest.FixtureRequest) -> Ask:
+    """Asks for the servers of the run."""
+    if (desk := getattr(request.config, "workerinput", {}).get("desk")) is not None:
+        return asking_at(desk)
+    return request.config.stash[SERVERS].ask
 
 
 @pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> str:
+def secured_kafka(servers: Ask) -> Doors:
+    """A broker with a door that asks who one is: the run's own, one more when it is somebody else's."""
+    return cast(Doors, servers("kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers of a real Kafka, shared by the whole run: use a `namespace`."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        return given
+    doors: Doors = request.getfixturevalue("secured_kafka")
+    return doors.bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Ask) -> str:
     """The administrator's URL of a real PostgreSQL, shared by the whole run: use `service_database`."""
-    url: str | None = os.environ.get("DATABASE_URL") or request.getfixturevalue("contained_postgres")
-    if url is None:
-        server: LocalPostgres = request.getfixturevalue("local_postgres")
-        url = server.admin_url
-    return url
+    return os.environ.get("DATABASE_URL") or cast(str, servers("postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -330,10 +328,11 @@ def namespace() -> str:
 
 
 @pytest.fixture
-def topics(kafka: str, namespace: str) -> str:
+def topics(kafka: str, namespace: str) -> Iterator[str]:
     """The namespace with all declared topics in it."""
     run(apply_topics(kafka, namespace, PARTITIONS))
-    return namespace
+    yield namespace
+    run(remove_topics(kafka, namespace))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
-from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.bench.meters import listener
 from deploy.evening import plan
@@ -34,7 +33,7 @@ from deploy.local.problems import StackProblem
 from deploy.local.processes import SOURCE, Child, Command, Keeper
 from deploy.local.roles import migrate_apart
 from deploy.local.services import BY_NAME, Services, Wiring
-from deploy.topics import apply_topics
+from deploy.topics import apply_topics, remove_topics
 from deploy.verify.places import Places
 from shared.broker import KafkaSettings
 
@@ -212,13 +211,7 @@ class Ground:
         await self.stop()
         for service in self.wiring.databases:
             await databases.drop_database(self.base.admin_url, f"{self.name}_{service}")
-        client = AIOKafkaAdminClient(bootstrap_servers=self.base.servers, request_timeout_ms=10_000)
-        await client.start()
-        try:
-            topics = [t for t in await client.list_topics() if t.startswith(self.wiring.namespace)]
-            await client.delete_topics(topics, timeout_ms=10_000)
-        finally:
-            await client.close()
+        await remove_topics(self.base.servers, self.wiring.namespace)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
+from deploy.topics import remove_topics
 from services.donation.channels import queries as channel_queries
 from services.donation.channels.schemes import Scheme
 from services.donation.handlers import CampaignHandler, IntakeHandler
@@ -162,6 +163,7 @@ async def at_place(settings: Settings) -> AsyncIterator[Place]:
         finally:
             await place.pen.stop()
             await place.log.stop()
+            await remove_topics(settings.kafka_bootstrap_servers, settings.kafka_namespace)
 
 
 class Channel:

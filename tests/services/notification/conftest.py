@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.databases import run
 from deploy.local.mailcatcher.mailbox import Mail, Mailbox, Mode
 from deploy.local.mailcatcher.smtp import smtp_running
+from deploy.topics import remove_topics
 from services.notification.app import create_app
 from services.notification.settings import Settings
 from shared import database
@@ -195,6 +196,7 @@ async def surroundings(settings: Settings) -> AsyncIterator[World]:
         async with Publisher(settings) as publisher:
             yield World(settings, mailbox, engine, publisher)
         await engine.dispose()
+    await remove_topics(settings.kafka_bootstrap_servers, settings.kafka_namespace)
 
 
 @asynccontextmanager

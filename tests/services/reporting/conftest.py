@@ -1,12 +1,13 @@
 """A reporting service of the test's own: a database, topics under a namespace."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.databases import run
+from deploy.topics import remove_topics
 from services.reporting.settings import Settings
 from shared.broker import CAMPAIGN_EVENTS, DEAD_LETTER, DONATION_EVENTS, TOTALS, Publisher
 from shared.database import create_engine
@@ -34,10 +35,11 @@ def settings(database_url: str, kafka: str, namespace: str) -> Settings:
 
 
 @pytest.fixture
-def topics(settings: Settings) -> str:
+def topics(settings: Settings) -> Iterator[str]:
     """The namespace with the topics that the service uses."""
     run(make_declared(settings.servers, settings.kafka_namespace, TOPICS, PARTITIONS))
-    return settings.kafka_namespace
+    yield settings.kafka_namespace
+    run(remove_topics(settings.kafka_bootstrap_servers, settings.kafka_namespace))
 
 
 @pytest.fixture

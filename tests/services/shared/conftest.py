@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -16,8 +15,6 @@ from sqlalchemy.types import BigInteger
 from deploy.local.databases import connect, parse_url, run
 from deploy.local.kafka import LocalKafka
 from deploy.local.layout import unused_ports
-from deploy.local.postgres import LocalPostgres
-from deploy.local.processes import Keeper
 from shared.broker import KafkaSettings, Record
 from shared.database import create_engine
 from shared.outbox import outbox_table
@@ -66,24 +63,6 @@ async def make_tables(url: str) -> None:
     await maker.dispose()
 
 
-@pytest.fixture(scope="session")
-def own_broker(archive: None, workplace: Path, keeper: Keeper) -> Iterator[LocalKafka]:
-    """A broker that a test may freeze or kill; it has to be running again at the test's end."""
-    broker = LocalKafka(workplace / "own-kafka", keeper=keeper, short_lived=True)
-    broker.start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="session")
-def own_server(workplace: Path, keeper: Keeper) -> Iterator[LocalPostgres]:
-    """A database server that a test may stop; it has to be running again at the test's end."""
-    server = LocalPostgres(workplace / "own-postgres", keeper=keeper, short_lived=True)
-    server.start()
-    yield server
-    server.stop("immediate")
-
-
 @pytest.fixture
 def settings(kafka: str, namespace: str) -> KafkaSettings:
     """The broker in a namespace of the test's own."""
@@ -91,10 +70,10 @@ def settings(kafka: str, namespace: str) -> KafkaSettings:
 
 
 @pytest.fixture
-def far(own_broker: LocalKafka, namespace: str) -> KafkaSettings:
+def far(local_kafka: LocalKafka, namespace: str) -> KafkaSettings:
     """A broker that may be frozen or killed."""
     return KafkaSettings(
-        kafka_bootstrap_servers=own_broker.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
+        kafka_bootstrap_servers=local_kafka.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
     )
 
 

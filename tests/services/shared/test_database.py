@@ -117,17 +117,17 @@ async def test_a_refused_row_is_an_error_without_the_row(bare: AsyncEngine) -> N
 
 
 async def test_an_error_while_the_server_is_away_is_temporary_and_the_engine_finds_it_again(
-    own_server: LocalPostgres,
+    local_postgres: LocalPostgres,
 ) -> None:
-    engine = create_engine(own_server.admin_url, "shanliu-test", pool_size=2)
+    engine = create_engine(local_postgres.admin_url, "shanliu-test", pool_size=2)
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
-        await asyncio.to_thread(own_server.stop, "immediate")
+        await asyncio.to_thread(local_postgres.stop, "immediate")
         with pytest.raises(DBAPIError) as broken:
             await connection.execute(text("SELECT 1"))
         assert is_temporary(broken.value)
     failures: list[Exception] = []
-    await asyncio.to_thread(own_server.launch)
+    await asyncio.to_thread(local_postgres.launch)
 
     async def answers() -> bool:
         try:

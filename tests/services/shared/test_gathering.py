@@ -85,7 +85,7 @@ async def test_without_a_broker_everybody_is_told_within_the_bound(nowhere: Kafk
 
 
 async def test_a_frozen_broker_is_told_of_in_time_and_used_again_when_it_wakes(
-    own_broker: LocalKafka, far: KafkaSettings
+    local_kafka: LocalKafka, far: KafkaSettings
 ) -> None:
     await ensure_topic(far, TOPIC)
     async with (
@@ -94,7 +94,7 @@ async def test_a_frozen_broker_is_told_of_in_time_and_used_again_when_it_wakes(
         Gatherer(publisher, PARTITIONS, 2) as gatherer,
     ):
         await gatherer.send(TOPIC, b"before", b"key")
-        with frozen(own_broker):
+        with frozen(local_kafka):
             began = time.monotonic()
             ends = await asyncio.gather(
                 *(gatherer.send(TOPIC, b"meanwhile", b"%d" % n) for n in range(50)), return_exceptions=True

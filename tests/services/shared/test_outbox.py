@@ -344,10 +344,10 @@ async def _relay_is_locked(engine: AsyncEngine) -> bool:
 
 
 async def test_a_broker_that_goes_away_is_waited_for(
-    engine: AsyncEngine, own_broker: LocalKafka, namespace: str
+    engine: AsyncEngine, local_kafka: LocalKafka, namespace: str
 ) -> None:
     settings = KafkaSettings(
-        kafka_bootstrap_servers=own_broker.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
+        kafka_bootstrap_servers=local_kafka.bootstrap, kafka_namespace=namespace, partitions=PARTITIONS
     )
     await ensure_topic(settings, CAMPAIGN_EVENTS)
     announced = await announce_many(engine, 3)
@@ -356,11 +356,11 @@ async def test_a_broker_that_goes_away_is_waited_for(
         running(Relay(engine, publisher, CAMPAIGN_EVENTS)),
     ):
         await until(lambda: _none(engine))
-        await asyncio.to_thread(own_broker.kill)
+        await asyncio.to_thread(local_kafka.kill)
         announced += await announce_many(engine, 20)
         await until(lambda: _oldest_is_over(2.0))
         assert await waiting(engine) == 20
-        await asyncio.to_thread(own_broker.start)
+        await asyncio.to_thread(local_kafka.start)
         announced += await announce_many(engine, 20)
         await until(lambda: _none(engine))
         await until(_oldest_is_zero)
@@ -383,15 +383,15 @@ def _oldest_s() -> float:
 
 
 async def test_a_database_that_is_restarted_is_waited_for(
-    own_server: LocalPostgres, settings: KafkaSettings, publisher: Publisher
+    local_postgres: LocalPostgres, settings: KafkaSettings, publisher: Publisher
 ) -> None:
-    await make_tables(own_server.admin_url)
-    engine = create_engine(own_server.admin_url, "relay")
+    await make_tables(local_postgres.admin_url)
+    engine = create_engine(local_postgres.admin_url, "relay")
     announced = await announce_many(engine, 3)
     async with running(Relay(engine, publisher, CAMPAIGN_EVENTS)):
         await until(lambda: _none(engine))
-        await asyncio.to_thread(own_server.stop, "immediate")
-        await asyncio.to_thread(own_server.launch)
+        await asyncio.to_thread(local_postgres.stop, "immediate")
+        await asyncio.to_thread(local_postgres.launch)
         announced += await until(lambda: _announced_again(engine))
         await until(lambda: _none(engine))
     await engine.dispose()

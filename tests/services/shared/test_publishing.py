@@ -178,12 +178,12 @@ async def test_a_topic_is_made_once_with_what_is_asked_of_it(settings: KafkaSett
 
 
 async def test_a_frozen_broker_is_given_up_within_the_bound_and_used_again_when_it_wakes(
-    own_broker: LocalKafka, far: KafkaSettings
+    local_kafka: LocalKafka, far: KafkaSettings
 ) -> None:
     await ensure_topic(far, TOPIC)
     async with nothing_left_behind(), Publisher(far, timeout_s=TIMEOUT_S) as publisher:
         await publisher.send_in_order(TOPIC, 0, [(None, b"before")])
-        with frozen(own_broker):
+        with frozen(local_kafka):
             for _ in range(3):
                 began = time.monotonic()
                 with pytest.raises(PublishFailed):
@@ -198,20 +198,20 @@ async def test_a_frozen_broker_is_given_up_within_the_bound_and_used_again_when_
 
 
 async def test_a_killed_broker_is_given_up_and_used_again_and_no_producer_is_left_behind(
-    own_broker: LocalKafka, far: KafkaSettings
+    local_kafka: LocalKafka, far: KafkaSettings
 ) -> None:
     await ensure_topic(far, TOPIC)
     batch: list[tuple[bytes | None, bytes]] = [(None, b"%d" % number) for number in range(100)]
     async with nothing_left_behind(), Publisher(far, timeout_s=TIMEOUT_S) as publisher:
         await publisher.send_in_order(TOPIC, 0, batch)
         running = len(asyncio.all_tasks())
-        await asyncio.to_thread(own_broker.kill)
+        await asyncio.to_thread(local_kafka.kill)
         with pytest.raises(PublishFailed):
             await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch), patience_s=3)
         await until(lambda: at_most(running), deadline_s=30)
         with pytest.raises(PublishFailed):
             await publisher.check()
-        await asyncio.to_thread(own_broker.start)
+        await asyncio.to_thread(local_kafka.start)
         await persistently(lambda: publisher.send_in_order(TOPIC, 0, batch))
         await publisher.check()
     values = [record.value for record in await lying_on(far, TOPIC)]
