@@ -12,9 +12,9 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
-# Of two cores two workers leave a third idle, waiting for what they test; the third takes what mostly waits. (A fourth
-# gains half a minute, and leaves nothing to those whose time is measured.)
-WORKERS ?= 3
+# What is heavy is on two workers, for two cores; the others take what mostly waits for what it tests. (Three take a minute
+# more of ten, and another one would have only what waits.)
+WORKERS ?= 4
 ONCE ?=
 
 .PHONY: help venv demo year up down status logs reset check unit test audit bench format contracts schemas pictures lock clean image compose-up compose-down cluster-up cluster-down

@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -49,10 +49,18 @@ ServiceDatabase = Callable[[str], str]
 PARTITIONS = 4
 HEAVY = ("faults", "performance", "browser", "deploy", "e2e")
 """Folders of tests that take what processor there is."""
-LIGHT = ("unit", "contracts", "services")
-"""Those that are over in a moment, or wait for what they test."""
+LIGHT = (
+    "unit",
+    "contracts",
+    "services/shared",
+    "services/reporting",
+    "services/notification",
+    "services/donation",
+    "services",
+)
+"""Those that are over in a moment, or wait for what they test: of these the longest first."""
 FILLING_CORES = ("gw0", "gw1")
-"""The workers that begin with them."""
+"""The workers that begin with what is heavy."""
 SERVERS = pytest.StashKey[Servers]()
 DESK = pytest.StashKey[Desk]()
 BEFORE_MIDNIGHT_S = 30
@@ -113,8 +121,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     has what).
     """
     order = (*HEAVY, *LIGHT) if hasattr(config, "workerinput") else (*LIGHT, *HEAVY)
-    place = {folder: number for number, folder in enumerate(order)}
-    items.sort(key=lambda item: place.get(_folder(item.nodeid), len(order)))
+    items.sort(key=lambda item: _place(item.nodeid, order))
 
 
 def pytest_collection_finish() -> None:
@@ -133,12 +140,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
     """One worker starts the console and the services behind it, and one the screens' service. What fills a
-    core is never on more than two workers while there is something else: the third has what mostly waits.
+    core is never on more than two workers while there is something else: the others have what mostly waits.
     """
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         if node.gateway.id not in FILLING_CORES:
-            light = (each for each in self.workqueue if _folder(each) not in HEAVY)
+            light = (each for each in self.workqueue if _place(each, HEAVY) == len(HEAVY))
             if (scope := next(light, None)) is not None:
                 self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
@@ -151,9 +158,11 @@ class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no type
         return file
 
 
-def _folder(path: str) -> str:
-    """The folder in tests/ that a test, a file or a scope is in."""
-    return path.partition("tests/")[2].partition("/")[0].partition(" ")[0]
+def _place(path: str, order: Sequence[str]) -> int:
+    """Where in this order of folders in tests/ a test, a file or a scope stands; at its end, when in none."""
+    inside = path.partition("tests/")[2].replace(" ", "/")
+    places = (number for number, folder in enumerate(order) if inside.startswith(f"{folder}/"))
+    return next(places, len(order))
 
 
 def pytest_runtest_setup() -> None:

@@ -27,7 +27,7 @@ WRITES_AGAIN_S = 20
 PER_SECOND = 100
 ENDLESS = 600 * PER_SECOND
 """More than is published before a test is done."""
-PAUSE_S = 1.5
+PAUSE_S = 0.5
 """Of each of twelve that give over HTTP."""
 INTAKE = f"{NAMESPACE}intake.{CHANNEL}"
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
 PER_SECOND = 400
 AT_ONCE = 5
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 """Of each of those who give over HTTP."""
 SOME = 100
 ENDLESS = 600 * PER_SECOND
