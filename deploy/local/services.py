@@ -27,8 +27,8 @@ START_S: Final = 90
 STOP_S: Final = 15
 MIGRATE_S: Final = 600
 STAGE: Final = 0
-STEP_BACK: Final = 10
-"""Of 2 busy cores a process then gets a tenth of what another gets."""
+STEP_BACK: Final = 15
+"""Of busy cores a process then gets a thirtieth of what another gets."""
 
 
 @dataclass(frozen=True, slots=True)
