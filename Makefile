@@ -12,8 +12,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 ARGS ?=
-# What is heavy is on two workers, for two cores; the others take what mostly waits for what it tests. (Three take a minute
-# more of ten, and another one would have only what waits.)
+# What is heavy is on two workers, for two cores; the others take what mostly waits for what it tests.
 WORKERS ?= 4
 ONCE ?=
 

@@ -6,7 +6,7 @@ from typing import Final
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - whatever is made there has a name of its own
 ROOM_BYTES: Final = 4 << 30
-"""A server's log and its databases stay below a fourth of it, and a run has three workers."""
+"""A server's log and its databases stay below a fourth of it, and a run has up to three of a kind."""
 
 
 def in_memory() -> Path | None:
