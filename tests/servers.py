@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from deploy.local.archive import archived
 from deploy.local.kafka import LocalKafka
@@ -21,7 +21,6 @@ from tests import parts
 from tests.memory import in_memory
 from tests.parts import Doors
 
-T = TypeVar("T")
 Ask = Callable[[str], Doors | str]
 """`ask("kafka")` gives the broker's doors, `ask("postgres")` the URL of the server's administrator."""
 
@@ -42,7 +41,7 @@ class Servers:
         """What the server of this name gives; the first who asks waits until it has started."""
         with self._locks[name]:
             if name not in self._started:
-                self._started[name] = self._ends.enter_context(STARTS[name](self.folder / name))
+                self._started[name] = self._ends.enter_context(_started(name, self.folder / name))
             return self._started[name]
 
     def close(self) -> None:
@@ -55,29 +54,21 @@ class Servers:
 
 @contextmanager
 def _kafka(folder: Path) -> Iterator[Doors]:
-    with _contained("kafka", parts.kafka_container) as doors:
-        if doors is not None:
-            yield doors
-            return
-        archived()
-        with _kept(folder) as keeper:
-            broker = LocalKafka(folder, keeper=keeper, short_lived=True)
-            broker.start()
-            yield Doors(broker.bootstrap, broker.secured)
-            broker.kill()
+    archived()
+    with _kept(folder) as keeper:
+        broker = LocalKafka(folder, keeper=keeper, short_lived=True)
+        broker.start()
+        yield Doors(broker.bootstrap, broker.secured)
+        broker.kill()
 
 
 @contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
-    with _contained("postgres", parts.postgres_container) as url:
-        if url is not None:
-            yield url
-            return
-        with _kept(folder) as keeper:
-            server = LocalPostgres(folder, keeper=keeper, short_lived=True)
-            server.start()
-            yield server.admin_url
-            server.stop("immediate")
+    with _kept(folder) as keeper:
+        server = LocalPostgres(folder, keeper=keeper, short_lived=True)
+        server.start()
+        yield server.admin_url
+        server.stop("immediate")
 
 
 @contextmanager
@@ -88,16 +79,26 @@ def _kept(folder: Path) -> Iterator[Keeper]:
     keeper.close()
 
 
-def _contained(
-    server: str, start: Callable[[], AbstractContextManager[T]]
-) -> AbstractContextManager[T | None]:
-    return parts.contained(server, start) if parts.in_containers() else nullcontext()
-
-
-STARTS: Final[dict[str, Callable[[Path], AbstractContextManager[Doors | str]]]] = {
-    "kafka": _kafka,
-    "postgres": _postgres,
+Start = Callable[[], AbstractContextManager[Doors | str]]
+Embed = Callable[[Path], AbstractContextManager[Doors | str]]
+STARTS: Final[dict[str, tuple[Start, Embed]]] = {
+    "kafka": (parts.kafka_container, _kafka),
+    "postgres": (parts.postgres_container, _postgres),
 }
+"""How each begins in a container, and from packages."""
+
+
+@contextmanager
+def _started(name: str, folder: Path) -> Iterator[Doors | str]:
+    """In a container, where that is chosen and comes up; else from packages."""
+    contain, embed = STARTS[name]
+    with parts.contained(name, contain) if parts.in_containers() else nullcontext() as made:
+        if made is not None:
+            yield made
+            return
+    with embed(folder) as made:
+        yield made
+
 
 # ---------------------------------------------------------------- who asks for them
 

@@ -4,7 +4,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import InvalidReplicationFactorError
 
-from deploy.topics import apply_topics, channel_topic, declared
+from deploy.topics import apply_topics, channel_topic, declared, remove_topics
 from services.donation.channels.api import INTAKE_TOPIC
 from shared import broker
 from tests.waiting import until
@@ -21,6 +21,17 @@ def test_every_topic_that_the_code_names_is_declared() -> None:
         broker.CONTACTS,
         broker.DEAD_LETTER,
     }
+
+
+async def test_a_namespace_is_removed_whole_and_never_the_books(kafka: str, namespace: str) -> None:
+    made = await apply_topics(kafka, namespace, partitions=1)
+    beside = await apply_topics(kafka, f"other-{namespace}", partitions=1)
+    await remove_topics(kafka, namespace)
+    again = await apply_topics(kafka, namespace, partitions=1)
+    assert (again.created, again.present) == (made.created, [])
+    assert (await apply_topics(kafka, f"other-{namespace}", partitions=1)).present == beside.created
+    with pytest.raises(ValueError, match="are the books"):
+        await remove_topics("127.0.0.1:1", "")
 
 
 async def test_missing_topics_are_made_and_a_second_time_nothing_happens(kafka: str, namespace: str) -> None:
